@@ -1,0 +1,51 @@
+# `make demo` and `make test` need nothing but Python 3.11, git and make: the first run sets up everything else.
+# PYTHON=python3.12 chooses another interpreter. `make` alone lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint format bench docs lock wheel test-wheel clean
+export PYTHON
+bin := .venv/bin
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+setup:  ## make or refresh .venv (every other target does this first)
+	@.ci/setup
+
+demo: setup  ## the whole story on real mortgage data, in build/demo (made anew each time)
+	@rm -rf build/demo
+	$(bin)/affidavit demo build/demo
+
+test: setup  ## run the tests
+	$(bin)/pytest -n 2
+
+lint: setup  ## style, formatting, types, and the import contract
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy
+	$(bin)/lint-imports
+
+check: lint test  ## lint, then test
+
+format: setup  ## put the code into the house format
+	$(bin)/ruff check --fix-only
+	$(bin)/ruff format
+
+bench: setup  ## measure speed and memory
+	$(bin)/python tests/bench/run.py
+
+docs: setup  ## run what the README and the documentation show
+	$(bin)/pytest tests/test_readme.py tests/test_docs.py
+
+lock: setup  ## bring requirements.lock up to date with pyproject.toml (UPGRADE=1 takes newer releases)
+	$(bin)/uv pip compile pyproject.toml --universal --generate-hashes --all-extras --group dev --quiet \
+	    --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+
+wheel: setup  ## build the sdist, and the wheel from it, in dist/
+	$(bin)/uv build --no-build-isolation --python $(bin)/python --out-dir dist --clear
+
+test-wheel: wheel  ## install the wheel into a clean environment and test it from another folder
+	@.ci/test-wheel
+
+clean:  ## remove everything that the targets made
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find affidavit.py audit registry reports tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,107 @@
+"""Who said it: a DSSE v1 envelope around an in-toto statement, opened strictly.
+
+Rules:
+
+- One payload type, ``application/vnd.in-toto+json``; what is signed is PAE(type, payload), never the JSON.
+- Exactly the members ``payload``, ``payloadType`` and ``signatures``; each signature exactly ``keyid`` and
+  ``sig``; standard base64 with padding, in its one spelling; one signature per key.
+- The payload's bytes stay as received: they are verified and hashed as stored, never written anew.
+
+Source: DSSE v1.0.0, protocol.md and envelope.md.
+"""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from audit.canonical import Json, JsonObject
+from audit.errors import MalformedInput, NotVerified
+from audit.keys import PublicKey, Signer
+
+__all__ = ["PAYLOAD_TYPE", "Envelope", "Signature", "pae", "sign"]
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+MOST_SIGNATURES = 16
+
+
+def pae(payload_type: str, payload: bytes) -> bytes:
+    """Encode type and payload for signing (DSSE protocol.md, "PAE").
+
+    >>> pae("http://example.com/HelloWorld", b"hello world")
+    b'DSSEv1 29 http://example.com/HelloWorld 11 hello world'
+    """
+    kind = payload_type.encode("utf-8")
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature and the id of the key that made it."""
+
+    keyid: str
+    sig: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A payload with the signatures over it."""
+
+    payload: bytes
+    signatures: tuple[Signature, ...]
+
+    def to_json(self) -> JsonObject:
+        """Write the envelope as the JSON object of DSSE envelope.md."""
+        return {
+            "payload": _base64(self.payload),
+            "payloadType": PAYLOAD_TYPE,
+            "signatures": [{"keyid": s.keyid, "sig": _base64(s.sig)} for s in self.signatures],
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> "Envelope":
+        """Read an envelope strictly; raise `MalformedInput`."""
+        if not isinstance(value, dict) or set(value) != {"payload", "payloadType", "signatures"}:
+            raise MalformedInput("an envelope has exactly payload, payloadType and signatures")
+        if value["payloadType"] != PAYLOAD_TYPE:
+            raise MalformedInput(f"the envelope's payload type is not {PAYLOAD_TYPE}")
+        signatures = value["signatures"]
+        if not isinstance(signatures, list) or not 1 <= len(signatures) <= MOST_SIGNATURES:
+            raise MalformedInput(f"an envelope has 1 to {MOST_SIGNATURES} signatures")
+        opened = tuple(_signature(item) for item in signatures)
+        if len({s.keyid for s in opened}) != len(opened):
+            raise MalformedInput("an envelope has one signature per key")
+        return cls(payload=_bytes(value["payload"]), signatures=opened)
+
+    def verify(self, key_for: Callable[[str], PublicKey]) -> None:
+        """Verify every signature; `key_for` gives the key of a key id. Raise `NotVerified` on the first bad one."""
+        message = pae(PAYLOAD_TYPE, self.payload)
+        for signature in self.signatures:
+            if not key_for(signature.keyid).verify(signature.sig, message):
+                raise NotVerified(f"the signature by key {signature.keyid[:16]} does not verify")
+
+
+def sign(payload: bytes, signers: Sequence[Signer]) -> Envelope:
+    """Sign a payload with each signer."""
+    message = pae(PAYLOAD_TYPE, payload)
+    return Envelope(payload, tuple(Signature(s.public.keyid, s.sign(message)) for s in signers))
+
+
+def _signature(value: Json) -> Signature:
+    if not isinstance(value, dict) or set(value) != {"keyid", "sig"} or not isinstance(value["keyid"], str):
+        raise MalformedInput("a signature has exactly keyid and sig")
+    return Signature(keyid=value["keyid"], sig=_bytes(value["sig"]))
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _bytes(value: Json) -> bytes:
+    try:
+        data = base64.b64decode(cast(str, value), validate=True)
+    except (ValueError, TypeError):
+        raise MalformedInput("payload and sig are standard base64 with padding") from None
+    if _base64(data) != value:
+        raise MalformedInput("base64 with bits after its end is refused: it has more than one spelling")
+    return data

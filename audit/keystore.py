@@ -1,0 +1,171 @@
+"""Private keys in files, as PKCS#8 that openssl reads.
+
+Rules:
+
+- Encrypted with PBES2: PBKDF2-HMAC-SHA256 at 600,000 rounds and AES-256-CBC (RFC 8018; OWASP 2023 for the count).
+  cryptography's ``BestAvailableEncryption`` uses 2,048 rounds, so the container is written here with asn1crypto.
+- Files are created with mode 0600, and a file that others can read is refused.
+- ``NAME.pub`` beside ``NAME.pem`` holds the public key, so that naming a key needs no passphrase.
+- An empty passphrase leaves the file unencrypted; who calls must say so to the person.
+
+``openssl pkey -in NAME.pem -text`` asks for the passphrase and shows the key.
+"""
+
+import os
+import re
+import secrets
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from asn1crypto import algos, core, keys, pem
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
+from cryptography.hazmat.primitives.padding import PKCS7
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotFound
+from audit.keys import Algorithm, LocalSigner, PrivateKey, PublicKey, new_private_key
+
+__all__ = ["ROUNDS", "KeyStore", "Passphrase", "decrypt_pem", "encrypt_pem"]
+
+ROUNDS = 600_000
+Passphrase = Callable[[str], bytes]
+"""Gives the passphrase of a key by its name; empty for none."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStore:
+    """A folder of key files."""
+
+    folder: Path
+
+    def names(self) -> list[str]:
+        """Names of the private keys here, sorted."""
+        return sorted(path.stem for path in self.folder.glob("*.pem"))
+
+    def create(self, name: str, passphrase: bytes, algorithm: Algorithm = "ed25519") -> LocalSigner:
+        """Make a key and write both its files; an existing name is refused."""
+        self._path(name)
+        private = new_private_key(algorithm)
+        signer = LocalSigner(private)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_new(self._path(name), encrypt_pem(private, passphrase), 0o600)
+        _write_new(self.folder / f"{name}.pub", signer.public.pem(), 0o644)
+        return signer
+
+    def public(self, name: str) -> PublicKey:
+        """Read a public key by the name of its file."""
+        self._path(name)
+        path = self.folder / f"{name}.pub"
+        if not path.exists():
+            raise NotFound(f"there is no key named {name!r} in {self.folder}: {self._known()}")
+        return PublicKey.parse_pem(path.read_bytes())
+
+    def open(self, name: str, passphrase: Passphrase) -> LocalSigner:
+        """Read a private key; a wrong passphrase or a file that others can read is one clear error."""
+        path = self._path(name)
+        try:
+            info = path.stat()
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"there is no key named {name!r} in {self.folder}: {self._known()}") from None
+        except OSError as error:
+            raise EnvironmentFailed(f"the key file {path} cannot be read: {error.strerror}") from None
+        if info.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise MalformedInput(f"the key file {path} can be read by others: run `chmod 600 {path}`")
+        encrypted = b"ENCRYPTED" in data
+        try:
+            return LocalSigner(decrypt_pem(data, passphrase(name) if encrypted else b""))
+        except MalformedInput as error:
+            raise MalformedInput(f"the key {name!r} does not open: {error}") from None
+
+    def _path(self, name: str) -> Path:
+        if _NAME.fullmatch(name) is None:
+            raise MalformedInput(
+                f"the key name {name!r} is not usable: lower-case letters, digits, dots, hyphens and underscores"
+            )
+        return self.folder / f"{name}.pem"
+
+    def _known(self) -> str:
+        names = self.names()
+        return f"the keys here are {', '.join(names)}" if names else "make one with `affidavit key create`"
+
+
+def encrypt_pem(private: PrivateKey, passphrase: bytes, rounds: int = ROUNDS) -> bytes:
+    """Write a private key as PKCS#8 PEM, encrypted unless the passphrase is empty."""
+    plain = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    if not passphrase:
+        return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    salt, iv = secrets.token_bytes(16), secrets.token_bytes(16)
+    key = PBKDF2HMAC(hashes.SHA256(), 32, salt, rounds).derive(passphrase)
+    padder = PKCS7(128).padder()
+    padded = padder.update(plain) + padder.finalize()
+    encryptor = Cipher(algorithms.AES256(key), modes.CBC(iv)).encryptor()
+    container = keys.EncryptedPrivateKeyInfo(
+        {
+            "encryption_algorithm": {
+                "algorithm": "pbes2",
+                "parameters": {
+                    "key_derivation_func": {
+                        "algorithm": "pbkdf2",
+                        "parameters": {
+                            "salt": algos.Pbkdf2Salt("specified", core.OctetString(salt)),
+                            "iteration_count": rounds,
+                            "prf": {"algorithm": "sha256", "parameters": core.Null()},
+                        },
+                    },
+                    "encryption_scheme": {"algorithm": "aes256_cbc", "parameters": iv},
+                },
+            },
+            "encrypted_data": encryptor.update(padded) + encryptor.finalize(),
+        }
+    )
+    armoured: bytes = pem.armor("ENCRYPTED PRIVATE KEY", container.dump())
+    return armoured
+
+
+def decrypt_pem(data: bytes, passphrase: bytes) -> PrivateKey:
+    """Read a PKCS#8 PEM; `MalformedInput` for a wrong passphrase or another kind of key."""
+    try:
+        private = load_pem_private_key(data, passphrase or None)
+    except TypeError:
+        raise MalformedInput(
+            "it is encrypted: give its passphrase at the prompt or in AFFIDAVIT_PASSPHRASE"
+        ) from None
+    except Exception as error:
+        if isinstance(error, AffidavitError):
+            raise
+        reason = (
+            "the passphrase is wrong, or the file is damaged"
+            if passphrase
+            else "the file is not a PKCS#8 key"
+        )
+        raise MalformedInput(reason) from None
+    if not isinstance(private, Ed25519PrivateKey | EllipticCurvePrivateKey):
+        raise MalformedInput("a key is Ed25519 or ECDSA on P-256, no other algorithm is accepted")
+    return private
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError:
+        raise MalformedInput(f"{path} exists: a key file is never overwritten, choose another name") from None
+    except OSError as error:
+        raise EnvironmentFailed(f"the key file {path} cannot be written: {error.strerror}") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

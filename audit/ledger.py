@@ -1,0 +1,416 @@
+"""The ledger: the only code that writes one.
+
+An append is: claim and sign (outside any lock), then in one transaction record, tiles, head, checkpoint and what
+the followers learn. When it returns, all of that is on disk; when it raises, none of it is.
+
+Rules:
+
+- The signer's role and signature are checked against the trust that stands at that entry, inside the transaction.
+- What must be decided on a consistent view is passed as `within`: it runs first in the same transaction, and may
+  raise `Conflict`.
+- Time never goes back: where the clock does, the last record's time is used again.
+"""
+
+import os
+import time as clocks
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from sqlalchemy import Connection, Engine, func, select, update
+
+from audit import tables
+from audit.canonical import JsonObject
+from audit.checkpoint import Checkpoint, check_origin, sign_checkpoint
+from audit.envelope import Envelope, sign
+from audit.errors import Conflict, MalformedInput, NotFound
+from audit.follower import Artifacts, Follower
+from audit.holders import SALT_BYTES, check_holder, commitment
+from audit.keys import Signer
+from audit.merkle import EMPTY_ROOT, CompactRange, leaf_hash
+from audit.note import VerifierKey
+from audit.record import FIRST_PREV, Entry, index_columns, parse_record, write_record
+from audit.report import Report
+from audit.statement import Observed, Statement, Subject, claim, new_entry_id, written_time
+from audit.tiles import Tiles
+from audit.trust import FORMAT, Trust, grant_json
+from audit.verify import verify_ledger
+
+__all__ = ["Head", "Ledger", "Within", "create_ledger"]
+
+Within = Callable[[Connection], None]
+_KEY_KINDS = ("genesis", "key-grant", "key-revoke")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The tree's size and root, with the checkpoint that says so."""
+
+    size: int
+    root: bytes
+    checkpoint: bytes
+
+
+@dataclass(slots=True)
+class _Edge:
+    """What an append continues from."""
+
+    tree: CompactRange
+    last_leaf: str
+    last_time: str
+    checkpoints: int
+
+
+class Ledger:
+    """One ledger in one database.
+
+    `signer` says statements unless a call names another; `log_signer` is asked for the log's key on the first
+    append. Clock (seconds since 1970) and randomness are arguments.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        followers: Sequence[Follower] = (),
+        artifacts: Artifacts | None = None,
+        signer: Callable[[], Signer] | None = None,
+        log_signer: Callable[[], Signer] | None = None,
+        clock: Callable[[], float] = clocks.time,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """Open a ledger; nothing is read until it is needed."""
+        self.engine = engine
+        self.followers = tuple(followers)
+        self.artifacts = artifacts
+        self._signer = signer
+        self._log_signer = log_signer
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._trusted: tuple[int, Trust] = (0, Trust())
+
+    @cached_property
+    def origin(self) -> str:
+        """The ledger's name, as its genesis entry says it."""
+        return self.entry(0).log
+
+    def head(self) -> Head:
+        """Read the newest checkpoint and what it signs."""
+        with tables.failures(), self.engine.connect() as connection:
+            edge = _edge(connection)
+            note = connection.execute(
+                select(tables.checkpoints.c.note).order_by(tables.checkpoints.c.number.desc()).limit(1)
+            ).scalar()
+            return Head(edge.tree.size, edge.tree.root(), bytes(note or b""))
+
+    def trust(self) -> Trust:
+        """Learn which keys may say what, as of the newest entry."""
+        with tables.failures(), self.engine.connect() as connection:
+            return self._trust(connection)
+
+    def holder(self, keyid: str) -> str | None:
+        """Return the name of the person who holds a key, where it is known and not erased."""
+        with tables.failures(), self.engine.connect() as connection:
+            return connection.execute(
+                select(tables.holders.c.name).where(tables.holders.c.key == keyid)
+            ).scalar()
+
+    def entry(self, seq: int) -> Entry:
+        """Read one entry by its sequence number; `NotFound` beyond the end."""
+        with tables.failures(), self.engine.connect() as connection:
+            record = connection.execute(
+                select(tables.records.c.record).where(tables.records.c.seq == seq)
+            ).scalar()
+        if record is None:
+            raise NotFound(f"this ledger has no entry {seq}: `affidavit log` lists its entries")
+        return parse_record(bytes(record))
+
+    def find(self, prefix: str) -> Entry:
+        """Read one entry by the start of its leaf hash (8 digits or more)."""
+        column = func.lower(func.hex(tables.records.c.leaf_hash))
+        with tables.failures(), self.engine.connect() as connection:
+            rows = connection.execute(
+                select(tables.records.c.record).where(column.like(f"{prefix.lower()}%")).limit(2)
+            ).scalars()
+            found = [bytes(row) for row in rows]
+        if len(found) != 1:
+            raise NotFound(
+                f"{len(found) or 'no'} entries start with the hash {prefix}: `affidavit log` lists them"
+            )
+        return parse_record(found[0])
+
+    def entries(self, *, kind: str | None = None, newest_first: bool = False) -> Iterator[Entry]:
+        """Read entries in order of sequence number, all or of one kind."""
+        query = select(tables.records.c.record)
+        if kind is not None:
+            query = query.where(tables.records.c.kind == kind)
+        seq = tables.records.c.seq
+        query = query.order_by(seq.desc() if newest_first else seq)
+        with tables.failures(), self.engine.connect() as connection:
+            for record in connection.execute(query).scalars():
+                yield parse_record(bytes(record))
+
+    def append(
+        self,
+        statement: Statement,
+        *,
+        signer: Signer | None = None,
+        role: str | None = None,
+        within: Within | None = None,
+    ) -> Entry:
+        """Sign a statement and append it; durable when this returns.
+
+        Raises `NotPermitted` when the key may not say it, `Conflict` when `within` found that the view it was
+        decided on is gone, `EnvironmentFailed` when the disk or the database failed.
+        """
+        return self.append_many([statement], signer=signer, role=role, within=within)[0]
+
+    def append_many(
+        self,
+        statements: Sequence[Statement],
+        *,
+        signer: Signer | None = None,
+        role: str | None = None,
+        within: Within | None = None,
+    ) -> list[Entry]:
+        """Sign statements and append them together: one checkpoint, all of them or none."""
+        if signer is None:
+            signer = self._default_signer()
+        said = [self._sign(statement, signer, role) for statement in statements]
+        log_signer = self._open_log_signer()
+        with tables.writing(self.engine) as connection:
+            if within is not None:
+                within(connection)
+            return self._write(connection, said, log_signer)
+
+    def grant(
+        self,
+        name: str,
+        signer_or_public: Signer,
+        roles: tuple[str, ...],
+        holder: str,
+        *,
+        by: Signer | None = None,
+    ) -> Entry:
+        """Give a key its roles, and remember who holds it. The granting key needs the role admin."""
+        holder, salt = check_holder(holder), self._random_bytes(SALT_BYTES)
+        public = signer_or_public.public
+        grant = grant_json(name, public, roles, commitment(salt, holder))
+        statement = Statement("key-grant", (Subject(name, public.keyid),), {"key": grant})
+        return self.append(statement, signer=by, within=lambda c: _remember(c, public.keyid, holder, salt))
+
+    def revoke(
+        self, keyid: str, reason: str, suspect_since: int | None, *, by: Signer | None = None
+    ) -> Entry:
+        """Take a key's roles from the next entry on; `suspect_since` is the entry from which it may be misused."""
+        predicate: JsonObject = {"keyid": keyid, "reason": reason, "suspect_since": suspect_since}
+        return self.append(Statement("key-revoke", (Subject("key", keyid),), predicate), signer=by)
+
+    def verify(
+        self,
+        *,
+        checkpoint: bytes | None = None,
+        log_key: VerifierKey | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Report:
+        """Verify the whole ledger from its records; see `audit.verify` for the steps."""
+        return verify_ledger(
+            self.engine,
+            followers=self.followers,
+            artifacts=self.artifacts,
+            checkpoint=checkpoint,
+            log_key=log_key,
+            progress=progress,
+        )
+
+    def rebuild(self) -> int:
+        """Throw the followers' tables away and learn them again; return the number of entries read."""
+        with tables.writing(self.engine) as connection:
+            for follower in self.followers:
+                for table in reversed(follower.metadata.sorted_tables):
+                    connection.execute(table.delete())
+            count = 0
+            query = select(tables.records.c.record).order_by(tables.records.c.seq)
+            for record in connection.execute(query).scalars():
+                entry = parse_record(bytes(record))
+                for follower in self.followers:
+                    follower.apply(connection, entry)
+                count += 1
+            return count
+
+    def _default_signer(self) -> Signer:
+        if self._signer is None:
+            raise MalformedInput("no key signs here by itself: pass `signer`, or open the ledger with one")
+        return self._signer()
+
+    def _open_log_signer(self) -> Signer:
+        if self._log_signer is None:
+            raise MalformedInput("this ledger was opened for reading: its log key is not at hand")
+        return self._log_signer()
+
+    def _sign(self, statement: Statement, signer: Signer, role: str | None) -> tuple[Envelope, Statement]:
+        with tables.failures(), self.engine.connect() as connection:
+            edge, trust = _edge(connection), self._trust(connection)
+        now = self._clock()
+        claimed = claim(
+            statement,
+            ledger=self.origin,
+            entry_id=new_entry_id(now, self._random_bytes),
+            signed_at=written_time(now),
+            observed=Observed(edge.tree.size, edge.tree.root().hex()),
+            role=role or trust.role_for(signer.public.keyid, statement.kind),
+        )
+        return sign(claimed.payload(), [signer]), claimed
+
+    def _write(
+        self, connection: Connection, said: Sequence[tuple[Envelope, Statement]], log_signer: Signer
+    ) -> list[Entry]:
+        edge, trust = _edge(connection), self._trust(connection)
+        before = edge.tree.size
+        edge_tiles = _tiles(connection)
+        time = max(written_time(self._clock()), edge.last_time)
+        entries, changed = [], {}
+        for envelope, statement in said:
+            trust.permit(envelope, statement)
+            trust = trust.after(edge.tree.size, statement)
+            origin = statement.text("ledger")
+            if edge.tree.size > 0 and origin != self.origin:
+                raise MalformedInput(
+                    f"the statement is for the ledger {origin!r}, this one is {self.origin!r}"
+                )
+            record = write_record(envelope, log=origin, prev=edge.last_leaf, seq=edge.tree.size, time=time)
+            entry = parse_record(record)
+            leaf = leaf_hash(record)
+            changed.update({(level, number): hashes for level, number, hashes in edge_tiles.append(leaf)})
+            edge.tree, edge.last_leaf = edge.tree.append(leaf), leaf.hex()
+            connection.execute(tables.records.insert().values(**index_columns(entry)))
+            entries.append(entry)
+        edge.last_time, edge.checkpoints = time, edge.checkpoints + 1
+        _store_tiles(connection, changed)
+        _swap_head(connection, before, edge)
+        checkpoint = Checkpoint(entries[0].log, edge.tree.size, edge.tree.root())
+        connection.execute(
+            tables.checkpoints.insert().values(
+                number=edge.checkpoints, size=checkpoint.size, note=sign_checkpoint(checkpoint, log_signer)
+            )
+        )
+        for entry in entries:
+            for follower in self.followers:
+                follower.apply(connection, entry)
+        return entries
+
+    def _trust(self, connection: Connection) -> Trust:
+        read, trust = self._trusted
+        query = (
+            select(tables.records.c.record)
+            .where(tables.records.c.kind.in_(_KEY_KINDS), tables.records.c.seq >= read)
+            .order_by(tables.records.c.seq)
+        )
+        for record in connection.execute(query).scalars():
+            entry = parse_record(bytes(record))
+            trust = trust.after(entry.seq, entry.statement)
+            read = entry.seq + 1
+        # Only what is committed is read here (an append asks before it writes), so it may be kept.
+        self._trusted = (read, trust)
+        return trust
+
+
+def create_ledger(
+    engine: Engine,
+    *,
+    origin: str,
+    name: str,
+    holder: str,
+    roles: tuple[str, ...],
+    signer: Signer,
+    log_signer: Signer,
+    followers: Sequence[Follower] = (),
+    clock: Callable[[], float] = clocks.time,
+    random_bytes: Callable[[int], bytes] = os.urandom,
+) -> Ledger:
+    """Write the genesis entry of a new ledger: its first key with its roles, and the log's key."""
+    origin, holder, salt = check_origin(origin), check_holder(holder), random_bytes(SALT_BYTES)
+    public = signer.public
+    if public == log_signer.public:
+        raise MalformedInput("the log's key and a person's key are two different keys")
+    predicate: JsonObject = {
+        "format": FORMAT,
+        "log": str(VerifierKey(origin, log_signer.public.raw)),
+        "key": grant_json(name, public, roles, commitment(salt, holder)),
+    }
+    now = clock()
+    statement = claim(
+        Statement("genesis", (Subject(name, public.keyid),), predicate),
+        ledger=origin,
+        entry_id=new_entry_id(now, random_bytes),
+        signed_at=written_time(now),
+        observed=Observed(0, EMPTY_ROOT.hex()),
+        role="admin",
+    )
+    ledger = Ledger(
+        engine,
+        followers=followers,
+        signer=lambda: signer,
+        log_signer=lambda: log_signer,
+        clock=clock,
+        random_bytes=random_bytes,
+    )
+    with tables.writing(engine) as connection:
+        edge = _Edge(CompactRange(), FIRST_PREV, "", 0)
+        connection.execute(tables.head.insert().values(id=1, **_head_columns(edge)))
+        _remember(connection, public.keyid, holder, salt)
+        ledger._write(connection, [(sign(statement.payload(), [signer]), statement)], log_signer)
+    return ledger
+
+
+def _edge(connection: Connection) -> _Edge:
+    row = connection.execute(select(tables.head)).one_or_none()
+    if row is None:
+        raise MalformedInput(
+            "the ledger's database has no head row: it was cut short or edited, run `affidavit verify`"
+        )
+    tree = CompactRange.from_bytes(row.size, bytes(row.compact_range))
+    return _Edge(tree, bytes(row.last_leaf).hex(), row.last_time, row.checkpoints)
+
+
+def _head_columns(edge: _Edge) -> dict[str, object]:
+    return {
+        "size": edge.tree.size,
+        "compact_range": edge.tree.to_bytes(),
+        "last_leaf": bytes.fromhex(edge.last_leaf),
+        "last_time": edge.last_time,
+        "checkpoints": edge.checkpoints,
+    }
+
+
+def _swap_head(connection: Connection, before: int, edge: _Edge) -> None:
+    swapped = connection.execute(
+        update(tables.head).where(tables.head.c.size == before).values(**_head_columns(edge))
+    )
+    if swapped.rowcount != 1:
+        raise Conflict("another writer moved the ledger's head: try again")
+
+
+def _tiles(connection: Connection) -> Tiles:
+    newest = select(tables.tiles.c.level, func.max(tables.tiles.c.number)).group_by(tables.tiles.c.level)
+    edge = {}
+    for level, number in connection.execute(newest).all():
+        hashes = connection.execute(
+            select(tables.tiles.c.hashes).where(
+                tables.tiles.c.level == level, tables.tiles.c.number == number
+            )
+        ).scalar_one()
+        edge[level] = (number, bytes(hashes))
+    return Tiles(edge)
+
+
+def _store_tiles(connection: Connection, changed: dict[tuple[int, int], bytes]) -> None:
+    for (level, number), hashes in changed.items():
+        where = (tables.tiles.c.level == level) & (tables.tiles.c.number == number)
+        if connection.execute(update(tables.tiles).where(where).values(hashes=hashes)).rowcount == 0:
+            connection.execute(tables.tiles.insert().values(level=level, number=number, hashes=hashes))
+
+
+def _remember(connection: Connection, keyid: str, holder: str, salt: bytes) -> None:
+    connection.execute(tables.holders.delete().where(tables.holders.c.key == keyid))
+    connection.execute(tables.holders.insert().values(key=keyid, name=holder, salt=salt))

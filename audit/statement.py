@@ -1,0 +1,186 @@
+"""What is said: an in-toto Statement v1 in canonical JSON.
+
+Rules:
+
+- ``predicateType`` is ``urn:affidavit:<kind>:v1``; a reader of a kind is kept for ever and fields are only added.
+- At least one subject, by SHA-256. A statement about an entry names that entry's leaf hash.
+- Every predicate carries ``ledger`` (the origin, so that it cannot be replayed into another ledger),
+  ``entry_id`` (a UUIDv7, unique, so that it cannot be replayed into the same one), ``signed_at`` (a claim),
+  ``observed`` (size and root of the last checkpoint its signer saw) and ``role`` (in which the signer speaks).
+- A parsed statement is re-encoded and compared: there is one byte string per statement.
+
+Source: in-toto Attestation Framework, Statement v1; RFC 9562, section 5.7 (UUIDv7).
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import cast
+from uuid import UUID
+
+from audit.canonical import Json, JsonObject, decode, encode
+from audit.errors import MalformedInput
+
+__all__ = ["COMMON", "Observed", "Statement", "Subject", "claim", "new_entry_id", "written_time"]
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+COMMON = ("ledger", "entry_id", "signed_at", "observed", "role")
+
+_KIND = re.compile(r"[a-z]+(?:-[a-z]+)*")
+_PREDICATE_TYPE = re.compile(r"urn:affidavit:(?P<kind>[a-z]+(?:-[a-z]+)*):v1")
+_HEX = re.compile(r"[0-9a-f]{64}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An artifact that a statement is about: a name and the SHA-256 of its bytes in hexadecimal."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The tree head that a signer saw before signing: size in entries, root as hexadecimal."""
+
+    size: int
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Subjects, a kind and a predicate.
+
+    Before `claim` the predicate holds what the caller says; after it, the common members stand beside.
+    """
+
+    kind: str
+    subjects: tuple[Subject, ...]
+    predicate: Mapping[str, Json]
+
+    @property
+    def predicate_type(self) -> str:
+        """The predicate's type URI, with its major version."""
+        return f"urn:affidavit:{self.kind}:v1"
+
+    @property
+    def observed(self) -> Observed:
+        """The tree head that the signer saw."""
+        seen = cast(Mapping[str, Json], self.predicate["observed"])
+        return Observed(size=cast(int, seen["size"]), root=cast(str, seen["root"]))
+
+    def text(self, member: str) -> str:
+        """Return a text member of the predicate, or raise `MalformedInput`."""
+        value = self.predicate.get(member)
+        if not isinstance(value, str):
+            raise MalformedInput(f"the {self.kind} statement has no text in `{member}`")
+        return value
+
+    def payload(self) -> bytes:
+        """Write the bytes that are signed."""
+        return encode(
+            {
+                "_type": STATEMENT_TYPE,
+                "subject": [{"digest": {"sha256": s.sha256}, "name": s.name} for s in self.subjects],
+                "predicateType": self.predicate_type,
+                "predicate": dict(self.predicate),
+            }
+        )
+
+    @classmethod
+    def parse(cls, payload: bytes) -> "Statement":
+        """Read a claimed statement strictly from its canonical bytes; raise `MalformedInput`."""
+        value = decode(payload)
+        if not isinstance(value, dict) or set(value) != {"_type", "subject", "predicateType", "predicate"}:
+            raise MalformedInput("a statement has exactly _type, subject, predicateType and predicate")
+        if value["_type"] != STATEMENT_TYPE:
+            raise MalformedInput(f"the statement's _type is not {STATEMENT_TYPE}")
+        matched = _PREDICATE_TYPE.fullmatch(str(value["predicateType"]))
+        if matched is None:
+            raise MalformedInput(
+                f"the predicate type {value['predicateType']!r} is not urn:affidavit:<kind>:v1"
+            )
+        predicate = value["predicate"]
+        if not isinstance(predicate, dict):
+            raise MalformedInput("a predicate is an object")
+        _check_common(predicate)
+        return cls(kind=matched["kind"], subjects=_subjects(value["subject"]), predicate=predicate)
+
+
+def claim(
+    statement: Statement, *, ledger: str, entry_id: str, signed_at: str, observed: Observed, role: str
+) -> Statement:
+    """Add the common members that bind a statement to one ledger, one entry, one moment and one role."""
+    taken = sorted(set(COMMON) & set(statement.predicate))
+    if taken:
+        raise MalformedInput(f"a predicate may not use the reserved names {', '.join(taken)}")
+    if _KIND.fullmatch(statement.kind) is None:
+        raise MalformedInput(f"the kind {statement.kind!r} is not lower-case words joined by hyphens")
+    common: JsonObject = {
+        "ledger": ledger,
+        "entry_id": entry_id,
+        "signed_at": signed_at,
+        "observed": {"root": observed.root, "size": observed.size},
+        "role": role,
+    }
+    claimed = replace(statement, predicate={**statement.predicate, **common})
+    # What we would not read back, we do not sign.
+    return Statement.parse(claimed.payload())
+
+
+def new_entry_id(seconds: float, random_bytes: Callable[[int], bytes]) -> str:
+    """Make a UUIDv7 (RFC 9562, 5.7) from a time in seconds since 1970 and a source of random bytes."""
+    value = int(seconds * 1000) << 80 | int.from_bytes(random_bytes(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(UUID(int=value))
+
+
+def written_time(seconds: float) -> str:
+    """Write a time, in seconds since 1970, as RFC 3339 in UTC with microseconds.
+
+    >>> written_time(0)
+    '1970-01-01T00:00:00.000000Z'
+    """
+    return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _subjects(value: Json) -> tuple[Subject, ...]:
+    if not isinstance(value, list) or not value:
+        raise MalformedInput("a statement has at least one subject")
+    subjects = []
+    for item in value:
+        if not isinstance(item, dict) or set(item) != {"name", "digest"}:
+            raise MalformedInput("a subject has exactly a name and a digest")
+        digest = item["digest"]
+        if not isinstance(digest, dict) or set(digest) != {"sha256"} or not _is_hex(digest["sha256"]):
+            raise MalformedInput("a subject's digest is one sha256 of 64 lower-case hexadecimal digits")
+        if not isinstance(item["name"], str):
+            raise MalformedInput("a subject's name is text")
+        subjects.append(Subject(name=item["name"], sha256=cast(str, digest["sha256"])))
+    return tuple(subjects)
+
+
+def _check_common(predicate: JsonObject) -> None:
+    missing = [name for name in COMMON if name not in predicate]
+    if missing:
+        raise MalformedInput(f"the predicate lacks {', '.join(missing)}")
+    if not all(isinstance(predicate[name], str) for name in ("ledger", "entry_id", "signed_at", "role")):
+        raise MalformedInput("ledger, entry_id, signed_at and role are text")
+    if _TIME.fullmatch(cast(str, predicate["signed_at"])) is None:
+        raise MalformedInput("signed_at is an RFC 3339 time in UTC with microseconds")
+    observed = predicate["observed"]
+    if (
+        not isinstance(observed, dict)
+        or set(observed) != {"size", "root"}
+        or type(observed["size"]) is not int
+        or observed["size"] < 0
+        or not _is_hex(observed["root"])
+    ):
+        raise MalformedInput("observed is a size and a root of 64 hexadecimal digits")
+
+
+def _is_hex(value: Json) -> bool:
+    return isinstance(value, str) and _HEX.fullmatch(value) is not None

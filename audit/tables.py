@@ -1,0 +1,237 @@
+"""The tables of a ledger, and how a database is opened for it.
+
+`records.record` is the truth. Every other column here is an index that follows from it, but for two:
+`checkpoints.note`, which is signed, and `holders`, which the grants commit to. SQLite runs with WAL and
+``synchronous=FULL``: what a commit has acknowledged survives a crash of the machine.
+
+The triggers against UPDATE and DELETE are guard rails against accidents. They are not security: who can write
+the file can drop them, and `verify` is what finds that.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    BLOB,
+    CheckConstraint,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    event,
+)
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotFound
+
+__all__ = [
+    "APPLICATION_ID",
+    "USER_VERSION",
+    "checkpoints",
+    "create",
+    "create_guards",
+    "failures",
+    "head",
+    "holders",
+    "ledger_metadata",
+    "lost_columns",
+    "open_database",
+    "open_scratch",
+    "records",
+    "schema",
+    "table_names",
+    "tiles",
+    "writing",
+]
+
+APPLICATION_ID = 0x41464649  # "AFFI": file(1) and other tools recognise the database by it
+USER_VERSION = 1
+BUSY_MILLISECONDS = 60_000
+
+ledger_metadata = MetaData()
+
+records = Table(
+    "records",
+    ledger_metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("record", BLOB, nullable=False),
+    Column("leaf_hash", BLOB, nullable=False, unique=True),
+    Column("entry_id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False, index=True),
+    Column("key", Text, nullable=False),
+    Column("time", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+tiles = Table(
+    "tiles",
+    ledger_metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("hashes", BLOB, nullable=False),
+    sqlite_strict=True,
+)
+
+head = Table(
+    "head",
+    ledger_metadata,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    Column("size", Integer, nullable=False),
+    Column("compact_range", BLOB, nullable=False),
+    Column("last_leaf", BLOB, nullable=False),
+    Column("last_time", Text, nullable=False),
+    Column("checkpoints", Integer, nullable=False),
+    sqlite_strict=True,
+)
+"""One row: what an append needs to know, compared and swapped."""
+
+checkpoints = Table(
+    "checkpoints",
+    ledger_metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("size", Integer, nullable=False, unique=True),
+    Column("note", BLOB, nullable=False),
+    sqlite_strict=True,
+)
+
+holders = Table(
+    "holders",
+    ledger_metadata,
+    Column("key", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("salt", BLOB, nullable=False),
+    sqlite_strict=True,
+)
+"""Who holds a key. Not part of the ledger, bound to it by the grants' commitments, and erasable."""
+
+_GUARDS = [
+    f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+    f"BEGIN SELECT RAISE(ABORT, 'a ledger only grows: {table} has no {verb}'); END"
+    for table in ("records", "checkpoints")
+    for verb in ("UPDATE", "DELETE")
+]
+
+
+def open_database(path: Path) -> Engine:
+    """Open the SQLite file of an embedded ledger; `NotFound` where there is none."""
+    if not path.is_file():
+        raise NotFound(f"there is no ledger at {path.parent}: make one with `affidavit init`")
+    return _engine(f"file:{_quoted(path)}?mode=rw")
+
+
+def open_scratch() -> Engine:
+    """Open an empty database for replaying; it goes away with the engine."""
+    engine = create_engine("sqlite://")
+    _configure(engine, durable=False)
+    return engine
+
+
+def create(path: Path, follower_metadata: list[MetaData]) -> Engine:
+    """Create the SQLite file with all tables and guards."""
+    # These are the file's own settings, and SQLite changes the journal's mode only outside a transaction.
+    with closing(sqlite3.connect(path)) as bare:
+        bare.execute("PRAGMA journal_mode=WAL")
+        bare.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        bare.execute(f"PRAGMA user_version={USER_VERSION}")
+    engine = open_database(path)
+    with failures(), engine.begin() as connection:
+        for metadata in (ledger_metadata, *follower_metadata):
+            metadata.create_all(connection)
+        create_guards(connection)
+    return engine
+
+
+def create_guards(connection: Connection) -> None:
+    """Create the triggers against accidents."""
+    for guard in _GUARDS:
+        connection.exec_driver_sql(guard)
+
+
+def table_names(connection: Connection) -> set[str]:
+    """Name the tables that the database has."""
+    return set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars())
+
+
+def lost_columns(connection: Connection) -> list[str]:
+    """Name the tables and columns of a ledger that the database no longer has."""
+    lost = []
+    for table in ledger_metadata.sorted_tables:
+        info = connection.exec_driver_sql(f"PRAGMA table_info({table.name})").mappings()
+        here = {row["name"] for row in info}
+        if not here:
+            lost.append(f"table {table.name}")
+        else:
+            lost.extend(f"column {table.name}.{c.name}" for c in table.columns if c.name not in here)
+    return lost
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Open the one writing transaction; it commits when the block ends and leaves nothing when it raises."""
+    with (
+        failures(),
+        engine.connect() as connection,
+        connection.execution_options(affidavit_writer=True).begin(),
+    ):
+        yield connection
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Turn the database's errors into one sentence of ours."""
+    try:
+        yield
+    except AffidavitError:
+        raise
+    except OperationalError as error:
+        raise EnvironmentFailed(
+            f"the ledger's database failed ({error.orig}): nothing was half-written, try again once that is mended"
+        ) from error
+    except DatabaseError as error:
+        raise MalformedInput(
+            f"the ledger's database does not read as one ({error.orig}): it is damaged or not a ledger; "
+            "restore it from a copy and compare checkpoints"
+        ) from error
+
+
+def schema(connection: Connection) -> dict[str, str]:
+    """Read every table, index and trigger by name, as SQLite holds its definition."""
+    rows = connection.exec_driver_sql("SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_master")
+    return {str(name): str(sql) for name, sql in rows}
+
+
+def _engine(uri: str) -> Engine:
+    # No pool: a connection is cheap beside an fsync, and a forked child never inherits an open one.
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(uri, uri=True, timeout=BUSY_MILLISECONDS / 1000),
+        poolclass=NullPool,
+    )
+    _configure(engine, durable=True)
+    return engine
+
+
+def _configure(engine: Engine, *, durable: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _: object) -> None:
+        # SQLAlchemy and not the driver says BEGIN (SQLAlchemy docs, "Serializable isolation / Savepoints").
+        connection.isolation_level = None
+        for pragma in ("synchronous=FULL", "trusted_schema=OFF", "cell_size_check=ON") if durable else ():
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        writer = connection.get_execution_options().get("affidavit_writer", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+
+def _quoted(path: Path) -> str:
+    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -1,0 +1,439 @@
+"""The canonical bytes of one run of a column, part of the scheme `affidavit-table-v1`.
+
+A run is at most 65,536 rows of one column. Its canonical bytes depend on its logical values alone::
+
+    form  = rows (8 bytes) | missing (1) | width (1) | mark (1) | validity? | sections
+
+All integers are little endian. `missing` is 1 where at least one row is missing; then a validity bitmap
+follows (one bit per row, least significant first, 1 for present, unused bits 0) and every missing slot below
+is zero. Width, mark and sections by logical type:
+
+==================  ===============================================================================
+bool                a bitmap
+int                 integers of `width` bytes: the smallest of 1, 2, 4, 8 that holds the run as signed;
+                    mark 1 and 8 unsigned bytes where one is above 2^63-1
+float               float64; NaN is missing, -0.0 is 0.0
+text, bytes         lengths as unsigned integers of `width` bytes (the smallest of 1, 2, 4, 8), then all
+                    the bytes; text is UTF-8
+date                days since 1970-01-01, as int
+time, duration,     int64 microseconds (since midnight, none, 1970-01-01, 1970-01-01 UTC); mark 1 where
+timestamp, instant  one has nanoseconds left over, which then follow as uint16
+decimal             mark is the smallest scale that holds every value of the run; the values at that scale
+                    as signed integers of `width` bytes, the smallest of 1, 2, 4, 8, 16, 32
+null                nothing
+list                lengths as for text, then the form of all the items together
+map                 as a list of structs of key and value, entries in their order
+struct              the form of each field in order; under a missing struct every field is missing
+==================  ===============================================================================
+
+The type of a list is written `list<item>`, of a map `map<key,value>`, of a struct
+`struct<"name":type,...>` with names as JSON strings.
+
+>>> logical_type(pa.list_(pa.dictionary(pa.int8(), pa.string())))
+'list<text>'
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from audit.errors import MalformedInput
+from registry.diff import RUN
+
+__all__ = ["Column", "leaf", "logical_type"]
+
+Mask = NDArray[np.bool_]
+Numbers = NDArray[Any]
+Form = Iterator[bytes | memoryview]
+
+WIDTHS = (1, 2, 4, 8)
+PER_MICROSECOND = 1000
+MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+MILLISECONDS_A_DAY = 86_400_000
+
+
+class Column:
+    """Gather the pieces of one column into runs and the runs into leaves.
+
+    Pieces come in row order and may have any length; a piece that is a whole run is never copied.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.kind = ""
+        self.rows = 0
+        self._leaves: list[str] = []
+        self._pieces: list[pa.Array] = []
+        self._held = 0
+
+    def feed(self, array: pa.Array) -> None:
+        """Take the next rows; raise `MalformedInput` where they have no canonical form."""
+        kind = self._guarded(lambda: logical_type(array.type))
+        if self.kind not in ("", kind):
+            raise MalformedInput(
+                f"column {self.name!r} changes from {self.kind} to {kind} at row {self.rows}"
+            )
+        self.kind = kind
+        start = 0
+        while start < len(array):
+            piece = array.slice(start, RUN - self._held)
+            self._pieces.append(piece)
+            self._held += len(piece)
+            start += len(piece)
+            if self._held == RUN:
+                self._flush()
+        self.rows += len(array)
+
+    def finish(self) -> tuple[str, ...]:
+        """Close the last run and return the leaves (hex)."""
+        if self._held:
+            self._flush()
+        return tuple(self._leaves)
+
+    def _flush(self) -> None:
+        pieces, self._pieces, self._held = self._pieces, [], 0
+        self._leaves.append(self._guarded(lambda: leaf(self.kind, _joined(pieces)).hex()))
+
+    def _guarded(self, work: Callable[[], str]) -> str:
+        try:
+            return work()
+        except (MalformedInput, pa.ArrowException) as error:
+            raise MalformedInput(f"column {self.name!r} {error}") from None
+
+
+def logical_type(data_type: pa.DataType) -> str:
+    """Return the name of the logical type behind an Arrow type, or raise `MalformedInput`."""
+    for test, name in SIMPLE_TYPES:
+        if test(data_type):
+            return name
+    types = pa.types
+    if types.is_dictionary(data_type) or types.is_run_end_encoded(data_type):
+        return logical_type(data_type.value_type)
+    if types.is_timestamp(data_type):
+        return "timestamp" if data_type.tz is None else "instant"
+    if types.is_map(data_type):
+        return f"map<{logical_type(data_type.key_type)},{logical_type(data_type.item_type)}>"
+    if _is_list(data_type):
+        return f"list<{logical_type(data_type.value_type)}>"
+    if types.is_struct(data_type):
+        fields = (
+            f"{json.dumps(field.name, ensure_ascii=False)}:{logical_type(field.type)}" for field in data_type
+        )
+        return f"struct<{','.join(fields)}>"
+    raise MalformedInput(
+        f"has the type {data_type}, which has no canonical form: convert it to numbers or text"
+    )
+
+
+def leaf(kind: str, run: pa.Array) -> bytes:
+    """Hash one run of at most 65,536 rows: SHA-256(0x00 | length of kind | kind | form)."""
+    name = kind.encode("utf-8")
+    digest = hashlib.sha256(struct.pack("<BI", 0, len(name)) + name)
+    for part in _form(run):
+        digest.update(part)
+    return digest.digest()
+
+
+def _form(array: pa.Array) -> Form:
+    array = _plain(array)
+    base = logical_type(array.type).partition("<")[0]
+    return FORMS[base](array)
+
+
+def _head(rows: int, valid: Mask | None, width: int = 0, mark: int = 0) -> bytes:
+    head = struct.pack("<QBBB", rows, valid is not None, width, mark)
+    return head if valid is None else head + np.packbits(valid, bitorder="little").tobytes()
+
+
+# --- layouts ------------------------------------------------------------------------------------------------
+
+
+def _joined(pieces: list[pa.Array]) -> pa.Array:
+    """Make one array of the pieces of a run."""
+    if len(pieces) == 1:
+        return pieces[0]
+    plain = [_plain(piece) for piece in pieces]
+    # 32-bit offsets may not reach over what fits into each piece alone.
+    if pa.types.is_string(plain[0].type) or pa.types.is_binary(plain[0].type):
+        wide = pa.large_string() if pa.types.is_string(plain[0].type) else pa.large_binary()
+        plain = [piece.cast(wide) for piece in plain]
+    return pa.concat_arrays(plain)
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    """Undo encodings (dictionary, run ends, views) that do not change the values."""
+    types, data_type = pa.types, array.type
+    if types.is_dictionary(data_type):
+        return _plain(pc.take(_plain(array.dictionary), array.indices))
+    if types.is_run_end_encoded(data_type):
+        return _plain(pc.run_end_decode(array))
+    if types.is_string_view(data_type):
+        return array.cast(pa.large_string())
+    if types.is_binary_view(data_type):
+        return array.cast(pa.large_binary())
+    if types.is_fixed_size_binary(data_type):
+        return array.cast(pa.binary())
+    return array
+
+
+def _is_list(data_type: pa.DataType) -> bool:
+    types = pa.types
+    return bool(
+        types.is_list(data_type)
+        or types.is_large_list(data_type)
+        or types.is_fixed_size_list(data_type)
+        or types.is_list_view(data_type)
+        or types.is_large_list_view(data_type)
+    )
+
+
+def _bits(buffer: pa.Buffer, offset: int, rows: int) -> Mask:
+    first, skip = divmod(offset, 8)
+    packed = np.frombuffer(buffer, np.uint8)[first : first + (skip + rows + 7) // 8]
+    bits: Mask = np.unpackbits(packed, count=skip + rows, bitorder="little")[skip:].view(np.bool_)
+    return bits
+
+
+def _valid(array: pa.Array) -> Mask | None:
+    """Return which rows are present, or None where all are."""
+    if array.null_count == 0:
+        return None
+    return _bits(array.buffers()[0], array.offset, len(array))
+
+
+def _numbers(array: pa.Array, dtype: str) -> Numbers:
+    """Look at the values of a fixed-width array without copying; missing slots may hold anything."""
+    size = np.dtype(dtype).itemsize
+    buffer = array.buffers()[1]
+    if len(array) == 0 or buffer is None:
+        return np.zeros(len(array), dtype)
+    return np.frombuffer(buffer, dtype, len(array), array.offset * size)
+
+
+def _zeroed(values: Numbers, valid: Mask | None) -> Numbers:
+    return values if valid is None else np.where(valid, values, np.zeros(1, values.dtype))
+
+
+# --- forms --------------------------------------------------------------------------------------------------
+
+
+def _bools(array: pa.Array) -> Form:
+    valid = _valid(array)
+    yield _head(len(array), valid)
+    if len(array):
+        bits = _bits(array.buffers()[1], array.offset, len(array))
+        yield np.packbits(bits if valid is None else bits & valid, bitorder="little").data
+
+
+def _ints(array: pa.Array) -> Form:
+    data_type = array.type
+    sign = "i" if pa.types.is_signed_integer(data_type) else "u"
+    yield from _integers(_numbers(array, f"<{sign}{data_type.bit_width // 8}"), _valid(array))
+
+
+def _integers(values: Numbers, valid: Mask | None) -> Form:
+    values = _narrow(_zeroed(values, valid))
+    yield _head(len(values), valid, values.itemsize, values.dtype.kind == "u")
+    yield values.data
+
+
+def _narrow(values: Numbers) -> Numbers:
+    """Hold integers in the smallest signed width they fit in; unsigned where one is above 2^63-1."""
+    low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+    if high >= 2**63:
+        return values
+    width = next(width for width in WIDTHS if -(2 ** (8 * width - 1)) <= low and high < 2 ** (8 * width - 1))
+    return values.astype(f"<i{width}", copy=False)
+
+
+def _floats(array: pa.Array) -> Form:
+    valid = _valid(array)
+    # A signalling NaN is still only a missing value.
+    with np.errstate(all="ignore"):
+        values = _numbers(array, f"<f{array.type.bit_width // 8}").astype("<f8", copy=False)
+        nan = np.isnan(values)
+        if nan.any():
+            valid = ~nan if valid is None else valid & ~nan
+        values = _zeroed(values, valid) + 0.0
+    yield _head(len(values), valid)
+    yield values.data
+
+
+def _strings(array: pa.Array) -> Form:
+    rows, valid = len(array), _valid(array)
+    large = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
+    lengths, first, last = _lengths(array, large)
+    if valid is not None and lengths[~valid].any():
+        present = array.drop_null()
+        _, first, last = _lengths(present, large)
+        lengths, array = _zeroed(lengths, valid), present
+    yield from _sizes(rows, valid, lengths)
+    if last > first:
+        yield memoryview(array.buffers()[2])[first:last]
+
+
+def _lengths(array: pa.Array, large: bool) -> tuple[Numbers, int, int]:
+    """Return each value's length in bytes, and where the first begins and the last ends."""
+    if len(array) == 0:
+        return np.zeros(0, "<i4"), 0, 0
+    dtype = np.dtype("<i8" if large else "<i4")
+    offsets = np.frombuffer(array.buffers()[1], dtype, len(array) + 1, array.offset * dtype.itemsize)
+    return np.diff(offsets), int(offsets[0]), int(offsets[-1])
+
+
+def _sizes(rows: int, valid: Mask | None, lengths: Numbers) -> Form:
+    most = int(lengths.max()) if rows else 0
+    width = next(width for width in WIDTHS if most < 2 ** (8 * width))
+    yield _head(rows, valid, width)
+    yield lengths.astype(f"<u{width}").data
+
+
+def _dates(array: pa.Array) -> Form:
+    if pa.types.is_date32(array.type):
+        yield from _integers(_numbers(array, "<i4"), _valid(array))
+        return
+    valid = _valid(array)
+    milliseconds = _zeroed(_numbers(array, "<i8"), valid)
+    days = milliseconds // MILLISECONDS_A_DAY
+    if (days * MILLISECONDS_A_DAY != milliseconds).any():
+        raise MalformedInput("holds dates with a time of day: convert it to timestamps")
+    yield from _integers(days, valid)
+
+
+def _times(array: pa.Array) -> Form:
+    unit, valid = array.type.unit, _valid(array)
+    values = _zeroed(_numbers(array, f"<i{array.type.bit_width // 8}"), valid)
+    if unit == "ns":
+        micros = values // PER_MICROSECOND
+        nanos = values - micros * PER_MICROSECOND
+        mark = bool(nanos.any())
+        yield _head(len(values), valid, 8, mark)
+        yield micros.data
+        if mark:
+            yield nanos.astype("<u2").data
+        return
+    factor = MICROSECONDS[unit]
+    most = (2**63 - 1) // factor
+    if factor > 1 and len(values) and (values.min() < -most or values.max() > most):
+        raise MalformedInput("holds times too far away to count in microseconds: remove them")
+    yield _head(len(values), valid, 8)
+    yield (values if factor == 1 else values.astype("<i8") * factor).data
+
+
+def _decimals(array: pa.Array) -> Form:
+    valid, data_type = _valid(array), array.type
+    if data_type.scale < 0:
+        array = array.cast(pa.decimal256(76, 0))
+    elif data_type.bit_width < 128:
+        array = array.cast(pa.decimal128(38, data_type.scale))
+    scale, words = array.type.scale, _words(array, valid)
+    if not words.any():
+        scale = 0
+    while scale > 0 and _tenfold(words):
+        scale -= 1
+        make = pa.decimal128 if array.type.bit_width == 128 else pa.decimal256
+        array = array.cast(make(array.type.precision, scale))
+        words = _words(array, valid)
+    # As many words as are needed for what is above them to be the sign alone.
+    count = next(n for n in (1, 2, 4) if (words[:, n:] == words[:, n - 1 : n] >> 63).all())
+    values = _narrow(words[:, 0]) if count == 1 else words[:, :count]
+    yield _head(len(words), valid, values.itemsize * count, scale)
+    yield values.ravel().data
+
+
+def _words(array: pa.Array, valid: Mask | None) -> NDArray[np.int64]:
+    """Return the unscaled values as rows of 64-bit words, the lowest first; missing ones are zero."""
+    count = array.type.bit_width // 64
+    buffer = array.buffers()[1]
+    if len(array) == 0 or buffer is None:
+        return np.zeros((len(array), count), "<i8")
+    words = np.frombuffer(buffer, "<i8", len(array) * count, array.offset * count * 8).reshape(-1, count)
+    return words if valid is None else np.where(valid[:, None], words, np.int64(0))
+
+
+def _tenfold(words: NDArray[np.int64]) -> bool:
+    """Tell whether every value is a multiple of ten."""
+    for part in (words[:64], words):
+        low = (
+            part[:, 0].view("<u8")
+            if part.flags.c_contiguous and part.shape[1] == 1
+            else part[:, 0].astype("<u8")
+        )
+        units = (low % np.uint64(10)).astype("<i8")
+        # 2^64, 2^128 and 2^192 all leave 6 when divided by 10; upper words below the last are unsigned.
+        for index in range(1, part.shape[1]):
+            word = part[:, index]
+            top = index == part.shape[1] - 1
+            rest = word % 10 if top else (word.astype("<u8") % np.uint64(10)).astype("<i8")
+            units = units + 6 * rest
+        if (units % 10).any():
+            return False
+    return True
+
+
+def _nulls(array: pa.Array) -> Form:
+    yield _head(len(array), None)
+
+
+def _lists(array: pa.Array) -> Form:
+    valid = _valid(array)
+    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+    yield from _sizes(len(array), valid, lengths)
+    # flatten() keeps the items of present lists only, in the slice only.
+    yield from _form(array.flatten())
+
+
+def _maps(array: pa.Array) -> Form:
+    key, item = array.type.key_field, array.type.item_field
+    yield from _lists(array.cast(pa.list_(pa.struct([key, item]))))
+
+
+def _structs(array: pa.Array) -> Form:
+    yield _head(len(array), _valid(array))
+    # flatten() marks the fields of a missing struct as missing.
+    for field in array.flatten():
+        yield from _form(field)
+
+
+SIMPLE_TYPES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
+    (pa.types.is_boolean, "bool"),
+    (pa.types.is_integer, "int"),
+    (pa.types.is_floating, "float"),
+    (pa.types.is_string, "text"),
+    (pa.types.is_large_string, "text"),
+    (pa.types.is_string_view, "text"),
+    (pa.types.is_binary, "bytes"),
+    (pa.types.is_large_binary, "bytes"),
+    (pa.types.is_binary_view, "bytes"),
+    (pa.types.is_fixed_size_binary, "bytes"),
+    (pa.types.is_date, "date"),
+    (pa.types.is_time, "time"),
+    (pa.types.is_duration, "duration"),
+    (pa.types.is_decimal, "decimal"),
+    (pa.types.is_null, "null"),
+)
+
+FORMS: dict[str, Callable[[pa.Array], Form]] = {
+    "bool": _bools,
+    "int": _ints,
+    "float": _floats,
+    "text": _strings,
+    "bytes": _strings,
+    "date": _dates,
+    "time": _times,
+    "duration": _times,
+    "timestamp": _times,
+    "instant": _times,
+    "decimal": _decimals,
+    "null": _nulls,
+    "list": _lists,
+    "map": _maps,
+    "struct": _structs,
+}

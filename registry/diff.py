@@ -1,0 +1,139 @@
+"""What differs between two fingerprints: columns, runs of rows, names, types, order, row counts.
+
+A fingerprint keeps one digest per column and run of `RUN` rows, so two of them are enough to say where two
+tables differ; the tables themselves are not needed.
+
+Rules:
+
+- Columns are matched by name. One that only the second table has is *added*, one that only the first has is
+  *removed*, one whose logical type changed is *retyped* (and differs in all its rows).
+- Row ranges are half-open `(start, stop)`, counted from 0. They are as fine as the runs: a change in one cell
+  is located to the run that holds it. Neighbouring runs are joined.
+- A row put in or taken out moves every row behind it, so every run from there on differs.
+
+>>> Difference(False, (ColumnDifference("income", (0, 65536)),), rows=(90000, 90000)).lines()
+["rows 0 to 65535 of column 'income' differ"]
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from audit.canonical import JsonObject
+
+__all__ = ["RUN", "ColumnDifference", "Difference", "difference"]
+
+RUN = 65_536
+"""Rows per run: the resolution of a difference, and part of the scheme."""
+
+
+class Column(Protocol):
+    """What is asked of one column of a fingerprint."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def leaves(self) -> tuple[str, ...]: ...
+
+
+class Table(Protocol):
+    """What is asked of a fingerprint."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def columns(self) -> Sequence[Column]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDifference:
+    """Rows `rows[0]` up to, not including, `rows[1]` of a column hold a difference."""
+
+    column: str
+    rows: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Everything two fingerprints can say about how their tables differ."""
+
+    equal: bool
+    differences: tuple[ColumnDifference, ...] = ()
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    reordered: bool = False
+    retyped: tuple[tuple[str, str, str], ...] = ()
+    rows: tuple[int, int] = (0, 0)
+
+    def to_json(self) -> JsonObject:
+        """Return the document of `affidavit fingerprint --against`."""
+        return {
+            "equal": self.equal,
+            "differences": [{"column": each.column, "rows": list(each.rows)} for each in self.differences],
+            "added": list(self.added),
+            "removed": list(self.removed),
+            "reordered": self.reordered,
+            "retyped": [{"column": name, "from": old, "to": new} for name, old, new in self.retyped],
+            "rows": list(self.rows),
+        }
+
+    def lines(self) -> list[str]:
+        """Say the difference in sentences, the coarsest first."""
+        if self.equal:
+            return ["the tables are equal"]
+        lines = []
+        if self.rows[0] != self.rows[1]:
+            lines.append(f"{self.rows[0]:,} rows became {self.rows[1]:,}")
+        lines += [f"column {name!r} is new" for name in self.added]
+        lines += [f"column {name!r} is gone" for name in self.removed]
+        lines += [f"column {name!r} was {old} and is {new}" for name, old, new in self.retyped]
+        if self.reordered:
+            lines.append("the columns stand in another order")
+        retyped = {name for name, _, _ in self.retyped}
+        for each in self.differences:
+            if each.column not in retyped:
+                start, stop = each.rows
+                lines.append(f"rows {start} to {stop - 1} of column {each.column!r} differ")
+        return lines
+
+
+def difference(old: Table, new: Table) -> Difference:
+    """Compare two fingerprints; the second is what the first became."""
+    before = {column.name: column for column in old.columns}
+    after = {column.name: column for column in new.columns}
+    common = [name for name in before if name in after]
+    rows = max(old.rows, new.rows)
+    return Difference(
+        equal=old.digest == new.digest,
+        differences=tuple(
+            ColumnDifference(name, span)
+            for name in common
+            for span in _spans(before[name].leaves, after[name].leaves, rows)
+        ),
+        added=tuple(name for name in after if name not in before),
+        removed=tuple(name for name in before if name not in after),
+        reordered=common != [name for name in after if name in before],
+        retyped=tuple(
+            (name, before[name].type, after[name].type)
+            for name in common
+            if before[name].type != after[name].type
+        ),
+        rows=(old.rows, new.rows),
+    )
+
+
+def _spans(old: tuple[str, ...], new: tuple[str, ...], rows: int) -> Iterator[tuple[int, int]]:
+    """Yield the joined row ranges of the runs that differ or that only one side has."""
+    runs = max(len(old), len(new))
+    start: int | None = None
+    for run in range(runs + 1):
+        differs = run < runs and old[run : run + 1] != new[run : run + 1]
+        if differs and start is None:
+            start = run
+        elif not differs and start is not None:
+            yield start * RUN, min(run * RUN, rows)
+            start = None

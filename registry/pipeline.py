@@ -1,0 +1,316 @@
+"""Pipelines: steps declared as plain functions, and the order that follows from the names of their arguments.
+
+Rules:
+
+- An argument named like a step takes what that step returned, even if it has a default. Every other argument is
+  a parameter: with a default, or required and then given by the caller.
+- The order is topological; steps that do not depend on each other keep the order of their declaration.
+- A decorated function stays the function it was.
+- At most one step evaluates. It returns `y_true`, `y_pred` and, if it has them, `y_score` and `sensitive`.
+- What cannot be recorded honestly is refused when it is declared: `*args`, `**kwargs`, coroutines, generators.
+
+>>> mortgage = Pipeline("mortgage")
+>>> @mortgage.step
+... def applications(source: str = "loanapp.csv"): ...
+>>> @mortgage.step
+... def model(applications, C: float = 1.0): ...
+>>> [planned.step.name for planned in mortgage.plan({})]
+['applications', 'model']
+"""
+
+import inspect
+import sys
+import typing
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
+
+from audit.errors import MalformedInput
+from registry.parameters import MISSING, Parameter, assign, did_you_mean
+
+if TYPE_CHECKING:
+    from registry.registry import RunEntry
+
+__all__ = ["Pipeline", "PlannedStep", "Step"]
+
+ModelFormat = Literal["skops", "pickle"]
+F = TypeVar("F", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a step's function; only the whole pipeline knows whether it names a step."""
+
+    name: str
+    expected: object
+    default: object
+    positional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A declared step: `sensitive` and `options` are for the one that evaluates."""
+
+    name: str
+    kind: Literal["step", "evaluate"]
+    function: Callable[..., object]
+    arguments: tuple[Argument, ...]
+    sensitive: tuple[str, ...] = ()
+    options: tuple[tuple[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step in its place: the steps it takes its inputs from, and the value of every parameter."""
+
+    step: Step
+    after: tuple[str, ...]
+    parameters: Mapping[str, object]
+
+    def call(self, returned: Mapping[str, object]) -> object:
+        """Call the step's function with what the steps before it returned."""
+        positional: list[object] = []
+        named: dict[str, object] = {}
+        for argument in self.step.arguments:
+            source = returned if argument.name in self.after else self.parameters
+            if argument.positional:
+                positional.append(source[argument.name])
+            else:
+                named[argument.name] = source[argument.name]
+        return self.step.function(*positional, **named)
+
+
+class Pipeline:
+    """A named set of steps. `model_format="pickle"` asks for a pickle where skops cannot store the model."""
+
+    def __init__(self, name: str, *, model_format: ModelFormat = "skops") -> None:
+        if not isinstance(name, str) or not name.strip() or "@" in name or not name.isprintable():
+            raise MalformedInput(f"{name!r} cannot name a pipeline: use printable text without @")
+        if not unicodedata.is_normalized("NFC", name):
+            raise MalformedInput(f"the pipeline name {name!r} is not in Unicode's form NFC: normalise it")
+        if model_format not in ("skops", "pickle"):
+            raise MalformedInput(f"{model_format!r} is no model format: choose skops or pickle")
+        self.name = name
+        self.model_format: ModelFormat = model_format
+        self._steps: dict[str, Step] = {}
+
+    def __repr__(self) -> str:
+        return f"Pipeline({self.name!r}, steps={list(self._steps)})"
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps in the order of their declaration."""
+        return tuple(self._steps.values())
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Every argument of every step that does not name a step."""
+        return tuple(
+            Parameter(step.name, argument.name, argument.expected, argument.default)
+            for step in self.steps
+            for argument in step.arguments
+            if argument.name not in self._steps
+        )
+
+    @property
+    def file(self) -> Path | None:
+        """The file that declares the first step, if there is one."""
+        for step in self.steps:
+            try:
+                path = Path(inspect.getsourcefile(inspect.unwrap(step.function)) or "")
+            except TypeError:
+                continue
+            if path.is_file():
+                return path.resolve()
+        return None
+
+    @overload
+    def step(self, function: F, /) -> F: ...
+    @overload
+    def step(self, /) -> Callable[[F], F]: ...
+    def step(self, function: Any = None, /) -> Any:
+        """Declare a step by decorating a function, which is returned as it is."""
+        if function is None:
+            return self.step
+        self._declare(function, "step", (), ())
+        return function
+
+    def evaluate(self, *, sensitive: Sequence[str] = (), **options: object) -> Callable[[F], F]:
+        """Declare the step that evaluates; `sensitive` names the protected columns of the frame it returns.
+
+        `options` go to the evaluation: `positive`, `minimum`, `replicates`, `confidence`, `seed`.
+        """
+        if callable(sensitive):
+            raise MalformedInput('write @pipeline.evaluate(sensitive=["..."]) with brackets, or evaluate()')
+        if isinstance(sensitive, str):
+            raise MalformedInput(f'sensitive takes a list of columns: write sensitive=["{sensitive}"]')
+        known = ("positive", "minimum", "replicates", "confidence", "seed")
+        for name in options:
+            if name not in known:
+                raise MalformedInput(f"evaluate has no option {name}{did_you_mean(name, known)}")
+        columns = tuple(dict.fromkeys(sensitive))
+
+        def declare(function: F) -> F:
+            for other in self.steps:
+                if other.kind == "evaluate":
+                    raise MalformedInput(
+                        f"the pipeline {self.name} already evaluates in {other.name}: one step does"
+                    )
+            self._declare(function, "evaluate", columns, tuple(options.items()))
+            return function
+
+        return declare
+
+    def plan(self, given: Mapping[str, object]) -> tuple[PlannedStep, ...]:
+        """Order the steps and settle every parameter, or raise `MalformedInput` before anything runs."""
+        if not self._steps:
+            raise MalformedInput(
+                f"the pipeline {self.name} has no steps: decorate functions with @pipeline.step"
+            )
+        for name in given:
+            if name in self._steps:
+                raise MalformedInput(f"{name} is a step of the pipeline {self.name}, not a parameter")
+        assigned = assign(self.parameters, given)
+        return tuple(self._planned(step, assigned) for step in self._ordered())
+
+    def run(self, /, ledger: str | None = None, **parameters: object) -> "RunEntry":
+        """Run every step, record the run in the ledger (else the nearest one) and return its entry.
+
+        A failing step is recorded as a failed run; then its exception goes on, the very same object.
+        """
+        # Here and not above: the ledger is looked for, and its libraries loaded, only by who records.
+        from registry.registry import open_registry
+        from registry.run import run_pipeline
+
+        self.plan(parameters)
+        registry = open_registry(ledger)
+        result = run_pipeline(self, parameters, artifacts=registry.artifacts, target=self._target())
+        entry = registry.record_run(result)
+        if result.exception is not None:
+            raise result.exception
+        return entry
+
+    def _declare(
+        self,
+        function: Callable[..., object],
+        kind: Literal["step", "evaluate"],
+        sensitive: tuple[str, ...],
+        options: tuple[tuple[str, object], ...],
+    ) -> None:
+        if not callable(function):
+            raise MalformedInput(f"a step is a function, not an object of the type {type(function).__name__}")
+        name = getattr(function, "__name__", "")
+        if not name.isidentifier():
+            raise MalformedInput(
+                f"a step needs a function with a name, and {name or 'this'} is not one: use def"
+            )
+        if name in self._steps:
+            raise MalformedInput(f"the pipeline {self.name} already has a step {name}: rename one of the two")
+        _refuse_deferred(name, function)
+        self._steps[name] = Step(name, kind, function, _arguments(name, function), sensitive, options)
+
+    def _planned(self, step: Step, assigned: Mapping[str, object]) -> PlannedStep:
+        after = tuple(argument.name for argument in step.arguments if argument.name in self._steps)
+        values: dict[str, object] = {}
+        for argument in step.arguments:
+            if argument.name in after:
+                continue
+            value = assigned.get(f"{step.name}.{argument.name}", argument.default)
+            if value is MISSING:
+                raise MalformedInput(self._unanswered(step, argument.name))
+            values[argument.name] = value
+        return PlannedStep(step, after, values)
+
+    def _unanswered(self, step: Step, name: str) -> str:
+        others = [other for other in self._steps if other != step.name]
+        return (
+            f"the step {step.name} asks for {name}, which is neither a step nor a parameter with a default"
+            f"{did_you_mean(name, others)}; a required parameter is given by its name (-p {name}=VALUE)"
+        )
+
+    def _ordered(self) -> list[Step]:
+        waiting = {
+            step.name: {argument.name for argument in step.arguments if argument.name in self._steps}
+            for step in self.steps
+        }
+        ordered: list[Step] = []
+        while waiting:
+            ready = next((name for name, needs in waiting.items() if not needs & waiting.keys()), None)
+            if ready is None:
+                raise MalformedInput(f"the steps go in a circle: {' -> '.join(_circle(waiting))}")
+            del waiting[ready]
+            ordered.append(self._steps[ready])
+        return ordered
+
+    def _target(self) -> str | None:
+        """Name this pipeline as the command line would, by its file and the variable that holds it."""
+        if self.file is None:
+            return None
+        for step in self.steps:
+            names = getattr(inspect.unwrap(step.function), "__globals__", {})
+            for name, value in names.items():
+                if value is self:
+                    return f"{self.file}:{name}"
+        return str(self.file)
+
+
+def _refuse_deferred(name: str, function: Callable[..., object]) -> None:
+    plain = inspect.unwrap(function)
+    if inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
+        raise MalformedInput(
+            f"the step {name} is asynchronous: a step is a plain function that returns its result"
+        )
+    if inspect.isgeneratorfunction(plain):
+        raise MalformedInput(f"the step {name} is a generator: return a list or a table instead of yielding")
+
+
+def _arguments(name: str, function: Callable[..., object]) -> tuple[Argument, ...]:
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):
+        raise MalformedInput(f"the step {name} does not say which arguments it takes: use def") from None
+    hints = _hints(function)
+    arguments = []
+    for parameter in signature.parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise MalformedInput(
+                f"the step {name} takes *{parameter.name}: name every argument, so that it can be recorded"
+            )
+        if not parameter.name.isascii():
+            raise MalformedInput(
+                f"the argument {parameter.name} of the step {name} must be written in ASCII letters"
+            )
+        expected = hints.get(parameter.name, parameter.annotation)
+        arguments.append(
+            Argument(parameter.name, expected, parameter.default, parameter.kind is parameter.POSITIONAL_ONLY)
+        )
+    return tuple(arguments)
+
+
+def _hints(function: Callable[..., object]) -> Mapping[str, object]:
+    """Resolve annotations one by one: a name that exists for type checkers only must not hide the others."""
+    plain = inspect.unwrap(function)
+    space = dict(vars(sys.modules.get(getattr(plain, "__module__", ""), typing)))
+    if isinstance(plain, FunctionType):
+        space = dict(plain.__globals__)
+    hints: dict[str, object] = {}
+    for name, annotation in getattr(plain, "__annotations__", {}).items():
+        probe = cast(Any, type("Probe", (), {"__annotations__": {name: annotation}}))
+        try:
+            hints[name] = typing.get_type_hints(probe, globalns=space, include_extras=True)[name]
+        except Exception:  # an annotation may be any expression, and promises nothing if it fails
+            hints[name] = annotation if isinstance(annotation, type) else Any
+    return hints
+
+
+def _circle(waiting: Mapping[str, Iterable[str]]) -> list[str]:
+    """Find one circle among steps that all wait for each other."""
+    trail = [next(iter(waiting))]
+    while True:
+        following = next(name for name in waiting if name in set(waiting[trail[-1]]))
+        if following in trail:
+            return [following, *reversed(trail[trail.index(following) :])]
+        trail.append(following)

@@ -1,0 +1,1 @@
+"""What a person reads: dossiers, PDF reports, charts and the command line."""

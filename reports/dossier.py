@@ -1,0 +1,294 @@
+"""The dossier: everything a report says about one model version, gathered, frozen, each fact with its entry.
+
+Rules:
+
+- `compose` is pure: entries in, dossier out. It reads no clock, no ledger and no file.
+- One verdict, said in the same words everywhere. Unknown is never a pass: without a decision the verdict is
+  "Not decided", and a promotion that no decision in the ledger backs is not a promotion.
+- The newest decision speaks. A refusal that came after a promotion is shown as the refusal it is.
+- What is missing is listed (`Gap`), never filled in.
+
+Example::
+
+    dossier = compose(model="mortgage", version=1, stages=("production",), run=run, approvals=approvals,
+                      decisions=decisions, reproductions=(), origin="bank.example/models", size=9,
+                      root="5f…", log_vkey="bank.example/models+…", as_of="2026-11-23T09:14:00Z")
+    dossier.verdict.words           # "Promoted to production"
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports import formats
+from reports.facts import Approval, Decision, EntryFacts, Evaluation, Figure, Reproduction, Rule, Run
+from reports.gaps import Gap, find_gaps
+from reports.reading import read_approval, read_decision, read_reproduction, read_run
+
+__all__ = ["Card", "Dossier", "EntryFacts", "Evidence", "Gap", "Verdict", "compose", "tally"]
+
+SECTIONS = {
+    "run": "Data, pipeline, parameters, code, performance and fairness",
+    "approval": "Approvals",
+    "decision": "Decisions",
+    "reproduction": "Reproductions",
+}
+HEADLINE = ("roc_auc", "accuracy", "brier_score", "true_positive_rate", "false_positive_rate", "precision")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The conclusion in words; `tone` is `good`, `bad`, `caution` or `neutral`."""
+
+    words: str
+    tone: str
+    sentence: str
+    decision: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One figure for the first page, with the attribute it is about, if any."""
+
+    label: str
+    about: str | None
+    figure: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One line of the evidence index: a reference, and the entry behind it."""
+
+    ref: str
+    what: str
+    sections: str
+    entry: EntryFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """All that a report prints; sequences are in the order of the ledger."""
+
+    model: str
+    version: int
+    stages: tuple[str, ...]
+    entry: EntryFacts
+    run: Run
+    approvals: tuple[Approval, ...]
+    decisions: tuple[Decision, ...]
+    reproductions: tuple[Reproduction, ...]
+    origin: str
+    size: int
+    root: str
+    log_vkey: str
+    as_of: str
+    verdict: Verdict
+    cards: tuple[Card, ...]
+    gaps: tuple[Gap, ...]
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def name(self) -> str:
+        """Name the version as the command line does."""
+        return f"{self.model}@{self.version}"
+
+    @property
+    def signers(self) -> tuple[tuple[str, str | None], ...]:
+        """List each key that signed an entry used here, with its person, in order of first use."""
+        return tuple({item.entry.key: (item.entry.key, item.entry.person) for item in self.evidence}.values())
+
+    def ref(self, seq: int) -> str:
+        """Give the reference of an entry in the evidence index."""
+        return next((item.ref for item in self.evidence if item.entry.seq == seq), "")
+
+
+def compose(
+    *,
+    model: str,
+    version: int,
+    stages: tuple[str, ...],
+    run: EntryFacts,
+    approvals: Sequence[EntryFacts],
+    decisions: Sequence[EntryFacts],
+    reproductions: Sequence[EntryFacts],
+    origin: str,
+    size: int,
+    root: str,
+    log_vkey: str,
+    as_of: str,
+) -> Dossier:
+    """Gather what a report says about one model version.
+
+    `stages` are those that this version holds now; `size` and `root` (hexadecimal) are the checkpoint that
+    covers every entry given; `as_of` is the time of the newest entry it covers.
+    """
+    told = read_run(run)
+    given = tuple(read_approval(entry) for entry in _ordered(approvals))
+    made = tuple(read_decision(entry) for entry in _ordered(decisions))
+    redone = tuple(read_reproduction(entry) for entry in _ordered(reproductions))
+    return Dossier(
+        model=model,
+        version=version,
+        stages=stages,
+        entry=run,
+        run=told,
+        approvals=given,
+        decisions=made,
+        reproductions=redone,
+        origin=origin,
+        size=size,
+        root=root,
+        log_vkey=log_vkey,
+        as_of=as_of,
+        verdict=_verdict(told, stages, given, made),
+        cards=_cards(told.evaluation),
+        gaps=find_gaps(told, given, made, redone),
+        evidence=_evidence(run, [*approvals, *decisions, *reproductions]),
+    )
+
+
+def _ordered(entries: Sequence[EntryFacts]) -> list[EntryFacts]:
+    return sorted(entries, key=lambda entry: entry.seq)
+
+
+def _evidence(run: EntryFacts, others: Sequence[EntryFacts]) -> tuple[Evidence, ...]:
+    entries = [run, *_ordered(others)]
+    return tuple(
+        Evidence(f"E{index}", _what(entry), SECTIONS.get(entry.kind, "Record"), entry)
+        for index, entry in enumerate(entries, start=1)
+    )
+
+
+def _what(entry: EntryFacts) -> str:
+    told = entry.predicate
+    stage = f" for {formats.value(told.get('stage'))}" if told.get("stage") else ""
+    if entry.kind == "run":
+        return f"Run, {formats.value(told.get('status'))}"
+    if entry.kind == "approval":
+        return f"{'Rejection' if told.get('verdict') == 'reject' else 'Approval'}{stage}"
+    if entry.kind == "decision":
+        return f"Decision{stage}: {formats.value(told.get('decision'))}"
+    if entry.kind == "reproduction":
+        return f"Reproduction: {formats.value(told.get('verdict'))}"
+    return entry.kind.capitalize()
+
+
+def _verdict(
+    run: Run, stages: tuple[str, ...], approvals: Sequence[Approval], decisions: Sequence[Decision]
+) -> Verdict:
+    if run.status != "succeeded":
+        return _failed_run(run)
+    if not decisions:
+        return Verdict("Not decided", "neutral", _undecided(approvals, stages), None)
+    newest = decisions[-1]
+    if newest.decision == "promoted":
+        return _promoted(newest, stages)
+    if newest.decision != "refused":
+        sentence = f"Entry #{newest.entry.seq} records the outcome “{newest.decision}”, which is not a promotion."
+        return Verdict("Not decided", "neutral", sentence, newest)
+    held = f" The version still holds {formats.plain_list(stages)} by an earlier decision." if stages else ""
+    return Verdict(f"Refused for {newest.stage}", "bad", f"{_refusal(newest)}{held}", newest)
+
+
+def _failed_run(run: Run) -> Verdict:
+    if run.status != "failed":
+        return Verdict("Unfinished run", "bad", f"The run was recorded with the status “{run.status}”.", None)
+    where = f" in step “{run.failed_step}”" if run.failed_step else ""
+    error = f" with {run.error}" if run.error else ""
+    sentence = f"The run failed{where}{error}. A failed run yields no model that could be approved or promoted."
+    return Verdict("Failed run", "bad", sentence, None)
+
+
+def _undecided(approvals: Sequence[Approval], stages: tuple[str, ...]) -> str:
+    if stages:
+        return (
+            f"The catalogue says that this version holds {formats.plain_list(stages)}, but no decision that"
+            " says so is part of this evidence. It must not be taken as promoted."
+        )
+    if not approvals:
+        return "No gate has decided on this version, and nobody has approved or rejected it."
+    rejected = sum(approval.verdict == "reject" for approval in approvals)
+    told = [f"{len(approvals) - rejected} approved", f"{rejected} rejected"]
+    return f"No gate has decided on this version. Signed opinions so far: {formats.plain_list(told)}."
+
+
+def _promoted(decision: Decision, stages: tuple[str, ...]) -> Verdict:
+    when = formats.instant(decision.entry.time)
+    if decision.stage not in stages:
+        sentence = (
+            f"This version was promoted to {decision.stage} on {when} (entry #{decision.entry.seq});"
+            " it no longer holds that stage."
+        )
+        return Verdict(f"Formerly in {decision.stage}", "neutral", sentence, decision)
+    open_rules = [rule for rule in decision.rules if rule.outcome not in ("passed", "waived")]
+    outcome = tally(decision.rules)
+    if decision.action == "rollback":
+        words, how = f"Returned to {decision.stage}", "returned to it by rollback"
+    else:
+        words, how = f"Promoted to {decision.stage}", "was promoted"
+    because = f" Reason given: {decision.reason.rstrip('.')}." if decision.reason else ""
+    sentence = f"The version {how} on {when} (entry #{decision.entry.seq}). {outcome}{because}"
+    if open_rules:
+        sentence += f" It went ahead although {_named(open_rules)}."
+    return Verdict(words, "caution" if open_rules else "good", sentence, decision)
+
+
+def _refusal(decision: Decision) -> str:
+    open_rules = [rule for rule in decision.rules if rule.outcome not in ("passed", "waived")]
+    why = f" Open: {_named(open_rules)}." if open_rules else ""
+    because = f" Reason given: {decision.reason.rstrip('.')}." if decision.reason and not open_rules else ""
+    when = formats.instant(decision.entry.time)
+    return f"The gate refused on {when} (entry #{decision.entry.seq}). {tally(decision.rules)}{why}{because}"
+
+
+def _named(rules: Sequence[Rule], most: int = 4) -> str:
+    named = [f"{rule.id} ({rule.outcome})" for rule in rules[:most]]
+    if len(rules) > most:
+        named.append(f"{len(rules) - most} more")
+    return formats.plain_list(named)
+
+
+def tally(rules: Sequence[Rule]) -> str:
+    """Say how many rules came out how; outcomes that did not occur are left out."""
+    if not rules:
+        return "The decision records no rules."
+    outcomes = [rule.outcome for rule in rules]
+    passed = outcomes.count("passed")
+    others = [
+        f"{outcomes.count(outcome)} {outcome}"
+        for outcome in ("failed", "uncertain", "missing", "waived")
+        if outcome in outcomes
+    ]
+    noun = "rule" if len(rules) == 1 else "rules"
+    if not others:
+        return f"{'The one rule' if len(rules) == 1 else f'All {len(rules)} rules'} passed."
+    return f"Of {len(rules)} {noun}, {formats.plain_list([f'{passed} passed', *others])}."
+
+
+def _cards(evaluation: Evaluation | None) -> tuple[Card, ...]:
+    """Choose at most four figures: two of performance, then the widest disparities, then more."""
+    if evaluation is None:
+        return ()
+    by_name = {figure.name: figure for figure in evaluation.metrics if figure.value is not None}
+    performance = [Card(formats.label(name), None, by_name[name]) for name in HEADLINE if name in by_name]
+    widest = [
+        card
+        for card in (
+            _worst(evaluation, "demographic_parity_ratio", "Lowest selection rate ratio", lowest=True),
+            _worst(evaluation, "equalized_odds_difference", "Largest equalized odds difference", lowest=False),
+        )
+        if card is not None
+    ]
+    return tuple([*performance[: 4 - len(widest)], *widest][:4])
+
+
+def _worst(evaluation: Evaluation, name: str, label: str, *, lowest: bool) -> Card | None:
+    found = [
+        (size, attribute.name, figure)
+        for attribute in evaluation.bias
+        for figure in attribute.disparities
+        if figure.name == name and (size := formats.number(figure.value)) is not None
+    ]
+    if not found:
+        return None
+    _, attribute_name, figure = sorted(found, key=lambda item: item[0], reverse=not lowest)[0]
+    return Card(label, attribute_name, figure)

@@ -1,0 +1,265 @@
+"""The facts a report speaks of: ledger entries, and the values read out of their predicates.
+
+Rules:
+
+- Every value is frozen, and holds what the ledger holds: decimal strings, whole numbers, digests in full.
+  How they are written is the business of `reports.formats`.
+- None means that the ledger does not say. A report prints that in words.
+- A figure knows the entry and the JSON pointer (RFC 6901) it was read at, so that it can be found again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from audit.canonical import Json
+
+__all__ = [
+    "Approval",
+    "Attribute",
+    "Code",
+    "Decision",
+    "EntryFacts",
+    "Environment",
+    "Evaluation",
+    "Figure",
+    "Group",
+    "ModelFile",
+    "Part",
+    "Policy",
+    "Reproduction",
+    "Rule",
+    "Run",
+    "Source",
+    "Step",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFacts:
+    """One ledger entry: its place, its signer (key id, hexadecimal; person where known) and what it says."""
+
+    seq: int
+    kind: str
+    time: str
+    key: str
+    person: str | None
+    leaf_hash: str
+    predicate: Mapping[str, Json]
+
+    @property
+    def signer(self) -> str:
+        """Name the person who signed, or the key where no person is on record."""
+        return self.person or f"key {self.key[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A measurement with its interval, the rows it rests on, and where in the ledger it stands."""
+
+    name: str
+    value: str | None
+    low: str | None
+    high: str | None
+    n: int | None
+    note: str | None
+    between: tuple[str, ...]
+    entry: int
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something that went into a step or came out of it."""
+
+    name: str
+    kind: str
+    type: str | None
+    fingerprint: str | None
+    rows: int | None
+    columns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the pipeline as it ran; `kind` is `step` or `evaluate`."""
+
+    name: str
+    kind: str
+    status: str
+    source: str | None
+    seed: int | None
+    duration: str | None
+    after: tuple[str, ...]
+    parameters: tuple[tuple[str, Json], ...]
+    inputs: tuple[Part, ...]
+    outputs: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that a step read from outside."""
+
+    step: str
+    parameter: str | None
+    uri: str
+    sha256: str | None
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The state of the code: `dirty` means that the working tree differed from the commit."""
+
+    commit: str | None
+    branch: str | None
+    remote: str | None
+    dirty: bool | None
+    patch: str | None
+    untracked: int | None
+    target: str | None
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The machine and the Python that ran."""
+
+    python: str | None
+    implementation: str | None
+    platform: str | None
+    machine: str | None
+    cpu_count: int | None
+    variables: tuple[tuple[str, str], ...]
+    packages: int | None
+    packages_digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """The stored model; the fingerprint is of what it learned, the digest of the file."""
+
+    format: str | None
+    sha256: str | None
+    size: int | None
+    fingerprint: str | None
+    kind: str | None
+    features: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group of people; `enough` is False when it is too small to say anything."""
+
+    name: str
+    n: int | None
+    enough: bool
+    metrics: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One protected attribute, or an intersection of several."""
+
+    name: str
+    columns: tuple[str, ...]
+    missing: int | None
+    minimum: int | None
+    omitted: int | None
+    groups: tuple[Group, ...]
+    disparities: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How the model did, over all rows and by group."""
+
+    n: int | None
+    task: str | None
+    positive: str | None
+    labels: tuple[str, ...]
+    confidence: str | None
+    replicates: int | None
+    seed: int | None
+    method: str | None
+    metrics: tuple[Figure, ...]
+    bias: tuple[Attribute, ...]
+    artifact: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run recorded."""
+
+    status: str
+    failed_step: str | None
+    error: str | None
+    started: str | None
+    duration: str | None
+    how: str | None
+    code: Code
+    environment: Environment
+    steps: tuple[Step, ...]
+    sources: tuple[Source, ...]
+    evaluation: Evaluation | None
+    model_file: ModelFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy by name and digest."""
+
+    name: str
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a policy and how it came out; `limit` and `metric` where the decision names them."""
+
+    id: str
+    policy: str | None
+    outcome: str
+    message: str
+    clauses: tuple[str, ...]
+    metric: str | None
+    limit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision of a gate."""
+
+    entry: EntryFacts
+    stage: str
+    action: str
+    decision: str
+    reason: str | None
+    policies: tuple[Policy, ...]
+    rules: tuple[Rule, ...]
+    approvals: tuple[int, ...]
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One signed approval, or rejection, by a person."""
+
+    entry: EntryFacts
+    stage: str | None
+    role: str | None
+    verdict: str | None
+    meaning: str | None
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """One attempt to reproduce the run."""
+
+    entry: EntryFacts
+    verdict: str
+    reason: str | None
+    first_difference: str | None
+    same: int
+    differing: int
+    not_compared: int
