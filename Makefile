@@ -37,11 +37,11 @@ docs: setup  ## run what the README and the documentation show
 	$(bin)/pytest tests/test_readme.py tests/test_docs.py
 
 lock: setup  ## bring requirements.lock up to date with pyproject.toml (UPGRADE=1 takes newer releases)
-	$(bin)/uv pip compile pyproject.toml --universal --generate-hashes --all-extras --group dev --quiet \
+	.ci/uv pip compile pyproject.toml --universal --generate-hashes --all-extras --group dev --quiet \
 	    --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) --output-file requirements.lock
 
 wheel: setup  ## build the sdist, and the wheel from it, in dist/
-	$(bin)/uv build --no-build-isolation --python $(bin)/python --out-dir dist --clear
+	.ci/uv build --no-build-isolation --python $(bin)/python --out-dir dist --clear
 
 test-wheel: wheel  ## install the wheel into a clean environment and test it from another folder
 	@.ci/test-wheel

@@ -1,1 +1,48 @@
+"""affidavit: signed evidence for every model.
+
+The names a user imports, and the command line (`python -m affidavit`)::
+
+    from affidavit import Pipeline, record, fingerprint, open_ledger
+
+Importing this module is quick: what a name needs is imported when it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from registry.fingerprint import fingerprint
+    from registry.pipeline import Pipeline
+    from registry.recording import record
+    from registry.registry import open_ledger
+
 __version__ = "0.1.0"
+__all__ = ["Pipeline", "__version__", "fingerprint", "main", "open_ledger", "record"]
+
+_HOME_OF = {
+    "Pipeline": "registry.pipeline",
+    "fingerprint": "registry.fingerprint",
+    "open_ledger": "registry.registry",
+    "record": "registry.recording",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def main() -> None:
+    """Run the command line."""
+    from reports.cli import main as command_line
+
+    command_line()
+
+
+if __name__ == "__main__":
+    main()

@@ -26,7 +26,7 @@ from audit.envelope import Envelope, sign
 from audit.errors import Conflict, MalformedInput, NotFound
 from audit.follower import Artifacts, Follower
 from audit.holders import SALT_BYTES, check_holder, commitment
-from audit.keys import Signer
+from audit.keys import PublicKey, Signer
 from audit.merkle import EMPTY_ROOT, CompactRange, leaf_hash
 from audit.note import VerifierKey
 from audit.record import FIRST_PREV, Entry, index_columns, parse_record, write_record
@@ -64,7 +64,7 @@ class _Edge:
 class Ledger:
     """One ledger in one database.
 
-    `signer` says statements unless a call names another; `log_signer` is asked for the log's key on the first
+    `signer` gives the key for a kind of statement unless a call names another; `log_signer` is asked for the log's key on the first
     append. Clock (seconds since 1970) and randomness are arguments.
     """
 
@@ -74,7 +74,7 @@ class Ledger:
         *,
         followers: Sequence[Follower] = (),
         artifacts: Artifacts | None = None,
-        signer: Callable[[], Signer] | None = None,
+        signer: Callable[[str], Signer] | None = None,
         log_signer: Callable[[], Signer] | None = None,
         clock: Callable[[], float] = clocks.time,
         random_bytes: Callable[[int], bytes] = os.urandom,
@@ -174,9 +174,7 @@ class Ledger:
         within: Within | None = None,
     ) -> list[Entry]:
         """Sign statements and append them together: one checkpoint, all of them or none."""
-        if signer is None:
-            signer = self._default_signer()
-        said = [self._sign(statement, signer, role) for statement in statements]
+        said = [self._sign(s, signer or self._default_signer(s.kind), role) for s in statements]
         log_signer = self._open_log_signer()
         with tables.writing(self.engine) as connection:
             if within is not None:
@@ -186,7 +184,7 @@ class Ledger:
     def grant(
         self,
         name: str,
-        signer_or_public: Signer,
+        public: PublicKey,
         roles: tuple[str, ...],
         holder: str,
         *,
@@ -194,7 +192,6 @@ class Ledger:
     ) -> Entry:
         """Give a key its roles, and remember who holds it. The granting key needs the role admin."""
         holder, salt = check_holder(holder), self._random_bytes(SALT_BYTES)
-        public = signer_or_public.public
         grant = grant_json(name, public, roles, commitment(salt, holder))
         statement = Statement("key-grant", (Subject(name, public.keyid),), {"key": grant})
         return self.append(statement, signer=by, within=lambda c: _remember(c, public.keyid, holder, salt))
@@ -238,10 +235,10 @@ class Ledger:
                 count += 1
             return count
 
-    def _default_signer(self) -> Signer:
+    def _default_signer(self, kind: str) -> Signer:
         if self._signer is None:
             raise MalformedInput("no key signs here by itself: pass `signer`, or open the ledger with one")
-        return self._signer()
+        return self._signer(kind)
 
     def _open_log_signer(self) -> Signer:
         if self._log_signer is None:
@@ -350,7 +347,7 @@ def create_ledger(
     ledger = Ledger(
         engine,
         followers=followers,
-        signer=lambda: signer,
+        signer=lambda kind: signer,
         log_signer=lambda: log_signer,
         clock=clock,
         random_bytes=random_bytes,

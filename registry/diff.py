@@ -112,7 +112,7 @@ def difference(old: Table, new: Table) -> Difference:
         differences=tuple(
             ColumnDifference(name, span)
             for name in common
-            for span in _spans(before[name].leaves, after[name].leaves, rows)
+            for span in _spans(before[name], after[name], rows)
         ),
         added=tuple(name for name in after if name not in before),
         removed=tuple(name for name in before if name not in after),
@@ -126,12 +126,13 @@ def difference(old: Table, new: Table) -> Difference:
     )
 
 
-def _spans(old: tuple[str, ...], new: tuple[str, ...], rows: int) -> Iterator[tuple[int, int]]:
+def _spans(before: Column, after: Column, rows: int) -> Iterator[tuple[int, int]]:
     """Yield the joined row ranges of the runs that differ or that only one side has."""
-    runs = max(len(old), len(new))
+    old, new, runs = before.leaves, after.leaves, -(-rows // RUN)
+    retyped = before.type != after.type
     start: int | None = None
     for run in range(runs + 1):
-        differs = run < runs and old[run : run + 1] != new[run : run + 1]
+        differs = run < runs and (retyped or old[run : run + 1] != new[run : run + 1])
         if differs and start is None:
             start = run
         elif not differs and start is not None:

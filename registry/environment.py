@@ -73,4 +73,4 @@ def packages_text(distributions: Iterable[metadata.Distribution]) -> tuple[str, 
         name = distribution.metadata["Name"] if distribution.metadata else None
         if name:
             found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), distribution.version)
-    return "".join(f"{name}=={found[name]}\n" for name in sorted(found)), len(found)
+    return "".join(sorted(f"{name}=={version}\n" for name, version in found.items())), len(found)

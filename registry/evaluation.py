@@ -74,7 +74,7 @@ def evaluate(
         finite numbers, or protected columns are not usable.
 
     """
-    settings = Settings(replicates, confidence, seed, minimum, most_groups)
+    settings = Settings(int(replicates), float(confidence), int(seed), int(minimum), int(most_groups))
     _check_settings(settings)
     labels = _labels(_column(y_true, "y_true"), _column(y_pred, "y_pred"), positive)
     n = len(labels.truth)
@@ -88,9 +88,9 @@ def evaluate(
         "task": "binary classification",
         "positive": labels.positive,
         "labels": list[Json](labels.names),
-        "confidence": decimal(confidence),
-        "replicates": replicates,
-        "seed": seed,
+        "confidence": decimal(settings.confidence),
+        "replicates": settings.replicates,
+        "seed": settings.seed,
         "method": METHOD,
         "metrics": [figure.as_json() for figure in metrics],
         "bias": [] if table is None else bias(labels.truth, labels.predicted, table, settings),

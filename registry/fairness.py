@@ -113,6 +113,11 @@ class Cells:
         return self.fp + self.tn
 
     @property
+    def rarer(self) -> int:
+        """Rows of whichever true label has fewer."""
+        return min(self.positives, self.negatives)
+
+    @property
     def selected(self) -> int:
         """Rows predicted to have the positive label."""
         return self.tp + self.fp
@@ -160,7 +165,7 @@ def _attribute(truth: Flags, predicted: Flags, texts: dict[str, pd.Series], sett
     attribute = " x ".join(texts)
     columns = list(texts)
     groups, missing = _count(truth, predicted, texts)
-    # Which groups are told in full is decided by size; what they are told in is the order of their names.
+    # The largest are chosen, and told in the order of their names, which later data will not change.
     largest = sorted(groups, key=lambda group: (-group.cells.n, group.values))[: settings.most_groups]
     told = sorted(largest, key=lambda group: group.values)
     return {
@@ -210,7 +215,7 @@ class _Comparison:
     """The groups that a disparity may compare, and their counts for each rate that it looks at."""
 
     compared: Sequence[_Group]
-    left_out: Sequence[_Group]
+    left_out: Sequence[str]
     families: Sequence[Counts]
     needed: str
 
@@ -225,28 +230,28 @@ class _Comparison:
         # Where all rates are equal there is no lower one: the first two groups stand for all.
         return [self.compared[low].name, self.compared[high if high != low else low + 1].name]
 
-    def note(self) -> str | None:
-        """Say which groups were left out, and why."""
-        if not self.left_out:
-            return None
-        some = ", ".join(f"{group.name} (n={group.cells.n})" for group in self.left_out[:5])
+    def note(self, first: str = "") -> str | None:
+        """Say `first`, then which groups were left out."""
+        some = ", ".join(self.left_out[:5])
         more = f" and {len(self.left_out) - 5} more" if len(self.left_out) > 5 else ""
-        return f"left out, not enough data: {some}{more}; at least {self.needed} needed"
+        rest = f"left out, fewer than {self.needed}: {some}{more}" if some else ""
+        return "; ".join(filter(None, [first, rest])) or None
 
 
 def _disparities(groups: Sequence[_Group], attribute: str, settings: Settings) -> list[Json]:
     least = settings.minimum
     large = [g for g in groups if g.cells.n >= least]
-    small = [g for g in groups if g.cells.n < least]
-    parity = _Comparison(large, small, [[(g.cells.selected, g.cells.n) for g in large]], f"{least} rows")
-    both = [g for g in groups if min(g.cells.positives, g.cells.negatives) >= least]
+    parity = _Comparison(
+        large,
+        [f"{g.name} (n={g.cells.n})" for g in groups if g.cells.n < least],
+        [[(g.cells.selected, g.cells.n) for g in large]],
+        f"{least} rows",
+    )
+    both = [g for g in groups if g.cells.rarer >= least]
     odds = _Comparison(
         both,
-        [g for g in groups if min(g.cells.positives, g.cells.negatives) < least],
-        [
-            [(g.cells.tp, g.cells.positives) for g in both],
-            [(g.cells.fp, g.cells.negatives) for g in both],
-        ],
+        [f"{g.name} (n={g.cells.rarer})" for g in groups if g.cells.rarer < least],
+        [[(g.cells.tp, g.cells.positives) for g in both], [(g.cells.fp, g.cells.negatives) for g in both]],
         f"{least} rows of each label",
     )
     return [
@@ -259,21 +264,18 @@ def _disparities(groups: Sequence[_Group], attribute: str, settings: Settings) -
 def _disparity(name: str, comparison: _Comparison, attribute: str, settings: Settings) -> JsonObject:
     n = sum(group.cells.n for group in comparison.compared)
     count = len(comparison.compared)
-    note = comparison.note()
     if count < 2:
         why = f"not enough data: {count} of the groups can be compared, at least 2 needed"
-        return _with_pair(Figure(name, n, note="; ".join(filter(None, [why, note]))), None)
+        return _with_pair(Figure(name, n, note=comparison.note(why)), None)
     if name == "demographic_parity_ratio" and not any(k for k, _ in comparison.families[0]):
         why = "not defined: nobody was given the positive label in any group"
-        return _with_pair(Figure(name, n, note="; ".join(filter(None, [why, note]))), None)
-    interval = None
-    if count <= MOST_GROUPS_COMPARED:
-        interval = _interval(name, comparison, attribute, settings)
-    else:
-        why = f"no interval: {count} groups, at most {MOST_GROUPS_COMPARED} are compared pair by pair"
-        note = "; ".join(filter(None, [why, note]))
+        return _with_pair(Figure(name, n, note=comparison.note(why)), None)
     value = _fairlearn(name, comparison.compared)
-    return _with_pair(Figure(name, n, value, interval, note), comparison.between())
+    if count > MOST_GROUPS_COMPARED:
+        why = f"no interval: {count} groups, at most {MOST_GROUPS_COMPARED} are compared pair by pair"
+        return _with_pair(Figure(name, n, value, note=comparison.note(why)), comparison.between())
+    interval = _interval(name, comparison, attribute, settings)
+    return _with_pair(Figure(name, n, value, interval, comparison.note()), comparison.between())
 
 
 def _with_pair(figure: Figure, between: list[str] | None) -> JsonObject:

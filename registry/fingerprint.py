@@ -28,8 +28,8 @@ What counts as equal, by decision:
   timestamp, a naive timestamp is not an instant, and text is never normalised.
 - The index of a pandas object is not part of the table; `reset_index()` makes it a column. Rows keep their
   order. Labels 0, 1, 2... and no labels at all are the names "0", "1", "2"...
-- CSV cells become values as `pyarrow.csv` with its default options reads the whole file: an empty cell is
-  missing in a column of numbers and an empty text in a column of text.
+- CSV cells become values as `pyarrow.csv` with its default options reads the whole file (and line breaks in
+  quoted cells): an empty cell is missing in a column of numbers and an empty text in a column of text.
 
 A bare digest of few possible values can be guessed back to them; treat fingerprints of personal data as
 personal data.
@@ -175,12 +175,13 @@ def fingerprint(table: object, *, progress: Callable[[int, int | None], None] | 
     where there is no such file; `EnvironmentFailed` where a file cannot be opened.
     """
     # pyarrow and numpy are loaded here, so that reading and comparing fingerprints needs neither.
-    from registry import arrow
+    from registry.arrow import from_memory
     from registry.columns import Column
+    from registry.files import from_file
 
     if isinstance(table, str):
         table = Path(table)
-    source = arrow.from_file(table) if isinstance(table, Path) else arrow.from_memory(_holder(table), table)
+    source = from_file(table) if isinstance(table, Path) else from_memory(_holder(table), table)
     columns = [Column(name) for name in source.names]
     cells = 0
     for piece in source.pieces:

@@ -6,6 +6,8 @@ Rules of deciding ("deny unless", as the in-toto specification's monotonic princ
   waived. Unknown is never a pass: what is absent, null, cut short or unreadable is `missing`.
 - A limit on an interval passes only when the whole interval clears it, and fails only when all of it is on
   the wrong side; in between it is `uncertain`, which refuses. Decimals are compared exactly.
+- The policy says how sure an interval must be and how many rows a rate needs (95% and 30 unless it says
+  otherwise): whoever records a run also chooses the options of its evaluation.
 - A rule about the groups of an attribute needs the whole table: the groups' rows and the rows with no value
   must add up to the rows evaluated. A group with too few rows to say anything makes the rule `uncertain`,
   unless the rule ignores small groups, and then the message names them.
@@ -30,7 +32,9 @@ from typing import Final, Literal, NamedTuple
 
 from audit.canonical import Json, JsonObject
 from registry.policy import (
+    CONFIDENCE,
     EVERY,
+    MINIMUM,
     ROWS,
     ApprovalRule,
     FactName,
@@ -41,7 +45,7 @@ from registry.policy import (
     Rule,
 )
 
-__all__ = ["ALLOWING", "FACTS", "Approval", "Decision", "Evidence", "Outcome", "RuleResult", "decide"]
+__all__ = ["ALLOWING", "FACTS", "Approval", "Decision", "Evidence", "Fact", "Outcome", "RuleResult", "decide"]
 
 Outcome = Literal["passed", "failed", "uncertain", "missing", "waived"]
 
@@ -52,6 +56,7 @@ _WORST_FIRST: Final[tuple[Outcome, ...]] = ("failed", "missing", "uncertain", "p
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?")
 _MOST_SHOWN: Final = 6
 _MOST_TORN: Final = 10
+_MOST_MESSAGE: Final = 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +126,10 @@ def decide(policies: Sequence[Policy], evidence: Evidence) -> Decision:
     rules = [rule for policy in policies for rule in policy.rules]
     seats = _seats([rule for rule in rules if isinstance(rule, ApprovalRule)], evidence)
     results = tuple(
-        RuleResult(rule.id, policy.name, *_judge(rule, evidence, seats), rule.clauses)
+        RuleResult(rule.id, policy.name, finding.outcome, _bounded(finding.message), rule.clauses)
         for policy in policies
         for rule in policy.rules
+        for finding in [_judge(rule, evidence, seats)]
     )
     complete = bool(policies) and all(policy.rules for policy in policies)
     return Decision(complete and all(result.outcome in ALLOWING for result in results), results)
@@ -151,6 +157,11 @@ def _judge(rule: Rule, evidence: Evidence, seats: "_Seats") -> _Finding:
                 return _reproduction(rule, evidence)
     except _AbsentError as absent:
         return _Finding("missing", str(absent))
+
+
+def _bounded(message: str) -> str:
+    # A statement has room for about 45 KB in all; a group or a meaning may be as long as its author likes.
+    return message if len(message) <= _MOST_MESSAGE else message[: _MOST_MESSAGE - 1] + "…"
 
 
 # Reading the predicate: anything may be absent, so every step down answers None rather than raising.
@@ -339,7 +350,7 @@ class _Group(NamedTuple):
 
 def _limit(rule: LimitRule, run: Mapping[str, Json]) -> _Finding:
     evaluation = _evaluation(run)
-    name = rule.metric.replace("_", " ")
+    name = _called(rule.metric)
     if rule.of is None:
         rows = {"value": str(n)} if (n := _count(evaluation.get("n"))) is not None else None
         figure = (
@@ -358,6 +369,11 @@ def _limit(rule: LimitRule, run: Mapping[str, Json]) -> _Finding:
             f"{rule.of} has no group named {rule.group} in this evaluation: its groups are {names}"
         )
     return _in_group(rule, _group(found, table), evaluation)
+
+
+def _called(metric: str) -> str:
+    named = {ROWS: "number of rows", "roc_auc": "ROC AUC", "brier_score": "Brier score"}
+    return named.get(metric, metric.replace("_", " "))
 
 
 def _evaluation(run: Mapping[str, Json]) -> Mapping[str, object]:
@@ -414,27 +430,28 @@ def _groups(table: Mapping[str, object], evaluation: Mapping[str, object]) -> tu
     return groups
 
 
-def _small(group: _Group, metric: str) -> bool:
-    """Whether a group has too few rows for a rate; a rate that is absent for any other reason is missing."""
+def _small(rule: LimitRule, group: _Group, metric: str) -> bool:
+    """Whether a group has too few rows for a rate; a rate that is absent for any other reason is missing.
+
+    What is too few is the greater of what the policy says and what the evaluation was made with.
+    """
     figure = _only(group.metrics, "name", metric) or {}
-    known, n = _decimal(figure.get("value")) is not None, _count(figure.get("n"))
-    if not group.enough or (not known and n is not None and n < group.minimum):
+    n = _count(figure.get("n"))
+    if n is not None and (not group.enough or n < max(group.minimum, rule.minimum or MINIMUM)):
         return True
-    if not known:
-        raise _AbsentError(
-            f"{metric.replace('_', ' ')} of {group.name} ({group.of}) is not in the evaluation"
-        )
+    if n is None or _decimal(figure.get("value")) is None:
+        raise _AbsentError(f"{_called(metric)} of {group.name} ({group.of}) is not in the evaluation")
     return False
 
 
 def _disparity(rule: LimitRule, table: Mapping[str, object], evaluation: Mapping[str, object]) -> _Finding:
-    subject = f"{rule.metric.replace('_', ' ')} by {rule.of}"
+    subject = f"{_called(rule.metric)} by {rule.of}"
     figure = _only(_items(table.get("disparities")), "name", rule.metric)
     finding = _compared(rule, subject, figure, evaluation)
     if finding.outcome != "passed":
         return finding
     groups = _groups(table, evaluation)
-    small = [group for group in groups if any(_small(group, rate) for rate in _RESTS_ON[rule.metric])]
+    small = [group for group in groups if any(_small(rule, group, rate) for rate in _RESTS_ON[rule.metric])]
     if not small:
         return finding
     if rule.small_groups == "ignore":
@@ -443,7 +460,7 @@ def _disparity(rule: LimitRule, table: Mapping[str, object], evaluation: Mapping
 
 
 def _every(rule: LimitRule, groups: Sequence[_Group], evaluation: Mapping[str, object]) -> _Finding:
-    aside = [group for group in groups if rule.small_groups == "ignore" and _small(group, rule.metric)]
+    aside = [group for group in groups if rule.small_groups == "ignore" and _small(rule, group, rule.metric)]
     judged = [(group, _in_group(rule, group, evaluation)) for group in groups if group not in aside]
     note = f"; {_too_small(aside)}, and the rule leaves that aside" if aside else ""
     if not judged:
@@ -456,17 +473,17 @@ def _every(rule: LimitRule, groups: Sequence[_Group], evaluation: Mapping[str, o
     how = "the whole interval is" if rule.on == "interval" else "it is"
     return _Finding(
         "passed",
-        f"{rule.metric.replace('_', ' ')} of every group of {rule.of} ({each}): "
+        f"{_called(rule.metric)} of every group of {rule.of} ({each}): "
         f"{how} {_ASKS[rule.operator]} {_limit_text(rule)}{note}",
     )
 
 
 def _in_group(rule: LimitRule, group: _Group, evaluation: Mapping[str, object]) -> _Finding:
-    subject = f"{rule.metric.replace('_', ' ')} of {group.name} ({group.of})"
+    subject = f"{_called(rule.metric)} of {group.name} ({group.of})"
     if rule.metric == ROWS:
         return _compared(rule, subject, {"value": str(group.n)}, evaluation)
     try:
-        if _small(group, rule.metric):
+        if _small(rule, group, rule.metric):
             return _Finding(
                 "uncertain", f"{subject} is not known, {_too_small([group])}: evaluate on more rows"
             )
@@ -497,26 +514,48 @@ def _compared(
     if value is None:
         note = _text(figure.get("note")) or "no value is recorded"
         raise _AbsentError(f"{subject} is not known ({note[:200]}): evaluate on more rows")
-    sentence = f"{subject} is {_shown(value, rule.limit)}"
-    rows = f"n={n}" if (n := _count(figure.get("n"))) is not None else ""
-    limit = _limit_text(rule)
-    if rule.on == "interval" and (low is None or high is None):
+    level = _decimal(evaluation.get("confidence"))
+    sentence = f"{subject} is {_shown(value, rule.limit)}{_grounds(rule, figure, level)}"
+    if rule.on == "point":
+        return _on_point(rule, sentence, value)
+    least = rule.confidence or CONFIDENCE
+    if level is None or level < least:
+        raise _AbsentError(
+            f"{sentence}, and it is not known with {_plain(least * 100)}% confidence, as the rule asks: "
+            "evaluate with a greater confidence"
+        )
+    if low is None or high is None:
         raise _AbsentError(f"{sentence} with no interval, and the rule asks for one: evaluate on more rows")
-    if low is not None and high is not None:
-        span = f"{_shown(low, rule.limit)} to {_shown(high, rule.limit)}"
-        rows = ", ".join(filter(None, (f"{_confidence(evaluation)} {span}".lstrip(), rows)))
-    sentence += f" ({rows}): " if rows else ": "
-    if rule.on == "point" or low is None or high is None:
-        if _holds(value, rule):
-            return _Finding("passed", f"{sentence}it is {_ASKS[rule.operator]} {limit}")
-        return _Finding("failed", f"{sentence}it is {_MISSES[rule.operator]} the limit {limit}")
     # A percentile interval need not hold its own point: both have to clear the limit.
-    low, high = min(low, value, high), max(low, value, high)
+    return _on_interval(rule, sentence, min(low, value, high), max(low, value, high))
+
+
+def _grounds(rule: LimitRule, figure: Mapping[str, object], level: Decimal | None) -> str:
+    """Write what a figure rests on: " (95% interval 0.65 to 0.89, n=995)"."""
+    low, high, n = _decimal(figure.get("low")), _decimal(figure.get("high")), _count(figure.get("n"))
+    grounds = []
+    if low is not None and high is not None:
+        percent = "" if level is None else f"{_plain(level * 100)}% "
+        grounds.append(f"{percent}interval {_shown(low, rule.limit)} to {_shown(high, rule.limit)}")
+    if n is not None:
+        grounds.append(f"n={n}")
+    return f" ({', '.join(grounds)})" if grounds else ""
+
+
+def _on_point(rule: LimitRule, sentence: str, value: Decimal) -> _Finding:
+    if _holds(value, rule):
+        return _Finding("passed", f"{sentence}: it is {_ASKS[rule.operator]} {_limit_text(rule)}")
+    return _Finding("failed", f"{sentence}: it is {_MISSES[rule.operator]} the limit {_limit_text(rule)}")
+
+
+def _on_interval(rule: LimitRule, sentence: str, low: Decimal, high: Decimal) -> _Finding:
+    limit = _limit_text(rule)
     if _holds(low, rule) and _holds(high, rule):
-        return _Finding("passed", f"{sentence}the whole interval is {_ASKS[rule.operator]} {limit}")
-    if low <= rule.limit <= high and (_holds(low, rule) or _holds(high, rule) or rule.operator == "=="):
-        return _Finding("uncertain", f"{sentence}the interval straddles the limit {limit}")
-    return _Finding("failed", f"{sentence}the whole interval is {_MISSES[rule.operator]} the limit {limit}")
+        return _Finding("passed", f"{sentence}: the whole interval is {_ASKS[rule.operator]} {limit}")
+    # An exact limit may lie inside the interval though neither end meets it.
+    if _holds(low, rule) or _holds(high, rule) or (rule.operator == "==" and low <= rule.limit <= high):
+        return _Finding("uncertain", f"{sentence}: the interval straddles the limit {limit}")
+    return _Finding("failed", f"{sentence}: the whole interval is {_MISSES[rule.operator]} the limit {limit}")
 
 
 def _holds(value: Decimal, rule: LimitRule) -> bool:
@@ -532,11 +571,6 @@ def _holds(value: Decimal, rule: LimitRule) -> bool:
             return value < rule.limit
         case "==":
             return value == rule.limit
-
-
-def _confidence(evaluation: Mapping[str, object]) -> str:
-    level = _decimal(evaluation.get("confidence"))
-    return "interval" if level is None else f"{_plain(level * 100)}% interval"
 
 
 def _limit_text(rule: LimitRule) -> str:
@@ -662,14 +696,17 @@ def _wanting(
 
 
 def _reproduction(rule: ReproductionRule, evidence: Evidence) -> _Finding:
-    """Take the newest reproduction that says anything: an impossible one says nothing about the model."""
+    """Take the newest reproduction that was accepted or diverged; an impossible one says nothing."""
     verdicts = [str(one.get("verdict")) for one in evidence.reproductions]
     accepted = " or ".join(rule.verdicts)
-    said = [verdict for verdict in verdicts if verdict in ("identical", "equivalent", "diverged")]
-    if not said:
-        tried = "could not be attempted so far" if verdicts else "has not been tried"
-        command = f"affidavit reproduce {evidence.model}@{evidence.version}"
-        raise _AbsentError(f"reproduction {tried}, and the rule asks for {accepted}: {command}")
-    if said[-1] in rule.verdicts:
-        return _Finding("passed", f"the newest reproduction is {said[-1]}")
-    return _Finding("failed", f"the newest reproduction is {said[-1]}, and the rule asks for {accepted}")
+    telling = [verdict for verdict in verdicts if verdict == "diverged" or verdict in rule.verdicts]
+    if telling and telling[-1] != "diverged":
+        return _Finding("passed", f"the version was reproduced, and the newest result is {telling[-1]}")
+    if telling or "equivalent" in verdicts:
+        said = telling[-1] if telling else "equivalent"
+        return _Finding("failed", f"the newest reproduction is {said}, and the rule asks for {accepted}")
+    tried = "could not be attempted so far" if verdicts else "has not been tried"
+    raise _AbsentError(
+        f"reproduction {tried}, and the rule asks for {accepted}: "
+        f"affidavit reproduce {evidence.model}@{evidence.version}"
+    )

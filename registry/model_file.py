@@ -82,6 +82,13 @@ def save_model(
     if format not in ("skops", "pickle"):
         raise MalformedInput(f"{format!r} is no model format: choose skops or pickle")
     data = _to_pickle(model) if format == "pickle" else _to_skops(model)
+    unreviewed = _unreviewed(data, ()) if format == "skops" else []
+    if nameless := [name for name in unreviewed if "<" in name]:
+        # skops writes a lambda by a name that no reader can find again.
+        raise MalformedInput(
+            f"skops cannot store the model of the type {class_path(model)}: it holds {', '.join(nameless)}; define "
+            "functions and classes by name at the top of a module"
+        )
     described: JsonObject = {
         "format": format,
         "sha256": artifacts.put(data),
@@ -94,7 +101,7 @@ def save_model(
         described["fingerprint"] = fingerprint_model(model)
     except MalformedInput as error:
         described["note"] = f"the learned state has no fingerprint: {error}"
-    if format == "skops" and (unreviewed := _unreviewed(data, ())):
+    if unreviewed:
         described["unreviewed"] = cast(list[Json], unreviewed)
     return described
 

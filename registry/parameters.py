@@ -33,10 +33,19 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
-from audit.canonical import MOST_INTEGER, Json
+from audit.canonical import MOST_INTEGER, Json, JsonObject, encode
 from audit.errors import MalformedInput
 
-__all__ = ["Parameter", "assign", "did_you_mean", "from_json", "read_assignments", "read_text", "to_json"]
+__all__ = [
+    "Parameter",
+    "assign",
+    "did_you_mean",
+    "from_json",
+    "read_assignments",
+    "read_text",
+    "recorded_parameters",
+    "to_json",
+]
 
 MISSING = inspect.Parameter.empty
 _SECRET = re.compile(
@@ -124,7 +133,8 @@ def read_text(parameter: Parameter, text: str) -> object:
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return the end of a sentence that names the nearest known names, or all of them if there are few."""
     known = sorted(set(names))
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    folded = {other.casefold(): other for other in known}
+    near = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]
     if near:
         return f": did you mean {' or '.join(near)}?"
     if not known:
@@ -134,6 +144,19 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 def to_json(name: str, value: object) -> Json:
     """Return what a statement says of a parameter's value; the name decides whether it is a secret."""
+    try:
+        said = _to_json(name, value)
+        encode([[[[[[[[said]]]]]]]])  # as deep as it will stand in a statement
+    except (
+        MalformedInput,
+        RecursionError,
+        ValueError,
+    ):  # nested too deeply, in a circle, or too long a number
+        return {"opaque": f"{type(value).__module__}.{type(value).__qualname__}"}
+    return said
+
+
+def _to_json(name: str, value: object) -> Json:
     if _looks_secret(name):
         return {"withheld": True}
     if value is None or isinstance(value, bool):
@@ -168,6 +191,20 @@ def from_json(value: Json) -> object:
         if mark == "opaque":
             raise MalformedInput(f"the value is of the type {content}, which is not recorded: give it again")
     raise MalformedInput(f"a recorded value with the keys {', '.join(sorted(value))} is not known here")
+
+
+def recorded_parameters(steps: Iterable[JsonObject]) -> tuple[dict[str, object], list[str]]:
+    """Return the parameters of a recorded run as values keyed `step.NAME`, and the names that were not recorded."""
+    values: dict[str, object] = {}
+    missing: list[str] = []
+    for step in steps:
+        for name, value in cast(JsonObject, step["parameters"]).items():
+            address = f"{step['name']}.{name}"
+            try:
+                values[address] = from_json(value)
+            except MalformedInput:
+                missing.append(address)
+    return values, missing
 
 
 _RESTORE: dict[str, Callable[..., object]] = {
@@ -210,16 +247,16 @@ def _number_to_json(value: bool | int | float) -> Json:
 
 def _structure_to_json(value: object) -> Json:
     if isinstance(value, list):
-        return [to_json("", item) for item in value]
+        return [_to_json("", item) for item in value]
     if isinstance(value, tuple):
-        return {"tuple": [to_json("", item) for item in value]}
+        return {"tuple": [_to_json("", item) for item in value]}
     if isinstance(value, Path):
         text = _text_to_json(str(value))
         return {"path": text} if isinstance(text, str) else text
     if isinstance(value, Mapping):
         if all(type(key) is str and key.isascii() for key in value):
-            return {"mapping": {key: to_json(key, item) for key, item in value.items()}}
-        return {"pairs": [[to_json("", key), to_json(str(key), item)] for key, item in value.items()]}
+            return {"mapping": {key: _to_json(key, item) for key, item in value.items()}}
+        return {"pairs": [[_to_json("", key), _to_json(str(key), item)] for key, item in value.items()]}
     return {"time": cast(datetime.date, value).isoformat()}
 
 
@@ -244,6 +281,8 @@ def _looks_secret(name: str) -> bool:
 
 def _alternatives(expected: object) -> list[object]:
     """Take a type apart into the plain ones it allows, the narrow before the wide."""
+    if expected is typing.Any:
+        return [object]
     if isinstance(expected, typing.NewType):
         return _alternatives(expected.__supertype__)
     origin = typing.get_origin(expected)

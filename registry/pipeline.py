@@ -21,7 +21,6 @@ Rules:
 import inspect
 import sys
 import typing
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +29,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from audit.errors import MalformedInput
 from registry.parameters import MISSING, Parameter, assign, did_you_mean
+from registry.predicates import check_model_name
 
 if TYPE_CHECKING:
     from registry.registry import RunEntry
 
-__all__ = ["Pipeline", "PlannedStep", "Step"]
+__all__ = ["Pipeline", "PlannedStep", "Step", "check_options"]
 
 ModelFormat = Literal["skops", "pickle"]
 F = TypeVar("F", bound=Callable[..., object])
@@ -87,13 +87,9 @@ class Pipeline:
     """A named set of steps. `model_format="pickle"` asks for a pickle where skops cannot store the model."""
 
     def __init__(self, name: str, *, model_format: ModelFormat = "skops") -> None:
-        if not isinstance(name, str) or not name.strip() or "@" in name or not name.isprintable():
-            raise MalformedInput(f"{name!r} cannot name a pipeline: use printable text without @")
-        if not unicodedata.is_normalized("NFC", name):
-            raise MalformedInput(f"the pipeline name {name!r} is not in Unicode's form NFC: normalise it")
         if model_format not in ("skops", "pickle"):
             raise MalformedInput(f"{model_format!r} is no model format: choose skops or pickle")
-        self.name = name
+        self.name = check_model_name(name)
         self.model_format: ModelFormat = model_format
         self._steps: dict[str, Step] = {}
 
@@ -147,10 +143,7 @@ class Pipeline:
             raise MalformedInput('write @pipeline.evaluate(sensitive=["..."]) with brackets, or evaluate()')
         if isinstance(sensitive, str):
             raise MalformedInput(f'sensitive takes a list of columns: write sensitive=["{sensitive}"]')
-        known = ("positive", "minimum", "replicates", "confidence", "seed")
-        for name in options:
-            if name not in known:
-                raise MalformedInput(f"evaluate has no option {name}{did_you_mean(name, known)}")
+        check_options(options)
         columns = tuple(dict.fromkeys(sensitive))
 
         def declare(function: F) -> F:
@@ -257,6 +250,14 @@ class Pipeline:
         return str(self.file)
 
 
+def check_options(options: Iterable[str]) -> None:
+    """Refuse a name that is no option of an evaluation with `MalformedInput`."""
+    known = ("positive", "minimum", "replicates", "confidence", "seed")
+    for name in options:
+        if name not in known:
+            raise MalformedInput(f"evaluate has no option {name}{did_you_mean(name, known)}")
+
+
 def _refuse_deferred(name: str, function: Callable[..., object]) -> None:
     plain = inspect.unwrap(function)
     if inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
@@ -276,8 +277,9 @@ def _arguments(name: str, function: Callable[..., object]) -> tuple[Argument, ..
     arguments = []
     for parameter in signature.parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
             raise MalformedInput(
-                f"the step {name} takes *{parameter.name}: name every argument, so that it can be recorded"
+                f"the step {name} takes {stars}{parameter.name}: name every argument, so that it can be recorded"
             )
         if not parameter.name.isascii():
             raise MalformedInput(

@@ -18,6 +18,8 @@ not code. Grammar (every field is required unless marked `optional`; nothing els
         operator: ">="                # in quotes; >= <= > < ==
         limit: 0.80
         on: interval                  # interval (all of it must clear the limit) or point
+        confidence: 0.95              # optional, with interval: the least that the interval must have
+        minimum: 30                   # optional, with of: a rate on fewer rows says nothing
       - {id: ..., says: ..., clauses: [], kind: fact, fact: code-clean}
       - {id: ..., says: ..., clauses: [], kind: approval, role: validator, count: 1}   # optional: meaning
       - {id: ..., says: ..., clauses: [], kind: reproduction, verdicts: [identical, equivalent]}
@@ -59,9 +61,11 @@ from pydantic_core import ErrorDetails
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
 
 __all__ = [
+    "CONFIDENCE",
     "DISPARITIES",
     "EVERY",
     "GROUP_METRICS",
+    "MINIMUM",
     "MOST_BYTES",
     "OVERALL_METRICS",
     "ROWS",
@@ -83,6 +87,10 @@ MOST_BYTES: Final = 64 * 1024
 
 EVERY: Final = "every"
 """The value of `group` that asks a limit of each group; no group can be named so in a rule."""
+
+CONFIDENCE: Final = Decimal("0.95")
+MINIMUM: Final = 30
+"""What a limit asks of intervals and of groups where it does not say: whoever records a run does not choose."""
 
 ROWS: Final = "rows"
 """The metric that is a count: the rows evaluated, overall or in a group. It has no interval."""
@@ -107,7 +115,7 @@ FactName = Literal[
 _MOST_RULES: Final = 200
 _MOST_DEPTH: Final = 16
 _MOST_PROBLEMS_SHOWN: Final = 20
-_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?")
+_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,20})?")
 _POLICIES: Final = Path(__file__).parent.parent / "policies"
 
 
@@ -191,7 +199,9 @@ class LimitRule(_Said):
 
     `of` None is the whole evaluation; `of` alone is the disparity between the attribute's groups; with
     `group` it is the figure of that group, or of `every` group. `small_groups` says what to make of groups
-    with too few rows to say anything: `refuse` (None means the same) or `ignore`.
+    with too few rows to say anything: `refuse` (None means the same) or `ignore`. `confidence` and `minimum`
+    are the least confidence of the interval and the least rows under a rate; None means `CONFIDENCE` and
+    `MINIMUM`.
     """
 
     kind: Literal["limit"] = "limit"
@@ -202,6 +212,8 @@ class LimitRule(_Said):
     limit: Number
     on: Literal["point", "interval"]
     small_groups: Literal["refuse", "ignore"] | None = None
+    confidence: Number | None = None
+    minimum: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError where the fields contradict one another."""
@@ -218,6 +230,10 @@ class LimitRule(_Said):
             raise _Misplaced(
                 "small_groups", "'small_groups' belongs to a disparity or to a rate of every group"
             )
+        if self.minimum is not None and (self.of is None or self.metric == ROWS):
+            raise _Misplaced("minimum", "'minimum' belongs to a disparity or to a rate of a group")
+        if self.confidence is not None and (self.on == "point" or not 0 < self.confidence < 1):
+            raise _Misplaced("confidence", "'confidence' lies between 0 and 1 and belongs to on: interval")
 
     def _metrics(self) -> tuple[str, ...]:
         if self.of is None:

@@ -17,9 +17,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
+from itertools import pairwise
 
 import segno
 
+from reports import formats
 from reports.graph import Graph, Node
 from reports.layout import place
 
@@ -39,9 +41,10 @@ KINDS = {
     "approval": ("#8a5200", "#fdf3e3"),
     "decision": ("#16232d", "#e7eaec"),
 }
-BOX = (136.0, 43.0)
+BOX = (148.0, 43.0)
 GAP = (14.0, 25.0)
 TALLEST = 850.0
+BETWEEN = 32.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +76,26 @@ class Row:
     text: str = ""
 
 
-def forest(rows: Sequence[Row], panels: Sequence[Panel], *, finding: str) -> str:
+def forest(rows: Sequence[Row], panels: Sequence[Panel], *, finding: str, heading: str = "Group") -> str:
     """Draw values with intervals, one row a line, panels side by side; `finding` is the text alternative."""
     texts = any(row.text for row in rows)
     left, right = 188.0, WIDTH - (118.0 if texts else 6.0)
-    each = (right - left - 22.0 * (len(panels) - 1)) / max(len(panels), 1)
+    each = (right - left - BETWEEN * (len(panels) - 1)) / max(len(panels), 1)
     pitch, top = (20.0 if len(rows) <= 16 else 17.0), 34.0
     bottom = top + pitch * len(rows)
-    parts = [_text(0, 24, "Group" if not texts else "Measure", size=8.5, fill=MUTED)]
+    parts = [_text(0, 24, heading, size=8.5, fill=MUTED)]
     parts.append(_text(left - 14, 24, "n", size=8.5, fill=MUTED, anchor="end"))
     for index, row in enumerate(rows):
         parts += _row_names(row, top + pitch * index, pitch, left)
     for index, panel in enumerate(panels):
         marks = [row.marks[index] for row in rows]
-        parts += _panel(panel, marks, left + index * (each + 22.0), each, (top, bottom), pitch)
+        parts += _panel(panel, marks, left + index * (each + BETWEEN), each, (top, bottom), pitch)
     return _svg(WIDTH, bottom + 22, finding, parts)
 
 
 def _row_names(row: Row, top: float, pitch: float, left: float) -> list[str]:
     base = top + pitch / 2 + 3.2
-    n = "–" if row.n is None else f"{row.n:,}"
+    n = formats.DASH if row.n is None else f"{row.n:,}"
     parts = [
         f'<line x1="0" y1="{top:.1f}" x2="{left - 8:.1f}" y2="{top:.1f}" stroke="{RULE}" stroke-width="0.5"/>',
         _text(0, base, fitted(row.label, left - 56, 9.5), size=9.5),
@@ -112,7 +115,7 @@ def _panel(
     pitch: float,
 ) -> list[str]:
     top, bottom = span
-    ticks = _ticks(_reach(panel, marks))
+    ticks = _ticks(_reach(panel, marks), 5 if width > 200 else 3)
     low, high = ticks[0], ticks[-1]
 
     def across(value: float) -> float:
@@ -139,7 +142,8 @@ def _panel(
 
 def _mark(mark: Mark | None, middle: float, left: float, across: Callable[[float], float]) -> list[str]:
     if mark is None:
-        return [_text(left + 4, middle + 2.8, "not enough data", size=8, fill=MUTED, style="italic")]
+        behind = f'<rect x="{left + 2:.1f}" y="{middle - 6:.1f}" width="62" height="12" fill="#ffffff"/>'
+        return [behind, _text(left + 4, middle + 2.8, "not enough data", size=8, fill=MUTED, style="italic")]
     x = across(mark.value)
     parts = []
     if mark.low is not None and mark.high is not None:
@@ -169,8 +173,8 @@ def _reach(panel: Panel, marks: Sequence[Mark | None]) -> tuple[float, float]:
     return (min(found), max(found)) if found else (0.0, 1.0)
 
 
-def _ticks(reach: tuple[float, float]) -> list[float]:
-    """Choose round ticks that enclose the reach, at most seven of them; decimal, so that none is 0.30000004."""
+def _ticks(reach: tuple[float, float], most: int) -> list[float]:
+    """Choose round ticks that enclose the reach, at most `most` steps apart; decimal, so that none is 0.30000004."""
     low, high = Decimal(f"{reach[0]:.6f}"), Decimal(f"{reach[1]:.6f}")
     if high - low < Decimal("0.02"):
         low, high = low - Decimal("0.02"), high + Decimal("0.02")
@@ -179,7 +183,7 @@ def _ticks(reach: tuple[float, float]) -> list[float]:
         for base in (1, 2, 5):
             step = Decimal(base).scaleb(exponent)
             first, last = (low / step).__floor__(), (high / step).__ceil__()
-            if last - first <= 5:
+            if last - first <= most:
                 return [float(step * count) for count in range(first, last + 1)]
         exponent += 1
 
@@ -192,40 +196,51 @@ def _tick_text(tick: float, ticks: Sequence[float]) -> str:
 
 def lineage_drawing(graph: Graph, *, finding: str) -> str:
     """Draw the lineage from top to bottom, each box with its kind, its name, its digest and its entry."""
-    placed = place([node.id for node in graph.nodes], graph.edges, box=BOX, gap=GAP)
+    names = [node.id for node in graph.nodes]
+    placed = place(names, graph.edges, box=BOX, gap=GAP)
+    if placed.width > WIDTH:
+        placed = place(names, graph.edges, box=BOX, gap=GAP, inward=0.5)
     scale = min(1.0, WIDTH / max(placed.width, 1.0), TALLEST / max(placed.height + 4, 1.0))
     shift = max(0.0, (WIDTH / scale - placed.width) / 2)
-    parts = [_edge(route, shift) for route in placed.routes]
+    parts = _edges(placed.routes, shift) if placed.routes else []
     for node in graph.nodes:
         left, top = placed.at[node.id]
-        parts += _box(node, left + shift, top + 1)
-    return _svg(WIDTH / scale, placed.height + 2, finding, parts, scale)
+        parts += _box(node, left + shift, top)
+    return _svg(WIDTH / scale, placed.height, finding, parts, scale, margin=1.0)
 
 
-def _edge(route: Sequence[tuple[float, float]], shift: float) -> str:
-    x, y = route[0]
-    path = [f"M{x + shift:.1f} {y + 1:.1f}"]
-    for index, (to_x, to_y) in enumerate(route[1:], start=1):
-        last = index == len(route) - 1
-        end = to_y + 1 - (4.0 if last else 0.0)
-        if to_x == x:
-            path.append(f"L{to_x + shift:.1f} {end:.1f}")
-        else:
-            middle = (y + end) / 2
-            path.append(
-                f"C{x + shift:.1f} {middle:.1f} {to_x + shift:.1f} {middle:.1f} {to_x + shift:.1f} {end:.1f}"
-            )
-        x, y = to_x, to_y + 1
-    tip = f"M{x + shift - 3:.1f} {y - 5:.1f}l3 5l3 -5z"
-    return f'<path d="{"".join(path)}" fill="none" stroke="#7b8891" stroke-width="1"/><path d="{tip}" fill="#7b8891"/>'
+def _edges(routes: Sequence[Sequence[tuple[float, float]]], shift: float) -> list[str]:
+    """Draw each stretch once, also where edges share it, and a tip at each box that an edge enters."""
+    stretches: dict[tuple[float, float, float, float], None] = {}
+    tips: dict[tuple[float, float], None] = {}
+    for route in routes:
+        for (x, y), (to_x, to_y) in pairwise(route):
+            stretches[(x, y, to_x, to_y)] = None
+        tips[route[-1]] = None
+    path = []
+    for x, y, to_x, to_y in stretches:
+        end = to_y - (4.0 if (to_x, to_y) in tips else 0.0)
+        middle = (y + end) / 2
+        start, goal = f"{x + shift:.1f}", f"{to_x + shift:.1f}"
+        bend = (
+            f"L{goal} {end:.1f}"
+            if x == to_x
+            else f"C{start} {middle:.1f} {goal} {middle:.1f} {goal} {end:.1f}"
+        )
+        path.append(f"M{start} {y:.1f}{bend}")
+    heads = [f"M{x + shift - 3:.1f} {y - 5:.1f}l3 5l3 -5z" for x, y in tips]
+    return [
+        f'<path d="{"".join(path)}" fill="none" stroke="#7b8891" stroke-width="1"/>',
+        f'<path d="{"".join(heads)}" fill="#7b8891"/>',
+    ]
 
 
 def _box(node: Node, left: float, top: float) -> list[str]:
     dark, light = KINDS[node.kind]
     width, height = BOX
+    painted = f'fill="{light}" stroke="{dark}" stroke-width="0.8"'
     parts = [
-        f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2.5" '
-        f'fill="{light}" stroke="{dark}" stroke-width="0.8"/>',
+        f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2.5" {painted}/>',
         f'<rect x="{left:.1f}" y="{top:.1f}" width="3.5" height="{height:.1f}" rx="1.5" fill="{dark}"/>',
         _text(left + 10, top + 11, node.kind.upper(), size=6.8, fill=dark, weight=600, spacing=0.5),
         _text(left + 10, top + 24, fitted(node.name, width - 16, 9.5, bold=True), size=9.5, weight=600),
@@ -282,10 +297,13 @@ def qr(text: str, *, finding: str, size: float = 92.0) -> str:
     )
 
 
-def _svg(width: float, height: float, finding: str, parts: Sequence[str], scale: float = 1.0) -> str:
+def _svg(
+    width: float, height: float, finding: str, parts: Sequence[str], scale: float = 1.0, margin: float = 0.0
+) -> str:
+    tall = height + 2 * margin
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width * scale:.1f}" '
-        f'height="{height * scale:.1f}" viewBox="0 0 {width:.1f} {height:.1f}">'
+        f'height="{tall * scale:.1f}" viewBox="0 {0.0 - margin:.1f} {width:.1f} {tall:.1f}">'
         f"<title>{escape(finding)}</title>{''.join(parts)}</svg>"
     )
 

@@ -92,9 +92,20 @@ class Dossier:
         return f"{self.model}@{self.version}"
 
     @property
+    def opinions(self) -> str:
+        """Count the signed approvals and rejections in words."""
+        return _opinions(self.approvals) if self.approvals else "none"
+
+    @property
     def signers(self) -> tuple[tuple[str, str | None], ...]:
         """List each key that signed an entry used here, with its person, in order of first use."""
         return tuple({item.entry.key: (item.entry.key, item.entry.person) for item in self.evidence}.values())
+
+    def limit_of(self, metric: str) -> str | None:
+        """Give the limit that the newest decision's rules set for a metric, where all of them set the same."""
+        rules = self.verdict.decision.rules if self.verdict.decision else ()
+        limits = {rule.limit for rule in rules if rule.metric == metric and rule.limit is not None}
+        return limits.pop() if len(limits) == 1 else None
 
     def ref(self, seq: int) -> str:
         """Give the reference of an entry in the evidence index."""
@@ -183,7 +194,9 @@ def _verdict(
     if newest.decision == "promoted":
         return _promoted(newest, stages)
     if newest.decision != "refused":
-        sentence = f"Entry #{newest.entry.seq} records the outcome “{newest.decision}”, which is not a promotion."
+        sentence = (
+            f"Entry #{newest.entry.seq} records the outcome “{newest.decision}”, which is not a promotion."
+        )
         return Verdict("Not decided", "neutral", sentence, newest)
     held = f" The version still holds {formats.plain_list(stages)} by an earlier decision." if stages else ""
     return Verdict(f"Refused for {newest.stage}", "bad", f"{_refusal(newest)}{held}", newest)
@@ -194,7 +207,9 @@ def _failed_run(run: Run) -> Verdict:
         return Verdict("Unfinished run", "bad", f"The run was recorded with the status “{run.status}”.", None)
     where = f" in step “{run.failed_step}”" if run.failed_step else ""
     error = f" with {run.error}" if run.error else ""
-    sentence = f"The run failed{where}{error}. A failed run yields no model that could be approved or promoted."
+    sentence = (
+        f"The run failed{where}{error}. A failed run yields no model that could be approved or promoted."
+    )
     return Verdict("Failed run", "bad", sentence, None)
 
 
@@ -206,9 +221,16 @@ def _undecided(approvals: Sequence[Approval], stages: tuple[str, ...]) -> str:
         )
     if not approvals:
         return "No gate has decided on this version, and nobody has approved or rejected it."
+    return f"No gate has decided on this version. Signed opinions so far: {_opinions(approvals)}."
+
+
+def _opinions(approvals: Sequence[Approval]) -> str:
+    approved = sum(approval.verdict == "approve" for approval in approvals)
     rejected = sum(approval.verdict == "reject" for approval in approvals)
-    told = [f"{len(approvals) - rejected} approved", f"{rejected} rejected"]
-    return f"No gate has decided on this version. Signed opinions so far: {formats.plain_list(told)}."
+    told = [f"{approved} approved", f"{rejected} rejected"]
+    if len(approvals) > approved + rejected:
+        told.append(f"{len(approvals) - approved - rejected} without a verdict")
+    return formats.plain_list(told)
 
 
 def _promoted(decision: Decision, stages: tuple[str, ...]) -> Verdict:
@@ -234,7 +256,7 @@ def _promoted(decision: Decision, stages: tuple[str, ...]) -> Verdict:
 
 def _refusal(decision: Decision) -> str:
     open_rules = [rule for rule in decision.rules if rule.outcome not in ("passed", "waived")]
-    why = f" Open: {_named(open_rules)}." if open_rules else ""
+    why = f" Not met: {_named(open_rules)}." if open_rules else ""
     because = f" Reason given: {decision.reason.rstrip('.')}." if decision.reason and not open_rules else ""
     when = formats.instant(decision.entry.time)
     return f"The gate refused on {when} (entry #{decision.entry.seq}). {tally(decision.rules)}{why}{because}"
@@ -274,7 +296,9 @@ def _cards(evaluation: Evaluation | None) -> tuple[Card, ...]:
         card
         for card in (
             _worst(evaluation, "demographic_parity_ratio", "Lowest selection rate ratio", lowest=True),
-            _worst(evaluation, "equalized_odds_difference", "Largest equalized odds difference", lowest=False),
+            _worst(
+                evaluation, "equalized_odds_difference", "Largest equalized odds difference", lowest=False
+            ),
         )
         if card is not None
     ]

@@ -9,8 +9,8 @@ Rules:
 
 Example::
 
-    >>> figure("0.871204"), interval("0.84512", "0.89600"), instant("2026-11-23T08:00:00.123456Z")
-    ('0.871', '0.845–0.896', '23 November 2026, 08:00:00 UTC')
+    >>> figure("0.871204"), count(1989), confidence("0.95").split()
+    ('0.871', '1,989', ['95', '%'])
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from audit.canonical import Json
 
 __all__ = [
+    "DASH",
     "NO_DATA",
     "UNKNOWN",
     "brief_value",

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reports.facts import Approval, Decision, Evaluation, Reproduction, Run
-from reports.formats import plain_list
 
 __all__ = ["Gap", "find_gaps"]
 
@@ -26,10 +25,20 @@ class Gap:
 
 WRITTEN = (
     Gap("Intended use", "No text on intended use and users stands in the ledger.", "model owner"),
-    Gap("Limitations", "No text on known limitations and unsuitable uses stands in the ledger.", "model owner"),
-    Gap("Data description", "The origin, lawful basis and collection of the data are not described.", "data owner"),
+    Gap(
+        "Limitations", "No text on known limitations and unsuitable uses stands in the ledger.", "model owner"
+    ),
+    Gap(
+        "Data description",
+        "The origin, lawful basis and collection of the data are not described.",
+        "data owner",
+    ),
     Gap("Monitoring plan", "How the model is watched in use is not described.", "model owner"),
-    Gap("Signature on this file", "This PDF is not signed; the ledger entries it names are.", "later release"),
+    Gap(
+        "Signature on this file",
+        "This PDF is not signed; the ledger entries it names are.",
+        "a later release",
+    ),
 )
 
 
@@ -56,7 +65,9 @@ def _performance(run: Run) -> Iterator[Gap]:
     elif run.model_file.features is None:
         yield Gap("Features", "The names of the model's input features were not recorded.", "recorder")
     if run.evaluation is None:
-        yield Gap("Evaluation", "The run recorded no evaluation: performance and fairness are unknown.", "recorder")
+        yield Gap(
+            "Evaluation", "The run recorded no evaluation: performance and fairness are unknown.", "recorder"
+        )
         return
     if not run.evaluation.bias:
         yield Gap("Fairness", "No protected attribute was evaluated: fairness is unknown.", "recorder")
@@ -64,13 +75,12 @@ def _performance(run: Run) -> Iterator[Gap]:
         yield Gap("Scores", "No scores were evaluated, so ranking and calibration are unknown.", "recorder")
     small = _too_small(run.evaluation)
     if small:
-        names = plain_list(small[:4] + ([f"{len(small) - 4} more"] if len(small) > 4 else []))
-        yield Gap("Small groups", f"Not enough data to say anything about {names}.", "recorder")
+        yield Gap("Small groups", f"Not enough data to say anything about: {_some(small)}.", "recorder")
 
 
 def _too_small(evaluation: Evaluation) -> list[str]:
     return [
-        f"{attribute.name}: {group.name}"
+        f"{group.name} ({attribute.name})"
         for attribute in evaluation.bias
         for group in attribute.groups
         if not group.enough
@@ -93,5 +103,12 @@ def _origin(run: Run) -> Iterator[Gap]:
         }
     )
     if opaque:
-        names = plain_list(opaque[:4] + ([f"{len(opaque) - 4} more"] if len(opaque) > 4 else []))
-        yield Gap("Fingerprints", f"No fingerprint exists of {names}: a change there would not show.", "recorder")
+        why = f"A change in these would not show, since no fingerprint exists: {_some(opaque)}."
+        yield Gap("Fingerprints", why, "recorder")
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    shown = list(names[:most])
+    if len(names) > most:
+        shown.append(f"and {len(names) - most} more")
+    return "; ".join(shown)

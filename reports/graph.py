@@ -1,4 +1,4 @@
-"""The lineage of one version as a graph: sources, steps, tables, the model, its evaluation, who approved, what was decided.
+"""The lineage of one version as a graph: from sources through steps and tables to the model and decisions.
 
 Rules:
 
@@ -69,7 +69,9 @@ def _of_run(seq: int, run: Run) -> Graph:
             _add_output(step, part, seq, nodes, edges, made)
     if run.model_file is not None and not any(node.kind == "model" for node in nodes):
         digest = run.model_file.fingerprint or run.model_file.sha256
-        nodes.append(Node("model", "model", (run.model_file.kind or "model").rpartition(".")[2], short(digest), seq))
+        nodes.append(
+            Node("model", "model", (run.model_file.kind or "model").rpartition(".")[2], short(digest), seq)
+        )
         edges.extend((f"step-{step.name}", "model") for step in run.steps[-1:] if step.kind != "evaluate")
     if run.evaluation is not None and not any(node.kind == "evaluation" for node in nodes):
         nodes.append(Node("evaluation", "evaluation", "evaluation", None, seq))

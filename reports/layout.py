@@ -15,8 +15,10 @@ Example::
     placed.at["b"]                      # (left, top)
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Placed", "place"]
 
@@ -41,18 +43,24 @@ def place(
     box: tuple[float, float],
     gap: tuple[float, float],
     width: int = 4,
+    inward: float = 1.0,
 ) -> Placed:
-    """Place boxes of one size (width, height) with gaps (across, down), in the units of the drawing."""
+    """Place boxes of one size (width, height) with gaps (across, down), in the units of the drawing.
+
+    `inward` below 1 pulls every rank towards the middle: narrower, but chains stand less straight.
+    """
     ranks = _ranks(nodes, edges, width)
     forward = [edge for edge in edges if ranks[edge[0]] < ranks[edge[1]]]
     rows, chains = _with_bends(nodes, forward, ranks)
     above, below = _neighbours(chains)
     for sweep in range(SWEEPS):
         _sweep(rows, above if sweep % 2 == 0 else below, down=sweep % 2 == 0)
-    sizes = {name: box[0] for name in nodes}
-    centres = _centres(rows, above, below, sizes, gap[0])
+    sizes = dict.fromkeys(nodes, box[0])
+    centres = _centres(rows, above, below, sizes, gap[0], inward)
     left = min((centres[name] - sizes.get(name, BEND_WIDTH) / 2 for row in rows for name in row), default=0.0)
-    right = max((centres[name] + sizes.get(name, BEND_WIDTH) / 2 for row in rows for name in row), default=0.0)
+    right = max(
+        (centres[name] + sizes.get(name, BEND_WIDTH) / 2 for row in rows for name in row), default=0.0
+    )
     step = box[1] + gap[1]
     routes = tuple(_route(chain, centres, ranks, left, box[1], step) for chain in chains)
     at = {name: (round(centres[name] - left - box[0] / 2, 1), round(ranks[name] * step, 1)) for name in nodes}
@@ -84,17 +92,26 @@ def _with_bends(
     for name in nodes:
         rows[ranks[name]].append(name)
     chains: list[list[str]] = []
-    bends: dict[tuple[str, int], str] = {}
+    bends: dict[tuple[str, bool, int], str] = {}
+    long = [edge for edge in edges if ranks[edge[1]] - ranks[edge[0]] > 1]
+    leaving = Counter(start for start, _ in long)
+    entering = Counter(end for _, end in long)
     for start, end in edges:
+        # long edges that leave or enter one box share their bends, as a bus does: fewer lines to follow
+        out = leaving[start] >= entering[end]
         chain = [start]
         for rank in range(ranks[start] + 1, ranks[end]):
-            # edges from one box share their bends on the way down, as a bus does: fewer lines to follow
-            bend = bends.get((start, rank))
-            if bend is None:
-                bend = bends[(start, rank)] = f"\0{start}\0{rank}"
-                rows[rank].append(bend)
-            chain.append(bend)
+            key = (start if out else end, out, rank)
+            if key not in bends:
+                bends[key] = "\0".join(("", *map(str, key)))
+                rows[rank].append(bends[key])
+            chain.append(bends[key])
         chains.append([*chain, end])
+    # bends start in the middle of their rank: where the sweeps find a tie, boxes then stand on both sides
+    for row in rows:
+        boxes = [name for name in row if name in ranks]
+        half = len(boxes) // 2
+        row[:] = [*boxes[:half], *(name for name in row if name not in ranks), *boxes[half:]]
     return rows, chains
 
 
@@ -102,7 +119,7 @@ def _neighbours(chains: Sequence[Sequence[str]]) -> tuple[dict[str, list[str]], 
     above: dict[str, list[str]] = {}
     below: dict[str, list[str]] = {}
     for chain in chains:
-        for upper, lower in zip(chain, chain[1:], strict=False):
+        for upper, lower in pairwise(chain):
             if upper not in above.setdefault(lower, []):
                 above[lower].append(upper)
                 below.setdefault(upper, []).append(lower)
@@ -127,6 +144,7 @@ def _centres(
     below: dict[str, list[str]],
     sizes: dict[str, float],
     gap: float,
+    inward: float,
 ) -> dict[str, float]:
     centres: dict[str, float] = {}
     for row in rows:
@@ -137,7 +155,7 @@ def _centres(
             wish = {}
             for name in row:
                 around = [centres[friend] for friend in beside.get(name, [])]
-                wish[name] = sum(around) / len(around) if around else centres[name]
+                wish[name] = inward * (sum(around) / len(around) if around else centres[name])
             _settle(row, wish, centres, sizes, gap)
     return centres
 
@@ -151,7 +169,7 @@ def _settle(
 ) -> None:
     """Give each box its wish as far as the order and the gaps allow (pool adjacent violators)."""
     offsets = [0.0]
-    for left, right in zip(row, row[1:], strict=False):
+    for left, right in pairwise(row):
         between = (sizes.get(left, BEND_WIDTH) + sizes.get(right, BEND_WIDTH)) / 2 + gap
         offsets.append(offsets[-1] + between)
     blocks: list[tuple[float, int]] = []

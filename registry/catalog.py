@@ -1,0 +1,245 @@
+"""The catalogue: models, versions, stages, approvals and decisions, as learned from the ledger.
+
+It is a follower (`audit.follower`): it applies entries in order inside the transaction that writes them, so a
+version number is given exactly once and without a gap. It never judges and reads no clock: `rebuild` learns equal
+tables again.
+
+A version is a run that succeeded, numbered from 1 in the order of the ledger. A stage is a pointer to a version.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, func, select
+
+from audit.canonical import Json, decode, encode
+from audit.errors import MalformedInput
+from audit.record import Entry
+from registry.predicates import (
+    Approval,
+    Decided,
+    PolicyDigest,
+    StagePolicies,
+    check_model_name,
+)
+
+__all__ = [
+    "Catalog",
+    "Catalogued",
+    "read_about",
+    "read_policies",
+    "read_stage",
+    "read_stage_history",
+    "read_versions",
+]
+
+metadata = MetaData()
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("model", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Integer, nullable=False, unique=True),
+    Column("leaf_hash", Text, nullable=False),
+    Column("recorder", Text, nullable=False),
+    Column("time", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+stage_policies = Table(
+    "stage_policies",
+    metadata,
+    Column("stage", Text, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("policies", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+about = Table(
+    "about",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    sqlite_strict=True,
+)
+"""Every approval, decision, reproduction and report about a version; `stage` is empty where none is named."""
+
+stages = Table(
+    "stages",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("stage", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    sqlite_strict=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogued:
+    """A model version as the catalogue knows it: where its run stands, who recorded it, which stages point to it."""
+
+    model: str
+    version: int
+    seq: int
+    leaf_hash: str
+    recorder: str
+    time: str
+    stages: tuple[str, ...]
+
+
+class Catalog:
+    """Learns the catalogue from entries."""
+
+    metadata = metadata
+
+    def apply(self, connection: Connection, entry: Entry) -> None:
+        """Learn from one entry; kinds that say nothing about models are passed over."""
+        predicate = entry.statement.predicate
+        match entry.kind:
+            case "run":
+                self._run(connection, entry)
+            case "stage":
+                _put_stage_policies(connection, entry.seq, StagePolicies.read(predicate))
+            case "approval":
+                approval = Approval.read(predicate)
+                self._about(connection, entry, approval.stage, approval.verdict)
+            case "decision":
+                decided = Decided.read(predicate)
+                self._about(connection, entry, decided.stage, decided.decision)
+                if decided.decision == "promoted":
+                    _point(connection, entry.seq, decided)
+            case "reproduction":
+                self._about(connection, entry, "", entry.statement.text("verdict"))
+            case "report":
+                self._about(connection, entry, "", entry.statement.text("template"))
+
+    def _run(self, connection: Connection, entry: Entry) -> None:
+        model, status = check_model_name(entry.statement.text("model")), entry.statement.text("status")
+        connection.execute(runs.insert().values(seq=entry.seq, model=model, status=status))
+        if status != "succeeded":
+            return
+        newest = connection.execute(
+            select(func.max(versions.c.version)).where(versions.c.model == model)
+        ).scalar()
+        connection.execute(
+            versions.insert().values(
+                model=model,
+                version=(newest or 0) + 1,
+                seq=entry.seq,
+                leaf_hash=entry.leaf_hash,
+                recorder=entry.key,
+                time=entry.time,
+            )
+        )
+
+    def _about(self, connection: Connection, entry: Entry, stage: str, verdict: str) -> None:
+        model, version = entry.statement.text("model"), entry.statement.predicate.get("version")
+        known = connection.execute(
+            select(versions.c.leaf_hash).where(versions.c.model == model, versions.c.version == version)
+        ).scalar()
+        if known is None:
+            raise MalformedInput(
+                f"the {entry.kind} is about {model}@{version}, which this ledger does not know"
+            )
+        if entry.kind != "report" and entry.statement.subjects[0].sha256 != known:
+            raise MalformedInput(f"the {entry.kind} is about another run than that of {model}@{version}")
+        connection.execute(
+            about.insert().values(
+                seq=entry.seq, kind=entry.kind, model=model, version=version, stage=stage, verdict=verdict
+            )
+        )
+
+
+def read_versions(connection: Connection, model: str | None = None) -> list[Catalogued]:
+    """Read the versions of one model or of all, oldest first."""
+    pointed: dict[tuple[str, int], list[str]] = {}
+    for row in connection.execute(select(stages).order_by(stages.c.stage)):
+        pointed.setdefault((row.model, row.version), []).append(row.stage)
+    query = select(versions).order_by(versions.c.model, versions.c.version)
+    if model is not None:
+        query = query.where(versions.c.model == model)
+    return [
+        Catalogued(
+            row.model,
+            row.version,
+            row.seq,
+            row.leaf_hash,
+            row.recorder,
+            row.time,
+            tuple(pointed.get((row.model, row.version), ())),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def read_stage(connection: Connection, model: str, stage: str) -> int | None:
+    """Return the version that a stage points to, or None."""
+    version: int | None = connection.execute(
+        select(stages.c.version).where(stages.c.model == model, stages.c.stage == stage)
+    ).scalar()
+    return version
+
+
+def read_stage_history(connection: Connection, model: str, stage: str) -> list[int]:
+    """Return the versions that a stage has pointed to, oldest first, one per decision that moved it."""
+    query = (
+        select(about.c.version)
+        .where(
+            about.c.kind == "decision",
+            about.c.model == model,
+            about.c.stage == stage,
+            about.c.verdict == "promoted",
+        )
+        .order_by(about.c.seq)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def read_policies(connection: Connection) -> dict[str, tuple[PolicyDigest, ...]]:
+    """Read which policies guard each stage now."""
+    rows = connection.execute(select(stage_policies).order_by(stage_policies.c.stage))
+    return {
+        row.stage: tuple(PolicyDigest.from_json(p) for p in cast(list[Json], decode(row.policies.encode())))
+        for row in rows
+    }
+
+
+def read_about(
+    connection: Connection, model: str, version: int, kind: str, stage: str | None = None
+) -> list[int]:
+    """Return the entries of a kind about a version, oldest first."""
+    query = select(about.c.seq).where(
+        about.c.model == model, about.c.version == version, about.c.kind == kind
+    )
+    if stage is not None:
+        query = query.where(about.c.stage == stage)
+    return list(connection.execute(query.order_by(about.c.seq)).scalars())
+
+
+def _put_stage_policies(connection: Connection, seq: int, said: StagePolicies) -> None:
+    connection.execute(stage_policies.delete().where(stage_policies.c.stage == said.stage))
+    text = encode([p.to_json() for p in said.policies]).decode()
+    connection.execute(stage_policies.insert().values(stage=said.stage, seq=seq, policies=text))
+
+
+def _point(connection: Connection, seq: int, decided: Decided) -> None:
+    where = (stages.c.model == decided.model) & (stages.c.stage == decided.stage)
+    connection.execute(stages.delete().where(where))
+    connection.execute(
+        stages.insert().values(model=decided.model, stage=decided.stage, version=decided.version, seq=seq)
+    )

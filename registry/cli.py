@@ -1,0 +1,684 @@
+"""Commands about models: init, run, log, show, compare, lineage, gate, approve, promote, policies, reproduce."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from audit.errors import AffidavitError, MalformedInput, NotFound, NotVerified
+from audit.terminal import (
+    Command,
+    Group,
+    bar,
+    json_option,
+    mark,
+    new_passphrase,
+    print_json,
+    print_table,
+    say,
+    warn,
+)
+
+# What the commands need is imported inside them: `affidavit --help` loads none of it.
+if TYPE_CHECKING:
+    from audit.canonical import JsonObject
+    from registry.fingerprint import Fingerprint
+    from registry.gate import Decision
+    from registry.registry import Registry
+
+__all__ = [
+    "approve",
+    "compare",
+    "fingerprint",
+    "gate",
+    "init",
+    "lineage",
+    "log",
+    "policy",
+    "promote",
+    "reject",
+    "reproduce",
+    "rollback",
+    "run",
+    "show",
+]
+
+Open = Callable[[], "Registry"]
+_FILE = click.Path(path_type=Path)
+
+as_option = click.option("--as", "as_key", metavar="KEY", help="The key that signs, by name.")
+stage_option = click.option("--stage", required=True, help="The stage, such as production.")
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "affidavit init --origin bank.example/credit-models",
+        "AFFIDAVIT_PASSPHRASE=... affidavit init models --origin bank.example/credit --holder 'Ana Ruiz'",
+    ],
+)
+@click.argument("folder", default=".", metavar="[DIR]", type=_FILE)
+@click.option(
+    "--origin", required=True, help="The ledger's name, unique for ever, such as bank.example/credit-models."
+)
+@click.option("--key", "name", default="owner", show_default=True, help="Name of the first key.")
+@click.option("--holder", help="The person who holds it (default: the key's name).")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    default=("admin", "recorder"),
+    show_default=True,
+    help="Its roles; repeat for several.",
+)
+@json_option
+def init(
+    folder: Path, origin: str, name: str, holder: str | None, roles: tuple[str, ...], as_json: bool
+) -> None:
+    """Make a new ledger in DIR/.affidavit with its first key and genesis entry."""
+    from registry.home import create_home, passphrase_from_environment
+
+    home = create_home(
+        folder,
+        origin=origin,
+        name=name,
+        holder=holder or name,
+        roles=roles,
+        passphrase=new_passphrase(passphrase_from_environment),
+    )
+    if as_json:
+        print_json({"ledger": str(home.folder), "origin": origin, "key": name, "roles": list(roles)})
+        return
+    say(f"Made the ledger {origin} in {home.folder}, with the key {name} ({', '.join(roles)}).")
+    say("Next: affidavit run PIPELINE.py")
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "affidavit run mortgage.py",
+        "affidavit run mortgage.py:mortgage -p C=0.5 -p split.seed=11",
+        "affidavit run mortgage.py --dry-run",
+    ],
+)
+@click.argument("target")
+@click.option(
+    "-p", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; STEP.NAME for one step's own."
+)
+@click.option("--dry-run", is_flag=True, help="Show the steps and parameters, run and record nothing.")
+@click.option("--traceback", "with_traceback", is_flag=True, help="Show where a failing step failed.")
+@as_option
+@json_option
+@click.pass_obj
+def run(
+    opened: Open,
+    target: str,
+    given: tuple[str, ...],
+    dry_run: bool,
+    with_traceback: bool,
+    as_key: str | None,
+    as_json: bool,
+) -> None:
+    """Run a pipeline and record it as one signed entry.
+
+    TARGET is file.py, file.py:name or package.module:name.
+    """
+    registry = opened() if not dry_run else None
+    from registry.documents import run_document
+    from registry.parameters import read_assignments
+    from registry.run import run_pipeline
+    from registry.target import load_target
+
+    found = load_target(target)
+    parameters = read_assignments(found.pipeline.parameters, given)
+    plan = found.pipeline.plan(parameters)
+    if registry is None:
+        rows = [
+            (
+                p.step.name,
+                ", ".join(p.after) or "-",
+                ", ".join(f"{k}={v!r}" for k, v in p.parameters.items()) or "-",
+            )
+            for p in plan
+        ]
+        print_table(("Step", "After", "Parameters"), rows)
+        return
+    registry.signer_for("run", as_key)
+    result = run_pipeline(
+        found.pipeline, parameters, artifacts=registry.artifacts, target=found.text, progress=_step_line()
+    )
+    recorded = registry.record_run(result, as_key)
+    document = run_document(registry, recorded)
+    if as_json:
+        print_json(document)
+    if result.exception is not None:
+        _end_of_failed_run(document, result.exception, with_traceback)
+    if not as_json:
+        _print_run(document)
+
+
+@click.command(
+    cls=Command, examples=["affidavit log", "affidavit log --model mortgage --kind decision -n 5 --json"]
+)
+@click.option("--model", help="Only entries about this model.")
+@click.option("--kind", help="Only entries of this kind: run, approval, decision, ...")
+@click.option("-n", "most", type=click.IntRange(min=1), help="At most so many.")
+@json_option
+@click.pass_obj
+def log(opened: Open, model: str | None, kind: str | None, most: int | None, as_json: bool) -> None:
+    """List the ledger's entries, newest first."""
+    from audit.trust import MAY_SAY
+    from registry.documents import log_document
+
+    if kind is not None and kind not in MAY_SAY:
+        raise MalformedInput(f"there is no kind {kind!r}: the kinds are {', '.join(MAY_SAY)}")
+    registry = opened()
+    rows = []
+    for entry in registry.ledger.entries(kind=kind, newest_first=True):
+        if model is None or entry.statement.predicate.get("model") == model:
+            rows.append(log_document(registry, entry))
+        if len(rows) == most:
+            break
+    if as_json:
+        print_json({"entries": rows})
+        return
+    shown = [
+        (
+            r["seq"],
+            str(r["time"])[:19].replace("T", " "),
+            r["kind"],
+            r["signer"],
+            str(r["leaf_hash"])[:12],
+            r["summary"],
+        )
+        for r in rows
+    ]
+    print_table(("Entry", "Time (UTC)", "Kind", "Signed by", "Leaf hash", "Summary"), shown)
+
+
+@click.command(
+    cls=Command, examples=["affidavit show mortgage@1", "affidavit show 7 --json", "affidavit show 3f9ac2d1"]
+)
+@click.argument("ref")
+@json_option
+@click.pass_obj
+def show(opened: Open, ref: str, as_json: bool) -> None:
+    """Show one entry (by number or hash prefix), a model version, or a fingerprint."""
+    from registry.documents import entry_document, version_document
+
+    registry = opened()
+    if ref.startswith("affidavit-"):
+        _show_fingerprint(registry, ref, as_json)
+    elif "@" in ref:
+        document = version_document(registry, registry.find(ref))
+        print_json(document) if as_json else _print_version(document)
+    else:
+        entry = (
+            registry.ledger.entry(int(ref)) if ref.isdecimal() and len(ref) < 8 else registry.ledger.find(ref)
+        )
+        document = entry_document(registry, entry)
+        if as_json:
+            print_json(document)
+        else:
+            say(f"Entry {entry.seq} ({entry.kind}), {entry.time}, signed by {document['signer']}")
+            say(f"leaf hash {entry.leaf_hash}")
+            say(f"{document['summary']}\n")
+            print_json(document["predicate"])
+
+
+@click.command(cls=Command, examples=["affidavit compare mortgage@1 mortgage@2"])
+@click.argument("first")
+@click.argument("second")
+@json_option
+@click.pass_obj
+def compare(opened: Open, first: str, second: str, as_json: bool) -> None:
+    """Compare two versions: parameters, metrics, bias, data, code and environment.
+
+    The exit status is 0 when nothing differs and 1 when something does.
+    """
+    from registry.compare import compare_versions
+
+    registry = opened()
+    rows = compare_versions(registry.run_of(registry.find(first)), registry.run_of(registry.find(second)))
+    different = [row for row in rows if row.first != row.second]
+    if as_json:
+        print_json(
+            {
+                "equal": not different,
+                "differences": [
+                    {"what": r.what, "name": r.name, "first": r.first, "second": r.second} for r in different
+                ],
+            }
+        )
+    elif different:
+        shown = [(r.what, r.name, r.first or "-", r.second or "-") for r in different]
+        print_table(("What", "Name", first, second), shown)
+        say(f"{len(rows) - len(different)} more are the same.")
+    else:
+        say(f"{first} and {second} do not differ in any of {len(rows)} recorded values.")
+    raise SystemExit(1 if different else 0)
+
+
+@click.command(
+    cls=Command, examples=["affidavit lineage mortgage@1", "affidavit lineage mortgage@1 --format dot"]
+)
+@click.argument("ref")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "dot"]),
+    default="text",
+    show_default=True,
+    help="Form.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.pass_obj
+def lineage(opened: Open, ref: str, form: str, as_json: bool) -> None:
+    """Show where a version comes from: sources, steps and tables, as the pipeline declares them.
+
+    Lineage of single features is not part of this version.
+    """
+    from registry.lineage import lineage_of
+
+    registry = opened()
+    graph = lineage_of(registry.run_of(registry.find(ref)))
+    if as_json or form == "json":
+        print_json(graph.to_json())
+    else:
+        say(graph.dot() if form == "dot" else "\n".join(graph.lines()))
+
+
+@click.command(
+    cls=Command,
+    examples=["affidavit fingerprint loanapp.csv", "affidavit fingerprint new.parquet --against old.parquet"],
+)
+@click.argument("path", type=_FILE)
+@click.option("--against", metavar="REF", help="Another file, or a table of a version: NAME@VERSION:TABLE.")
+@json_option
+@click.pass_obj
+def fingerprint(opened: Open, path: Path, against: str | None, as_json: bool) -> None:
+    """Print the fingerprint of a CSV or Parquet file; with --against, what differs.
+
+    The exit status with --against is 0 when the tables are equal and 1 when they differ.
+    """
+    from registry.fingerprint import fingerprint as fingerprint_of
+
+    with bar(f"reading {path.name}") as progress:
+        found = fingerprint_of(path, progress=lambda done, total: progress(done, total or 0))
+    if against is None:
+        if as_json:
+            columns = [{"name": c.name, "type": c.type, "root": c.root} for c in found.columns]
+            print_json({"fingerprint": str(found), "rows": found.rows, "columns": columns})
+        else:
+            say(str(found))
+            say(f"{found.rows} rows, {len(found.columns)} columns")
+            print_table(("Column", "Type", "Root"), [(c.name, c.type, c.root) for c in found.columns])
+        return
+    other = _other_fingerprint(opened, against)
+    difference = other.diff(found)
+    if as_json:
+        print_json(difference.to_json())
+    else:
+        say("\n".join(difference.lines()) or "the tables are equal")
+    raise SystemExit(0 if difference.equal else 1)
+
+
+@click.command(cls=Command, examples=["affidavit gate mortgage@1 --stage production"])
+@click.argument("ref")
+@stage_option
+@json_option
+@click.pass_obj
+def gate(opened: Open, ref: str, stage: str, as_json: bool) -> None:
+    """Judge a version by a stage's policies, and change nothing."""
+    from registry.gate import decide
+
+    gathered = opened().gather(ref, stage)
+    decision = decide(gathered.policies, gathered.evidence)
+    _print_decision("would_promote" if decision.allowed else "would_refuse", stage, decision, as_json, None)
+
+
+def _approving(verdict: str) -> Callable[..., None]:
+    def command(
+        opened: Open, ref: str, stage: str, as_key: str, role: str, meaning: str, as_json: bool
+    ) -> None:
+        registry = opened()
+        entry = registry.approve(ref, stage, key=as_key, role=role, meaning=meaning, verdict=verdict)
+        said = entry.statement.predicate
+        if as_json:
+            print_json(
+                {
+                    "entry": entry.seq,
+                    **{k: said[k] for k in ("model", "version", "stage", "verdict", "evidence")},
+                }
+            )
+        else:
+            done = "approved" if verdict == "approve" else "rejected"
+            say(f"Entry {entry.seq}: {said['model']}@{said['version']} {done} for {stage} as {role}.")
+            say(f"Bound to the evidence {said['evidence']}.")
+
+    return command
+
+
+def _approval_command(name: str, verdict: str, help_text: str, example: str) -> click.Command:
+    command = click.pass_obj(_approving(verdict))
+    for decorate in reversed(
+        [
+            click.argument("ref"),
+            stage_option,
+            click.option("--as", "as_key", metavar="KEY", required=True, help="The person's key, by name."),
+            click.option("--role", required=True, help="In which role: validator or approver."),
+            click.option("--meaning", required=True, help="What the signature means, in a sentence."),
+            json_option,
+        ]
+    ):
+        command = decorate(command)
+    return click.command(name, cls=Command, help=help_text, examples=[example])(command)
+
+
+approve = _approval_command(
+    "approve",
+    "approve",
+    "Sign an approval, bound to the exact evidence: the run, the stage and the text of its policies.",
+    "affidavit approve mortgage@2 --stage production --as validator --role validator "
+    "--meaning 'Validated: data, method and bias reviewed'",
+)
+reject = _approval_command(
+    "reject",
+    "reject",
+    "Sign a refusal, bound to the exact evidence. It stands until the same key approves.",
+    "affidavit reject mortgage@1 --stage production --as validator --role validator "
+    "--meaning 'Uses the judgement of the underwriter'",
+)
+
+
+@click.command(cls=Command, examples=["affidavit promote mortgage@2 production --as approver"])
+@click.argument("ref")
+@click.argument("stage")
+@as_option
+@json_option
+@click.pass_obj
+def promote(opened: Open, ref: str, stage: str, as_key: str | None, as_json: bool) -> None:
+    """Move a stage to a version, if its gate allows. The decision is an entry either way."""
+    entry, decision = opened().promote(ref, stage, key=as_key)
+    _print_decision("promoted" if decision.allowed else "refused", stage, decision, as_json, entry.seq)
+
+
+@click.command(
+    cls=Command, examples=["affidavit rollback mortgage production --as approver --reason 'drift in incomes'"]
+)
+@click.argument("name")
+@click.argument("stage")
+@as_option
+@click.option("--reason", required=True, help="Why.")
+@json_option
+@click.pass_obj
+def rollback(opened: Open, name: str, stage: str, as_key: str | None, reason: str, as_json: bool) -> None:
+    """Move a stage back to the version it held before, if that version's gate still allows."""
+    entry, decision = opened().rollback(name, stage, key=as_key, reason=reason)
+    _print_decision("promoted" if decision.allowed else "refused", stage, decision, as_json, entry.seq)
+
+
+@click.group(cls=Group)
+def policy() -> None:
+    """Policies that decide promotions, and the stages that they guard."""
+
+
+@policy.command("list", examples=["affidavit policy list"])
+@json_option
+@click.pass_obj
+def policy_list(opened: Open, as_json: bool) -> None:
+    """List the policies that come with affidavit, and those that guard each stage of this ledger."""
+    from registry.policy import packaged, packaged_names
+
+    known = [packaged(name) for name in packaged_names()]
+    try:
+        stages = {s: [p.name for p in policies] for s, policies in opened().stage_policies().items()}
+    except NotFound:
+        stages = {}
+    if as_json:
+        policies = [
+            {"name": p.name, "version": p.version, "title": p.title, "sha256": p.sha256} for p in known
+        ]
+        print_json({"policies": policies, "stages": stages})
+        return
+    print_table(
+        ("Policy", "Version", "Title", "Rules"), [(p.name, p.version, p.title, len(p.rules)) for p in known]
+    )
+    if stages:
+        print_table(("Stage", "Guarded by"), [(stage, ", ".join(names)) for stage, names in stages.items()])
+
+
+@policy.command("show", examples=["affidavit policy show lending"])
+@click.argument("name")
+@json_option
+def policy_show(name: str, as_json: bool) -> None:
+    """Show a policy, by its name or file, as sentences."""
+    from registry.policy import load
+
+    found = load(name)
+    if as_json:
+        rules = [{"id": rule.id, "says": rule.says, "clauses": list(rule.clauses)} for rule in found.rules]
+        print_json({"name": found.name, "version": found.version, "sha256": found.sha256, "rules": rules})
+        return
+    say(f"{found.title} ({found.name}, version {found.version})\nSHA-256 {found.sha256}\n")
+    for rule in found.rules:
+        clauses = f"\n    serves {', '.join(rule.clauses)}" if rule.clauses else ""
+        say(f"  {rule.id}: {rule.says}{clauses}")
+
+
+@policy.command("check", examples=["affidavit policy check my-policy.yaml"])
+@click.argument("file", type=_FILE)
+@json_option
+def policy_check(file: Path, as_json: bool) -> None:
+    """Check a policy file: every mistake with its line and column."""
+    from registry.policy import load
+
+    found = load(file)
+    if as_json:
+        print_json({"name": found.name, "sha256": found.sha256, "rules": len(found.rules)})
+    else:
+        say(
+            f"{file}: the policy {found.name} has {len(found.rules)} rules and reads well (SHA-256 {found.sha256})."
+        )
+
+
+@policy.command("adopt", examples=["affidavit policy adopt baseline lending --stage production --as admin"])
+@click.argument("policies", nargs=-1, required=True, metavar="NAME-OR-FILE...")
+@stage_option
+@as_option
+@json_option
+@click.pass_obj
+def policy_adopt(
+    opened: Open, policies: tuple[str, ...], stage: str, as_key: str | None, as_json: bool
+) -> None:
+    """Guard a stage with these policies from the next entry on."""
+    from registry.policy import load
+
+    adopted = tuple(load(name) for name in policies)
+    entry = opened().adopt(stage, adopted, as_key)
+    if as_json:
+        named = [{"name": p.name, "sha256": p.sha256} for p in adopted]
+        print_json({"entry": entry.seq, "stage": stage, "policies": named})
+    else:
+        say(f"Entry {entry.seq}: {stage} is guarded by {', '.join(p.name for p in adopted)} from now on.")
+
+
+@click.command(cls=Command, examples=["affidavit reproduce mortgage@2"])
+@click.argument("ref")
+@as_option
+@json_option
+@click.pass_obj
+def reproduce(opened: Open, ref: str, as_key: str | None, as_json: bool) -> None:
+    """Run a version again from its recorded code, parameters and data, and compare step by step.
+
+    It runs in the environment at hand, in a folder of its own; the verdict is an entry.
+    """
+    from registry.reproduce import reproduce as reproduce_version
+
+    entry, said = reproduce_version(opened(), ref, key=as_key, progress=_step_line())
+    if as_json:
+        print_json(
+            {
+                "model": said.model,
+                "version": said.version,
+                "verdict": said.verdict,
+                "reason": said.reason,
+                "first_difference": said.first_difference,
+                "entry": entry.seq,
+                "compared": list(said.compared),
+                "environment": said.environment,
+            }
+        )
+    else:
+        same = sum(row["same"] is True for row in said.compared)
+        say(
+            f"{mark(said.verdict)}: {said.reason or f'all {same} compared parts are the same'} (entry {entry.seq})"
+        )
+        if said.environment.get("same") is not True:
+            say("The environment here is not the recorded one: other versions of Python or of packages.")
+    raise SystemExit(0 if said.verdict == "identical" else NotVerified.exit_status)
+
+
+def _step_line() -> Callable[[str], None] | None:
+    """Show the steps as they run, on a terminal."""
+    return warn if sys.stderr.isatty() else None
+
+
+def _end_of_failed_run(document: "JsonObject", error: BaseException, with_traceback: bool) -> None:
+    if with_traceback:
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        raise error
+    failure = cast("JsonObject", document["failure"])
+    told = str(error).strip().partition("\n")[0]
+    kind = "" if isinstance(error, AffidavitError) else f"{type(error).__name__}: "
+    hint = "" if with_traceback else " (--traceback shows where)"
+    raise MalformedInput(
+        f"the step {failure['step']} failed: {kind}{told}; recorded as a failed run in entry {document['entry']}{hint}"
+    )
+
+
+def _print_run(document: "JsonObject") -> None:
+    name = f"{document['model']}@{document['version']}"
+    say(f"Recorded {name} as entry {document['entry']}.")
+    metrics = cast(dict[str, float | None], document["metrics"])
+    intervals = cast(dict[str, list[float | None]], document["metric_intervals"])
+    rows = [
+        (m, _short(value), f"{_short(intervals[m][0])} to {_short(intervals[m][1])}")
+        for m, value in metrics.items()
+    ]
+    if rows:
+        print_table(("Metric", "Value", "95% interval"), rows)
+    say(f"Model fingerprint {document['model_fingerprint'] or 'none: no model was returned'}")
+    say(f"Next: affidavit show {name}, or affidavit gate {name} --stage staging")
+
+
+def _print_version(document: "JsonObject") -> None:
+    stages = ", ".join(cast(list[str], document["stages"])) or "no stage"
+    say(f"{document['model']}@{document['version']} ({stages})")
+    say(f"entry {document['entry']}, {document['time']}, recorded by {document['recorded_by']}")
+    run_said = cast("JsonObject", document["run"])
+    code = cast("JsonObject", run_said["code"])
+    clean = {True: "with changes that were not committed", False: "clean", None: "not in a repository"}
+    say(
+        f"code {code['commit'] or 'no commit'} ({clean[cast(bool | None, code['dirty'])]}), {code['target'] or 'record()'}"
+    )
+    for figure in _figures(run_said):
+        say(f"  {figure['name']:<28} {_interval(figure)}")
+    for table in cast(list["JsonObject"], document["bias"]):
+        say(f"\n  by {table['attribute']} ({table['missing']} without a value)")
+        for figure in cast(list["JsonObject"], table["disparities"]):
+            say(f"    {figure['name']:<30} {_interval(figure)}")
+    rows = [
+        (
+            e["entry"],
+            kind,
+            e.get("verdict") or e.get("decision") or e.get("template"),
+            e.get("stage") or "-",
+            e["signer"],
+        )
+        for kind, many in (
+            ("approval", "approvals"),
+            ("decision", "decisions"),
+            ("reproduction", "reproductions"),
+            ("report", "reports"),
+        )
+        for e in cast(list["JsonObject"], document[many])
+    ]
+    if rows:
+        print_table(
+            ("Entry", "Kind", "What", "Stage", "Signed by"), sorted(rows, key=lambda row: cast(int, row[0]))
+        )
+
+
+def _figures(run_said: "JsonObject") -> list["JsonObject"]:
+    evaluation = run_said.get("evaluation")
+    return cast(list["JsonObject"], evaluation["metrics"]) if isinstance(evaluation, dict) else []
+
+
+def _interval(figure: "JsonObject") -> str:
+    if figure["value"] is None:
+        return str(figure.get("note") or "not enough data")
+    low, high = (
+        _short(float(str(figure[end]))) if figure[end] is not None else "?" for end in ("low", "high")
+    )
+    return f"{_short(float(str(figure['value'])))}  ({low} to {high}, n={figure['n']})"
+
+
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _print_decision(word: str, stage: str, decision: "Decision", as_json: bool, entry: int | None) -> None:
+    if as_json:
+        document: dict[str, object] = {"decision": word, "stage": stage, "rules": decision.to_json()}
+        print_json(document | ({} if entry is None else {"entry": entry}))
+    else:
+        for result in decision.results:
+            say(
+                f"{mark(result.outcome)}{' ' * (10 - len(result.outcome))} {result.policy}/{result.id}: {result.message}"
+            )
+        where = f" (entry {entry})" if entry is not None else ""
+        say(f"\n{mark(word)} for {stage}{where}")
+    raise SystemExit(0 if decision.allowed else 1)
+
+
+def _other_fingerprint(opened: Open, ref: str) -> "Fingerprint":
+    from registry.fingerprint import fingerprint as fingerprint_of
+
+    name, mark_, table = ref.partition(":")
+    if Path(ref).exists() or not ("@" in name and mark_):
+        return fingerprint_of(Path(ref))
+    registry = opened()
+    for step in cast(list["JsonObject"], registry.run_of(registry.find(name))["steps"]):
+        for part in cast(list["JsonObject"], step["outputs"]):
+            if part["name"] == table and part["document"] is not None:
+                return _kept_fingerprint(registry, str(part["document"]))
+    raise NotFound(f"{name} has no table {table!r}: `affidavit lineage {name}` lists its tables")
+
+
+def _kept_fingerprint(registry: "Registry", document: str) -> "Fingerprint":
+    from audit.canonical import decode
+    from registry.fingerprint import Fingerprint
+
+    return Fingerprint.from_json(decode(registry.artifacts.get(document)))
+
+
+def _show_fingerprint(registry: "Registry", ref: str, as_json: bool) -> None:
+    """Say where a fingerprint occurs."""
+    rows = []
+    for found in registry.versions():
+        for step in cast(list["JsonObject"], registry.run_of(found)["steps"]):
+            for part in cast(list["JsonObject"], step["outputs"]):
+                if part["fingerprint"] == ref:
+                    rows.append((f"{found.model}@{found.version}", str(part["name"]), part["rows"]))
+    if not rows:
+        raise NotFound(f"no version in this ledger has a part with the fingerprint {ref}")
+    if as_json:
+        print_json({"fingerprint": ref, "found": [{"version": v, "name": n, "rows": r} for v, n, r in rows]})
+    else:
+        print_table(("Version", "Part", "Rows"), rows)

@@ -1,0 +1,76 @@
+"""What differs between two recorded runs: parameters, data, code, environment, metrics, bias and model."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from audit.canonical import Json, JsonObject
+
+__all__ = ["Row", "compare_versions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One recorded value in both runs, as text; None where a run does not have it."""
+
+    what: str
+    name: str
+    first: str | None
+    second: str | None
+
+
+def compare_versions(first: Mapping[str, Json], second: Mapping[str, Json]) -> list[Row]:
+    """Put the recorded values of two run predicates side by side, equal ones too."""
+    mine, theirs = dict(_values(first)), dict(_values(second))
+    names = [*mine, *(name for name in theirs if name not in mine)]
+    return [Row(what, name, mine.get((what, name)), theirs.get((what, name))) for what, name in names]
+
+
+def _values(run: Mapping[str, Json]) -> Iterator[tuple[tuple[str, str], str | None]]:
+    for step in cast(list[JsonObject], run["steps"]):
+        for name, value in cast(JsonObject, step["parameters"]).items():
+            yield ("parameter", f"{step['name']}.{name}"), _text(value)
+    for source in cast(list[JsonObject], run["sources"]):
+        yield ("source", str(source["uri"])), _text(source["sha256"])
+    for step in cast(list[JsonObject], run["steps"]):
+        for part in cast(list[JsonObject], step["outputs"]):
+            yield (str(part["kind"]), str(part["name"])), _text(part["fingerprint"])
+        yield ("step source", str(step["name"])), _text(step["source"])
+    yield from _members("code", run["code"], ("commit", "branch", "dirty", "patch", "target"))
+    yield from _members("environment", run["environment"], ("python", "platform", "cpu_count"))
+    packages = cast(JsonObject, cast(JsonObject, run["environment"])["packages"])
+    yield ("environment", "packages"), _text(packages["artifact"])
+    yield from _members("model", run.get("model_file"), ("class", "format", "fingerprint"))
+    yield from _evaluation(run.get("evaluation"))
+
+
+def _members(what: str, holder: Json, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, str], str | None]]:
+    if isinstance(holder, dict):
+        for name in names:
+            yield (what, name), _text(holder.get(name))
+
+
+def _evaluation(evaluation: Json) -> Iterator[tuple[tuple[str, str], str | None]]:
+    if not isinstance(evaluation, dict):
+        return
+    for figure in cast(list[JsonObject], evaluation["metrics"]):
+        yield ("metric", str(figure["name"])), _figure(figure)
+    for table in cast(list[JsonObject], evaluation["bias"]):
+        for figure in cast(list[JsonObject], table["disparities"]):
+            yield ("bias", f"{figure['name']} by {table['attribute']}"), _figure(figure)
+
+
+def _figure(figure: JsonObject) -> str:
+    if figure["value"] is None:
+        return "not enough data"
+    return f"{_short(figure['value'])} ({_short(figure['low'])} to {_short(figure['high'])})"
+
+
+def _short(decimal: Json) -> str:
+    return f"{float(decimal):.4f}" if isinstance(decimal, str) else "?"
+
+
+def _text(value: Json) -> str | None:
+    if isinstance(value, dict) and value.keys() == {"decimal"}:
+        return str(value["decimal"])
+    return None if value is None else str(value)

@@ -1,0 +1,155 @@
+"""What commands print about models, as JSON documents; what people read is drawn from the same documents.
+
+The keys are a contract (the interface page): there may be more, never other ones.
+"""
+
+from collections.abc import Mapping
+from typing import cast
+
+from audit.canonical import Json, JsonObject
+from audit.record import Entry
+from registry.catalog import Catalogued
+from registry.registry import Registry, RunEntry
+
+__all__ = ["entry_document", "log_document", "run_document", "summary", "version_document"]
+
+
+def run_document(registry: Registry, recorded: RunEntry) -> JsonObject:
+    """Describe a run that was just recorded."""
+    run = recorded.entry.statement.predicate
+    model_file = _object(run.get("model_file"))
+    return {
+        "model": recorded.model,
+        "version": recorded.version,
+        "entry": recorded.entry.seq,
+        "status": run["status"],
+        "failure": run.get("failure"),
+        **_metrics(run),
+        "data": _data(registry, recorded.entry),
+        "model_fingerprint": model_file.get("fingerprint"),
+        "model_digest": model_file.get("sha256"),
+    }
+
+
+def version_document(registry: Registry, found: Catalogued) -> JsonObject:
+    """Describe a version with everything that was said about it."""
+    run = registry.run_of(found)
+    evaluation = _object(run.get("evaluation"))
+    return {
+        "model": found.model,
+        "version": found.version,
+        "entry": found.seq,
+        "leaf_hash": found.leaf_hash,
+        "recorded_by": _signer(registry, found.recorder),
+        "time": found.time,
+        "stages": list[Json](found.stages),
+        "run": run,
+        **_metrics(run),
+        "bias": evaluation.get("bias") or [],
+        "approvals": [_about(registry, e) for e in registry.entries_about(found, "approval")],
+        "decisions": [_about(registry, e) for e in registry.entries_about(found, "decision")],
+        "reproductions": [_about(registry, e) for e in registry.entries_about(found, "reproduction")],
+        "reports": [_about(registry, e) for e in registry.entries_about(found, "report")],
+    }
+
+
+def entry_document(registry: Registry, entry: Entry) -> JsonObject:
+    """Describe one entry: its place, its signer, and what it says."""
+    return {
+        **log_document(registry, entry),
+        "prev": entry.prev,
+        "ledger": entry.log,
+        "subjects": [{"name": s.name, "sha256": s.sha256} for s in entry.statement.subjects],
+        "predicate": dict(entry.statement.predicate),
+    }
+
+
+def log_document(registry: Registry, entry: Entry) -> JsonObject:
+    """Describe one entry in a line of the log."""
+    return {
+        "seq": entry.seq,
+        "kind": entry.kind,
+        "time": entry.time,
+        "key": entry.key,
+        "signer": _signer(registry, entry.key),
+        "leaf_hash": entry.leaf_hash,
+        "summary": summary(entry),
+    }
+
+
+def summary(entry: Entry) -> str:
+    """Say in a few words what an entry says."""
+    said = entry.statement.predicate
+    version = f"{said.get('model')}@{said.get('version')}"
+    match entry.kind:
+        case "genesis" | "key-grant":
+            key = _object(said.get("key"))
+            return f"{key.get('name')} holds {', '.join(map(str, cast(list[Json], key.get('roles'))))}"
+        case "key-revoke":
+            return f"key {str(said.get('keyid'))[:16]} revoked: {said.get('reason')}"
+        case "stage":
+            names = [str(_object(p).get("name")) for p in cast(list[Json], said.get("policies"))]
+            return f"{said.get('stage')} is guarded by {', '.join(names)}"
+        case "run":
+            failure = _object(said.get("failure"))
+            how = (
+                f"failed in {failure.get('step')} ({failure.get('error')})"
+                if failure
+                else str(said.get("status"))
+            )
+            return f"run of {said.get('model')} {how}"
+        case "approval":
+            return f"{version} for {said.get('stage')}: {said.get('verdict')} as {said.get('role')}"
+        case "decision":
+            return f"{version} for {said.get('stage')}: {said.get('decision')}"
+        case "reproduction":
+            return f"{version}: {said.get('verdict')}"
+        case "report":
+            return f"{version}: {said.get('template')} ({said.get('format')})"
+    return ", ".join(s.name for s in entry.statement.subjects)
+
+
+def _metrics(run: Mapping[str, Json]) -> JsonObject:
+    figures = [_object(f) for f in cast(list[Json], _object(run.get("evaluation")).get("metrics") or [])]
+    # Numbers here, for programs; the ledger and `show` keep the decimals as they were signed.
+    values = {str(f["name"]): _number(f.get("value")) for f in figures}
+    intervals = {str(f["name"]): [_number(f.get("low")), _number(f.get("high"))] for f in figures}
+    return cast(JsonObject, {"metrics": values, "metric_intervals": intervals})
+
+
+def _data(registry: Registry, entry: Entry) -> list[Json]:
+    from registry.recorded import resolve_run
+
+    steps = cast(list[JsonObject], resolve_run(entry.statement.predicate, registry.artifacts)["steps"])
+    return [
+        {"name": part["name"], "fingerprint": part["fingerprint"], "rows": part["rows"]}
+        for step in steps
+        for part in cast(list[JsonObject], step["outputs"])
+        if part["kind"] == "table"
+    ]
+
+
+def _about(registry: Registry, entry: Entry) -> JsonObject:
+    said = {k: v for k, v in entry.statement.predicate.items() if k not in ("ledger", "entry_id", "observed")}
+    return {
+        "entry": entry.seq,
+        "time": entry.time,
+        "key": entry.key,
+        "signer": _signer(registry, entry.key),
+        **said,
+    }
+
+
+def _signer(registry: Registry, keyid: str) -> str:
+    grant = registry.ledger.trust().grants.get(keyid)
+    person = registry.ledger.holder(keyid)
+    name = grant.name if grant else keyid[:16]
+    return f"{person} ({name})" if person and person != name else name
+
+
+def _number(value: Json) -> float | None:
+    return float(value) if isinstance(value, str) else None
+
+
+def _object(value: Json) -> JsonObject:
+    return value if isinstance(value, dict) else {}

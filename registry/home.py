@@ -1,0 +1,155 @@
+"""Where an embedded ledger lives: the folder `.affidavit`, found as git finds `.git`.
+
+::
+
+    .affidavit/
+        ledger.db      records, tiles, checkpoints, and the tables learned from them
+        artifacts/     models, sources, fingerprints, policies, reports, by SHA-256
+        keys/          private keys of those who sign here, and the log's own
+
+A new ledger is made in a folder beside it and renamed into place, so that it is there whole or not at all.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit import tables
+from audit.checkpoint import check_origin
+from audit.errors import EnvironmentFailed, MalformedInput, NotFound
+from audit.keystore import KeyStore
+from audit.ledger import create_ledger
+from registry.artifacts import ArtifactStore
+from registry.catalog import Catalog
+from registry.policy import packaged
+from registry.predicates import PolicyDigest, StagePolicies
+
+__all__ = ["FOLDER", "LOG_KEY", "STAGES", "Home", "create_home", "find_home", "passphrase_from_environment"]
+
+FOLDER = ".affidavit"
+LOG_KEY = "log"
+STAGES = {"staging": ("baseline",), "production": ("baseline",)}
+"""The stages of a new ledger and the packaged policies that guard them; `affidavit policy adopt` changes that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder of one embedded ledger."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.folder / "ledger.db"
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """The artifact store."""
+        return ArtifactStore(self.folder / "artifacts")
+
+    @property
+    def keys(self) -> KeyStore:
+        """The key files; `AFFIDAVIT_KEYS` names another folder."""
+        return KeyStore(Path(os.environ.get("AFFIDAVIT_KEYS") or self.folder / "keys"))
+
+
+def find_home(named: str | None, start: Path | None = None) -> Home:
+    """Find the ledger: the one named, else `AFFIDAVIT_LEDGER`, else the nearest `.affidavit` at or above `start`."""
+    named = named or os.environ.get("AFFIDAVIT_LEDGER") or None
+    if named is not None:
+        if "://" in named:
+            raise MalformedInput(
+                f"the ledger {named} is a URL: this version opens embedded ledgers only, by their path"
+            )
+        folder = Path(named)
+        for candidate in (folder, folder / FOLDER):
+            if (candidate / "ledger.db").is_file():
+                return Home(candidate)
+        raise NotFound(f"there is no ledger at {named}: make one with `affidavit init {named}`")
+    start = (start or Path.cwd()).absolute()
+    for folder in (start, *start.parents):
+        if (folder / FOLDER / "ledger.db").is_file():
+            return Home(folder / FOLDER)
+    raise NotFound(
+        f"there is no ledger here: no {FOLDER} folder in {start} or above; "
+        "make one with `affidavit init`, or name one with --ledger"
+    )
+
+
+def create_home(
+    folder: Path,
+    *,
+    origin: str,
+    name: str,
+    holder: str,
+    roles: tuple[str, ...],
+    passphrase: Callable[[str], bytes],
+) -> Home:
+    """Make a new ledger in `folder`/.affidavit with its log key, its first key, genesis and stages.
+
+    Raises `MalformedInput` where one is already there or a name is not usable; then nothing was made.
+    """
+    check_origin(origin)
+    if name == LOG_KEY:
+        raise MalformedInput(
+            f"the name {LOG_KEY!r} is the log's own key: choose another for the first person"
+        )
+    final = Home(folder / FOLDER)
+    if final.folder.exists():
+        raise MalformedInput(f"{final.folder} exists: a ledger is never overwritten, choose another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        making = Home(Path(tempfile.mkdtemp(prefix=f"{FOLDER}-new-", dir=folder)))
+    except OSError as error:
+        raise EnvironmentFailed(f"{folder} cannot be written: {error.strerror}") from None
+    try:
+        _fill(making, origin=origin, name=name, holder=holder, roles=roles, passphrase=passphrase)
+        making.folder.rename(final.folder)
+    except BaseException:
+        shutil.rmtree(making.folder, ignore_errors=True)
+        raise
+    return final
+
+
+def passphrase_from_environment(name: str) -> bytes:
+    """Give the passphrase of a key: `AFFIDAVIT_PASSPHRASE_<NAME>`, else `AFFIDAVIT_PASSPHRASE`, else none."""
+    own = "AFFIDAVIT_PASSPHRASE_" + "".join(c if c.isalnum() else "_" for c in name.upper())
+    return (os.environ.get(own) or os.environ.get("AFFIDAVIT_PASSPHRASE") or "").encode()
+
+
+def _fill(
+    home: Home,
+    *,
+    origin: str,
+    name: str,
+    holder: str,
+    roles: tuple[str, ...],
+    passphrase: Callable[[str], bytes],
+) -> None:
+    keys = KeyStore(home.folder / "keys")
+    log_signer = keys.create(LOG_KEY, passphrase(LOG_KEY))
+    signer = keys.create(name, passphrase(name))
+    engine = tables.create(home.database, [Catalog.metadata])
+    ledger = create_ledger(
+        engine,
+        origin=origin,
+        name=name,
+        holder=holder,
+        roles=roles,
+        signer=signer,
+        log_signer=log_signer,
+        followers=[Catalog()],
+    )
+    statements = []
+    for stage, names in STAGES.items():
+        policies = [packaged(policy) for policy in names]
+        for policy in policies:
+            home.artifacts.put(policy.text)
+        digests = tuple(PolicyDigest(policy.name, policy.sha256) for policy in policies)
+        statements.append(StagePolicies(stage, digests).statement())
+    if "admin" in roles:
+        ledger.append_many(statements)

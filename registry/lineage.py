@@ -1,0 +1,109 @@
+"""Where a version comes from: files, steps and the model, as the pipeline declared them.
+
+A link is known in one of three ways: *declared* (the pipeline or the model says so), *parsed* (read from a query)
+or *observed* (seen by permuting inputs). This file draws the declared ones; lineage of single columns and
+features is a work of its own.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from audit.canonical import Json, JsonObject
+
+__all__ = ["Edge", "Lineage", "Node", "lineage_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A source, a step, the model, or a feature that the model reads; `detail` is its digest or fingerprint."""
+
+    id: str
+    kind: str
+    name: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Something flows from one node to another, and how that is known."""
+
+    start: str
+    end: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Nodes and edges, in the order in which the steps ran."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+
+    def to_json(self) -> JsonObject:
+        """Write the graph as `lineage --json` prints it."""
+        return {
+            "nodes": [{"id": n.id, "kind": n.kind, "name": n.name, "detail": n.detail} for n in self.nodes],
+            "edges": [{"from": e.start, "to": e.end, "how": e.how} for e in self.edges],
+        }
+
+    def dot(self) -> str:
+        """Write the graph in the DOT language of Graphviz."""
+        shapes = {"source": "cylinder", "step": "box", "model": "doubleoctagon", "feature": "plaintext"}
+        nodes = [f"  {_quoted(n.id)} [label={_quoted(n.name)}, shape={shapes[n.kind]}];" for n in self.nodes]
+        edges = [f"  {_quoted(e.start)} -> {_quoted(e.end)} [label={_quoted(e.how)}];" for e in self.edges]
+        return "\n".join(["digraph lineage {", "  rankdir=LR;", *nodes, *edges, "}"])
+
+    def lines(self) -> Iterator[str]:
+        """Write the graph as text: each node with what flows into it."""
+        names = {node.id: node.name for node in self.nodes}
+        features = {node.id for node in self.nodes if node.kind == "feature"}
+        for node in self.nodes:
+            if node.id in features:
+                continue
+            into = [
+                names[edge.start] for edge in self.edges if edge.end == node.id and edge.start not in features
+            ]
+            came = f" <- {', '.join(into)}" if into else ""
+            yield f"{node.kind} {node.name}{came}{f'  ({node.detail})' if node.detail else ''}"
+            if node.kind == "model" and features:
+                yield f"  reads {len(features)} features: {', '.join(sorted(names[f] for f in features))}"
+
+
+def lineage_of(run: Mapping[str, Json]) -> Lineage:
+    """Draw the declared lineage of a run predicate."""
+    nodes: list[Node] = []
+    edges: list[Edge] = []
+    for source in cast(list[JsonObject], run["sources"]):
+        nodes.append(
+            Node(f"source:{source['uri']}", "source", str(source["uri"]), f"sha256:{source['sha256']}")
+        )
+        edges.append(Edge(f"source:{source['uri']}", f"step:{source['step']}", "declared"))
+    fingerprint, features = _model(run)
+    for step in cast(list[JsonObject], run["steps"]):
+        nodes.append(Node(f"step:{step['name']}", "step", str(step["name"])))
+        edges += [
+            Edge(f"step:{name}", f"step:{step['name']}", "declared")
+            for name in cast(list[Json], step["after"])
+        ]
+        outputs = cast(list[JsonObject], step["outputs"])
+        if fingerprint is not None and any(part["fingerprint"] == fingerprint for part in outputs):
+            edges.append(Edge(f"step:{step['name']}", "model", "declared"))
+    if fingerprint is not None:
+        nodes += [Node(f"feature:{name}", "feature", str(name)) for name in features]
+        edges += [Edge(f"feature:{name}", "model", "declared") for name in features]
+        nodes.append(Node("model", "model", str(run["model"]), str(fingerprint)))
+    unique = dict.fromkeys(nodes)
+    return Lineage(tuple(unique), tuple(dict.fromkeys(edges)))
+
+
+def _model(run: Mapping[str, Json]) -> tuple[Json, list[Json]]:
+    model_file = run.get("model_file")
+    if not isinstance(model_file, dict):
+        return None, []
+    features = model_file.get("features")
+    return model_file.get("fingerprint"), features if isinstance(features, list) else []
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,189 @@
+"""`record()`: a run recorded from code that is already written, without turning it into steps.
+
+Rules:
+
+- The block is the step `record`, which holds the parameters and, if the block raises, the failure. Every call of
+  `data`, `model` and `evaluate` adds a step of its own, in the order of the calls.
+- Nobody can see which table went into which model, so `inputs` stay empty and `after` names what was recorded
+  before: the most that can be known. A pipeline says more.
+- An exception in the block is recorded as a failed run and then goes on, the very same object.
+
+>>> with record("mortgage", params={"C": 1.0}) as run:                    # doctest: +SKIP
+...     frame = run.data("applications", pd.read_csv("loanapp.csv"))
+...     run.model(fitted, features=X.columns)
+...     run.evaluate(y_true, y_pred, sensitive=frame[["race", "sex"]])
+>>> run.entry                                                             # doctest: +SKIP
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar, cast
+
+from audit.canonical import Json
+from audit.errors import MalformedInput
+from registry.artifacts import ArtifactStore
+from registry.parts import is_fitted_model
+from registry.pipeline import check_options
+from registry.predicates import check_model_name
+from registry.run import RunRecorder, RunResult, judge
+
+__all__ = ["Recorder", "Recording", "record"]
+
+BLOCK = "record"
+T = TypeVar("T")
+
+
+class Recorder(Protocol):
+    """What a recording needs of a registry: where artifacts go, and who signs the run."""
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """The artifact store of the ledger."""
+
+    def record_run(self, result: RunResult, /) -> object:
+        """Sign and append a run."""
+
+
+class Recording:
+    """A block that is being recorded; use it as `record` returns it. `entry` is the run's entry afterwards."""
+
+    def __init__(
+        self,
+        model: str,
+        params: Mapping[str, object],
+        open_recorder: Callable[[], Recorder],
+        *,
+        file: Path | None = None,
+        clock: Callable[[], float] = time.time,
+        stopwatch: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        for name in params:
+            if not isinstance(name, str) or not name.isascii():
+                raise MalformedInput(f"the parameter name {name!r} must be text in ASCII letters")
+        self.entry: Any = None
+        self._name = check_model_name(model)
+        self._params = dict(params)
+        self._open_recorder = open_recorder
+        self._file = file
+        self._clock, self._stopwatch = clock, stopwatch
+        self._registry: Recorder | None = None
+        self._run: RunRecorder | None = None
+        self._begun = 0.0
+
+    def __enter__(self) -> Self:
+        if self._registry is not None:
+            raise MalformedInput("a recording is used once: call record() again for another run")
+        self._registry = self._open_recorder()
+        run = RunRecorder(
+            self._name, "record", self._registry.artifacts, clock=self._clock, stopwatch=self._stopwatch
+        )
+        run.describe_code(self._file, None if self._file is None else str(self._file))
+        run.add_step(BLOCK, parameters=self._params)
+        run.find_sources(BLOCK, self._params)
+        self._begun = self._stopwatch()
+        self._run = run
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        run, self._run = self._open_run(), None
+        run.steps[0]["duration_s"] = run.seconds_since(self._begun)
+        if error is not None:
+            run.steps[0]["status"] = "failed"
+            run.fail(BLOCK, error)
+        assert self._registry is not None
+        self.entry = self._registry.record_run(run.finish())
+
+    def data(self, name: str, table: T, *, source: str | Path | None = None) -> T:
+        """Record a table (or any value) under a name and return it; `source` names the file it came from."""
+        run = self._open_run()
+        row = run.add_step(self._free(name))
+        begun = self._stopwatch()
+        row["outputs"] = cast(Json, run.parts(name, table))
+        row["duration_s"] = run.seconds_since(begun)
+        if source is not None:
+            run.add_source(name, "source", Path(source))
+        return table
+
+    def model(
+        self,
+        model: T,
+        *,
+        features: Iterable[object] | None = None,
+        format: str = "skops",  # noqa: A002 - the name that pandas and scikit-learn use for it
+    ) -> T:
+        """Record and store the fitted model of this run and return it; `format="pickle"` asks for a pickle."""
+        run = self._open_run()
+        if run.model_file is not None:
+            raise MalformedInput("this run already has a model: record another run for another model")
+        if not is_fitted_model(model):
+            raise MalformedInput(
+                f"an object of the type {type(model).__name__} is no fitted model: it needs fit and predict, and "
+                "has to be fitted"
+            )
+        names = None if features is None else list(features)
+        row = run.add_step(self._free("model"), after=self._recorded())
+        row["outputs"] = cast(Json, run.parts("model", model))
+        run.keep_model("model", model, model_format=format, features=names)
+        if run.exception is not None:
+            raise run.exception
+        return model
+
+    def evaluate(
+        self,
+        y_true: object,
+        y_pred: object,
+        y_score: object = None,
+        sensitive: object = None,
+        **options: object,
+    ) -> dict[str, Json]:
+        """Record and return metrics and bias; `sensitive` is the table of protected columns, row by row.
+
+        `options`: `positive`, `minimum`, `replicates`, `confidence`, `seed`. Raises `MalformedInput`.
+        """
+        run = self._open_run()
+        check_options(options)
+        given = {"y_true": y_true, "y_pred": y_pred, "y_score": y_score, "sensitive": sensitive}
+        returned = {name: value for name, value in given.items() if value is not None}
+        row = run.add_step(self._free("evaluation"), kind="evaluate", after=self._recorded(), status="failed")
+        begun = self._stopwatch()
+        row["outputs"] = cast(Json, run.parts("evaluation", returned))
+        run.evaluation = judge(given, options, run.artifacts)
+        row["status"] = "succeeded"
+        row["duration_s"] = run.seconds_since(begun)
+        return run.evaluation
+
+    def _open_run(self) -> RunRecorder:
+        if self._run is None:
+            raise MalformedInput("a recording works inside its block: with record(...) as run")
+        return self._run
+
+    def _recorded(self) -> list[str]:
+        return [str(row["name"]) for row in self._open_run().steps[1:]]
+
+    def _free(self, name: str) -> str:
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
+            raise MalformedInput(f"{name!r} cannot name what is recorded: use printable text")
+        if name in (BLOCK, *self._recorded()):
+            raise MalformedInput(f"{name} is already recorded in this run: choose another name")
+        return name
+
+
+def record(model: str, params: Mapping[str, object] | None = None, *, ledger: str | None = None) -> Recording:
+    """Record the block that follows as one run of `model` in a ledger (else in the nearest one).
+
+    `params` are the parameters of the run; those that name files are recorded as its sources.
+    """
+
+    def open_recorder() -> Recorder:
+        # Here and not above: the ledger's libraries are loaded by who records.
+        from registry.registry import open_registry
+
+        return open_registry(ledger)
+
+    path = Path(sys._getframe(1).f_code.co_filename)
+    return Recording(model, params or {}, open_recorder, file=path.resolve() if path.is_file() else None)

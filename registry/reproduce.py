@@ -1,0 +1,270 @@
+"""Reproduce a version: check out its recorded code, run it again with its parameters and data, compare step by step.
+
+The rerun happens in the environment at hand, in a process and a folder of its own; it writes nothing to the ledger
+but the verdict:
+
+- ``identical``: every part of every step, the model's learned state and the metrics are the same;
+- ``diverged``: the first step, part, column and rows that differ are named;
+- ``impossible``: what is missing is named, or what cannot be compared, since unknown is never the same.
+
+Not done here: rebuilding the recorded environment, tolerances, and the search for the cause.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from audit.canonical import Json, JsonObject, decode, encode
+from audit.errors import AffidavitError
+from audit.record import Entry
+from registry.artifacts import ArtifactStore
+from registry.catalog import Catalogued
+from registry.checkout import Impossible, check_out
+from registry.environment import describe_environment
+from registry.predicates import Reproduction
+from registry.recorded import resolve_run
+from registry.registry import Registry
+
+__all__ = ["Compared", "compare_runs", "reproduce"]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A recorded part and its counterpart: the same, not the same, or (None) not to be told."""
+
+    step: str
+    part: str
+    same: bool | None
+    difference: JsonObject | None = None
+
+    def to_json(self) -> JsonObject:
+        """Write the comparison as a reproduction statement holds it."""
+        return {"step": self.step, "part": self.part, "same": self.same}
+
+
+def reproduce(
+    registry: Registry,
+    ref: str,
+    *,
+    key: str | None = None,
+    places: Sequence[Path] = (),
+    progress: Callable[[str], None] | None = None,
+) -> tuple[Entry, Reproduction]:
+    """Run a version again, compare, and append the verdict as an entry."""
+    found = registry.find(ref)
+    signer = registry.signer_for("reproduction", key)
+    run = registry.run_of(found)
+    with tempfile.TemporaryDirectory(prefix="affidavit-reproduce-") as scratch:
+        said = _attempt(
+            registry, found, run, Path(scratch), [*places, Path.cwd(), registry.home.folder.parent], progress
+        )
+    return registry.ledger.append(said.statement(found.leaf_hash), signer=signer), said
+
+
+def compare_runs(
+    recorded: JsonObject, again: JsonObject, recorded_store: ArtifactStore, again_store: ArtifactStore
+) -> list[Compared]:
+    """Compare two run predicates step by step, in the order of the recorded one; then model and metrics."""
+    return [
+        *_compare_steps(recorded, again, recorded_store, again_store),
+        *_compare_model(recorded.get("model_file"), again.get("model_file")),
+        *_compare_evaluation(recorded.get("evaluation"), again.get("evaluation")),
+    ]
+
+
+def _attempt(
+    registry: Registry,
+    found: Catalogued,
+    run: JsonObject,
+    scratch: Path,
+    places: Sequence[Path],
+    progress: Callable[[str], None] | None,
+) -> Reproduction:
+    store = ArtifactStore(scratch / "artifacts")
+    environment = _environments(run, describe_environment(store))
+
+    def answer(
+        verdict: str,
+        reason: str | None,
+        difference: JsonObject | None = None,
+        compared: Sequence[Compared] = (),
+    ) -> Reproduction:
+        rows = tuple(c.to_json() for c in compared)
+        return Reproduction(found.model, found.version, verdict, reason, difference, rows, environment)
+
+    try:
+        again = _run_again(registry, run, scratch, places, progress)
+    except (Impossible, AffidavitError) as error:
+        return answer("impossible", str(error))
+    compared = compare_runs(run, again, registry.artifacts, store)
+    different = next((c for c in compared if c.same is False), None)
+    if different is not None:
+        return answer("diverged", _diverged(different, again), different.difference, compared)
+    unknown = [c.part for c in compared if c.same is None]
+    if unknown or not compared:
+        named = ", ".join(unknown[:5]) or "nothing"
+        return answer(
+            "impossible", f"all else is the same, but this cannot be compared: {named}", None, compared
+        )
+    return answer("identical", None, None, compared)
+
+
+def _run_again(
+    registry: Registry,
+    run: JsonObject,
+    scratch: Path,
+    places: Sequence[Path],
+    progress: Callable[[str], None] | None,
+) -> JsonObject:
+    checked_out = check_out(run, registry.artifacts, scratch / "code", places)
+    parameters: JsonObject = {}
+    for step in cast(list[JsonObject], run["steps"]):
+        for name, value in cast(JsonObject, step["parameters"]).items():
+            if isinstance(value, dict) and ("withheld" in value or "opaque" in value):
+                raise Impossible(f"the parameter {step['name']}.{name} was not recorded")
+            parameters[f"{step['name']}.{name}"] = value
+    result = scratch / "run.json"
+    job: JsonObject = {
+        "target": checked_out.target,
+        "parameters": parameters,
+        "artifacts": str(scratch / "artifacts"),
+        "result": str(result),
+    }
+    _run_job(job, checked_out.folder, _variables(run), progress)
+    if not result.is_file():
+        raise Impossible("the rerun ended without a result")
+    return resolve_run(cast(JsonObject, decode(result.read_bytes())), ArtifactStore(scratch / "artifacts"))
+
+
+def _run_job(
+    job: JsonObject, folder: Path, variables: dict[str, str], progress: Callable[[str], None] | None
+) -> None:
+    # -P: the working directory holds the user's code, and may not stand in for affidavit's own modules.
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "registry.rerun"],
+        cwd=folder,
+        env=variables,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stderr is not None
+    with process:
+        process.stdin.write(encode(job))
+        process.stdin.close()
+        last = ""
+        for line in process.stderr:
+            last = line.decode("utf-8", "replace").strip() or last
+            if progress is not None and last.startswith("step "):
+                progress(last)
+    if process.returncode != 0:
+        raise Impossible(f"the recorded code does not run here: {last or 'it ended without a word'}")
+
+
+def _variables(run: JsonObject) -> dict[str, str]:
+    """Return this process's environment, with the variables that were recorded for the run set as they were."""
+    recorded = cast(JsonObject, cast(JsonObject, run["environment"]).get("variables") or {})
+    return {**os.environ, **{name: str(value) for name, value in recorded.items()}}
+
+
+def _environments(run: JsonObject, here: JsonObject) -> JsonObject:
+    recorded = cast(JsonObject, run["environment"])
+    return {
+        "recorded": {name: recorded.get(name) for name in ("python", "platform", "packages")},
+        "here": {name: here.get(name) for name in ("python", "platform", "packages")},
+        "same": recorded.get("python") == here.get("python") and _packages(recorded) == _packages(here),
+    }
+
+
+def _packages(environment: JsonObject) -> Json:
+    packages = environment.get("packages")
+    return packages.get("artifact") if isinstance(packages, dict) else None
+
+
+def _compare_steps(
+    recorded: JsonObject, again: JsonObject, recorded_store: ArtifactStore, again_store: ArtifactStore
+) -> Iterator[Compared]:
+    here = {step["name"]: step for step in cast(list[JsonObject], again["steps"])}
+    for step in cast(list[JsonObject], recorded["steps"]):
+        name = str(step["name"])
+        other = here.get(name)
+        if other is None or other["status"] != step["status"]:
+            yield Compared(name, name, False, _place(name, name))
+            continue
+        theirs = {part["name"]: part for part in cast(list[JsonObject], other["outputs"])}
+        for part in cast(list[JsonObject], step["outputs"]):
+            yield _compare_part(name, part, theirs.get(part["name"]), recorded_store, again_store)
+
+
+def _compare_part(
+    step: str,
+    part: JsonObject,
+    other: JsonObject | None,
+    recorded_store: ArtifactStore,
+    again_store: ArtifactStore,
+) -> Compared:
+    name = str(part["name"])
+    if other is None:
+        return Compared(step, name, False, _place(step, name))
+    if part["fingerprint"] is None or other["fingerprint"] is None:
+        return Compared(step, name, None)
+    if part["fingerprint"] == other["fingerprint"]:
+        return Compared(step, name, True)
+    column, rows = None, None
+    if part["kind"] == other["kind"] == "table":
+        column, rows = _first_difference(
+            recorded_store.get(str(part["document"])), again_store.get(str(other["document"]))
+        )
+    return Compared(step, name, False, _place(step, name, column, rows))
+
+
+def _first_difference(recorded: bytes, again: bytes) -> tuple[str | None, list[Json] | None]:
+    # Here and not above: reading two fingerprints is needed only where they differ.
+    from registry.fingerprint import Fingerprint
+
+    found = Fingerprint.from_json(decode(recorded)).diff(Fingerprint.from_json(decode(again)))
+    if found.differences:
+        first = found.differences[0]
+        return first.column, list(first.rows)
+    changed = [*found.removed, *found.added]
+    return (changed[0] if changed else None), None
+
+
+def _compare_model(recorded: Json, again: Json) -> Iterator[Compared]:
+    if not isinstance(recorded, dict):
+        return
+    mine = recorded.get("fingerprint")
+    theirs = again.get("fingerprint") if isinstance(again, dict) else None
+    same = None if mine is None or (isinstance(again, dict) and theirs is None) else mine == theirs
+    yield Compared(
+        "model", "the model's learned state", same, None if same is not False else _place("model", "model")
+    )
+
+
+def _compare_evaluation(recorded: Json, again: Json) -> Iterator[Compared]:
+    if not isinstance(recorded, dict):
+        return
+    mine, theirs = ({**e, "artifact": None} if isinstance(e, dict) else None for e in (recorded, again))
+    same = mine == theirs
+    yield Compared(
+        "evaluation", "metrics and bias", same, None if same else _place("evaluation", "metrics and bias")
+    )
+
+
+def _place(step: str, part: str, column: str | None = None, rows: list[Json] | None = None) -> JsonObject:
+    return {"step": step, "part": part, "column": column, "rows": rows}
+
+
+def _diverged(different: Compared, again: Mapping[str, Json]) -> str:
+    failure = again.get("failure")
+    if isinstance(failure, dict):
+        return f"the rerun failed in the step {failure.get('step')} with {failure.get('error')}"
+    place = different.difference or {}
+    where = f", column {place['column']}" if place.get("column") else ""
+    return f"{different.part} of the step {different.step} differs{where}"

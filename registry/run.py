@@ -1,0 +1,358 @@
+"""Runs: the steps of a pipeline run in order, and what happened said once, as the fields of one `run` statement.
+
+Rules:
+
+- Inputs are fingerprinted anew before every step, so that a table which somebody changed in place shows; outputs
+  after it. The code and the environment are described before the first step.
+- A step that raises ends the run: its status is `failed`, the rest are `not run`. The result carries the very same
+  exception, so that the caller records first and raises it afterwards. This holds for an interrupt as well.
+- A run is never refused for its size: `registry.run_predicate` moves its longest parts to the artifact store.
+- No floats, no object's `repr`, no message of an exception: they can hold anything.
+
+>>> result = run_pipeline(mortgage, {"C": 0.5}, artifacts=store)          # doctest: +SKIP
+>>> result.predicate["status"]                                            # doctest: +SKIP
+'succeeded'
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from audit.canonical import Json, JsonObject, decimal, encode
+from audit.errors import MalformedInput
+from audit.statement import written_time
+from registry.artifacts import ArtifactStore, digest_of_file
+from registry.code import describe_code, keep_source
+from registry.environment import describe_environment
+from registry.model_file import save_model
+from registry.parameters import did_you_mean, to_json
+from registry.parts import describe, is_fitted_model, parts_of
+from registry.pipeline import Pipeline, PlannedStep
+from registry.run_predicate import fit_in_record
+
+__all__ = ["RunRecorder", "RunResult", "judge", "run_pipeline"]
+
+MOST_SUBJECTS = 20
+EVALUATED = ("y_true", "y_pred", "y_score", "sensitive")
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A run that happened: what to sign, which artifacts it is about, and the exception that ended it, if any."""
+
+    predicate: JsonObject
+    subjects: tuple[tuple[str, str], ...]
+    exception: BaseException | None
+
+
+def run_pipeline(
+    pipeline: Pipeline,
+    parameters: Mapping[str, object],
+    *,
+    artifacts: ArtifactStore,
+    target: str | None = None,
+    clock: Callable[[], float] = time.time,
+    stopwatch: Callable[[], float] = time.perf_counter,
+    progress: Callable[[str], None] | None = None,
+) -> RunResult:
+    """Run every step of a pipeline and return what happened, also where a step failed.
+
+    `clock` gives seconds since 1970, `stopwatch` seconds for durations. Raises `MalformedInput` where the steps or
+    the parameters are wrong (then nothing ran), and `EnvironmentFailed` where the artifact store cannot be written.
+    """
+    plan = pipeline.plan(parameters)
+    recorder = RunRecorder(pipeline.name, "pipeline", artifacts, clock=clock, stopwatch=stopwatch)
+    recorder.describe_code(pipeline.file, target)
+    returned: dict[str, object] = {}
+    for number, planned in enumerate(plan, start=1):
+        if recorder.exception is not None:
+            recorder.pass_over(planned)
+            continue
+        if progress is not None:
+            progress(f"step {number} of {len(plan)}: {planned.step.name}")
+        recorder.perform(planned, returned)
+    if recorder.exception is None:
+        name, model = _choose_model(plan, returned)
+        if model is not None:
+            recorder.keep_model(name, model, model_format=pipeline.model_format)
+    return recorder.finish()
+
+
+class RunRecorder:
+    """Collects one run, step by step; `finish` says it. An exception ends the run and is kept, not raised."""
+
+    def __init__(
+        self,
+        model: str,
+        how: str,
+        artifacts: ArtifactStore,
+        *,
+        clock: Callable[[], float] = time.time,
+        stopwatch: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.artifacts = artifacts
+        self.exception: BaseException | None = None
+        self.evaluation: JsonObject | None = None
+        self.model_file: JsonObject | None = None
+        self.steps: list[JsonObject] = []
+        self._model, self._how = model, how
+        self._stopwatch = stopwatch
+        self._begun = stopwatch()
+        self._started = clock()
+        self._failure: JsonObject | None = None
+        self._sources: list[JsonObject] = []
+        self._seen: dict[str, str] = {}
+        self._code: JsonObject = {}
+        self._environment = describe_environment(artifacts)
+
+    def describe_code(self, file: Path | None, target: str | None) -> None:
+        """Describe the repository of a file, else of the working directory."""
+        folder = file.parent if file is not None else Path.cwd()
+        self._code = describe_code(folder, self.artifacts, target=target, file=file)
+
+    def add_step(
+        self,
+        name: str,
+        *,
+        kind: str = "step",
+        source: str | None = None,
+        parameters: Mapping[str, object] | None = None,
+        after: Iterable[str] = (),
+        status: str = "succeeded",
+    ) -> JsonObject:
+        """Add a step and return its row, which the caller completes."""
+        given = dict(parameters or {})
+        seeds = [given[name] for name in ("seed", "random_state") if _is_whole(given.get(name))]
+        row: JsonObject = {
+            "name": name,
+            "kind": kind,
+            "source": source,
+            "status": status,
+            "parameters": {key: to_json(key, value) for key, value in given.items()},
+            "seed": to_json("seed", seeds[0]) if seeds else None,
+            "duration_s": None,
+            "after": list[Json](after),
+            "inputs": [],
+            "outputs": [],
+        }
+        self.steps.append(row)
+        return row
+
+    def perform(self, planned: PlannedStep, returned: dict[str, object]) -> None:
+        """Run one step with what came before it, and record it."""
+        row = self._planned_row(planned, "failed")
+        begun = self._stopwatch()
+        try:
+            row["inputs"] = [
+                part for name in planned.after for part in self.parts(name, returned[name], came_in=True)
+            ]
+            self.find_sources(planned.step.name, planned.parameters)
+            begun = self._stopwatch()
+            try:
+                value = planned.call(returned)
+            finally:
+                row["duration_s"] = self.seconds_since(begun)
+            row["outputs"] = cast(Json, self.parts(planned.step.name, value))
+            if planned.step.kind == "evaluate":
+                self.evaluation = _judge(planned, value, self.artifacts)
+            returned[planned.step.name] = value
+            row["status"] = "succeeded"
+        except (
+            BaseException
+        ) as error:  # an interrupt ends a run as an error does: it is recorded, then it goes on
+            self.fail(planned.step.name, error)
+
+    def pass_over(self, planned: PlannedStep) -> None:
+        """Record a step that did not run because one before it failed."""
+        self._planned_row(planned, "not run")
+
+    def parts(self, name: str, value: object, *, came_in: bool = False) -> list[JsonObject]:
+        """Describe what a step returned, or, with `came_in`, what another step is about to receive of it."""
+        parts = []
+        for part_name, item in parts_of(name, value):
+            part = describe(part_name, item, self.artifacts)
+            mark = part["fingerprint"]
+            before = self._seen.get(part_name)
+            if came_in and before is not None and mark is not None and mark != before:
+                part["note"] = f"changed in place after the step {name} returned it"
+            if not came_in and isinstance(mark, str):
+                self._seen[part_name] = mark
+            parts.append(part)
+        return parts
+
+    def find_sources(self, step: str, parameters: Mapping[str, object]) -> None:
+        """Record every text or path among the parameters that names a file, by its digest."""
+        for name, value in parameters.items():
+            if not isinstance(value, str | Path) or to_json(name, value) == {"withheld": True}:
+                continue
+            path = _file_named(value)
+            if path is not None:
+                self.add_source(step, name, path)
+
+    def add_source(self, step: str, parameter: str, path: Path) -> None:
+        """Record a file that a step reads: its name from the working directory, digest and size."""
+        digest, size = digest_of_file(path)
+        uri = _short_name(path)
+        self._sources.append(
+            {"step": step, "parameter": parameter, "uri": uri, "sha256": digest, "bytes": size}
+        )
+
+    def keep_model(
+        self,
+        step: str,
+        model: object,
+        *,
+        model_format: str = "skops",
+        features: Iterable[object] | None = None,
+    ) -> None:
+        """Store the model; where the format cannot hold it, the run has failed in the step that made it."""
+        try:
+            self.model_file = save_model(model, self.artifacts, format=model_format, features=features)
+        except BaseException as error:  # as in `perform`
+            for row in self.steps:
+                if row["name"] == step:
+                    row["status"] = "failed"
+            self.fail(step, error)
+
+    def fail(self, step: str, error: BaseException) -> None:
+        """Keep the exception that ended the run; the first one counts."""
+        if self.exception is None:
+            self.exception = error
+            self._failure = {"step": step, "error": type(error).__name__}
+
+    def seconds_since(self, begun: float) -> str | None:
+        """Return a duration as a decimal of seconds."""
+        return decimal(round(max(0.0, self._stopwatch() - begun), 4))
+
+    def finish(self) -> RunResult:
+        """Say the run: the predicate without what the ledger adds, and its subjects."""
+        predicate: JsonObject = {
+            "model": self._model,
+            "status": "succeeded" if self.exception is None else "failed",
+            "failure": self._failure,
+            "started": written_time(self._started),
+            "duration_s": self.seconds_since(self._begun),
+            "how": self._how,
+            "code": self._code,
+            "environment": self._environment,
+            "steps": cast(Json, self.steps),
+            "sources": cast(Json, self._sources),
+            "evaluation": self.evaluation,
+            # A model that a failed run trained is not registered; its fingerprint stands with its step.
+            "model_file": self.model_file if self.exception is None else None,
+        }
+        subjects = self._subjects(predicate)
+        return RunResult(fit_in_record(predicate, subjects, self.artifacts), subjects, self.exception)
+
+    def _planned_row(self, planned: PlannedStep, status: str) -> JsonObject:
+        step = planned.step
+        return self.add_step(
+            step.name,
+            kind=step.kind,
+            source=keep_source(step.function, self.artifacts),
+            parameters=planned.parameters,
+            after=planned.after,
+            status=status,
+        )
+
+    def _subjects(self, predicate: JsonObject) -> tuple[tuple[str, str], ...]:
+        subjects: dict[str, str] = {}
+        if isinstance(model_file := predicate["model_file"], dict):
+            suffix = "skops" if model_file["format"] == "skops" else "pickle"
+            subjects[f"{self._model}.{suffix}"] = str(model_file["sha256"])
+        for source in self._sources[:MOST_SUBJECTS]:
+            subjects.setdefault(str(source["uri"])[-200:], str(source["sha256"]))
+        if self._code.get("source"):
+            subjects.setdefault("source.py", str(self._code["source"]))
+        packages = cast(JsonObject, self._environment["packages"])
+        subjects.setdefault("packages.txt", str(packages["artifact"]))
+        return tuple(subjects.items())
+
+
+def judge(
+    returned: Mapping[str, object], options: Mapping[str, object], artifacts: ArtifactStore
+) -> JsonObject:
+    """Compute the evaluation of labels, scores and protected columns; the complete table of groups is an artifact.
+
+    `returned` has `y_true`, `y_pred` and perhaps `y_score` and `sensitive`. Raises `MalformedInput`.
+    """
+    # Here and not above: pandas and SciPy are loaded by a run that evaluates and by nothing else.
+    from registry.evaluation import evaluate
+
+    def evaluated(**more: Any) -> JsonObject:
+        return evaluate(
+            returned["y_true"],
+            returned["y_pred"],
+            y_score=returned.get("y_score"),
+            sensitive=returned.get("sensitive"),
+            **cast(dict[str, Any], options),
+            **more,
+        )
+
+    found = evaluated()
+    biases = cast(list[JsonObject], found["bias"])
+    if any(bias.get("groups_omitted") for bias in biases):
+        found["artifact"] = artifacts.put(encode(evaluated(most_groups=1_000_000)))
+    return found
+
+
+def _judge(planned: PlannedStep, value: object, artifacts: ArtifactStore) -> JsonObject:
+    """Check what the evaluating step returned, then judge it."""
+    step = planned.step
+    if not isinstance(value, Mapping):
+        raise MalformedInput(
+            f"the step {step.name} must return a dict with y_true and y_pred, not a {type(value).__name__}"
+        )
+    for key in value:
+        if key not in EVALUATED:
+            raise MalformedInput(f"the step {step.name} returned {key!r}{did_you_mean(str(key), EVALUATED)}")
+    for key in ("y_true", "y_pred"):
+        if value.get(key) is None:
+            raise MalformedInput(f"the step {step.name} returned no {key}: return it beside the other labels")
+    returned = dict(value)
+    if step.sensitive:
+        if returned.get("sensitive") is None:
+            raise MalformedInput(
+                f"the step {step.name} declares the protected columns {', '.join(step.sensitive)} and returned no "
+                "table of them: return it as sensitive"
+            )
+        from registry.evaluation import select_sensitive
+
+        returned["sensitive"] = select_sensitive(returned["sensitive"], step.sensitive)
+    return judge(returned, dict(step.options), artifacts)
+
+
+def _choose_model(plan: Iterable[PlannedStep], returned: Mapping[str, object]) -> tuple[str, object | None]:
+    """Choose the fitted estimator of the step called `model`, else the last one that any step returned."""
+    last: tuple[str, object | None] = ("", None)
+    for planned in plan:
+        name = planned.step.name
+        models = [item for _, item in parts_of(name, returned[name]) if is_fitted_model(item)]
+        if models and name == "model":
+            return name, models[0]
+        if models:
+            last = (name, models[-1])
+    return last
+
+
+def _is_whole(value: object) -> bool:
+    item = value.item() if hasattr(value, "item") and hasattr(value, "dtype") else value
+    return isinstance(item, int) and not isinstance(item, bool)
+
+
+def _file_named(value: str | Path) -> Path | None:
+    with suppress(OSError, ValueError):  # too long a name, or a NUL in it, names no file
+        path = Path(value)
+        if str(value) and path.is_file():
+            return path
+    return None
+
+
+def _short_name(path: Path) -> str:
+    """Name a file from the working directory; one outside it by its name alone, which tells nothing of the machine."""
+    whole, here = path.resolve(), Path.cwd()
+    short = whole.relative_to(here).as_posix() if whole.is_relative_to(here) else whole.name
+    return short.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,126 @@
+"""The front door: one command line, joined from the floors below, with the reports and the demonstration."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from audit import cli as audit_commands
+from audit.terminal import Command, Group, json_option, passphrase, print_json, say
+from registry import cli as registry_commands
+
+# What the commands need is imported inside them: `affidavit --help` loads none of it.
+if TYPE_CHECKING:
+    from registry.registry import Registry
+
+__all__ = ["affidavit", "demo", "main", "report"]
+
+Open = Callable[[], "Registry"]
+
+
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: affidavit demo. Exit status: 0 yes, 1 no, 2 wrong input, 3 the environment failed.",
+)
+@click.option(
+    "--ledger",
+    metavar="PATH-OR-URL",
+    help="The ledger (default: AFFIDAVIT_LEDGER, else the nearest .affidavit folder at or above this one).",
+)
+@click.version_option(package_name="affidavit", prog_name="affidavit")
+@click.pass_context
+def affidavit(ctx: click.Context, ledger: str | None) -> None:
+    """Signed evidence for every model.
+
+    Runs, decisions and reports of machine-learning models on a ledger that strangers can verify.
+    """
+    # Opened by the first command that needs it, and only once.
+    ctx.obj = cache(lambda: _open(ledger))
+
+
+@click.command(cls=Command, examples=["affidavit demo", "affidavit demo /tmp/story"])
+@click.argument(
+    "folder", metavar="[DIR]", default="affidavit-demo", type=click.Path(file_okay=False, path_type=Path)
+)
+@json_option
+def demo(folder: Path, as_json: bool) -> None:
+    """Tell the whole story on real mortgage data: run, refuse, approve, promote, report, verify, tamper."""
+    from reports.demo import run_demo
+
+    run_demo(folder, as_json=as_json)
+
+
+@click.command(
+    cls=Command,
+    examples=["affidavit report mortgage@1 --template model-card -o card.pdf", "affidavit report templates"],
+)
+@click.argument("ref")
+@click.option(
+    "--template", default="model-card", show_default=True, help="The template: `affidavit report templates`."
+)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The PDF to write.")
+@click.option("--as", "as_key", metavar="KEY", help="The key that signs the report's entry, by name.")
+@json_option
+@click.pass_obj
+def report(
+    opened: Open, ref: str, template: str, output: Path | None, as_key: str | None, as_json: bool
+) -> None:
+    """Write a PDF about a version from the ledger, and record its digest as an entry.
+
+    REF is a model version, or the word `templates` to list them.
+    """
+    from reports.html import template_names
+
+    if ref == "templates":
+        names = template_names()
+        print_json({"templates": list(names)}) if as_json else say("\n".join(names))
+        return
+    from reports.issue import issue_report
+
+    target = output or Path(f"{ref.replace('@', '-')}-{template}.pdf")
+    issued = issue_report(opened(), ref, template, target, key=as_key)
+    if as_json:
+        print_json({"file": str(target), **issued.to_json()})
+        return
+    say(f"Wrote {target} about {issued.model}@{issued.version}.")
+    say(f"SHA-256 {issued.sha256}, recorded in entry {issued.entry}.")
+
+
+def main() -> None:
+    """Run the command line."""
+    affidavit(prog_name="affidavit")
+
+
+def _open(ledger: str | None) -> "Registry":
+    from registry.home import passphrase_from_environment
+    from registry.registry import open_registry
+
+    return open_registry(ledger, passphrase(passphrase_from_environment))
+
+
+for _command in (
+    demo,
+    registry_commands.init,
+    registry_commands.run,
+    registry_commands.log,
+    registry_commands.show,
+    registry_commands.compare,
+    registry_commands.lineage,
+    registry_commands.fingerprint,
+    registry_commands.gate,
+    registry_commands.approve,
+    registry_commands.reject,
+    registry_commands.promote,
+    registry_commands.rollback,
+    registry_commands.policy,
+    report,
+    audit_commands.verify,
+    registry_commands.reproduce,
+    audit_commands.checkpoint,
+    audit_commands.key,
+    audit_commands.ledger,
+):
+    affidavit.add_command(_command)

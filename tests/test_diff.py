@@ -1,0 +1,119 @@
+"""What differs between two fingerprints, and how it reads."""
+
+import pyarrow as pa
+import pytest
+
+from audit import canonical
+from registry.diff import RUN, ColumnDifference, Difference
+from registry.fingerprint import ColumnFingerprint, Fingerprint, fingerprint
+
+
+def column(name: str, *leaves: int, type: str = "int") -> ColumnFingerprint:  # noqa: A002
+    return ColumnFingerprint.of(name, type, tuple(f"{leaf:064x}" for leaf in leaves))
+
+
+def table(rows: int, *columns: ColumnFingerprint) -> Fingerprint:
+    return Fingerprint.of(rows, columns)
+
+
+BEFORE = table(3 * RUN + 5, column("a", 1, 2, 3, 4), column("b", 5, 6, 7, 8))
+
+
+def spans(old: Fingerprint, new: Fingerprint) -> list[tuple[str, tuple[int, int]]]:
+    return [(each.column, each.rows) for each in old.diff(new).differences]
+
+
+def test_a_table_equals_itself() -> None:
+    difference = BEFORE.diff(BEFORE)
+    assert difference == Difference(equal=True, rows=(BEFORE.rows, BEFORE.rows))
+    assert difference.lines() == ["the tables are equal"]
+
+
+@pytest.mark.parametrize(
+    ("leaves", "expected"),
+    [
+        ((0, 2, 3, 4), [(0, RUN)]),
+        ((1, 2, 3, 0), [(3 * RUN, 3 * RUN + 5)]),
+        ((1, 0, 0, 4), [(RUN, 3 * RUN)]),
+        ((0, 2, 0, 4), [(0, RUN), (2 * RUN, 3 * RUN)]),
+        ((0, 0, 0, 0), [(0, 3 * RUN + 5)]),
+    ],
+)
+def test_differing_runs_become_joined_row_ranges(
+    leaves: tuple[int, ...], expected: list[tuple[int, int]]
+) -> None:
+    after = table(BEFORE.rows, column("a", *leaves), BEFORE.columns[1])
+    assert spans(BEFORE, after) == [("a", rows) for rows in expected]
+
+
+def test_rows_at_the_end_of_one_table_are_a_difference_up_to_the_longer_one() -> None:
+    after = table(5 * RUN, column("a", 1, 2, 3, 9, 10), column("b", 5, 6, 7, 12, 11))
+    assert spans(BEFORE, after) == [("a", (3 * RUN, 5 * RUN)), ("b", (3 * RUN, 5 * RUN))]
+    assert spans(after, BEFORE) == spans(BEFORE, after)
+    assert BEFORE.diff(after).rows == (3 * RUN + 5, 5 * RUN)
+
+
+def test_all_rows_of_a_table_without_rows_are_a_difference() -> None:
+    assert spans(table(0, column("a")), table(3, column("a", 1))) == [("a", (0, 3))]
+
+
+def test_a_column_of_no_rows_that_changed_its_type_is_retyped() -> None:
+    difference = table(0, column("a")).diff(table(0, column("a", type="text")))
+    assert not difference.equal
+    assert difference.retyped == (("a", "int", "text"),)
+
+
+def test_columns_that_came_and_went_are_named() -> None:
+    difference = BEFORE.diff(table(BEFORE.rows, column("c", 1, 2, 3, 4), BEFORE.columns[1]))
+    assert (difference.added, difference.removed) == (("c",), ("a",))
+    assert not difference.reordered
+    assert difference.differences == ()
+
+
+def test_another_order_of_the_same_columns_is_only_that() -> None:
+    difference = BEFORE.diff(table(BEFORE.rows, *BEFORE.columns[::-1]))
+    assert difference == Difference(equal=False, reordered=True, rows=(BEFORE.rows, BEFORE.rows))
+
+
+def test_a_column_put_in_front_is_no_other_order() -> None:
+    assert not BEFORE.diff(table(BEFORE.rows, column("c", 1, 2, 3, 4), *BEFORE.columns)).reordered
+
+
+def test_a_retyped_column_differs_in_all_its_rows() -> None:
+    difference = fingerprint(pa.table({"a": [1, 2]})).diff(fingerprint(pa.table({"a": ["1", "2"]})))
+    assert difference.retyped == (("a", "int", "text"),)
+    assert difference.differences == (ColumnDifference("a", (0, 2)),)
+    assert difference.lines() == ["column 'a' was int and is text"]
+
+
+def test_the_lines_say_everything_the_coarsest_first() -> None:
+    after = table(
+        RUN + 1, column("c", 1, 2), column("d", 2, 2), column("b", 5, 0), column("a", 1, 2, type="text")
+    )
+    before = table(RUN + 2, column("a", 1, 2), column("b", 5, 6), column("e", 1, 2))
+    assert before.diff(after).lines() == [
+        "65,538 rows became 65,537",
+        "column 'c' is new",
+        "column 'd' is new",
+        "column 'e' is gone",
+        "column 'a' was int and is text",
+        "the columns stand in another order",
+        "rows 65536 to 65537 of column 'b' differ",
+    ]
+
+
+def test_the_document_is_the_one_that_outside_checks_read() -> None:
+    after = table(
+        BEFORE.rows, column("a", 1, 0, 3, 4), column("b", 5, 6, 7, 8, type="float"), column("c", 1, 1, 1, 1)
+    )
+    document = BEFORE.diff(after).to_json()
+    assert document == {
+        "equal": False,
+        "differences": [{"column": "a", "rows": [RUN, 2 * RUN]}, {"column": "b", "rows": [0, BEFORE.rows]}],
+        "added": ["c"],
+        "removed": [],
+        "reordered": False,
+        "retyped": [{"column": "b", "from": "int", "to": "float"}],
+        "rows": [BEFORE.rows, BEFORE.rows],
+    }
+    canonical.encode(document)

@@ -1,0 +1,170 @@
+"""Files that hold a table, and files that do not."""
+
+import io
+import tempfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import hypothesis.strategies as st
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from pyarrow import csv, parquet
+
+from audit.errors import EnvironmentFailed, MalformedInput, NotFound
+from registry import files
+from registry.fingerprint import Fingerprint, fingerprint
+
+CELLS = ["", "0", "1", "7", "-2", "2.5", "1e3", "true", "False", "NA", "nan", "x", "é", "2024-01-01", "12:30",
+         "2024-01-01 05:06:07", "2024-01-01T05:06:07.5", "2024-01-01T05:06:07Z", "2024-01-01 05:06:07.123+02:00",
+         "a,b", 'say "x"', "two\nlines", "99999999999999999999", "007"]  # fmt: skip
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(CELLS), st.sampled_from(CELLS)), max_size=12),
+    st.lists(st.sampled_from(CELLS), min_size=1, max_size=3),
+)
+def test_a_csv_column_has_the_type_of_the_whole_file_wherever_blocks_end(
+    tail: list[tuple[str, str]], head: list[str]
+) -> None:
+    quote = '"{}"'.format
+    rows = [(cell, "1") for cell in head * 4] + tail
+    lines = [
+        ",".join(quote(c.replace('"', '""')) if set(c) & set(',"\n') else c for c in row) for row in rows
+    ]
+    data = "\n".join(["a,b", *lines, ""]).encode()
+    options = csv.ParseOptions(newlines_in_values=True)
+    whole = fingerprint(csv.read_csv(io.BytesIO(data), parse_options=options))
+    for block in (100, 200, 1 << 20):
+        assert read_blocks(data, block) == whole
+
+
+def read_blocks(data: bytes, block: int) -> Fingerprint:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = Path(folder) / "table.csv"
+        path.write_bytes(data)
+        patch.setattr(files, "CSV_BLOCK", block)
+        return fingerprint(path)
+
+
+def test_a_csv_file_has_the_fingerprint_of_the_table_written_to_it(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "id": np.arange(70_000),
+            "score": pa.array(np.arange(70_000) / 8, mask=np.arange(70_000) % 7 == 0),
+            "approved": np.arange(70_000) % 3 == 0,
+            "day": pa.array(np.arange(70_000).astype("M8[D]")),
+            "seen": pa.array([datetime(2024, 1, 1, 12, 30), None] * 35_000),
+        }
+    )
+    csv.write_csv(table, tmp_path / "table.csv")
+    assert fingerprint(tmp_path / "table.csv") == fingerprint(table)
+
+
+def test_a_csv_with_only_a_header_has_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n")
+    found = fingerprint(tmp_path / "a.csv")
+    assert (found.rows, [column.name for column in found.columns]) == (0, ["a", "b"])
+
+
+def cut(path: Path) -> bytes:
+    parquet.write_table(pa.table({"id": np.arange(70_000)}), path)
+    data = path.read_bytes()
+    path.unlink()
+    return data[: len(data) // 2]
+
+
+def damaged(path: Path) -> bytes:
+    parquet.write_table(pa.table({"id": np.arange(70_000)}), path, compression="snappy")
+    data = bytearray(path.read_bytes())
+    path.unlink()
+    data[4:2000] = b"\xff" * 1996
+    return bytes(data)
+
+
+BROKEN: dict[str, tuple[str, Callable[[Path], bytes], str]] = {
+    "an image": (
+        "a.csv",
+        lambda _: b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+        "is not a CSV file: it holds binary data",
+    ),
+    "ragged rows": ("a.csv", lambda _: b"a,b\n1,2\n3\n", "Expected 2 columns, got 1"),
+    "a row longer than memory should bear": (
+        "a.csv",
+        lambda _: b'a,b\n1,"2\n' + b"3,4\n" * 2_000_000 + b'"\n1,2\n',
+        "has a row longer than 4,194,304 bytes: a quote may be left open",
+    ),
+    "nothing at all": ("a.csv", lambda _: b"", "cannot be read as csv (Empty CSV file)"),
+    "another encoding": ("a.csv", lambda _: "a\nMünchen\n".encode("latin-1"), "is not a CSV file in UTF-8"),
+    "another encoding further down": (
+        "a.csv",
+        lambda _: b"a\n" + b"abc\n" * 2_000_000 + "Zoë\n".encode("latin-1"),
+        "is not a CSV file in UTF-8",
+    ),
+    "another encoding in the header": (
+        "a.csv",
+        lambda _: "ä\n1\n".encode("latin-1"),
+        "is not a CSV file in UTF-8",
+    ),
+    "16-bit text": ("a.csv", lambda _: "a,b\n1,2\n".encode("utf-16"), "is not a CSV file"),
+    "two columns of one name": ("a.csv", lambda _: b"a,a\n1,2\n", "two columns are named 'a'"),
+    "a Parquet file cut short": ("a.parquet", cut, "cannot be read as parquet"),
+    "a Parquet file with damaged pages": ("a.parquet", damaged, "cannot be read as parquet"),
+    "text": ("a.parquet", lambda _: b"a,b\n1,2\n", "cannot be read as parquet"),
+    "an empty file": ("a.parquet", lambda _: b"", "cannot be read as parquet"),
+    "text as Arrow": ("a.arrow", lambda _: b"a,b\n1,2\n" * 9, "cannot be read as arrow"),
+    "another suffix": ("a.xlsx", lambda _: b"", "is not a table by its name: give a .csv, .parquet"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_file_that_is_not_a_table_is_refused_in_one_sentence(what: str, tmp_path: Path) -> None:
+    name, make, sentence = BROKEN[what]
+    data = make(tmp_path / name)
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(MalformedInput) as refusal:
+        fingerprint(tmp_path / name)
+    assert sentence in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "arrow", "feather"])
+def test_a_missing_file_is_not_found(suffix: str, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=rf"there is no file .*a\.{suffix}"):
+        fingerprint(tmp_path / f"a.{suffix}")
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").mkdir()
+    with pytest.raises(MalformedInput, match="is a folder"):
+        fingerprint(tmp_path / "a.parquet")
+
+
+def test_a_file_that_may_not_be_read_is_a_failure_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(EnvironmentFailed, match="cannot be read: Permission denied"):
+        fingerprint(tmp_path / "a.csv")
+
+
+def test_memory_for_a_parquet_file_does_not_grow_with_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "long.parquet"
+    numbers = pa.table({str(index): np.arange(20_000) + index for index in range(10)})
+    with parquet.ParquetWriter(path, numbers.schema) as writer:
+        for _ in range(100):
+            writer.write_table(numbers)
+    before = pa.total_allocated_bytes()
+    most = 0
+
+    def watch(done: int, total: int | None) -> None:
+        nonlocal most
+        most = max(most, pa.total_allocated_bytes() - before)
+
+    assert fingerprint(path, progress=watch).rows == 2_000_000
+    assert most < 40_000_000  # the whole table is 160 MB

@@ -1,0 +1,162 @@
+"""A block of code that is already written is recorded without changing what it does."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+import pytest
+from lending_pipeline import FEATURES, applications
+from sklearn.linear_model import LogisticRegression
+
+from audit.canonical import encode
+from audit.errors import MalformedInput
+from registry.artifacts import ArtifactStore
+from registry.recording import Recording
+from registry.run import RunResult
+
+
+@dataclass
+class Kept:
+    """Stands for a registry: it keeps what is recorded."""
+
+    artifacts: ArtifactStore
+    results: list[RunResult] = field(default_factory=list)
+
+    def record_run(self, result: RunResult) -> str:
+        self.results.append(result)
+        return f"entry {len(self.results)}"
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
+    monkeypatch.chdir(tmp_path)
+    return Kept(ArtifactStore(tmp_path / "store"))
+
+
+def recording(kept: Kept, **params: object) -> Recording:
+    return Recording("lending", params, lambda: kept)
+
+
+def steps(kept: Kept) -> list[dict[str, Any]]:
+    return cast(list[dict[str, Any]], kept.results[-1].predicate["steps"])
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    return applications(200, 0)
+
+
+@pytest.fixture
+def fitted(frame: pd.DataFrame) -> LogisticRegression:
+    return LogisticRegression().fit(frame[FEATURES], frame.approve)
+
+
+def test_a_block_is_one_run_with_a_step_for_every_call(
+    kept: Kept, frame: pd.DataFrame, fitted: LogisticRegression
+) -> None:
+    with recording(kept, C=1.0, seed=3) as run:
+        assert run.data("applications", frame) is frame
+        assert run.model(fitted, features=frame[FEATURES].columns) is fitted
+        found = run.evaluate(frame.approve, fitted.predict(frame[FEATURES]), sensitive=frame[["race"]])
+    assert run.entry == "entry 1"
+    [result] = kept.results
+    encode(result.predicate)
+    assert (result.predicate["status"], result.predicate["how"]) == ("succeeded", "record")
+    assert result.predicate["evaluation"] == found
+    assert [(row["name"], row["kind"], row["status"], row["after"]) for row in steps(kept)] == [
+        ("record", "step", "succeeded", []),
+        ("applications", "step", "succeeded", []),
+        ("model", "step", "succeeded", ["applications"]),
+        ("evaluation", "evaluate", "succeeded", ["applications", "model"]),
+    ]
+    assert steps(kept)[0]["parameters"] == {"C": {"decimal": "1.0"}, "seed": 3}
+    assert steps(kept)[0]["seed"] == 3
+    assert cast(dict[str, Any], result.predicate["model_file"])["features"] == FEATURES
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
+def test_an_exception_is_recorded_as_a_failed_run_and_goes_on(kept: Kept, error: BaseException) -> None:
+    def block() -> None:
+        with recording(kept) as run:
+            run.data("numbers", [1, 2])
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        block()
+    assert caught.value is error
+    [result] = kept.results
+    assert result.exception is error
+    assert result.predicate["failure"] == {"step": "record", "error": type(error).__name__}
+    assert [row["status"] for row in steps(kept)] == ["failed", "succeeded"]
+
+
+def test_an_evaluation_that_is_refused_is_a_failed_run(kept: Kept) -> None:
+    with pytest.raises(MalformedInput, match="one class"), recording(kept) as run:
+        run.evaluate([1, 1], [0, 1])
+    assert kept.results[0].predicate["status"] == "failed"
+    assert [row["status"] for row in steps(kept)] == ["failed", "failed"]
+
+
+def test_a_model_that_cannot_be_stored_is_refused_and_recorded(
+    kept: Kept, fitted: LogisticRegression
+) -> None:
+    fitted.stream_ = (n for n in [1])
+    with pytest.raises(MalformedInput, match="pickle"), recording(kept) as run:
+        run.model(fitted)
+    assert kept.results[0].predicate["failure"] == {"step": "model", "error": "MalformedInput"}
+
+
+def test_a_pickle_can_be_asked_for(kept: Kept, fitted: LogisticRegression) -> None:
+    with recording(kept) as run:
+        run.model(fitted, format="pickle")
+    assert cast(dict[str, Any], kept.results[0].predicate["model_file"])["format"] == "pickle"
+
+
+def test_files_among_the_parameters_and_named_sources_are_recorded(kept: Kept, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a\n")
+    (tmp_path / "b.csv").write_text("b\n")
+    with recording(kept, path="a.csv") as run:
+        run.data("b", [1], source="b.csv")
+    sources = cast(list[dict[str, Any]], kept.results[0].predicate["sources"])
+    assert [(source["step"], source["parameter"], source["uri"]) for source in sources] == [
+        ("record", "path", "a.csv"),
+        ("b", "source", "b.csv"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["", "record", "numbers", "a\nb"])
+def test_a_name_that_is_taken_or_unusable_is_refused(kept: Kept, name: str) -> None:
+    with recording(kept) as run:
+        run.data("numbers", [1])
+        with pytest.raises(MalformedInput):
+            run.data(name, [1])
+
+
+def test_something_unfitted_is_no_model(kept: Kept) -> None:
+    with recording(kept) as run, pytest.raises(MalformedInput, match="no fitted model"):
+        run.model(LogisticRegression())
+
+
+def test_a_second_model_is_refused(kept: Kept, fitted: LogisticRegression) -> None:
+    with recording(kept) as run:
+        run.model(fitted)
+        with pytest.raises(MalformedInput, match="already has a model"):
+            run.model(fitted)
+
+
+def test_nothing_is_recorded_outside_the_block(kept: Kept) -> None:
+    with recording(kept) as run:
+        pass
+    with pytest.raises(MalformedInput, match="inside its block"):
+        run.data("late", [1])
+    with pytest.raises(MalformedInput, match="used once"):
+        run.__enter__()
+
+
+@pytest.mark.parametrize(("model", "params"), [("two words", {}), ("m", {"größe": 1})])
+def test_names_that_no_statement_can_hold_are_refused_before_the_block(
+    model: str, params: dict[str, object], kept: Kept
+) -> None:
+    with pytest.raises(MalformedInput):
+        Recording(model, params, lambda: kept)

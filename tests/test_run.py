@@ -1,0 +1,342 @@
+"""A run records every step, hides no failure, and fits in a record whatever its size."""
+
+import hashlib
+import itertools
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pytest
+from lending_pipeline import FEATURES, applications, lending
+from sklearn.linear_model import LogisticRegression
+
+from audit.canonical import encode
+from audit.errors import MalformedInput
+from registry.artifacts import ArtifactStore
+from registry.model_file import load_model
+from registry.parameters import recorded_parameters
+from registry.pipeline import Pipeline
+from registry.run import RunResult, run_pipeline
+from registry.run_predicate import MOST_BYTES, artifacts_named, resolve, resolve_steps
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
+    monkeypatch.chdir(tmp_path)
+    return ArtifactStore(tmp_path / "store")
+
+
+def run(pipeline: Pipeline, store: ArtifactStore, **parameters: object) -> RunResult:
+    return run_pipeline(pipeline, parameters, artifacts=store)
+
+
+def steps(result: RunResult) -> dict[str, Any]:
+    return {str(step["name"]): step for step in cast(list[dict[str, Any]], result.predicate["steps"])}
+
+
+def fingerprints(result: RunResult) -> dict[str, object]:
+    return {part["name"]: part["fingerprint"] for step in steps(result).values() for part in step["outputs"]}
+
+
+def test_a_run_records_steps_parameters_data_model_and_evaluation(store: ArtifactStore) -> None:
+    result = run(lending(), store, C=2)
+    encode(result.predicate)
+    assert (result.predicate["status"], result.predicate["how"], result.exception) == (
+        "succeeded",
+        "pipeline",
+        None,
+    )
+    rows = steps(result)
+    assert list(rows) == ["load", "split", "model", "evaluation"]
+    assert rows["load"]["parameters"] == {"source": "", "n": 200, "seed": 7}
+    assert rows["load"]["seed"] == 7
+    assert rows["model"]["parameters"] == {"C": {"decimal": "2.0"}}
+    assert rows["model"]["after"] == ["split"]
+    assert [part["name"] for part in rows["model"]["inputs"]] == ["split.train", "split.test"]
+    assert rows["evaluation"]["kind"] == "evaluate"
+    evaluation = cast(dict[str, Any], result.predicate["evaluation"])
+    assert evaluation["n"] == 100
+    assert evaluation["bias"][0]["attribute"] == "race"
+
+
+def test_every_step_keeps_its_source(store: ArtifactStore) -> None:
+    row = steps(run(lending(), store))["split"]
+    assert store.get(row["source"]).startswith(b"@pipeline.step\ndef split(")
+
+
+def test_the_same_data_and_seed_give_the_same_fingerprints_metrics_and_model(store: ArtifactStore) -> None:
+    first, second = run(lending(), store), run(lending(), store)
+    assert fingerprints(first) == fingerprints(second)
+    assert first.predicate["evaluation"] == second.predicate["evaluation"]
+
+
+def test_another_seed_gives_other_data_and_another_model(store: ArtifactStore) -> None:
+    first, second = fingerprints(run(lending(), store)), fingerprints(run(lending(), store, seed=8))
+    assert first["load"] != second["load"]
+    assert first["model"] != second["model"]
+
+
+def test_the_model_is_stored_and_comes_back(store: ArtifactStore) -> None:
+    result = run(lending(), store)
+    described = cast(dict[str, Any], result.predicate["model_file"])
+    assert described["features"] == FEATURES
+    assert ("lending.skops", described["sha256"]) in result.subjects
+    assert described["fingerprint"] == fingerprints(result)["model"]
+    assert isinstance(load_model(described, store), LogisticRegression)
+
+
+def test_a_pickle_is_stored_only_when_it_is_asked_for(store: ArtifactStore) -> None:
+    result = run(lending(model_format="pickle"), store)
+    assert cast(dict[str, Any], result.predicate["model_file"])["format"] == "pickle"
+
+
+def test_what_is_not_declared_is_refused_before_anything_runs(store: ArtifactStore) -> None:
+    with pytest.raises(MalformedInput, match="did you mean C"):
+        run(lending(), store, c=1)
+    assert not store.root.exists()
+
+
+def test_progress_names_every_step(store: ArtifactStore) -> None:
+    lines: list[str] = []
+    run_pipeline(lending(), {}, artifacts=store, progress=lines.append)
+    assert lines[0] == "step 1 of 4: load"
+    assert len(lines) == 4
+
+
+def test_times_come_from_the_clock_that_is_passed(store: ArtifactStore) -> None:
+    ticks = itertools.count()
+    result = run_pipeline(
+        lending(), {}, artifacts=store, clock=lambda: 0.25, stopwatch=lambda: float(next(ticks))
+    )
+    assert result.predicate["started"] == "1970-01-01T00:00:00.250000Z"
+    assert steps(result)["load"]["duration_s"] == "1.0"
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("hunter2"), KeyboardInterrupt(), SystemExit(3), GeneratorExit()]
+)
+def test_a_step_that_raises_ends_a_run_that_is_recorded_and_the_very_same_exception_goes_on(
+    error: BaseException, store: ArtifactStore
+) -> None:
+    pipeline = Pipeline("failing")
+
+    @pipeline.step
+    def load() -> int:
+        return 1
+
+    @pipeline.step
+    def broken(load: int) -> None:
+        raise error
+
+    @pipeline.step
+    def later(broken: None) -> None:
+        raise AssertionError("this step must not run")
+
+    result = run(pipeline, store)
+    assert result.exception is error
+    assert result.predicate["status"] == "failed"
+    assert result.predicate["failure"] == {"step": "broken", "error": type(error).__name__}
+    assert [row["status"] for row in steps(result).values()] == ["succeeded", "failed", "not run"]
+    assert steps(result)["broken"]["duration_s"] is not None
+    assert steps(result)["broken"]["inputs"][0]["name"] == "load"
+    assert result.predicate["model_file"] is None
+    assert result.subjects
+    assert b"hunter2" not in encode(result.predicate)
+
+
+def test_a_table_that_was_changed_in_place_shows_where_it_is_taken(store: ArtifactStore) -> None:
+    pipeline = Pipeline("mutating")
+
+    @pipeline.step
+    def load() -> pd.DataFrame:
+        return applications(20, 0)
+
+    @pipeline.step
+    def scale(load: pd.DataFrame) -> int:
+        load["income"] *= 2
+        return 1
+
+    @pipeline.step
+    def use(load: pd.DataFrame, scale: int) -> int:
+        return 2
+
+    rows = steps(run(pipeline, store))
+    output, first, second = rows["load"]["outputs"][0], rows["scale"]["inputs"][0], rows["use"]["inputs"][0]
+    assert output["fingerprint"] == first["fingerprint"] != second["fingerprint"]
+    assert "note" not in first
+    assert second["note"] == "changed in place after the step load returned it"
+
+
+def test_a_file_among_the_parameters_is_a_source_with_its_digest(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "loans.csv").write_text("a\n1\n")
+    result = run(lending(), store, source=str(tmp_path / "data" / "loans.csv"))
+    assert result.predicate["sources"] == [
+        {
+            "step": "load",
+            "parameter": "source",
+            "uri": "data/loans.csv",
+            "sha256": hashlib.sha256(b"a\n1\n").hexdigest(),
+            "bytes": 4,
+        }
+    ]
+
+
+@pytest.mark.parametrize("text", ["", ".", "no.csv", "a\0b", "x" * 5000, "s3://bucket/key"])
+def test_text_that_names_no_file_is_no_source(text: str, store: ArtifactStore) -> None:
+    assert run(lending(), store, source=text).predicate["sources"] == []
+
+
+def test_a_secret_that_names_a_file_is_no_source(store: ArtifactStore, tmp_path: Path) -> None:
+    (tmp_path / "id").write_text("hunter2")
+    pipeline = Pipeline("secret")
+
+    @pipeline.step
+    def load(private_key: str = "id") -> int:
+        return 1
+
+    result = run(pipeline, store)
+    assert result.predicate["sources"] == []
+    assert steps(result)["load"]["parameters"] == {"private_key": {"withheld": True}}
+
+
+def test_a_protected_column_that_does_not_exist_fails_the_run_with_its_name(store: ArtifactStore) -> None:
+    result = run(lending(sensitive=("race", "religion")), store)
+    assert isinstance(result.exception, MalformedInput)
+    assert "religion" in str(result.exception)
+    assert result.predicate["failure"] == {"step": "evaluation", "error": "MalformedInput"}
+    assert result.predicate["evaluation"] is None
+
+
+def evaluating(value: object) -> Pipeline:
+    pipeline = Pipeline("evaluating")
+
+    @pipeline.evaluate(sensitive=["race"])
+    def evaluation() -> object:
+        return value
+
+    return pipeline
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (3, "must return a dict"),
+        ({"y_true": [0, 1]}, "returned no y_pred"),
+        ({"y_true": [0, 1], "y_pred": [0, 1]}, "protected columns race and returned no table"),
+        ({"y_true": [0, 1], "y_pred": [0, 1], "y_prob": [0, 1]}, "did you mean"),
+        ({"y_true": [1, 1], "y_pred": [0, 1], "sensitive": {"race": ["a", "b"]}}, "one class"),
+    ],
+)
+def test_what_an_evaluation_must_not_return_is_one_clear_sentence(
+    value: object, words: str, store: ArtifactStore
+) -> None:
+    result = run(evaluating(value), store)
+    assert words in str(result.exception)
+    assert result.predicate["status"] == "failed"
+
+
+def test_groups_beyond_the_list_are_complete_in_an_artifact(store: ArtifactStore) -> None:
+    labels = np.arange(600) % 2
+    groups = pd.DataFrame({"race": [f"g{n % 60:02}" for n in range(600)]})
+    result = run(evaluating({"y_true": labels, "y_pred": labels, "sensitive": groups}), store)
+    evaluation = cast(dict[str, Any], result.predicate["evaluation"])
+    assert evaluation["bias"][0]["groups_omitted"] == 20
+    complete: Any = resolve({"artifact": evaluation["artifact"], "count": 0}, store)
+    assert len(complete["bias"][0]["groups"]) == 60
+
+
+def test_a_run_without_a_model_is_a_run(store: ArtifactStore) -> None:
+    pipeline = Pipeline("plain")
+
+    @pipeline.step
+    def load() -> int:
+        return 1
+
+    result = run(pipeline, store)
+    assert (result.predicate["status"], result.predicate["model_file"]) == ("succeeded", None)
+
+
+def test_the_step_called_model_wins_over_later_estimators(store: ArtifactStore) -> None:
+    pipeline = Pipeline("two")
+
+    @pipeline.step
+    def model() -> LogisticRegression:
+        return LogisticRegression(C=2.0).fit([[0], [1]], [0, 1])
+
+    @pipeline.step
+    def challenger(model: LogisticRegression) -> LogisticRegression:
+        return LogisticRegression(C=3.0).fit([[0], [1]], [0, 1])
+
+    result = run(pipeline, store)
+    described = cast(dict[str, Any], result.predicate["model_file"])
+    assert described["fingerprint"] == fingerprints(result)["model"]
+
+
+def test_a_model_that_cannot_be_stored_fails_the_run_in_its_step(store: ArtifactStore) -> None:
+    pipeline = Pipeline("unstorable")
+
+    @pipeline.step
+    def model() -> LogisticRegression:
+        fitted = LogisticRegression().fit([[0], [1]], [0, 1])
+        fitted.stream_ = (n for n in [1])
+        return fitted
+
+    result = run(pipeline, store)
+    assert result.predicate["failure"] == {"step": "model", "error": "MalformedInput"}
+    assert "pickle" in str(result.exception)
+    assert (
+        steps(result)["model"]["outputs"][0]["kind"] == "opaque"
+        or "note" in steps(result)["model"]["outputs"][0]
+    )
+
+
+def long_pipeline(count: int) -> Pipeline:
+    pipeline = Pipeline("long")
+    for number in range(count):
+
+        def step(n: int = 1) -> dict[str, int]:
+            return {str(key): key for key in range(30)}
+
+        step.__name__ = f"step_{number:03}"
+        pipeline.step(step)
+    return pipeline
+
+
+def test_a_run_of_any_size_fits_in_a_record_and_its_steps_can_be_read_again(store: ArtifactStore) -> None:
+    result = run(long_pipeline(40), store)
+    assert len(encode(result.predicate)) < MOST_BYTES
+    marker = cast(dict[str, Any], result.predicate["steps"])
+    assert marker["count"] == 40
+    found = resolve_steps(result.predicate, store)
+    assert [step["name"] for step in found] == [f"step_{number:03}" for number in range(40)]
+    assert recorded_parameters(found)[0]["step_000.n"] == 1
+
+
+def test_a_thousand_features_fit_in_a_record(store: ArtifactStore) -> None:
+    pipeline = Pipeline("wide")
+
+    @pipeline.step
+    def model() -> LogisticRegression:
+        frame = pd.DataFrame(np.eye(4, 3000), columns=[f"feature_{n:06}" for n in range(3000)])
+        return LogisticRegression().fit(frame, [0, 1, 0, 1])
+
+    result = run(pipeline, store)
+    assert len(encode(result.predicate)) < MOST_BYTES
+    features = resolve(cast(dict[str, Any], result.predicate["model_file"])["features"], store)
+    assert isinstance(features, list)
+    assert len(features) == 3000
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_every_artifact_in_the_store_is_named_by_the_run(count: int, store: ArtifactStore) -> None:
+    result = run(long_pipeline(count), store)
+    assert set(artifacts_named(result.predicate, store)) == set(store.digests())
+
+
+def test_every_artifact_of_a_whole_run_is_named(store: ArtifactStore) -> None:
+    result = run(lending(), store)
+    assert set(artifacts_named(result.predicate, store)) == set(store.digests())
