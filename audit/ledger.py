@@ -64,8 +64,8 @@ class _Edge:
 class Ledger:
     """One ledger in one database.
 
-    `signer` gives the key for a kind of statement unless a call names another; `log_signer` is asked for the log's key on the first
-    append. Clock (seconds since 1970) and randomness are arguments.
+    `signer` gives the key for a kind of statement unless a call names another; `log_signer` is asked for the log's
+    key on the first append. Clock (seconds since 1970) and randomness are arguments.
     """
 
     def __init__(

@@ -10,6 +10,7 @@ import click
 from audit import cli as audit_commands
 from audit.terminal import Command, Group, json_option, passphrase, print_json, say
 from registry import cli as registry_commands
+from registry import cli_decisions as decision_commands
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
@@ -110,12 +111,12 @@ for _command in (
     registry_commands.compare,
     registry_commands.lineage,
     registry_commands.fingerprint,
-    registry_commands.gate,
-    registry_commands.approve,
-    registry_commands.reject,
-    registry_commands.promote,
-    registry_commands.rollback,
-    registry_commands.policy,
+    decision_commands.gate,
+    decision_commands.approve,
+    decision_commands.reject,
+    decision_commands.promote,
+    decision_commands.rollback,
+    decision_commands.policy,
     report,
     audit_commands.verify,
     registry_commands.reproduce,

@@ -11,12 +11,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from tests.stock_models import MODELS, NUMBERS, fitted, table
 
 from audit.canonical import encode
 from audit.errors import MalformedInput, NotPermitted, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.model_file import load_model, save_model
+from tests.stock_models import MODELS, NUMBERS, fitted, table
 
 
 class Passing(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types

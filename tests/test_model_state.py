@@ -17,10 +17,10 @@ import skops.io
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import FunctionTransformer
-from tests.stock_models import MODELS, NUMBERS, fitted, table
 
 from audit.errors import MalformedInput
 from registry.model_state import fingerprint_model, fingerprint_value
+from tests.stock_models import MODELS, NUMBERS, fitted, table
 
 ROOT = Path(__file__).parent.parent
 

@@ -1,0 +1,216 @@
+"""Commands that decide: gate, approve, reject, promote, roll back, and the policies behind them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from audit.errors import NotFound
+from audit.terminal import Command, Group, json_option, mark, print_json, print_table, say
+from registry.cli import as_option
+
+# What the commands need is imported inside them: `affidavit --help` loads none of it.
+if TYPE_CHECKING:
+    from registry.gate import Decision
+    from registry.registry import Registry
+
+__all__ = ["approve", "gate", "policy", "promote", "reject", "rollback"]
+
+Open = Callable[[], "Registry"]
+_FILE = click.Path(path_type=Path)
+
+stage_option = click.option("--stage", required=True, help="The stage, such as production.")
+
+
+@click.command(cls=Command, examples=["affidavit gate mortgage@1 --stage production"])
+@click.argument("ref")
+@stage_option
+@json_option
+@click.pass_obj
+def gate(opened: Open, ref: str, stage: str, as_json: bool) -> None:
+    """Judge a version by a stage's policies, and change nothing."""
+    from registry.gate import decide
+
+    gathered = opened().gather(ref, stage)
+    decision = decide(gathered.policies, gathered.evidence)
+    _print_decision("would_promote" if decision.allowed else "would_refuse", stage, decision, as_json, None)
+
+
+def _approving(verdict: str) -> Callable[..., None]:
+    def command(
+        opened: Open, ref: str, stage: str, as_key: str, role: str, meaning: str, as_json: bool
+    ) -> None:
+        registry = opened()
+        entry = registry.approve(ref, stage, key=as_key, role=role, meaning=meaning, verdict=verdict)
+        said = entry.statement.predicate
+        if as_json:
+            print_json(
+                {
+                    "entry": entry.seq,
+                    **{k: said[k] for k in ("model", "version", "stage", "verdict", "evidence")},
+                }
+            )
+        else:
+            done = "approved" if verdict == "approve" else "rejected"
+            say(f"Entry {entry.seq}: {said['model']}@{said['version']} {done} for {stage} as {role}.")
+            say(f"Bound to the evidence {said['evidence']}.")
+
+    return command
+
+
+def _approval_command(name: str, verdict: str, help_text: str, example: str) -> click.Command:
+    command = click.pass_obj(_approving(verdict))
+    for decorate in reversed(
+        [
+            click.argument("ref"),
+            stage_option,
+            click.option("--as", "as_key", metavar="KEY", required=True, help="The person's key, by name."),
+            click.option("--role", required=True, help="In which role: validator or approver."),
+            click.option("--meaning", required=True, help="What the signature means, in a sentence."),
+            json_option,
+        ]
+    ):
+        command = decorate(command)
+    return click.command(name, cls=Command, help=help_text, examples=[example])(command)
+
+
+approve = _approval_command(
+    "approve",
+    "approve",
+    "Sign an approval, bound to the exact evidence: the run, the stage and the text of its policies.",
+    "affidavit approve mortgage@2 --stage production --as validator --role validator "
+    "--meaning 'Validated: data, method and bias reviewed'",
+)
+reject = _approval_command(
+    "reject",
+    "reject",
+    "Sign a refusal, bound to the exact evidence. It stands until the same key approves.",
+    "affidavit reject mortgage@1 --stage production --as validator --role validator "
+    "--meaning 'Uses the judgement of the underwriter'",
+)
+
+
+@click.command(cls=Command, examples=["affidavit promote mortgage@2 production --as approver"])
+@click.argument("ref")
+@click.argument("stage")
+@as_option
+@json_option
+@click.pass_obj
+def promote(opened: Open, ref: str, stage: str, as_key: str | None, as_json: bool) -> None:
+    """Move a stage to a version, if its gate allows. The decision is an entry either way."""
+    entry, decision = opened().promote(ref, stage, key=as_key)
+    _print_decision("promoted" if decision.allowed else "refused", stage, decision, as_json, entry.seq)
+
+
+@click.command(
+    cls=Command, examples=["affidavit rollback mortgage production --as approver --reason 'drift in incomes'"]
+)
+@click.argument("name")
+@click.argument("stage")
+@as_option
+@click.option("--reason", required=True, help="Why.")
+@json_option
+@click.pass_obj
+def rollback(opened: Open, name: str, stage: str, as_key: str | None, reason: str, as_json: bool) -> None:
+    """Move a stage back to the version it held before, if that version's gate still allows."""
+    entry, decision = opened().rollback(name, stage, key=as_key, reason=reason)
+    _print_decision("promoted" if decision.allowed else "refused", stage, decision, as_json, entry.seq)
+
+
+@click.group(cls=Group)
+def policy() -> None:
+    """Policies that decide promotions, and the stages that they guard."""
+
+
+@policy.command("list", examples=["affidavit policy list"])
+@json_option
+@click.pass_obj
+def policy_list(opened: Open, as_json: bool) -> None:
+    """List the policies that come with affidavit, and those that guard each stage of this ledger."""
+    from registry.policy import packaged, packaged_names
+
+    known = [packaged(name) for name in packaged_names()]
+    try:
+        stages = {s: [p.name for p in policies] for s, policies in opened().stage_policies().items()}
+    except NotFound:
+        stages = {}
+    if as_json:
+        policies = [
+            {"name": p.name, "version": p.version, "title": p.title, "sha256": p.sha256} for p in known
+        ]
+        print_json({"policies": policies, "stages": stages})
+        return
+    print_table(
+        ("Policy", "Version", "Title", "Rules"), [(p.name, p.version, p.title, len(p.rules)) for p in known]
+    )
+    if stages:
+        print_table(("Stage", "Guarded by"), [(stage, ", ".join(names)) for stage, names in stages.items()])
+
+
+@policy.command("show", examples=["affidavit policy show lending"])
+@click.argument("name")
+@json_option
+def policy_show(name: str, as_json: bool) -> None:
+    """Show a policy, by its name or file, as sentences."""
+    from registry.policy import load
+
+    found = load(name)
+    if as_json:
+        rules = [{"id": rule.id, "says": rule.says, "clauses": list(rule.clauses)} for rule in found.rules]
+        print_json({"name": found.name, "version": found.version, "sha256": found.sha256, "rules": rules})
+        return
+    say(f"{found.title} ({found.name}, version {found.version})\nSHA-256 {found.sha256}\n")
+    for rule in found.rules:
+        clauses = f"\n    serves {', '.join(rule.clauses)}" if rule.clauses else ""
+        say(f"  {rule.id}: {rule.says}{clauses}")
+
+
+@policy.command("check", examples=["affidavit policy check my-policy.yaml"])
+@click.argument("file", type=_FILE)
+@json_option
+def policy_check(file: Path, as_json: bool) -> None:
+    """Check a policy file: every mistake with its line and column."""
+    from registry.policy import load
+
+    found = load(file)
+    if as_json:
+        print_json({"name": found.name, "sha256": found.sha256, "rules": len(found.rules)})
+    else:
+        say(
+            f"{file}: the policy {found.name} has {len(found.rules)} rules and reads well (SHA-256 {found.sha256})."
+        )
+
+
+@policy.command("adopt", examples=["affidavit policy adopt baseline lending --stage production --as admin"])
+@click.argument("policies", nargs=-1, required=True, metavar="NAME-OR-FILE...")
+@stage_option
+@as_option
+@json_option
+@click.pass_obj
+def policy_adopt(
+    opened: Open, policies: tuple[str, ...], stage: str, as_key: str | None, as_json: bool
+) -> None:
+    """Guard a stage with these policies from the next entry on."""
+    from registry.policy import load
+
+    adopted = tuple(load(name) for name in policies)
+    entry = opened().adopt(stage, adopted, as_key)
+    if as_json:
+        named = [{"name": p.name, "sha256": p.sha256} for p in adopted]
+        print_json({"entry": entry.seq, "stage": stage, "policies": named})
+    else:
+        say(f"Entry {entry.seq}: {stage} is guarded by {', '.join(p.name for p in adopted)} from now on.")
+
+
+def _print_decision(word: str, stage: str, decision: "Decision", as_json: bool, entry: int | None) -> None:
+    if as_json:
+        document: dict[str, object] = {"decision": word, "stage": stage, "rules": decision.to_json()}
+        print_json(document | ({} if entry is None else {"entry": entry}))
+    else:
+        for result in decision.results:
+            padding = " " * (10 - len(result.outcome))
+            say(f"{mark(result.outcome)}{padding} {result.policy}/{result.id}: {result.message}")
+        where = f" (entry {entry})" if entry is not None else ""
+        say(f"\n{mark(word)} for {stage}{where}")
+    raise SystemExit(0 if decision.allowed else 1)
