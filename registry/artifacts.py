@@ -29,6 +29,7 @@ from audit.errors import EnvironmentFailed, MalformedInput, NotFound, NotVerifie
 __all__ = ["ArtifactStore", "digest_of_file"]
 
 CHUNK = 1 << 20
+UNFINISHED = ".new-"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -99,6 +100,17 @@ class ArtifactStore:
                 if _DIGEST.fullmatch(folder.name + entry.name):
                     yield folder.name + entry.name
 
+    def strays(self) -> Iterator[Path]:
+        """Yield every file that is no artifact, sorted, as a path from the root.
+
+        A file that a writer has not finished (or was killed over) is no stray: it has no name yet, and no reader.
+        """
+        for path in sorted(self.root.rglob("*")):
+            parts = path.relative_to(self.root).parts
+            is_artifact = len(parts) == 3 and parts[0] == "sha256" and _DIGEST.fullmatch(parts[1] + parts[2])
+            if path.is_file() and not is_artifact and not path.name.startswith(UNFINISHED):
+                yield path.relative_to(self.root)
+
     def _holds(self, digest: str) -> bool:
         # Presence alone is no proof: a file that was damaged would make a later put a silent loss.
         path = self.path(digest)
@@ -112,7 +124,7 @@ class ArtifactStore:
         temporary: Path | None = None
         try:
             _make_folder(path.parent)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)
             temporary = Path(name)
             with os.fdopen(handle, "wb") as stream:
                 found = hashlib.sha256()

@@ -35,6 +35,17 @@ __all__ = ["clean_remote", "describe_code", "keep_source"]
 
 MOST_PATCH = 5_000_000
 _SECRETS = (".env", ".env.*", "*.pem", "*.key", "id_rsa", "id_ed25519")
+_LOCAL = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_DIR",
+        "GIT_INDEX_FILE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_WORK_TREE",
+    }
+)
 _LEFT_OUT = [f":(exclude,glob,top)**/{name}" for name in (".affidavit/**", *_SECRETS)]
 
 
@@ -121,17 +132,12 @@ def clean_remote(url: str) -> str | None:
 
 def _git(folder: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> bytes | None:
     """Run git and return its output, or None where it fails."""
-    command = [
-        "git",
-        "-C",
-        str(folder),
-        "-c",
-        "core.fsmonitor=false",
-        "-c",
-        "core.quotePath=false",
-        *arguments,
-    ]
-    environment = os.environ | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+    # The repository's hooks and monitors are other people's programs: asking a question must not run them.
+    settings = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "core.quotePath=false")
+    command = ["git", "-C", str(folder), *(part for value in settings for part in ("-c", value)), *arguments]
+    # Inside a git hook these name the hook's repository, not the one that holds `folder`.
+    environment = {name: value for name, value in os.environ.items() if name not in _LOCAL}
+    environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
     try:
         done = subprocess.run(
             command, capture_output=True, check=False, env=environment | dict(variables or {})

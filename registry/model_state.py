@@ -28,9 +28,11 @@ True
 import hashlib
 import re
 import struct
+import sys
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 from typing import Any, cast
 
 from audit.errors import MalformedInput
@@ -41,7 +43,9 @@ __all__ = ["MODEL_SCHEME", "VALUE_SCHEME", "class_path", "fingerprint_model", "f
 MODEL_SCHEME = "affidavit-model-v1"
 VALUE_SCHEME = "affidavit-value-v1"
 
-_DURATIONS = re.compile(r"refit_time_|(?:mean|std)_(?:fit|score)_time")
+_DURATIONS = re.compile(r"(?:mean|std)_(?:fit|score)_time")
+"""Keys of a search's `cv_results_` that hold measured durations."""
+
 _QUERY_COUNTERS = slice(7, 11)
 """Places of n_trims, n_leaves, n_splits, n_calls in the state of sklearn.neighbors' binary trees."""
 
@@ -61,7 +65,14 @@ def fingerprint_value(value: object) -> str:
 
 def class_path(value: object) -> str:
     """Return module and qualified name of an object's class."""
-    return f"{type(value).__module__}.{type(value).__qualname__}"
+    return f"{_module(type(value).__module__)}.{type(value).__qualname__}"
+
+
+def _module(name: str) -> str:
+    """Name the file that was run as a script as `import` would, so that both ways to run it say the same."""
+    if name == "__main__":
+        return Path(getattr(sys.modules[name], "__file__", None) or name).stem
+    return name.removeprefix("affidavit_target_")
 
 
 def _digest(value: object) -> str:
@@ -136,12 +147,7 @@ class _Walk:
         return self._object(value)
 
     def _mapping(self, tag: str, value: Mapping[object, object]) -> bytes:
-        pairs = [
-            self.visit(key) + self.visit(item)
-            for key, item in value.items()
-            if not (isinstance(key, str) and _DURATIONS.fullmatch(key))
-        ]
-        return _hash(tag, *sorted(pairs))
+        return _hash(tag, *sorted(self.visit(key) + self.visit(item) for key, item in value.items()))
 
     def _numpy(self, value: object) -> bytes | None:
         import numpy
@@ -187,7 +193,11 @@ class _Walk:
     def _object(self, value: object) -> bytes:
         name = class_path(value).encode()
         if _is_estimator(value) and isinstance(held := cast(Any, value).__getstate__(), dict):
-            state: dict[object, object] = {key: held[key] for key in held if key != "_sklearn_version"}
+            state: dict[object, object] = {
+                key: held[key] for key in held if key not in ("_sklearn_version", "refit_time_")
+            }
+            if isinstance(results := state.get("cv_results_"), dict):
+                state["cv_results_"] = {key: results[key] for key in results if not _DURATIONS.fullmatch(key)}
             return _hash("estimator", name, self._mapping("dict", state))
         try:
             reduced = value.__reduce_ex__(4)
@@ -250,7 +260,7 @@ def _qualified(value: type | types.FunctionType | types.BuiltinFunctionType) -> 
     owner = getattr(value, "__self__", None)
     if owner is not None and not isinstance(owner, types.ModuleType | type):
         raise MalformedInput(f"the bound method {name} cannot be fingerprinted")
-    return f"{value.__module__}.{name}".encode()
+    return f"{_module(value.__module__)}.{name}".encode()
 
 
 def _is_estimator(value: object) -> bool:

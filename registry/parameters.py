@@ -147,11 +147,7 @@ def to_json(name: str, value: object) -> Json:
     try:
         said = _to_json(name, value)
         encode([[[[[[[[said]]]]]]]])  # as deep as it will stand in a statement
-    except (
-        MalformedInput,
-        RecursionError,
-        ValueError,
-    ):  # nested too deeply, in a circle, or too long a number
+    except Exception:  # nested too deeply, in a circle, too long a number, or an object whose members raise
         return {"opaque": f"{type(value).__module__}.{type(value).__qualname__}"}
     return said
 
@@ -194,7 +190,10 @@ def from_json(value: Json) -> object:
 
 
 def recorded_parameters(steps: Iterable[JsonObject]) -> tuple[dict[str, object], list[str]]:
-    """Return the parameters of a recorded run as values keyed `step.NAME`, and the names that were not recorded."""
+    """Return the parameters of a recorded run as values keyed `step.NAME`, and the names that were not recorded.
+
+    A default that was not recorded is not missed: it stands in the recorded code, and the caller did not set it.
+    """
     values: dict[str, object] = {}
     missing: list[str] = []
     for step in steps:
@@ -203,7 +202,8 @@ def recorded_parameters(steps: Iterable[JsonObject]) -> tuple[dict[str, object],
             try:
                 values[address] = from_json(value)
             except MalformedInput:
-                missing.append(address)
+                if name in cast(list[Json], step.get("given", [name])):
+                    missing.append(address)
     return values, missing
 
 

@@ -112,7 +112,10 @@ def _table(value: object, artifacts: ArtifactStore) -> JsonObject:
 
 
 def _is_notable(value: object) -> bool:
-    return is_table(value) or is_model(value)
+    try:
+        return is_table(value) or is_model(value)
+    except Exception:  # a value's own code runs when it is looked at
+        return False
 
 
 def _is_flat(value: object) -> bool:

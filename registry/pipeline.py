@@ -64,11 +64,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step in its place: the steps it takes its inputs from, and the value of every parameter."""
+    """A step in its place: the steps it takes its inputs from, the value of every parameter, and which were given."""
 
     step: Step
     after: tuple[str, ...]
     parameters: Mapping[str, object]
+    given: tuple[str, ...] = ()
 
     def call(self, returned: Mapping[str, object]) -> object:
         """Call the step's function with what the steps before it returned."""
@@ -215,7 +216,8 @@ class Pipeline:
             if value is MISSING:
                 raise MalformedInput(self._unanswered(step, argument.name))
             values[argument.name] = value
-        return PlannedStep(step, after, values)
+        given = tuple(name for name in values if f"{step.name}.{name}" in assigned)
+        return PlannedStep(step, after, values, given)
 
     def _unanswered(self, step: Step, name: str) -> str:
         others = [other for other in self._steps if other != step.name]

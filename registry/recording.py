@@ -81,7 +81,7 @@ class Recording:
             self._name, "record", self._registry.artifacts, clock=self._clock, stopwatch=self._stopwatch
         )
         run.describe_code(self._file, None if self._file is None else str(self._file))
-        run.add_step(BLOCK, parameters=self._params)
+        run.add_step(BLOCK, parameters=self._params, given=self._params)
         run.find_sources(BLOCK, self._params)
         self._begun = self._stopwatch()
         self._run = run

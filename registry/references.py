@@ -45,10 +45,7 @@ class KeptArtifacts:
 
     def strays(self) -> Iterable[str]:
         """Yield the names of files in the store that are not artifacts."""
-        kept = {self.store.path(digest) for digest in self.store.digests()}
-        for path in sorted(self.store.root.rglob("*")):
-            if path.is_file() and path not in kept:
-                yield str(path.relative_to(self.store.root))
+        return self.store.strays()
 
     def _named_by_run(self, predicate: Mapping[str, Json]) -> Iterator[str]:
         moved = predicate.get("steps")

@@ -122,16 +122,10 @@ def _run_again(
     progress: Callable[[str], None] | None,
 ) -> JsonObject:
     checked_out = check_out(run, registry.artifacts, scratch / "code", places)
-    parameters: JsonObject = {}
-    for step in cast(list[JsonObject], run["steps"]):
-        for name, value in cast(JsonObject, step["parameters"]).items():
-            if isinstance(value, dict) and ("withheld" in value or "opaque" in value):
-                raise Impossible(f"the parameter {step['name']}.{name} was not recorded")
-            parameters[f"{step['name']}.{name}"] = value
     result = scratch / "run.json"
     job: JsonObject = {
         "target": checked_out.target,
-        "parameters": parameters,
+        "parameters": _parameters(run),
         "artifacts": str(scratch / "artifacts"),
         "result": str(result),
     }
@@ -139,6 +133,19 @@ def _run_again(
     if not result.is_file():
         raise Impossible("the rerun ended without a result")
     return resolve_run(cast(JsonObject, decode(result.read_bytes())), ArtifactStore(scratch / "artifacts"))
+
+
+def _parameters(run: JsonObject) -> JsonObject:
+    """Return the recorded parameters as they were written; those that were never written must be defaults."""
+    parameters: JsonObject = {}
+    for step in cast(list[JsonObject], run["steps"]):
+        given = cast(list[Json], step.get("given") or [])
+        for name, value in cast(JsonObject, step["parameters"]).items():
+            if not (isinstance(value, dict) and ("withheld" in value or "opaque" in value)):
+                parameters[f"{step['name']}.{name}"] = value
+            elif name in given:
+                raise Impossible(f"the parameter {step['name']}.{name} was not recorded")
+    return parameters
 
 
 def _run_job(

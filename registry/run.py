@@ -120,18 +120,23 @@ class RunRecorder:
         kind: str = "step",
         source: str | None = None,
         parameters: Mapping[str, object] | None = None,
+        given: Iterable[str] = (),
         after: Iterable[str] = (),
         status: str = "succeeded",
     ) -> JsonObject:
-        """Add a step and return its row, which the caller completes."""
-        given = dict(parameters or {})
-        seeds = [given[name] for name in ("seed", "random_state") if _is_whole(given.get(name))]
+        """Add a step and return its row, which the caller completes.
+
+        `given` names the parameters that the caller set; the others have the defaults that stand in the code.
+        """
+        values = dict(parameters or {})
+        seeds = [values[name] for name in ("seed", "random_state") if _is_whole(values.get(name))]
         row: JsonObject = {
             "name": name,
             "kind": kind,
             "source": source,
             "status": status,
-            "parameters": {key: to_json(key, value) for key, value in given.items()},
+            "parameters": {key: to_json(key, value) for key, value in values.items()},
+            "given": list[Json](given),
             "seed": to_json("seed", seeds[0]) if seeds else None,
             "duration_s": None,
             "after": list[Json](after),
@@ -254,6 +259,7 @@ class RunRecorder:
             kind=step.kind,
             source=keep_source(step.function, self.artifacts),
             parameters=planned.parameters,
+            given=planned.given,
             after=planned.after,
             status=status,
         )

@@ -177,7 +177,7 @@ def _ticks(reach: tuple[float, float], most: int) -> list[float]:
     """Choose round ticks that enclose the reach, at most `most` steps apart; decimal, so that none is 0.30000004."""
     low, high = Decimal(f"{reach[0]:.6f}"), Decimal(f"{reach[1]:.6f}")
     if high - low < Decimal("0.02"):
-        low, high = low - Decimal("0.02"), high + Decimal("0.02")
+        low, high = low - Decimal("0.02"), max(high, min(high + Decimal("0.02"), Decimal(1)))
     exponent = (high - low).adjusted() - 1
     while True:
         for base in (1, 2, 5):

@@ -78,10 +78,9 @@ def figure(text: str | None, places: int = 3) -> str:
         return text
     if not exact.is_finite():
         return text
-    digits = places
-    if exact and abs(exact) < Decimal(1).scaleb(-places):
-        digits = min(1 - exact.adjusted(), 12)
-    rounded = exact.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN)
+    rounded = exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
+    if exact and not rounded:
+        rounded = exact.quantize(Decimal(1).scaleb(-min(1 - exact.adjusted(), 12)), rounding=ROUND_HALF_EVEN)
     if not rounded:
         rounded = abs(rounded)
     return f"{rounded:,f}".replace("-", MINUS)
@@ -126,7 +125,12 @@ def bytes_of(size: int | None) -> str:
 
 def seconds(text: str | None) -> str:
     """Write a duration given in seconds."""
-    return UNKNOWN if text is None else f"{figure(text, 2)}\N{NO-BREAK SPACE}s"
+    if text is None:
+        return UNKNOWN
+    length = number(text)
+    if length is not None and 0 < length < 0.001:
+        return "<\N{NO-BREAK SPACE}0.001\N{NO-BREAK SPACE}s"
+    return f"{figure(text)}\N{NO-BREAK SPACE}s"
 
 
 def instant(text: str | None) -> str:

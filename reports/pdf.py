@@ -148,12 +148,14 @@ def _library() -> Any:
 
 
 def _listen() -> list[str]:
-    """Collect what WeasyPrint complains of: a glyph or an image that is missing, a style it does not know."""
+    """Collect what would keep the file from conforming: errors, and the warning that a glyph is missing."""
     told: list[str] = []
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            told.append(record.getMessage())
+            message = record.getMessage()
+            if record.levelno >= logging.ERROR or ".notdef" in message:
+                told.append(message)
 
     logger = logging.getLogger("weasyprint")
     logger.handlers = [Collector(level=logging.WARNING)]

@@ -87,6 +87,14 @@ def test_digests_are_sorted_and_pass_over_strangers(store: ArtifactStore) -> Non
     assert list(store.digests()) == digests
 
 
+def test_what_is_no_artifact_is_a_stray_but_a_file_in_the_making_is_not(store: ArtifactStore) -> None:
+    folder = store.path(store.put(b"x")).parent
+    (folder / ".new-abc").write_bytes(b"half")
+    (folder / "README").write_bytes(b"stranger")
+    (store.root / "notes.txt").write_bytes(b"stranger")
+    assert [path.name for path in store.strays()] == ["notes.txt", "README"]
+
+
 def test_an_empty_store_has_no_digests_and_makes_no_folder(store: ArtifactStore) -> None:
     assert list(store.digests()) == []
     assert not store.root.exists()

@@ -154,6 +154,25 @@ def test_a_renamed_file_is_one_change(repository: Path, store: ArtifactStore) ->
     assert "renamed.py" in patch_of(described, store)
 
 
+def test_a_hooks_variables_do_not_point_elsewhere(
+    repository: Path, store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = git(repository, "rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "elsewhere" / "index"))
+    assert describe_code(repository, store)["commit"] == commit
+
+
+def test_the_repositorys_hooks_do_not_run(repository: Path, store: ArtifactStore, tmp_path: Path) -> None:
+    hook = repository / ".git" / "hooks" / "post-index-change"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    hook.chmod(0o755)
+    (repository / "new.py").write_text("x = 1\n")
+    assert describe_code(repository, store)["patch"] is not None
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_change_inside_a_submodule_is_noted(repository: Path, store: ArtifactStore, tmp_path: Path) -> None:
     outer = tmp_path / "outer"
     outer.mkdir()

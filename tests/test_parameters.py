@@ -165,6 +165,14 @@ def test_an_unknown_object_is_recorded_by_its_type_alone() -> None:
     assert to_json("x", object()) == {"opaque": "builtins.object"}
 
 
+def test_an_object_whose_members_raise_is_opaque() -> None:
+    class Hostile:
+        def __getattribute__(self, name: str) -> object:
+            raise RuntimeError(name)
+
+    assert "opaque" in str(to_json("x", Hostile()))
+
+
 def test_a_value_that_no_statement_can_hold_is_opaque() -> None:
     circle: list[object] = []
     circle.append(circle)
@@ -214,3 +222,8 @@ def test_parameters_of_a_recorded_run_come_back_with_the_names_that_were_not_rec
 def test_a_short_list_of_names_is_shown_where_none_is_near() -> None:
     assert did_you_mean("zzz", ["a", "b"]) == ": there are a, b"
     assert did_you_mean("zzz", []) == ""
+
+
+def test_a_default_that_was_not_recorded_is_not_missed() -> None:
+    step: dict[str, object] = {"name": "load", "parameters": {"how": {"opaque": "x.Y"}, "n": 1}, "given": []}
+    assert recorded_parameters([step]) == ({"load.n": 1}, [])  # type: ignore[list-item]

@@ -108,9 +108,15 @@ def test_a_named_tuple_that_holds_tables_names_its_parts() -> None:
     assert names(pair(TABLE, TABLE)) == ["split.train", "split.test"]
 
 
-@pytest.mark.parametrize("value", [TABLE, 3, {}, {1: TABLE}, [1, 2], dict.fromkeys(map(str, range(1000)), 1)])
+@pytest.mark.parametrize(
+    "value", [TABLE, 3, {}, {1: TABLE}, [1, 2], [object()], dict.fromkeys(map(str, range(1000)), 1)]
+)
 def test_everything_else_is_one_part(value: object) -> None:
     assert names(value) == ["split"]
+
+
+def test_a_list_of_what_cannot_be_looked_at_is_one_part() -> None:
+    assert names([Hostile()]) == ["split"]
 
 
 def test_a_model_that_learned_nothing_is_no_fitted_one() -> None:

@@ -19,7 +19,10 @@ from reports.html import render
 from tests import report_example as made
 
 TITLE = "Model card of mortgage@1"
-PAGE = "<!DOCTYPE html><html lang='en'><head><title>t</title><style>{style}</style></head><body><h1>{body}</h1></body></html>"
+PAGE = (
+    "<!DOCTYPE html><html lang='en'><head><title>t</title><style>{style}</style></head>"
+    "<body><h1>{body}</h1></body></html>"
+)
 FONTS = (
     '@font-face { font-family: "IBM Plex Sans"; src: url("affidavit-package:fonts/IBMPlexSans-Regular.ttf") }'
     '@font-face { font-family: "DejaVu Sans"; src: url("affidavit-package:fonts/DejaVuSans.ttf") }'
@@ -89,7 +92,7 @@ def test_the_file_names_itself_and_its_time_from_the_ledger(card: bytes) -> None
     reader = pypdf.PdfReader(BytesIO(card))
     assert reader.metadata is not None
     assert reader.metadata.title == TITLE
-    assert reader.metadata["/CreationDate"].startswith("D:20261123093000")
+    assert str(reader.metadata["/CreationDate"]).startswith("D:20261123093000")
 
 
 def test_the_file_is_tagged_and_says_its_language(card: bytes) -> None:
@@ -146,12 +149,12 @@ def test_a_library_that_is_missing_is_named_with_the_line_that_installs_it(
     monkeypatch.delitem(sys.modules, "weasyprint", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
     with pytest.raises(
-        EnvironmentFailed, match="apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+        EnvironmentFailed, match=r"apt-get install libpango-1\.0-0 libpangoft2-1\.0-0 libharfbuzz-subset0"
     ):
         pdf._library()
 
 
 def test_a_drawing_process_that_dies_is_an_environment_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(EnvironmentFailed, match="failed"):
         drawn(page("x"))

@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import pandas as pd
 import pytest
-from lending_pipeline import FEATURES, applications
 from sklearn.linear_model import LogisticRegression
 
 from audit.canonical import encode
@@ -14,6 +13,7 @@ from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.recording import Recording
 from registry.run import RunResult
+from tests.lending_pipeline import FEATURES, applications
 
 
 @dataclass

@@ -8,7 +8,6 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pytest
-from lending_pipeline import FEATURES, applications, lending
 from sklearn.linear_model import LogisticRegression
 
 from audit.canonical import encode
@@ -17,8 +16,10 @@ from registry.artifacts import ArtifactStore
 from registry.model_file import load_model
 from registry.parameters import recorded_parameters
 from registry.pipeline import Pipeline
+from registry.recording import record
 from registry.run import RunResult, run_pipeline
 from registry.run_predicate import MOST_BYTES, artifacts_named, resolve, resolve_steps
+from tests.lending_pipeline import FEATURES, applications, lending
 
 
 @pytest.fixture
@@ -52,6 +53,7 @@ def test_a_run_records_steps_parameters_data_model_and_evaluation(store: Artifac
     assert rows["load"]["parameters"] == {"source": "", "n": 200, "seed": 7}
     assert rows["load"]["seed"] == 7
     assert rows["model"]["parameters"] == {"C": {"decimal": "2.0"}}
+    assert (rows["load"]["given"], rows["model"]["given"]) == ([], ["C"])
     assert rows["model"]["after"] == ["split"]
     assert [part["name"] for part in rows["model"]["inputs"]] == ["split.train", "split.test"]
     assert rows["evaluation"]["kind"] == "evaluate"
@@ -340,3 +342,53 @@ def test_every_artifact_in_the_store_is_named_by_the_run(count: int, store: Arti
 def test_every_artifact_of_a_whole_run_is_named(store: ArtifactStore) -> None:
     result = run(lending(), store)
     assert set(artifacts_named(result.predicate, store)) == set(store.digests())
+
+
+class Kept:
+    """Stands for a registry: it keeps what is recorded."""
+
+    def __init__(self, artifacts: ArtifactStore) -> None:
+        self.artifacts = artifacts
+        self.results: list[RunResult] = []
+
+    def record_run(self, result: RunResult) -> str:
+        self.results.append(result)
+        return "entry"
+
+
+@pytest.fixture
+def kept(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> Kept:
+    found = Kept(store)
+    monkeypatch.setattr("registry.registry.open_registry", lambda path: found)
+    return found
+
+
+def test_a_pipeline_runs_and_records_itself_from_python(kept: Kept) -> None:
+    pipeline = lending()
+    assert cast(object, pipeline.run(n=100)) == "entry"
+    [result] = kept.results
+    assert steps(result)["load"]["parameters"]["n"] == 100
+    assert "lending_pipeline.py" in str(cast(dict[str, Any], result.predicate["code"])["target"])
+
+
+def test_a_failure_is_recorded_before_it_is_raised(kept: Kept) -> None:
+    error = ValueError("no")
+    pipeline = Pipeline("failing")
+
+    @pipeline.step
+    def load() -> None:
+        raise error
+
+    with pytest.raises(ValueError, match="no") as caught:
+        pipeline.run()
+    assert caught.value is error
+    assert kept.results[0].predicate["status"] == "failed"
+
+
+def test_record_opens_the_ledger_and_names_the_file_it_stands_in(kept: Kept) -> None:
+    with record("lending", params={"C": 1.0}) as run:
+        run.data("numbers", [1, 2])
+    assert run.entry == "entry"
+    code = cast(dict[str, Any], kept.results[0].predicate["code"])
+    assert str(code["target"]).endswith("test_run.py")
+    assert kept.artifacts.get(code["source"]) == Path(__file__).read_bytes()

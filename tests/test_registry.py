@@ -1,0 +1,208 @@
+from pathlib import Path
+
+import pytest
+
+from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted
+from registry.policy import load, packaged
+from registry.registry import Registry, open_ledger
+from tests.small_registry import new_registry, run_result
+
+MEANING = "Reviewed data, method and bias"
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return new_registry(tmp_path)
+
+
+def sign_for(registry: Registry, ref: str, stage: str = "production") -> None:
+    for name in ("validator", "approver"):
+        registry.approve(ref, stage, key=name, role=name, meaning=MEANING)
+
+
+def test_a_run_that_succeeds_becomes_the_next_version(registry: Registry) -> None:
+    recorded = [registry.record_run(run_result(registry, auc=auc)) for auc in (0.7, 0.8)]
+    assert [r.version for r in recorded] == [1, 2]
+
+
+def test_a_run_that_failed_is_an_entry_and_no_version(registry: Registry) -> None:
+    recorded = registry.record_run(run_result(registry, status="failed"))
+    assert (recorded.version, recorded.entry.kind) == (None, "run")
+
+
+def test_a_failed_run_leaves_no_gap_in_the_versions(registry: Registry) -> None:
+    for status in ("succeeded", "failed", "succeeded"):
+        last = registry.record_run(run_result(registry, status=status))
+    assert last.version == 2
+
+
+def test_versions_are_numbered_for_each_model_by_itself(registry: Registry) -> None:
+    registry.record_run(run_result(registry, "credit"))
+    assert registry.record_run(run_result(registry, "fraud")).version == 1
+
+
+@pytest.mark.parametrize(
+    ("ref", "sentence"),
+    [
+        ("credit", "write NAME@VERSION"),
+        ("fraud@1", "its models are credit"),
+        ("credit@9", "its versions are 1 to 1"),
+        ("credit@production", "none of its versions is in a stage yet"),
+    ],
+)
+def test_a_reference_that_leads_nowhere_says_what_there_is(
+    registry: Registry, ref: str, sentence: str
+) -> None:
+    registry.record_run(run_result(registry))
+    with pytest.raises((MalformedInput, NotFound), match=sentence):
+        registry.find(ref)
+
+
+def test_a_version_with_both_signatures_is_promoted_and_found_by_its_stage(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    sign_for(registry, "credit@1")
+    _, decision = registry.promote("credit@1", "production", key="approver")
+    assert decision.allowed
+    assert registry.find("credit@production").version == 1
+
+
+def test_a_version_without_signatures_is_refused_and_the_refusal_is_an_entry(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    entry, decision = registry.promote("credit@latest", "production", key="approver")
+    assert not decision.allowed
+    assert entry.statement.text("decision") == "refused"
+
+
+def test_the_outcome_of_every_rule_stands_in_the_decision(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    entry, _ = registry.promote("credit@1", "production", key="approver")
+    rules = entry.statement.predicate["rules"]
+    assert isinstance(rules, list)
+    assert len(rules) == len(packaged("baseline").rules)
+
+
+def test_who_recorded_the_run_cannot_approve_it(registry: Registry) -> None:
+    grant = registry.keys.public("scientist")
+    registry.ledger.grant("scientist", grant, ("recorder", "approver"), "Ana", by=registry.signer("admin"))
+    registry.record_run(run_result(registry))
+    with pytest.raises(NotPermitted, match="cannot approve it"):
+        registry.approve("credit@1", "production", key="scientist", role="approver", meaning=MEANING)
+
+
+def test_the_same_person_with_another_key_cannot_approve_either(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    second = registry.keys.create("second", b"").public
+    registry.ledger.grant("second", second, ("approver",), "scientist person", by=registry.signer("admin"))
+    with pytest.raises(NotPermitted, match="cannot approve it"):
+        registry.approve("credit@1", "production", key="second", role="approver", meaning=MEANING)
+
+
+def test_a_role_that_the_key_does_not_hold_cannot_be_claimed(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    with pytest.raises(NotPermitted, match="does not hold the role approver"):
+        registry.approve("credit@1", "production", key="validator", role="approver", meaning=MEANING)
+
+
+def test_an_approval_needs_a_meaning(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    with pytest.raises(MalformedInput, match="states its meaning"):
+        registry.approve("credit@1", "production", key="validator", role="validator", meaning=" ")
+
+
+def test_approvals_given_under_other_policies_no_longer_count(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    sign_for(registry, "credit@1")
+    registry.adopt("production", (packaged("baseline"), packaged("lending")))
+    assert registry.gather("credit@1", "production").evidence.approvals == ()
+
+
+def test_approvals_for_one_stage_do_not_count_for_another(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    sign_for(registry, "credit@1", "staging")
+    assert registry.gather("credit@1", "production").evidence.approvals == ()
+
+
+def test_approvals_of_one_version_do_not_count_for_another(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    registry.record_run(run_result(registry, auc=0.7))
+    sign_for(registry, "credit@1")
+    assert registry.gather("credit@2", "production").evidence.approvals == ()
+
+
+def test_a_rejection_after_the_approvals_refuses(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    sign_for(registry, "credit@1")
+    registry.approve(
+        "credit@1", "production", key="validator", role="validator", meaning="Found a leak", verdict="reject"
+    )
+    _, decision = registry.promote("credit@1", "production", key="approver")
+    assert not decision.allowed
+
+
+def test_a_rollback_returns_to_the_version_before(registry: Registry) -> None:
+    for auc in (0.7, 0.8):
+        version = registry.record_run(run_result(registry, auc=auc)).version
+        sign_for(registry, f"credit@{version}")
+        registry.promote(f"credit@{version}", "production", key="approver")
+    registry.rollback("credit", "production", key="approver", reason="drift")
+    assert registry.find("credit@production").version == 1
+
+
+def test_a_rollback_with_nothing_before_it_says_so(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    with pytest.raises(NotFound, match="no other version"):
+        registry.rollback("credit", "production", key="approver", reason="drift")
+
+
+def test_an_unknown_stage_names_those_that_there_are(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    with pytest.raises(NotFound, match="its stages are production, staging"):
+        registry.gather("credit@1", "live")
+
+
+def test_a_decision_on_evidence_that_changed_meanwhile_writes_nothing(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.record_run(run_result(registry))
+    gather, before = registry.gather, registry.ledger.head().size
+
+    def gather_and_be_overtaken(ref: str, stage: str) -> object:
+        gathered = gather(ref, stage)
+        monkeypatch.setattr(registry, "gather", gather)
+        registry.approve(ref, stage, key="validator", role="validator", meaning=MEANING)
+        return gathered
+
+    monkeypatch.setattr(registry, "gather", gather_and_be_overtaken)
+    with pytest.raises(Conflict, match="try again"):
+        registry.promote("credit@1", "production", key="approver")
+    assert registry.ledger.head().size == before + 1
+
+
+def test_a_key_without_the_role_is_told_what_it_takes(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    with pytest.raises(NotPermitted, match="that takes the role approver, it holds validator"):
+        registry.promote("credit@1", "production", key="validator")
+
+
+def test_a_ledger_opened_by_its_path_appends_and_verifies(registry: Registry) -> None:
+    ledger = open_ledger(str(registry.home.folder))
+    assert ledger.origin == "test.example/models"
+    assert ledger.verify()
+
+
+def test_a_policy_from_a_file_guards_a_stage_and_is_kept_as_an_artifact(
+    registry: Registry, tmp_path: Path
+) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_bytes(packaged("baseline").text.replace(b"name: baseline", b"name: own"))
+    registry.adopt("production", (load(file),))
+    assert [p.name for p in registry.policies("production")] == ["own"]
+
+
+def test_the_log_names_every_entry_whose_artifact_is_gone(registry: Registry) -> None:
+    recorded = registry.record_run(run_result(registry))
+    digest = recorded.entry.statement.subjects[0].sha256
+    registry.artifacts.path(digest).unlink()
+    step = registry.ledger.verify().steps[6]
+    assert step.status == "failed"
+    assert step.entries == (recorded.entry.seq,)
