@@ -45,7 +45,7 @@ class KeptArtifacts:
 
     def strays(self) -> Iterable[str]:
         """Yield the names of files in the store that are not artifacts."""
-        return self.store.strays()
+        return map(str, self.store.strays())
 
     def _named_by_run(self, predicate: Mapping[str, Json]) -> Iterator[str]:
         moved = predicate.get("steps")
