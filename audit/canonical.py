@@ -83,7 +83,8 @@ def _check(value: object, depth: int) -> None:
         _check_text(cast(str, value))
     elif kind is int:
         if abs(cast(int, value)) > MOST_INTEGER:
-            raise MalformedInput(f"the integer {value} is beyond 2^53-1: write it as text")
+            # Its digits are not shown: Python itself refuses to write out very long integers.
+            raise MalformedInput("an integer is beyond 2^53-1: write it as text")
     elif kind is list:
         for item in cast(list[object], value):
             _check(item, depth + 1)

@@ -9,14 +9,14 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from audit.errors import MalformedInput
+from audit.errors import MalformedInput, NotVerified
 from audit.keys import Signer
 from audit.merkle import HASH_SIZE
 from audit.note import Note, VerifierKey, sign_note
 
 __all__ = ["Checkpoint", "check_origin", "open_checkpoint", "sign_checkpoint"]
 
-_SIZE = re.compile(r"0|[1-9]\d{0,18}")
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Checkpoint:
     def parse(cls, text: str) -> "Checkpoint":
         """Read a note's text; raise `MalformedInput`."""
         lines = text.split("\n")
-        if len(lines) < 4 or not lines[0] or "" in lines[:-1] or _SIZE.fullmatch(lines[1]) is None:
+        if len(lines) < 4 or lines[-1] or "" in lines[:-1] or _SIZE.fullmatch(lines[1]) is None:
             raise MalformedInput("a checkpoint has the lines origin, size and root hash")
         try:
             root = base64.b64decode(lines[2], validate=True)
@@ -55,7 +55,10 @@ def open_checkpoint(data: bytes, key: VerifierKey) -> Checkpoint:
     """Read and verify a checkpoint; raise `MalformedInput` or `NotVerified`."""
     note = Note.parse(data)
     note.verify([key])
-    return Checkpoint.parse(note.text)
+    checkpoint = Checkpoint.parse(note.text)
+    if checkpoint.origin != key.name:
+        raise NotVerified(f"the checkpoint is of the ledger {checkpoint.origin!r}, not of {key.name!r}")
+    return checkpoint
 
 
 def check_origin(origin: str) -> str:

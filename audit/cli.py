@@ -81,9 +81,9 @@ def verify(
     log_key: Path | None,
     as_json: bool,
 ) -> None:
-    """Verify the whole ledger: everything is recomputed.
+    """Verify the whole ledger.
 
-    With FILE, say besides which entries are about exactly these files. Checking a report or a bundle without its
+    Everything is recomputed from the records, in eight numbered steps. With FILE, say besides which entries are about exactly these files. Checking a report or a bundle without its
     ledger is not part of this version.
     """
     from audit.note import VerifierKey
@@ -122,7 +122,11 @@ def verify(
 @json_option
 @click.pass_obj
 def checkpoint(opened: Open, output: Path | None, as_json: bool) -> None:
-    """Print the signed tree head, to keep where the ledger's keepers cannot reach."""
+    """Print the signed head of the ledger.
+
+    Keep it where the keepers of the ledger cannot reach: `affidavit verify --checkpoint` then shows a tail that was
+    cut off, or a history that was signed anew.
+    """
     opened_ledger = opened().ledger
     head = opened_ledger.head()
     if output is not None:
@@ -161,7 +165,10 @@ def key() -> None:
 @json_option
 @click.pass_obj
 def key_create(opened: Open, name: str, algorithm: str, as_json: bool) -> None:
-    """Make a key; it may say nothing until it is granted a role."""
+    """Make a key; it holds no role yet.
+
+    It may say nothing until `affidavit key grant` gives it one.
+    """
     from audit.keys import Algorithm
 
     here = opened()
@@ -179,7 +186,7 @@ def key_create(opened: Open, name: str, algorithm: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def key_list(opened: Open, as_json: bool) -> None:
-    """List the keys that the ledger knows, their roles and holders."""
+    """List the keys, their roles and holders."""
     here = opened()
     rows = [
         {
@@ -230,7 +237,10 @@ def key_grant(
     as_key: str | None,
     as_json: bool,
 ) -> None:
-    """Give a key its roles from the next entry on, in place of those it had."""
+    """Give a key its roles.
+
+    They hold from the next entry on, in place of those it had.
+    """
     from audit.keys import PublicKey
 
     here = opened()
@@ -257,7 +267,10 @@ def key_grant(
 def key_revoke(
     opened: Open, name: str, reason: str, suspect_since: int | None, as_key: str | None, as_json: bool
 ) -> None:
-    """Take a key's roles from the next entry on."""
+    """Take a key's roles away.
+
+    From the next entry on it may say nothing; what it said before stays.
+    """
     here = opened()
     grant = here.ledger.trust().named(name)
     entry = here.ledger.revoke(grant.keyid, reason, suspect_since, by=here.signer_for("key-revoke", as_key))
@@ -276,7 +289,10 @@ def ledger() -> None:
 @json_option
 @click.pass_obj
 def ledger_rebuild(opened: Open, as_json: bool) -> None:
-    """Throw the catalogue's tables away and learn them again from the entries."""
+    """Learn the catalogue again.
+
+    Its tables are thrown away and learned anew from the entries.
+    """
     count = opened().ledger.rebuild()
     if as_json:
         print_json({"entries": count})

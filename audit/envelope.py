@@ -75,6 +75,8 @@ class Envelope:
 
     def verify(self, key_for: Callable[[str], PublicKey]) -> None:
         """Verify every signature; `key_for` gives the key of a key id. Raise `NotVerified` on the first bad one."""
+        if not self.signatures:
+            raise NotVerified("the envelope is signed by nobody")
         message = pae(PAYLOAD_TYPE, self.payload)
         for signature in self.signatures:
             if not key_for(signature.keyid).verify(signature.sig, message):

@@ -18,7 +18,8 @@ SALT_BYTES = 32
 
 def commitment(salt: bytes, name: str) -> str:
     """Commit to a holder's name: HMAC-SHA256(salt, name in UTF-8) in hexadecimal."""
-    return hmac.new(salt, name.encode("utf-8"), hashlib.sha256).hexdigest()
+    # A name that was read from a damaged table may hold bytes that are not UTF-8: they go in as they are.
+    return hmac.new(salt, name.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
 
 
 def check_holder(name: str) -> str:

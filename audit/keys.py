@@ -93,7 +93,16 @@ class PublicKey:
             spki = base64.b64decode(text, validate=True)
         except ValueError:
             raise MalformedInput("a public key in a statement is base64 of its DER bytes") from None
-        return cls.parse(spki)
+        key = cls.parse(spki)
+        if key.base64() != text:
+            raise MalformedInput("base64 with bits after its end is refused: it has more than one spelling")
+        return key
+
+    @classmethod
+    def of_raw(cls, raw: bytes) -> "PublicKey":
+        """Wrap the 32 bytes of an Ed25519 key."""
+        key = Ed25519PublicKey.from_public_bytes(raw)
+        return cls(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
     @classmethod
     def parse_pem(cls, pem: bytes) -> "PublicKey":

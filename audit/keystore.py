@@ -21,7 +21,7 @@ from pathlib import Path
 
 from asn1crypto import algos, core, keys, pem
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
@@ -33,7 +33,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotFound
+from audit.errors import EnvironmentFailed, MalformedInput, NotFound
 from audit.keys import Algorithm, LocalSigner, PrivateKey, PublicKey, new_private_key
 
 __all__ = ["ROUNDS", "KeyStore", "Passphrase", "decrypt_pem", "encrypt_pem"]
@@ -52,26 +52,41 @@ class KeyStore:
     folder: Path
 
     def names(self) -> list[str]:
-        """Names of the private keys here, sorted."""
-        return sorted(path.stem for path in self.folder.glob("*.pem"))
+        """Names of the keys here, sorted; files that are no pair of ours are passed over."""
+        named = (path for path in self.folder.glob("*.pem") if _NAME.fullmatch(path.stem))
+        return sorted(path.stem for path in named if path.with_name(f"{path.stem}.pub").is_file())
 
     def create(self, name: str, passphrase: bytes, algorithm: Algorithm = "ed25519") -> LocalSigner:
         """Make a key and write both its files; an existing name is refused."""
-        self._path(name)
+        path, public_path = self._path(name), self.folder / f"{name}.pub"
+        for taken in (path, public_path):
+            if taken.exists():
+                raise MalformedInput(f"{taken} exists: a key file is never overwritten, choose another name")
         private = new_private_key(algorithm)
         signer = LocalSigner(private)
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_new(self._path(name), encrypt_pem(private, passphrase), 0o600)
-        _write_new(self.folder / f"{name}.pub", signer.public.pem(), 0o644)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write_new(path, encrypt_pem(private, passphrase), 0o600)
+            _write_new(public_path, signer.public.pem(), 0o644)
+            _sync_folder(self.folder)
+        except OSError as error:
+            raise EnvironmentFailed(
+                f"the key {name!r} cannot be kept in {self.folder}: {error.strerror}"
+            ) from None
         return signer
 
     def public(self, name: str) -> PublicKey:
         """Read a public key by the name of its file."""
         self._path(name)
         path = self.folder / f"{name}.pub"
-        if not path.exists():
-            raise NotFound(f"there is no key named {name!r} in {self.folder}: {self._known()}")
-        return PublicKey.parse_pem(path.read_bytes())
+        try:
+            return PublicKey.parse_pem(path.read_bytes())
+        except FileNotFoundError:
+            raise NotFound(f"there is no key named {name!r} in {self.folder}: {self._known()}") from None
+        except OSError as error:
+            raise EnvironmentFailed(f"the key file {path} cannot be read: {error.strerror}") from None
+        except MalformedInput as error:
+            raise MalformedInput(f"the key file {path}: {error}") from None
 
     def open(self, name: str, passphrase: Passphrase) -> LocalSigner:
         """Read a private key; a wrong passphrase or a file that others can read is one clear error."""
@@ -142,30 +157,44 @@ def decrypt_pem(data: bytes, passphrase: bytes) -> PrivateKey:
         private = load_pem_private_key(data, passphrase or None)
     except TypeError:
         raise MalformedInput(
-            "it is encrypted: give its passphrase at the prompt or in AFFIDAVIT_PASSPHRASE"
+            "it is not encrypted, and a passphrase was given"
+            if passphrase
+            else "it is encrypted: give its passphrase at the prompt or in AFFIDAVIT_PASSPHRASE"
         ) from None
-    except Exception as error:
-        if isinstance(error, AffidavitError):
-            raise
+    except Exception:
+        # What cryptography and OpenSSL raise on a damaged file is not one class, and their words help nobody.
         reason = (
             "the passphrase is wrong, or the file is damaged"
             if passphrase
             else "the file is not a PKCS#8 key"
         )
         raise MalformedInput(reason) from None
-    if not isinstance(private, Ed25519PrivateKey | EllipticCurvePrivateKey):
-        raise MalformedInput("a key is Ed25519 or ECDSA on P-256, no other algorithm is accepted")
-    return private
+    if isinstance(private, Ed25519PrivateKey):
+        return private
+    if isinstance(private, EllipticCurvePrivateKey) and isinstance(private.curve, SECP256R1):
+        return private
+    raise MalformedInput("a key is Ed25519 or ECDSA on P-256, no other algorithm is accepted")
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
+    """Write a file that is not there yet: whole and durable, or not at all."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
         raise MalformedInput(f"{path} exists: a key file is never overwritten, choose another name") from None
-    except OSError as error:
-        raise EnvironmentFailed(f"the key file {path} cannot be written: {error.strerror}") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink()
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -12,18 +12,20 @@ Rules:
 """
 
 import os
+import re
 import time as clocks
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from audit import tables
 from audit.canonical import JsonObject
 from audit.checkpoint import Checkpoint, check_origin, sign_checkpoint
 from audit.envelope import Envelope, sign
-from audit.errors import Conflict, MalformedInput, NotFound
+from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted
 from audit.follower import Artifacts, Follower
 from audit.holders import SALT_BYTES, check_holder, commitment
 from audit.keys import PublicKey, Signer
@@ -39,6 +41,7 @@ from audit.verify import verify_ledger
 __all__ = ["Head", "Ledger", "Within", "create_ledger"]
 
 Within = Callable[[Connection], None]
+_HASH_START = re.compile(r"[0-9a-f]{8,64}")
 _KEY_KINDS = ("genesis", "key-grant", "key-revoke")
 
 
@@ -117,16 +120,20 @@ class Ledger:
 
     def entry(self, seq: int) -> Entry:
         """Read one entry by its sequence number; `NotFound` beyond the end."""
-        with tables.failures(), self.engine.connect() as connection:
-            record = connection.execute(
-                select(tables.records.c.record).where(tables.records.c.seq == seq)
-            ).scalar()
+        record = None
+        if 0 <= seq < 2**63:  # what SQLite can be asked for
+            with tables.failures(), self.engine.connect() as connection:
+                record = connection.execute(
+                    select(tables.records.c.record).where(tables.records.c.seq == seq)
+                ).scalar()
         if record is None:
             raise NotFound(f"this ledger has no entry {seq}: `affidavit log` lists its entries")
         return parse_record(bytes(record))
 
     def find(self, prefix: str) -> Entry:
-        """Read one entry by the start of its leaf hash (8 digits or more)."""
+        """Read one entry by the start of its leaf hash (8 digits or more); `NotFound` when none or several match."""
+        if _HASH_START.fullmatch(prefix.lower()) is None:
+            raise MalformedInput(f"{prefix!r} is not the start of a hash: give 8 to 64 hexadecimal digits")
         column = func.lower(func.hex(tables.records.c.leaf_hash))
         with tables.failures(), self.engine.connect() as connection:
             rows = connection.execute(
@@ -174,6 +181,8 @@ class Ledger:
         within: Within | None = None,
     ) -> list[Entry]:
         """Sign statements and append them together: one checkpoint, all of them or none."""
+        if not statements:
+            return []
         said = [self._sign(s, signer or self._default_signer(s.kind), role) for s in statements]
         log_signer = self._open_log_signer()
         with tables.writing(self.engine) as connection:
@@ -280,8 +289,10 @@ class Ledger:
             leaf = leaf_hash(record)
             changed.update({(level, number): hashes for level, number, hashes in edge_tiles.append(leaf)})
             edge.tree, edge.last_leaf = edge.tree.append(leaf), leaf.hex()
-            connection.execute(tables.records.insert().values(**index_columns(entry)))
+            _insert(connection, entry)
             entries.append(entry)
+        if trust.log != VerifierKey(self.origin if before else entries[0].log, log_signer.public.raw):
+            raise NotPermitted("the log key at hand is not the one that this ledger's genesis entry names")
         edge.last_time, edge.checkpoints = time, edge.checkpoints + 1
         _store_tiles(connection, changed)
         _swap_head(connection, before, edge)
@@ -353,6 +364,8 @@ def create_ledger(
         random_bytes=random_bytes,
     )
     with tables.writing(engine) as connection:
+        if connection.execute(select(tables.head.c.id)).first() is not None:
+            raise MalformedInput("the database holds a ledger already: a ledger is never overwritten")
         edge = _Edge(CompactRange(), FIRST_PREV, "", 0)
         connection.execute(tables.head.insert().values(id=1, **_head_columns(edge)))
         _remember(connection, public.keyid, holder, salt)
@@ -378,6 +391,17 @@ def _head_columns(edge: _Edge) -> dict[str, object]:
         "last_time": edge.last_time,
         "checkpoints": edge.checkpoints,
     }
+
+
+def _insert(connection: Connection, entry: Entry) -> None:
+    try:
+        connection.execute(tables.records.insert().values(**index_columns(entry)))
+    except IntegrityError as error:
+        if "records.entry_id" not in str(error.orig):
+            raise
+        raise MalformedInput(
+            f"the statement {entry.entry_id} stands in this ledger already: a statement is appended once"
+        ) from None
 
 
 def _swap_head(connection: Connection, before: int, edge: _Edge) -> None:

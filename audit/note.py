@@ -125,11 +125,12 @@ class Note:
         signers = []
         for signature in self.signatures:
             key = by_hash.get((signature.name, signature.key_hash))
-            if key is None or key in signers:
+            if key is None:
                 continue
             if not key.verify(signature.signature, self.text):
                 raise NotVerified(f"the note's signature by {key.name} does not verify")
-            signers.append(key)
+            if key not in signers:
+                signers.append(key)
         if not signers:
             raise NotVerified("the note is signed by none of the keys that are known here")
         return tuple(signers)

@@ -14,13 +14,13 @@ Rules:
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from audit.canonical import decode, encode
 from audit.envelope import Envelope
 from audit.errors import MalformedInput
 from audit.merkle import leaf_hash
-from audit.statement import Statement
+from audit.statement import Statement, is_written_time
 
 __all__ = [
     "FIRST_PREV",
@@ -37,7 +37,6 @@ MOST_BYTES = 65_535
 FIRST_PREV = "0" * 64
 
 _MEMBERS = {"entry", "log", "prev", "seq", "time", "type"}
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -45,13 +44,13 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 class Entry:
     """A record read: its bytes as stored, its place, and what it says."""
 
-    record: bytes
+    record: bytes = field(repr=False)
     seq: int
     log: str
     prev: str
     time: str
-    envelope: Envelope
-    statement: Statement
+    envelope: Envelope = field(repr=False)
+    statement: Statement = field(repr=False)
 
     @property
     def leaf_hash(self) -> str:
@@ -101,7 +100,7 @@ def parse_record(record: bytes) -> Entry:
         raise MalformedInput("a record's seq is a number from 0 on, and its log is text")
     if not isinstance(prev, str) or _HEX.fullmatch(prev) is None:
         raise MalformedInput("a record's prev is a leaf hash of 64 hexadecimal digits")
-    if not isinstance(time, str) or _TIME.fullmatch(time) is None:
+    if not isinstance(time, str) or not is_written_time(time):
         raise MalformedInput("a record's time is RFC 3339 in UTC with microseconds")
     envelope = Envelope.from_json(value["entry"])
     return Entry(record, seq, log, prev, time, envelope, Statement.parse(envelope.payload))

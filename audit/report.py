@@ -3,7 +3,7 @@
 Skipped is never shown as passed, and a report with a failed step is false.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,9 +84,15 @@ class Findings:
 
     def add(self, sentence: str, entry: int | None = None) -> None:
         """Note one thing that is wrong, and at which entry."""
-        self._found.append(sentence)
+        # What was read from a damaged table may not be printable as UTF-8; a finding always is.
+        self._found.append(sentence.encode("utf-8", "backslashreplace").decode("utf-8"))
         if entry is not None and entry not in self._entries:
             self._entries.append(entry)
+
+    def extend(self, sentences: Iterable[str]) -> None:
+        """Note several things that concern no entry."""
+        for sentence in sentences:
+            self.add(sentence)
 
     def step(self, passed: str) -> Step:
         """Close the step: failed with what was found, or passed with this sentence."""

@@ -22,7 +22,16 @@ from uuid import UUID
 from audit.canonical import Json, JsonObject, decode, encode
 from audit.errors import MalformedInput
 
-__all__ = ["COMMON", "Observed", "Statement", "Subject", "claim", "new_entry_id", "written_time"]
+__all__ = [
+    "COMMON",
+    "Observed",
+    "Statement",
+    "Subject",
+    "claim",
+    "is_written_time",
+    "new_entry_id",
+    "written_time",
+]
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 COMMON = ("ledger", "entry_id", "signed_at", "observed", "role")
@@ -30,7 +39,11 @@ COMMON = ("ledger", "entry_id", "signed_at", "observed", "role")
 _KIND = re.compile(r"[a-z]+(?:-[a-z]+)*")
 _PREDICATE_TYPE = re.compile(r"urn:affidavit:(?P<kind>[a-z]+(?:-[a-z]+)*):v1")
 _HEX = re.compile(r"[0-9a-f]{64}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+# ASCII digits only: other scripts' digits would be another spelling, and would not sort as time does.
+_TIME = re.compile(
+    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +160,11 @@ def written_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def is_written_time(text: str) -> bool:
+    """Say whether a text is a time as `written_time` writes it."""
+    return _TIME.fullmatch(text) is not None
+
+
 def _subjects(value: Json) -> tuple[Subject, ...]:
     if not isinstance(value, list) or not value:
         raise MalformedInput("a statement has at least one subject")
@@ -169,7 +187,9 @@ def _check_common(predicate: JsonObject) -> None:
         raise MalformedInput(f"the predicate lacks {', '.join(missing)}")
     if not all(isinstance(predicate[name], str) for name in ("ledger", "entry_id", "signed_at", "role")):
         raise MalformedInput("ledger, entry_id, signed_at and role are text")
-    if _TIME.fullmatch(cast(str, predicate["signed_at"])) is None:
+    if _UUID7.fullmatch(cast(str, predicate["entry_id"])) is None:
+        raise MalformedInput("entry_id is a UUIDv7 in lower case (RFC 9562)")
+    if not is_written_time(cast(str, predicate["signed_at"])):
         raise MalformedInput("signed_at is an RFC 3339 time in UTC with microseconds")
     observed = predicate["observed"]
     if (

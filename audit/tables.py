@@ -8,6 +8,7 @@ The triggers against UPDATE and DELETE are guard rails against accidents. They a
 the file can drop them, and `verify` is what finds that.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -35,16 +36,19 @@ from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotF
 __all__ = [
     "APPLICATION_ID",
     "USER_VERSION",
+    "changed_marks",
     "checkpoints",
     "create",
     "create_guards",
     "failures",
     "head",
     "holders",
+    "is_damage",
     "ledger_metadata",
     "lost_columns",
     "open_database",
     "open_scratch",
+    "read_any_text",
     "records",
     "schema",
     "table_names",
@@ -55,6 +59,7 @@ __all__ = [
 APPLICATION_ID = 0x41464649  # "AFFI": file(1) and other tools recognise the database by it
 USER_VERSION = 1
 BUSY_MILLISECONDS = 60_000
+_MARKS = {"application_id": APPLICATION_ID, "user_version": USER_VERSION}
 
 ledger_metadata = MetaData()
 
@@ -124,7 +129,16 @@ def open_database(path: Path) -> Engine:
     """Open the SQLite file of an embedded ledger; `NotFound` where there is none."""
     if not path.is_file():
         raise NotFound(f"there is no ledger at {path.parent}: make one with `affidavit init`")
-    return _engine(f"file:{_quoted(path)}?mode=rw")
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return _engine(f"file:{_quoted(path)}?mode=rw")
+    # An auditor's read-only copy: SQLite would need to write beside a database with WAL, unless nobody can.
+    journal = path.with_name(path.name + "-wal")
+    if journal.exists() and journal.stat().st_size > 0:
+        raise EnvironmentFailed(
+            f"{path} cannot be written and its newest entries are still in {journal.name}: copy the whole folder to "
+            "a place that can be written, and open the copy"
+        )
+    return _engine(f"file:{_quoted(path)}?mode=ro&immutable=1")
 
 
 def open_scratch() -> Engine:
@@ -135,12 +149,17 @@ def open_scratch() -> Engine:
 
 
 def create(path: Path, follower_metadata: list[MetaData]) -> Engine:
-    """Create the SQLite file with all tables and guards."""
-    # These are the file's own settings, and SQLite changes the journal's mode only outside a transaction.
-    with closing(sqlite3.connect(path)) as bare:
-        bare.execute("PRAGMA journal_mode=WAL")
-        bare.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        bare.execute(f"PRAGMA user_version={USER_VERSION}")
+    """Create the SQLite file with all tables and guards; `MalformedInput` where there is a file already."""
+    if path.exists():
+        raise MalformedInput(f"{path} exists: a ledger is never overwritten, choose another folder")
+    try:
+        # These are the file's own settings, and SQLite changes the journal's mode only outside a transaction.
+        with closing(sqlite3.connect(path)) as bare:
+            bare.execute("PRAGMA journal_mode=WAL")
+            for name, value in _MARKS.items():
+                bare.execute(f"PRAGMA {name}={value}")
+    except sqlite3.Error as error:
+        raise EnvironmentFailed(f"the ledger's database {path} cannot be made: {error}") from error
     engine = open_database(path)
     with failures(), engine.begin() as connection:
         for metadata in (ledger_metadata, *follower_metadata):
@@ -160,10 +179,10 @@ def table_names(connection: Connection) -> set[str]:
     return set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars())
 
 
-def lost_columns(connection: Connection) -> list[str]:
-    """Name the tables and columns of a ledger that the database no longer has."""
+def lost_columns(connection: Connection, metadata: MetaData = ledger_metadata) -> list[str]:
+    """Name the tables and columns, of the ledger or of a follower, that the database no longer has."""
     lost = []
-    for table in ledger_metadata.sorted_tables:
+    for table in metadata.sorted_tables:
         info = connection.exec_driver_sql(f"PRAGMA table_info({table.name})").mappings()
         here = {row["name"] for row in info}
         if not here:
@@ -171,6 +190,18 @@ def lost_columns(connection: Connection) -> list[str]:
         else:
             lost.extend(f"column {table.name}.{c.name}" for c in table.columns if c.name not in here)
     return lost
+
+
+def changed_marks(connection: Connection) -> list[str]:
+    """Name the numbers in the file's header by which a ledger is known and that are not what they should be."""
+    found = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in _MARKS}
+    return [f"{name} is {found[name]}, not {value}" for name, value in _MARKS.items() if found[name] != value]
+
+
+def read_any_text(connection: Connection) -> None:
+    """Read text that is not UTF-8 as it is, each byte as a surrogate of its own, instead of failing on it."""
+    driver: Any = connection.connection.driver_connection
+    driver.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
 
 
 @contextmanager
@@ -191,15 +222,23 @@ def failures() -> Iterator[None]:
         yield
     except AffidavitError:
         raise
-    except OperationalError as error:
-        raise EnvironmentFailed(
-            f"the ledger's database failed ({error.orig}): nothing was half-written, try again once that is mended"
-        ) from error
     except DatabaseError as error:
+        if not is_damage(error):
+            raise EnvironmentFailed(
+                f"the ledger's database failed ({error.orig}): nothing was half-written, try again once that is mended"
+            ) from error
         raise MalformedInput(
             f"the ledger's database does not read as one ({error.orig}): it is damaged or not a ledger; "
             "restore it from a copy and compare checkpoints"
         ) from error
+
+
+def is_damage(error: DatabaseError) -> bool:
+    """Say whether the database itself is at fault, and not what is around it (a full disk, a lock, a lost mount)."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    # SQLITE_ERROR is what SQLite says when a table or column is not there, or its definition does not read.
+    meant_for_it = code is not None and code & 0xFF == sqlite3.SQLITE_ERROR
+    return meant_for_it or not isinstance(error, OperationalError)
 
 
 def schema(connection: Connection) -> dict[str, str]:

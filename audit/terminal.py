@@ -3,31 +3,40 @@
 Rules:
 
 - With ``--json`` standard output holds one JSON document and nothing else; progress goes to standard error.
-- Colour, progress bars and prompts only on a terminal.
-- An `AffidavitError` ends a command with its one sentence and its exit status, never with a traceback.
+- Colour, progress bars and prompts only on a terminal; there, long lines are folded to its width.
+- What fails ends a command with one line on standard error and its exit status, never with a traceback:
+  `audit.errors` says which; 2 for a command line that click refuses; 130 for Ctrl-C and 141 where the reader of a
+  pipe went away, as shells count them (an answer that nobody could read is not a yes). `AFFIDAVIT_TRACEBACK=1`
+  shows where a fault of affidavit's own lies.
+- Text from the ledger or from a file reaches the terminal without control characters.
 """
 
 import errno
 import os
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from audit.errors import AffidavitError, EnvironmentFailed
+from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput
 
 __all__ = [
     "Command",
     "Group",
     "bar",
+    "folded",
     "json_option",
     "mark",
     "new_passphrase",
     "passphrase",
     "print_json",
     "print_table",
+    "printable",
     "say",
     "warn",
 ]
@@ -49,6 +58,11 @@ _COLOURS = {
     "skipped": "yellow",
     "impossible": "yellow",
 }
+
+INTERRUPTED, READER_GONE = 130, 141
+"""128 and the number of the signal, SIGINT and SIGPIPE, as shells report a program that one of them ended."""
+
+_STYLE = re.compile(r"\x1b\[(?:0|1|3\d)m")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -79,19 +93,55 @@ class Group(click.Group):
 
     command_class = Command
 
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command line; what click refuses is one line as well."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **extra)
+        with _errors_as_one_line():
+            status = super().main(*args, standalone_mode=False, **extra)
+        # click gives the status of --help and --version as a number, and what a command returned as it is.
+        raise SystemExit(status if isinstance(status, int) else 0)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List in the order of declaration, which tells the story."""
         return list(self.commands)
 
 
+def printable(text: str) -> str:
+    """Write control characters as escapes, so that no recorded text can draw on the terminal.
+
+    >>> printable("approved\\x1b[2K")
+    'approved\\\\x1b[2K'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def folded(text: str, indent: str = "", width: int | None = None) -> str:
+    """Fold a line to `width` (else to the terminal's; elsewhere not at all); the lines after the first are indented."""
+    if width is None:
+        if not sys.stdout.isatty():
+            return text
+        width = shutil.get_terminal_size().columns
+    # Styles take no place on the screen: the line is folded without them, and they return at their words.
+    styles = _STYLE.findall(text)
+    bare = _STYLE.sub("\0", text) if styles else text
+    lines = textwrap.wrap(
+        bare, width + len(styles), subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+    shown = "\n".join(lines)
+    for style in styles:
+        shown = shown.replace("\0", style, 1)
+    return shown
+
+
 def say(text: str = "") -> None:
     """Print a line for people on standard output."""
-    click.echo(text)
+    click.echo("".join(_safe(part) for part in re.split(f"({_STYLE.pattern}|\n)", text)))
 
 
 def warn(text: str) -> None:
     """Print a line on standard error."""
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
 
 
 def mark(word: str) -> str:
@@ -118,7 +168,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell), style=_COLOURS.get(str(cell), "")) for cell in row))
+        table.add_row(*(Text(printable(str(cell)), style=_COLOURS.get(str(cell), "")) for cell in row))
     with console.capture() as drawn:
         console.print(table)
     # Rows end where their text ends, so that what is piped into a file or a ticket holds no padding.
@@ -170,23 +220,55 @@ def new_passphrase(from_environment: Callable[[str], bytes]) -> Callable[[str], 
     return ask
 
 
+def _safe(part: str) -> str:
+    return part if part == "\n" or _STYLE.fullmatch(part) else printable(part)
+
+
 @contextmanager
 def _errors_as_one_line() -> Iterator[None]:
     try:
         yield
     except AffidavitError as error:
         _end(str(error), error.exit_status)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        raise SystemExit(MalformedInput.exit_status) from None
+    except click.ClickException as error:
+        _end(_refused(error), MalformedInput.exit_status)
+    except (KeyboardInterrupt, click.Abort):
+        _end("interrupted: nothing was half-written", INTERRUPTED)
     except BrokenPipeError:
-        # The reader went away (`| head`): nothing is wrong, and the interpreter's own flush must not complain.
+        # The reader went away (`| head`): the interpreter's own flush must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
+        raise SystemExit(READER_GONE) from None
     except OSError as error:
-        what = os.strerror(error.errno) if error.errno else str(error)
-        where = f" ({error.filename})" if error.filename else ""
-        full = " free some space and try again" if error.errno == errno.ENOSPC else " mend that and try again"
-        _end(f"{what}{where}: nothing was half-written,{full}", EnvironmentFailed.exit_status)
+        _end(*_system_failure(error))
+    except Exception as error:
+        if os.environ.get("AFFIDAVIT_TRACEBACK"):
+            raise
+        _end(
+            f"a fault in affidavit, {type(error).__name__}: {error}; AFFIDAVIT_TRACEBACK=1 shows where, "
+            "please report it",
+            EnvironmentFailed.exit_status,
+        )
+
+
+def _refused(error: click.ClickException) -> str:
+    """Say in one line what click says in several."""
+    sentence = " ".join(error.format_message().split()).rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{sentence} (see `{context.command_path} --help`)" if context else sentence
+
+
+def _system_failure(error: OSError) -> tuple[str, int]:
+    what = os.strerror(error.errno) if error.errno else str(error)
+    where = f"{error.filename}: {what}" if error.filename else what
+    if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError | FileExistsError):
+        return f"{where}; name another place", MalformedInput.exit_status
+    do = "free some space and try again" if error.errno == errno.ENOSPC else "mend that and try again"
+    return f"{where}: nothing was half-written, {do}", EnvironmentFailed.exit_status
 
 
 def _end(sentence: str, status: int) -> None:
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {sentence}", err=True)
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {printable(sentence)}", err=True)
     raise SystemExit(status)

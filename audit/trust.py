@@ -7,12 +7,15 @@ Rules:
 - Validity is counted in sequence numbers, never by a clock.
 - Each kind of statement may be said in certain roles (`MAY_SAY`). A statement states the one it is said in, and
   every key that signed it must hold that role at that entry.
+- There is always a key with the role admin, and the log's own key is nobody else's.
+- From which entry on a key is suspect stays known, also when it is granted roles again.
 - Deny unless: an unknown kind, role or key may say nothing.
 
 `Trust` is a value: `after` returns what is trusted once an entry stands, so a writer and a verifier that read the
 same entries hold the same trust.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -126,18 +129,25 @@ class Trust:
                     raise MalformedInput("the genesis entry is the first, and there is only one")
                 if statement.predicate.get("format") != FORMAT:
                     raise MalformedInput(f"the ledger's format is not {FORMAT}")
-                grant = _grant(statement.predicate, seq)
-                return Trust({grant.keyid: grant}, VerifierKey.parse(statement.text("log")))
+                log = VerifierKey.parse(statement.text("log"))
+                if log.name != statement.text("ledger"):
+                    raise MalformedInput("the log's key is named by another ledger than the one it is for")
+                return Trust(log=log)._with(seq, statement)
             case "key-grant":
-                grant = _grant(statement.predicate, seq)
-                if any(g.name == grant.name and g.keyid != grant.keyid for g in self.grants.values()):
-                    raise MalformedInput(
-                        f"the key name {grant.name!r} is taken by another key: choose another"
-                    )
-                return replace(self, grants={**self.grants, grant.keyid: grant})
+                return self._with(seq, statement)
             case "key-revoke":
                 return self._without(seq, statement)
         return self
+
+    def _with(self, seq: int, statement: Statement) -> "Trust":
+        grant = _grant(statement.predicate, seq)
+        if any(g.name == grant.name and g.keyid != grant.keyid for g in self.grants.values()):
+            raise MalformedInput(f"the key name {grant.name!r} is taken by another key: choose another")
+        if self.log is not None and grant.public == PublicKey.of_raw(self.log.raw):
+            raise MalformedInput("the log's key and a person's key are two different keys")
+        before = self.grants.get(grant.keyid)
+        grant = replace(grant, suspect_since=before.suspect_since if before else None)
+        return replace(self, grants=_with_an_admin({**self.grants, grant.keyid: grant}))
 
     def _without(self, seq: int, statement: Statement) -> "Trust":
         keyid, suspect = statement.text("keyid"), statement.predicate.get("suspect_since")
@@ -146,13 +156,11 @@ class Trust:
             raise MalformedInput(
                 f"the key {keyid[:16]} is not granted in this ledger, so it cannot be revoked"
             )
-        if not (suspect is None or type(suspect) is int):
-            raise MalformedInput("suspect_since is a sequence number or null")
-        revoked = replace(grant, roles=(), revoked=seq, suspect_since=suspect)
-        grants = {**self.grants, keyid: revoked}
-        if not any("admin" in g.roles for g in grants.values()):
-            raise MalformedInput("this is the last key with the role admin: grant it to another key first")
-        return replace(self, grants=grants)
+        if not (suspect is None or (type(suspect) is int and 0 <= suspect <= seq)):
+            raise MalformedInput(f"suspect_since is an entry that stands already (0 to {seq}), or null")
+        known = [s for s in (grant.suspect_since, suspect) if s is not None]
+        revoked = replace(grant, roles=(), revoked=seq, suspect_since=min(known, default=None))
+        return replace(self, grants=_with_an_admin({**self.grants, keyid: revoked}))
 
 
 def grant_json(name: str, public: PublicKey, roles: tuple[str, ...], holder: str) -> JsonObject:
@@ -164,9 +172,21 @@ def grant_json(name: str, public: PublicKey, roles: tuple[str, ...], holder: str
         "name": name,
         "keyid": public.keyid,
         "public": public.base64(),
-        "roles": cast(list[Json], sorted(roles)),
+        "roles": cast(list[Json], sorted(set(roles))),
         "holder": holder,
     }
+
+
+def _with_an_admin(grants: Mapping[str, Grant]) -> Mapping[str, Grant]:
+    if not any("admin" in grant.roles for grant in grants.values()):
+        raise MalformedInput(
+            "no key would hold the role admin, and nobody could grant it again: give it to another key first"
+        )
+    return grants
+
+
+def _is_name(name: str) -> bool:
+    return 0 < len(name) <= 100 and name.isprintable() and unicodedata.normalize("NFC", name) == name
 
 
 def _grant(predicate: Mapping[str, Json], seq: int) -> Grant:
@@ -176,9 +196,15 @@ def _grant(predicate: Mapping[str, Json], seq: int) -> Grant:
     name, roles = key["name"], key["roles"]
     if not isinstance(name, str) or not isinstance(roles, list) or not isinstance(key["holder"], str):
         raise MalformedInput("a grant's name and holder are text, and its roles a list")
+    if not _is_name(name):
+        raise MalformedInput(
+            f"the key name {name!r} is not usable: 1 to 100 printable characters in Unicode's form NFC"
+        )
     unknown = [str(role) for role in roles if role not in ROLES]
     if unknown or not roles:
         raise MalformedInput(f"{', '.join(unknown) or 'no role'} given: the roles are {', '.join(ROLES)}")
+    if roles != sorted(set(cast(list[str], roles))):
+        raise MalformedInput("a grant names each role once, in alphabetical order")
     public = PublicKey.parse_base64(str(key["public"]))
     if public.keyid != key["keyid"]:
         raise MalformedInput("a grant's keyid is not the SHA-256 of its public key")

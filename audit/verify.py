@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, Table, select
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from audit import tables
 from audit.checkpoint import Checkpoint, open_checkpoint
-from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotVerified
+from audit.errors import AffidavitError, EnvironmentFailed, NotVerified
 from audit.follower import Artifacts, Follower
 from audit.holders import commitment
 from audit.merkle import EMPTY_ROOT, CompactRange, leaf_hash
@@ -37,6 +37,7 @@ from audit.trust import Trust
 __all__ = ["verify_ledger"]
 
 Progress = Callable[[int, int], None]
+_NOTHING = "no entry could be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,57 +65,65 @@ def verify_ledger(
     `checkpoint` is a signed tree head that the auditor kept, `log_key` the log's key as known from outside;
     `progress` is told the entries read so far and in all. Nothing is written to the ledger.
     """
+    found = Findings(6, "tables")
     try:
-        return _verify(engine, followers, artifacts, checkpoint, log_key, progress)
+        with engine.connect() as stored, tables.open_scratch().connect() as replayed:
+            tables.read_any_text(stored)
+            replay = _Replay(found, replayed, followers)
+            replay.compare_schema(stored)
+            lost = tables.lost_columns(stored)
+            if lost:
+                return _unreadable(found, f"the database has no {', '.join(lost)}")
+            return _verify(stored, replay, artifacts, checkpoint, log_key, progress)
+    except (EnvironmentFailed, OSError):
+        raise
     except DatabaseError as error:
-        if isinstance(error, OperationalError):
+        if not tables.is_damage(error):
             raise EnvironmentFailed(f"the ledger's database could not be read: {error.orig}") from error
-        return _unreadable(f"SQLite cannot read the database any further: {error.orig}")
+        return _unreadable(found, f"SQLite cannot read the database any further: {error.orig}")
+    except Exception as error:
+        # A database whose tables were made anew can hold any type anywhere: whatever that raises is a finding.
+        return _unreadable(found, f"the database holds what no ledger does ({type(error).__name__}: {error})")
 
 
 def _verify(
-    engine: Engine,
-    followers: Sequence[Follower],
+    stored: Connection,
+    replay: "_Replay",
     artifacts: Artifacts | None,
     checkpoint: bytes | None,
     log_key: VerifierKey | None,
     progress: Progress | None,
 ) -> Report:
-    scratch = tables.open_scratch()
-    with engine.connect() as stored, scratch.connect() as replayed:
-        lost = tables.lost_columns(stored)
-        if lost:
-            return _unreadable(f"the database has no {', '.join(lost)}")
-        replay = _Replay(replayed, followers)
-        records, tree, signatures = _Records(), _Tree(log_key), _Signatures()
-        observed, named, times = _Observed(), _Named(artifacts), _Times()
-        checks = (records, tree, signatures, observed, replay, named, times)
-        for seen in _read(stored, progress):
-            for check in checks:
-                check.see(seen)
-        trust = signatures.trust
-        brought = _Anchors(checkpoint, log_key or trust.log)
-        return Report(
-            size=tree.range.size,
-            root=tree.range.root().hex(),
-            steps=(
-                records.finish(),
-                tree.finish(stored, trust),
-                brought.finish(tree),
-                signatures.finish(),
-                observed.finish(tree),
-                replay.finish(stored, trust),
-                named.finish(),
-                times.finish(),
-            ),
-            anchor=brought.anchor,
-        )
+    records, tree, signatures = _Records(), _Tree(log_key), _Signatures()
+    observed, named, times = _Observed(), _Named(artifacts), _Times()
+    checks = (records, tree, signatures, observed, replay, named, times)
+    for seen in _read(stored, progress):
+        for check in checks:
+            check.see(seen)
+    trust = signatures.trust
+    brought = _Anchors(checkpoint, log_key or trust.log)
+    return Report(
+        size=tree.range.size,
+        root=tree.range.root().hex(),
+        steps=(
+            records.finish(),
+            tree.finish(stored, trust),
+            brought.finish(tree),
+            signatures.finish(),
+            observed.finish(tree),
+            replay.finish(stored, trust),
+            named.finish(),
+            times.finish(),
+        ),
+        anchor=brought.anchor,
+    )
 
 
-def _unreadable(reason: str) -> Report:
+def _unreadable(found: Findings, reason: str) -> Report:
+    found.add(reason)
     names = ("records", "tree", "anchors", "signatures", "observed", "tables", "artifacts", "times")
-    steps = [Step(n, name, "skipped", f"not done: {reason}") for n, name in enumerate(names, 1)]
-    steps[5] = Step(6, "tables", "failed", reason)
+    steps = [Findings(n, name).skipped(f"not done: {reason}") for n, name in enumerate(names, 1)]
+    steps[5] = found.step("")
     return Report(size=0, root=EMPTY_ROOT.hex(), steps=tuple(steps))
 
 
@@ -126,10 +135,10 @@ def _read(connection: Connection, progress: Progress | None) -> Iterator[_Seen]:
             progress(position, total)
         record = row["record"]
         try:
-            entry, problem = parse_record(record), ""
-        except MalformedInput as error:
+            entry, problem = parse_record(_blob(record)), ""
+        except AffidavitError as error:
             entry, problem = None, str(error)
-        yield _Seen(position, row, leaf_hash(record), entry, problem)
+        yield _Seen(position, row, leaf_hash(_blob(record)), entry, problem)
     if progress is not None:
         progress(total, total)
 
@@ -143,7 +152,9 @@ class _Records:
 
     def see(self, seen: _Seen) -> None:
         seq, entry = seen.row["seq"], seen.entry
-        if seq != self.next_seq:
+        if seq < self.next_seq:
+            self.found.add(f"entry {seq} is before the genesis entry", seq)
+        elif seq != self.next_seq:
             gone = (
                 f"entry {self.next_seq}"
                 if seq == self.next_seq + 1
@@ -206,7 +217,7 @@ class _Tree:
 
     def _compare_tiles(self, stored: Connection) -> None:
         kept = {(r.level, r.number): r.hashes for r in stored.execute(select(tables.tiles))}
-        for level, number in sorted(kept.keys() | self.stored_tiles.keys()):
+        for level, number in sorted(kept.keys() | self.stored_tiles.keys(), key=repr):
             if kept.get((level, number)) != self.stored_tiles.get((level, number)):
                 self.found.add(f"tiles.hashes of level {level}, tile {number} is not what the records give")
 
@@ -221,13 +232,17 @@ class _Tree:
             if row.number != number:
                 self.found.add(f"checkpoint {number} is missing from the table checkpoints")
                 number = row.number
-            problem = self._checkpoint_problem(row.note, row.size, key)
-            if problem:
-                self.found.add(f"checkpoint {row.number} (size {row.size}): {problem}", max(row.size - 1, 0))
+            if type(row.size) is not int or row.size <= size:
+                self.found.add(f"checkpoints.size of checkpoint {row.number} is not more than the one before")
+                continue
             size = row.size
+            problem = self._checkpoint_problem(_blob(row.note), size, key)
+            if problem:
+                self.found.add(f"checkpoint {row.number} (size {size}): {problem}", size - 1)
         if size != self.range.size:
             self.found.add(
-                f"the newest checkpoint is of {size} entries, the ledger has {self.range.size}", size
+                f"the newest checkpoint is of {size} entries, the table records has {self.range.size}",
+                min(size, self.range.size),
             )
         return number
 
@@ -238,8 +253,8 @@ class _Tree:
             checkpoint = open_checkpoint(note, key)
         except AffidavitError as error:
             return str(error)
-        if checkpoint.size != size or checkpoint.origin != key.name:
-            return "its note is of another size or another ledger"
+        if checkpoint.size != size:
+            return f"its note is of {checkpoint.size} entries"
         return "" if checkpoint.root == self.root_at(size) else "its root is not that of the records"
 
     def _compare_head(self, stored: Connection, checkpoints: int) -> None:
@@ -323,6 +338,8 @@ class _Signatures:
     def finish(self) -> Step:
         revoked = [g for g in self.trust.grants.values() if g.suspect_since is not None]
         suspect = "".join(f"; entries by {g.name!r} from {g.suspect_since} on are suspect" for g in revoked)
+        if not self.count:
+            return self.found.skipped(_NOTHING)
         by = _count(len(self.trust.grants), "key")
         return self.found.step(f"{_count(self.count, 'signature')} by {by} that held their roles{suspect}")
 
@@ -346,6 +363,8 @@ class _Observed:
                 self.found.add(
                     f"entry {seq} was signed after seeing a tree head of {size} entries that is not here", seq
                 )
+        if not self.heads:
+            return self.found.skipped(_NOTHING)
         return self.found.step(
             f"{_count(len(self.heads), 'tree head')} that signers saw are part of this history"
         )
@@ -354,8 +373,8 @@ class _Observed:
 class _Replay:
     """Step 6."""
 
-    def __init__(self, scratch: Connection, followers: Sequence[Follower]) -> None:
-        self.found = Findings(6, "tables")
+    def __init__(self, found: Findings, scratch: Connection, followers: Sequence[Follower]) -> None:
+        self.found = found
         self.scratch, self.followers = scratch, followers
         self.stopped = False
         for metadata in (tables.ledger_metadata, *(f.metadata for f in followers)):
@@ -380,21 +399,21 @@ class _Replay:
         self.found.add(f"the tables could not be replayed from entry {seq} on ({reason})", seq)
 
     def finish(self, stored: Connection, trust: Trust) -> Step:
-        self._compare_schema(stored)
         rows = 0
-        for table in [t for f in self.followers for t in f.metadata.sorted_tables]:
-            if not self.stopped and table.name in tables.table_names(stored):
-                rows += self._compare(table, stored)
+        for metadata in () if self.stopped else [f.metadata for f in self.followers]:
+            lost = tables.lost_columns(stored, metadata)
+            self.found.extend(f"the database has no {what}" for what in lost)
+            gone = {what.split()[1].split(".")[0] for what in lost}
+            rows += sum(self._compare(t, stored) for t in metadata.sorted_tables if t.name not in gone)
         self._compare_holders(stored, trust)
-        damaged = stored.exec_driver_sql("PRAGMA integrity_check").scalars().all()
-        if damaged != ["ok"]:
-            self.found.add(f"SQLite's own check found damage: {damaged[0]}")
+        self._check_pages(stored)
         return self.found.step(
             f"{_count(rows, 'row')} replayed from the entries equal those stored; "
             f"{_count(len(trust.grants), 'key holder')} match their grants"
         )
 
-    def _compare_schema(self, stored: Connection) -> None:
+    def compare_schema(self, stored: Connection) -> None:
+        self.found.extend(f"the database's {mark}" for mark in tables.changed_marks(stored))
         here, expected = tables.schema(stored), tables.schema(self.scratch)
         for name in sorted(here.keys() | expected.keys()):
             if name not in here:
@@ -420,19 +439,29 @@ class _Replay:
 
     def _compare_holders(self, stored: Connection, trust: Trust) -> None:
         rows = {row.key: row for row in stored.execute(select(tables.holders))}
-        for keyid in sorted(rows.keys() | trust.grants.keys()):
+        for keyid in sorted(rows.keys() | trust.grants.keys(), key=repr):
             row, grant = rows.get(keyid), trust.grants.get(keyid)
             if grant is None:
-                self.found.add(f"the row holders {keyid[:16]} is of a key that was never granted")
+                self.found.add(f"the row holders {str(keyid)[:16]} is of a key that was never granted")
             elif row is None:
                 self.found.add(
                     f"the holder of the key {grant.name!r} is missing from the table holders", grant.since
                 )
-            elif commitment(row.salt, row.name) != grant.holder:
+            elif commitment(_blob(row.salt), str(row.name)) != grant.holder:
                 self.found.add(
                     f"holders.name or salt of the key {grant.name!r} is not what it was granted for",
                     grant.since,
                 )
+
+    def _check_pages(self, stored: Connection) -> None:
+        try:
+            damaged = stored.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+        except DatabaseError as error:
+            if not tables.is_damage(error):
+                raise
+            damaged = [str(error.orig)]
+        if damaged != ["ok"]:
+            self.found.add(f"SQLite's own check found damage: {damaged[0]}")
 
 
 class _Named:
@@ -444,22 +473,36 @@ class _Named:
         self.named: dict[str, int] = {}
 
     def see(self, seen: _Seen) -> None:
-        if self.artifacts is not None and seen.entry is not None:
+        if self.artifacts is None or seen.entry is None:
+            return
+        seq = seen.row["seq"]
+        try:
             for digest in self.artifacts.references(seen.entry.statement):
-                self.named.setdefault(digest, seen.row["seq"])
+                self.named.setdefault(digest, seq)
+        except Exception as error:
+            # A statement of a known kind in another shape than its readers know.
+            told = f"{type(error).__name__}: {error}"
+            self.found.add(f"the artifacts that entry {seq} names cannot be told ({told})", seq)
 
     def finish(self) -> Step:
         if self.artifacts is None:
             return self.found.skipped(
                 "no artifact store was given, so the bytes behind the digests were not read"
             )
-        kept = set(self.artifacts.kept())
+        try:
+            return self._read_again(self.artifacts)
+        except OSError as error:
+            self.found.add(f"the artifact store cannot be read: {error.strerror} ({error.filename})")
+            return self.found.step("")
+
+    def _read_again(self, artifacts: Artifacts) -> Step:
+        kept = set(artifacts.kept())
         for digest in sorted(kept | self.named.keys()):
-            problem = self.artifacts.problem(digest)
+            problem = artifacts.problem(digest)
             if problem:
                 by = self.named.get(digest)
                 self.found.add(f"{problem} (named by entry {by})" if by is not None else problem, by)
-        for stray in self.artifacts.strays():
+        for stray in artifacts.strays():
             self.found.add(f"the artifact store holds {stray}, which is not an artifact")
         unnamed = len(kept - self.named.keys())
         extra = f"; {unnamed} more that no entry names are unchanged too" if unnamed else ""
@@ -484,7 +527,14 @@ class _Times:
         self.first, self.last = self.first or seen.entry.time, seen.entry.time
 
     def finish(self) -> Step:
+        if not self.first:
+            return self.found.skipped(_NOTHING)
         return self.found.step(f"the log's times run from {self.first} to {self.last} without going back")
+
+
+def _blob(value: object) -> bytes:
+    """Return what a BLOB column gave; a damaged page can give another type, which stands for no bytes."""
+    return value if isinstance(value, bytes) else b""
 
 
 def _rows(table: Table, connection: Connection) -> dict[tuple[Any, ...], RowMapping]:

@@ -68,7 +68,10 @@ as_option = click.option("--as", "as_key", metavar="KEY", help="The key that sig
 def init(
     folder: Path, origin: str, name: str, holder: str | None, roles: tuple[str, ...], as_json: bool
 ) -> None:
-    """Make a new ledger in DIR/.affidavit with its first key and genesis entry."""
+    """Make a new ledger with its first key.
+
+    It is the folder DIR/.affidavit, and begins with a genesis entry that names the key and its roles.
+    """
     from registry.home import create_home, passphrase_from_environment
 
     home = create_home(
@@ -112,7 +115,9 @@ def run(
     as_key: str | None,
     as_json: bool,
 ) -> None:
-    """Run a pipeline and record it as one signed entry.
+    """Run a pipeline and record it, signed.
+
+    A run that fails is recorded as well, and then ends with exit status 2.
 
     TARGET is file.py, file.py:name or package.module:name.
     """
@@ -196,7 +201,11 @@ def log(opened: Open, model: str | None, kind: str | None, most: int | None, as_
 @json_option
 @click.pass_obj
 def show(opened: Open, ref: str, as_json: bool) -> None:
-    """Show one entry (by number or hash prefix), a model version, or a fingerprint."""
+    """Show an entry, a version or a fingerprint.
+
+    REF is an entry's number or the start of its leaf hash, NAME@VERSION, NAME@STAGE or NAME@latest, or a whole
+    fingerprint, for which the versions that hold it are listed.
+    """
     from registry.documents import entry_document, version_document
 
     registry = opened()
@@ -225,8 +234,9 @@ def show(opened: Open, ref: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def compare(opened: Open, first: str, second: str, as_json: bool) -> None:
-    """Compare two versions: parameters, metrics, bias, data, code and environment.
+    """Compare two versions.
 
+    Parameters, metrics, bias, data, code and environment, side by side.
     The exit status is 0 when nothing differs and 1 when something does.
     """
     from registry.compare import compare_versions
@@ -267,8 +277,9 @@ def compare(opened: Open, first: str, second: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.pass_obj
 def lineage(opened: Open, ref: str, form: str, as_json: bool) -> None:
-    """Show where a version comes from: sources, steps and tables, as the pipeline declares them.
+    """Show where a version comes from.
 
+    Sources, steps and features, as the pipeline declares them.
     Lineage of single features is not part of this version.
     """
     from registry.lineage import lineage_of
@@ -290,8 +301,9 @@ def lineage(opened: Open, ref: str, form: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def fingerprint(opened: Open, path: Path, against: str | None, as_json: bool) -> None:
-    """Print the fingerprint of a CSV or Parquet file; with --against, what differs.
+    """Fingerprint a data file, or compare two.
 
+    PATH is a CSV, Parquet, Arrow or Feather file. --against names what to compare it with.
     The exit status with --against is 0 when the tables are equal and 1 when they differ.
     """
     from registry.fingerprint import fingerprint as fingerprint_of
@@ -322,9 +334,9 @@ def fingerprint(opened: Open, path: Path, against: str | None, as_json: bool) ->
 @json_option
 @click.pass_obj
 def reproduce(opened: Open, ref: str, as_key: str | None, as_json: bool) -> None:
-    """Run a version again from its recorded code, parameters and data, and compare step by step.
+    """Run a version again, and compare.
 
-    It runs in the environment at hand, in a folder of its own; the verdict is an entry.
+    Its recorded code, parameters and data are used, and the results compared step by step. It runs in the environment at hand, in a folder of its own; the verdict is an entry.
     """
     from registry.reproduce import reproduce as reproduce_version
 

@@ -78,14 +78,15 @@ def _approval_command(name: str, verdict: str, help_text: str, example: str) -> 
 approve = _approval_command(
     "approve",
     "approve",
-    "Sign an approval, bound to the exact evidence: the run, the stage and the text of its policies.",
+    "Sign an approval, bound to the evidence.\n\n"
+    "It counts for exactly this run, this stage and this text of its policies.",
     "affidavit approve mortgage@2 --stage production --as validator --role validator "
     "--meaning 'Validated: data, method and bias reviewed'",
 )
 reject = _approval_command(
     "reject",
     "reject",
-    "Sign a refusal, bound to the exact evidence. It stands until the same key approves.",
+    "Sign a refusal, bound to the evidence.\n\nIt stands until the same key approves.",
     "affidavit reject mortgage@1 --stage production --as validator --role validator "
     "--meaning 'Uses the judgement of the underwriter'",
 )
@@ -98,7 +99,10 @@ reject = _approval_command(
 @json_option
 @click.pass_obj
 def promote(opened: Open, ref: str, stage: str, as_key: str | None, as_json: bool) -> None:
-    """Move a stage to a version, if its gate allows. The decision is an entry either way."""
+    """Move a stage to a version, if allowed.
+
+    The stage's policies decide; the decision is an entry either way, with the outcome of every rule.
+    """
     entry, decision = opened().promote(ref, stage, key=as_key)
     _print_decision("promoted" if decision.allowed else "refused", stage, decision, as_json, entry.seq)
 
@@ -113,21 +117,27 @@ def promote(opened: Open, ref: str, stage: str, as_key: str | None, as_json: boo
 @json_option
 @click.pass_obj
 def rollback(opened: Open, name: str, stage: str, as_key: str | None, reason: str, as_json: bool) -> None:
-    """Move a stage back to the version it held before, if that version's gate still allows."""
+    """Move a stage back to the version before.
+
+    The gate judges that version anew; the decision is an entry either way.
+    """
     entry, decision = opened().rollback(name, stage, key=as_key, reason=reason)
     _print_decision("promoted" if decision.allowed else "refused", stage, decision, as_json, entry.seq)
 
 
 @click.group(cls=Group)
 def policy() -> None:
-    """Policies that decide promotions, and the stages that they guard."""
+    """Policies, and the stages that they guard."""
 
 
 @policy.command("list", examples=["affidavit policy list"])
 @json_option
 @click.pass_obj
 def policy_list(opened: Open, as_json: bool) -> None:
-    """List the policies that come with affidavit, and those that guard each stage of this ledger."""
+    """List the policies and what they guard.
+
+    Those that come with affidavit, and those that guard each stage of this ledger.
+    """
     from registry.policy import packaged, packaged_names
 
     known = [packaged(name) for name in packaged_names()]
@@ -152,7 +162,10 @@ def policy_list(opened: Open, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def policy_show(name: str, as_json: bool) -> None:
-    """Show a policy, by its name or file, as sentences."""
+    """Show a policy as sentences.
+
+    NAME is one that comes with affidavit, or a file.
+    """
     from registry.policy import load
 
     found = load(name)
@@ -170,7 +183,10 @@ def policy_show(name: str, as_json: bool) -> None:
 @click.argument("file", type=_FILE)
 @json_option
 def policy_check(file: Path, as_json: bool) -> None:
-    """Check a policy file: every mistake with its line and column."""
+    """Check a policy file.
+
+    Every mistake is named with its line and column.
+    """
     from registry.policy import load
 
     found = load(file)
@@ -191,7 +207,10 @@ def policy_check(file: Path, as_json: bool) -> None:
 def policy_adopt(
     opened: Open, policies: tuple[str, ...], stage: str, as_key: str | None, as_json: bool
 ) -> None:
-    """Guard a stage with these policies from the next entry on."""
+    """Guard a stage with policies.
+
+    They hold from the next entry on, in place of those before; approvals given under others no longer count.
+    """
     from registry.policy import load
 
     adopted = tuple(load(name) for name in policies)

@@ -48,7 +48,11 @@ def affidavit(ctx: click.Context, ledger: str | None) -> None:
 )
 @json_option
 def demo(folder: Path, as_json: bool) -> None:
-    """Tell the whole story on real mortgage data: run, refuse, approve, promote, report, verify, tamper."""
+    """Tell the whole story on real data.
+
+    Mortgage applications, in DIR (default: affidavit-demo): two versions are recorded, one is refused and one is
+    approved and promoted; then a report, verification, reproduction, and a forged copy that verification catches.
+    """
     from reports.demo import run_demo
 
     run_demo(folder, as_json=as_json)
@@ -69,8 +73,9 @@ def demo(folder: Path, as_json: bool) -> None:
 def report(
     opened: Open, ref: str, template: str, output: Path | None, as_key: str | None, as_json: bool
 ) -> None:
-    """Write a PDF about a version from the ledger, and record its digest as an entry.
+    """Write a PDF report about a version.
 
+    It is written from the ledger, and its digest becomes an entry.
     REF is a model version, or the word `templates` to list them.
     """
     from reports.html import template_names

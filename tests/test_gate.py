@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit import canonical
-from registry.gate import FACTS, Approval, Decision, Evidence, RuleResult, decide
-from registry.policy import FactName, Policy, packaged, parse
+from registry.facts import FACTS
+from registry.gate import Approval, Decision, Evidence, RuleResult, decide
+from registry.policy import Policy, packaged, parse
+from registry.rules import FactName
 
 HEX = "ab" * 32
 
@@ -189,11 +191,19 @@ def test_the_results_are_written_as_a_decision_statement_holds_them() -> None:
             "id": "r0",
             "policy": "test",
             "outcome": "passed",
+            "says": "Said.",
             "message": "accuracy is 0.88 (95% interval 0.85 to 0.91, n=1000): it is at least 0.80",
             "clauses": ["NIST-AI-RMF:MEASURE-2.1"],
+            "metric": "accuracy",
+            "limit": "0.80",
         }
     ]
     assert canonical.encode(rules)
+
+
+def test_only_a_limit_has_a_metric_and_a_limit() -> None:
+    (result,) = decide([policy(VALIDATOR)], evidence()).results
+    assert (result.says, result.metric, result.limit) == ("Said.", None, None)
 
 
 def test_a_message_has_an_end() -> None:

@@ -11,18 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
-from registry.policy import (
-    MOST_BYTES,
-    ApprovalRule,
-    FactRule,
-    LimitRule,
-    Policy,
-    ReproductionRule,
-    load,
-    packaged,
-    packaged_names,
-    parse,
-)
+from registry.policy import Policy, load, packaged, packaged_names, parse
+from registry.policy_file import MOST_BYTES
+from registry.rules import ApprovalRule, FactRule, LimitRule, ReproductionRule
 
 TEXT = """\
 name: sample
