@@ -6,6 +6,9 @@ Rules:
 - The type of a CSV column is the one `pyarrow.csv.read_csv` infers from the whole file, wherever blocks end:
   the first in its order of types that every cell fits. The stream guesses from the first block; when a later
   cell does not fit, reading starts over with the next type that fits it.
+- A CSV cell is missing where `pandas.read_csv` reads it so: empty, or another of `CSV_MISSING`, also in a column
+  of text. Types are Arrow's: pandas would turn whole numbers with a missing value into floats, and leave dates as
+  text, so that what it read can have another fingerprint than its file.
 - CSV is UTF-8 with one header line; quoted cells may hold line breaks. What is not so is refused.
 
 Example: `from_file(Path("loanapp.csv")).names` are the names in the header.
@@ -46,6 +49,12 @@ CSV_TYPES = (
     pa.string(),
 )
 """The types of a CSV column in the order in which Arrow tries them."""
+
+CSV_MISSING = (
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+)  # fmt: skip
+"""The cells that mean a missing value: those of `pandas.read_csv`."""
 
 CSV_MISFIT = re.compile(
     r"In CSV column #(\d+): .*?CSV conversion error to [^:]+: "
@@ -163,7 +172,9 @@ def _open_csv(path: Path, types: dict[str, pa.DataType]) -> csv.CSVStreamingRead
         path,
         read_options=csv.ReadOptions(block_size=CSV_BLOCK),
         parse_options=csv.ParseOptions(newlines_in_values=True),
-        convert_options=csv.ConvertOptions(column_types=types),
+        convert_options=csv.ConvertOptions(
+            column_types=types, null_values=CSV_MISSING, strings_can_be_null=True
+        ),
     )
 
 

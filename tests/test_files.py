@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -36,7 +37,8 @@ def test_a_csv_column_has_the_type_of_the_whole_file_wherever_blocks_end(
     ]
     data = "\n".join(["a,b", *lines, ""]).encode()
     options = csv.ParseOptions(newlines_in_values=True)
-    whole = fingerprint(csv.read_csv(io.BytesIO(data), parse_options=options))
+    missing = csv.ConvertOptions(null_values=files.CSV_MISSING, strings_can_be_null=True)
+    whole = fingerprint(csv.read_csv(io.BytesIO(data), parse_options=options, convert_options=missing))
     for block in (100, 200, 1 << 20):
         assert read_blocks(data, block) == whole
 
@@ -61,6 +63,12 @@ def test_a_csv_file_has_the_fingerprint_of_the_table_written_to_it(tmp_path: Pat
     )
     csv.write_csv(table, tmp_path / "table.csv")
     assert fingerprint(tmp_path / "table.csv") == fingerprint(table)
+
+
+@pytest.mark.parametrize("cell", ["", '""', "NA", "None", "null"])
+def test_a_csv_file_and_what_pandas_reads_from_it_have_one_fingerprint(cell: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"town,income\nLynn,1.5\n{cell},2.5\nSalem,{cell}\n")
+    assert fingerprint(tmp_path / "a.csv") == fingerprint(pd.read_csv(tmp_path / "a.csv"))
 
 
 def test_a_csv_with_only_a_header_has_no_rows(tmp_path: Path) -> None:
