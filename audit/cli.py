@@ -11,10 +11,11 @@ from audit.errors import MalformedInput, NotVerified
 from audit.terminal import (
     Command,
     Group,
+    NewPassphrase,
     bar,
+    folded,
     json_option,
     mark,
-    new_passphrase,
     print_json,
     print_table,
     say,
@@ -83,13 +84,14 @@ def verify(
 ) -> None:
     """Verify the whole ledger.
 
-    Everything is recomputed from the records, in eight numbered steps. With FILE, say besides which entries are about exactly these files. Checking a report or a bundle without its
-    ledger is not part of this version.
+    Everything is recomputed from the records, in eight numbered steps. With FILE, say besides which entries are about
+    exactly these files. Checking a report or a bundle without its ledger is not part of this version.
     """
     from audit.note import VerifierKey
 
     note = kept.read_bytes() if kept else None
-    key_given = VerifierKey.parse(log_key.read_text().strip()) if log_key else None
+    # A key is ASCII: what is not is kept visible, so that the parser can refuse it by what it says.
+    key_given = VerifierKey.parse(log_key.read_text("ascii", "replace").strip()) if log_key else None
     opened_ledger = opened().ledger
     with bar("verifying") as progress:
         report = opened_ledger.verify(checkpoint=note, log_key=key_given, progress=progress)
@@ -172,7 +174,9 @@ def key_create(opened: Open, name: str, algorithm: str, as_json: bool) -> None:
     from audit.keys import Algorithm
 
     here = opened()
-    signer = here.keys.create(name, new_passphrase(here.passphrase_of)(name), cast("Algorithm", algorithm))
+    passphrase = NewPassphrase(here.passphrase_of)
+    signer = here.keys.create(name, passphrase(name), cast("Algorithm", algorithm))
+    passphrase.warn_of_none()
     if as_json:
         print_json(
             {"name": name, "keyid": signer.public.keyid, "file": str(here.keys.folder / f"{name}.pem")}
@@ -312,12 +316,13 @@ def _entries_about(opened_ledger: "Ledger", path: Path) -> list[int]:
 
 def _print_report(report: "Report") -> None:
     for step in report.steps:
-        say(f"{step.number} {step.name:<11} {mark(step.status)}{' ' * (8 - len(step.status))} {step.detail}")
+        head = f"{step.number} {step.name:<11} {mark(step.status)}{' ' * (8 - len(step.status))} "
+        say(folded(head + step.detail, " " * 23))
     say()
     skipped = sum(step.status == "skipped" for step in report.steps)
     not_done = f" ({skipped} of {len(report.steps)} steps skipped, see above)" if skipped else ""
     if report:
-        say(f"{mark('Verified')}: {report.size} entries, root {report.root}{not_done}")
+        say(f"{mark('passed')}: verified, {report.size} entries{not_done}\nroot {report.root}")
     else:
         failed = ", ".join(f"{s.number} {s.name}" for s in report.steps if s.status == "failed")
-        say(f"{mark('Not verified')}: step {failed} failed{not_done}")
+        say(f"{mark('failed')}: not verified, step {failed}{not_done}")

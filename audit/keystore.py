@@ -102,9 +102,15 @@ class KeyStore:
             raise MalformedInput(f"the key file {path} can be read by others: run `chmod 600 {path}`")
         encrypted = b"ENCRYPTED" in data
         try:
-            return LocalSigner(decrypt_pem(data, passphrase(name) if encrypted else b""))
+            signer = LocalSigner(decrypt_pem(data, passphrase(name) if encrypted else b""))
         except MalformedInput as error:
             raise MalformedInput(f"the key {name!r} does not open: {error}") from None
+        # CBC tells no damage: a changed byte of the file can decrypt to another private key.
+        if (self.folder / f"{name}.pub").exists() and signer.public != self.public(name):
+            raise MalformedInput(
+                f"the key {name!r} does not open: {path.name} is damaged, or not the private part of {name}.pub"
+            )
+        return signer
 
     def _path(self, name: str) -> Path:
         if _NAME.fullmatch(name) is None:

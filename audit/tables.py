@@ -51,7 +51,6 @@ __all__ = [
     "read_any_text",
     "records",
     "schema",
-    "table_names",
     "tiles",
     "writing",
 ]
@@ -172,11 +171,6 @@ def create_guards(connection: Connection) -> None:
     """Create the triggers against accidents."""
     for guard in _GUARDS:
         connection.exec_driver_sql(guard)
-
-
-def table_names(connection: Connection) -> set[str]:
-    """Name the tables that the database has."""
-    return set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars())
 
 
 def lost_columns(connection: Connection, metadata: MetaData = ledger_metadata) -> list[str]:

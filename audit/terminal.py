@@ -16,7 +16,6 @@ import os
 import re
 import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -28,11 +27,11 @@ from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput
 __all__ = [
     "Command",
     "Group",
+    "NewPassphrase",
     "bar",
     "folded",
     "json_option",
     "mark",
-    "new_passphrase",
     "passphrase",
     "print_json",
     "print_table",
@@ -80,7 +79,8 @@ class Command(click.Command):
         if self.examples:
             with formatter.section("Examples" if len(self.examples) > 1 else "Example"):
                 for example in self.examples:
-                    formatter.write_text(example)
+                    # Never folded: an example is there to be copied.
+                    formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what fails on purpose ends it with one line."""
@@ -93,12 +93,19 @@ class Group(click.Group):
 
     command_class = Command
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Run the command line; what click refuses is one line as well."""
         if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
+            return super().main(args, prog_name, complete_var, False, **extra)
         with _errors_as_one_line():
-            status = super().main(*args, standalone_mode=False, **extra)
+            status = super().main(args, prog_name, complete_var, False, **extra)
         # click gives the status of --help and --version as a number, and what a command returned as it is.
         raise SystemExit(status if isinstance(status, int) else 0)
 
@@ -108,11 +115,7 @@ class Group(click.Group):
 
 
 def printable(text: str) -> str:
-    """Write control characters as escapes, so that no recorded text can draw on the terminal.
-
-    >>> printable("approved\\x1b[2K")
-    'approved\\\\x1b[2K'
-    """
+    """Write control characters as escapes, so that no recorded text can draw on the terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
@@ -122,16 +125,14 @@ def folded(text: str, indent: str = "", width: int | None = None) -> str:
         if not sys.stdout.isatty():
             return text
         width = shutil.get_terminal_size().columns
-    # Styles take no place on the screen: the line is folded without them, and they return at their words.
-    styles = _STYLE.findall(text)
-    bare = _STYLE.sub("\0", text) if styles else text
-    lines = textwrap.wrap(
-        bare, width + len(styles), subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
-    )
-    shown = "\n".join(lines)
-    for style in styles:
-        shown = shown.replace("\0", style, 1)
-    return shown
+    lines, line = [], ""
+    for gap, word in re.findall(r"(\s*)(\S+)", text):
+        if line and len(_STYLE.sub("", line + gap + word)) > width:
+            lines.append(line)
+            line = indent + word
+        else:
+            line += gap + word
+    return "\n".join([*lines, line])
 
 
 def say(text: str = "") -> None:
@@ -172,7 +173,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     with console.capture() as drawn:
         console.print(table)
     # Rows end where their text ends, so that what is piped into a file or a ticket holds no padding.
-    click.echo("\n".join(line.rstrip() for line in drawn.get().strip("\n").split("\n")))
+    click.echo("\n".join(line.rstrip() for line in drawn.get().split("\n")).strip("\n"))
 
 
 @contextmanager
@@ -202,22 +203,31 @@ def passphrase(from_environment: Callable[[str], bytes]) -> Callable[[str], byte
     return ask
 
 
-def new_passphrase(from_environment: Callable[[str], bytes]) -> Callable[[str], bytes]:
-    """Give a new key's passphrase from the environment, else ask twice on a terminal; say when there is none."""
+class NewPassphrase:
+    """Gives new keys their passphrase: from the environment, else asked twice on a terminal."""
 
-    def ask(name: str) -> bytes:
-        known = from_environment(name)
+    def __init__(self, from_environment: Callable[[str], bytes]) -> None:
+        """Ask nothing yet."""
+        self._from_environment = from_environment
+        self._open: list[str] = []
+
+    def __call__(self, name: str) -> bytes:
+        """Give the passphrase of the new key `name`, empty for none."""
+        known = self._from_environment(name)
         if not known and sys.stdin.isatty():
             prompt = f"New passphrase of the key {name} (empty for none)"
             text: str = click.prompt(prompt, hide_input=True, confirmation_prompt=True, default="", err=True)
             known = text.encode()
         if not known:
+            self._open.append(name)
+        return known
+
+    def warn_of_none(self) -> None:
+        """Say which keys were stored without one; once they are stored, and not before."""
+        for name in self._open:
             warn(
                 f"Warning: the key {name} is stored without a passphrase (file mode 0600): set AFFIDAVIT_PASSPHRASE"
             )
-        return known
-
-    return ask
 
 
 def _safe(part: str) -> str:
@@ -236,7 +246,7 @@ def _errors_as_one_line() -> Iterator[None]:
     except click.ClickException as error:
         _end(_refused(error), MalformedInput.exit_status)
     except (KeyboardInterrupt, click.Abort):
-        _end("interrupted: nothing was half-written", INTERRUPTED)
+        _end("interrupted; the ledger holds whole entries only", INTERRUPTED)
     except BrokenPipeError:
         # The reader went away (`| head`): the interpreter's own flush must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -26,7 +26,7 @@ from audit import tables
 from audit.checkpoint import Checkpoint, open_checkpoint
 from audit.errors import AffidavitError, EnvironmentFailed, NotVerified
 from audit.follower import Artifacts, Follower
-from audit.holders import commitment
+from audit.holders import SALT_BYTES, commitment
 from audit.merkle import EMPTY_ROOT, CompactRange, leaf_hash
 from audit.note import VerifierKey
 from audit.record import FIRST_PREV, Entry, index_columns, parse_record
@@ -447,7 +447,11 @@ class _Replay:
                 self.found.add(
                     f"the holder of the key {grant.name!r} is missing from the table holders", grant.since
                 )
-            elif commitment(_blob(row.salt), str(row.name)) != grant.holder:
+            # The length too: HMAC fills a short key up with zeros, so a salt with zeros behind it commits alike.
+            elif (
+                len(_blob(row.salt)) != SALT_BYTES
+                or commitment(_blob(row.salt), str(row.name)) != grant.holder
+            ):
                 self.found.add(
                     f"holders.name or salt of the key {grant.name!r} is not what it was granted for",
                     grant.since,

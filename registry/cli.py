@@ -1,7 +1,9 @@
 """Commands about runs: init, run, log, show, compare, lineage, fingerprint, reproduce."""
 
+import re
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -10,10 +12,11 @@ import click
 from audit.errors import AffidavitError, MalformedInput, NotFound, NotVerified
 from audit.terminal import (
     Command,
+    NewPassphrase,
     bar,
+    folded,
     json_option,
     mark,
-    new_passphrase,
     print_json,
     print_table,
     say,
@@ -22,7 +25,7 @@ from audit.terminal import (
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
-    from audit.canonical import JsonObject
+    from audit.canonical import Json, JsonObject
     from registry.fingerprint import Fingerprint
     from registry.registry import Registry
 
@@ -39,6 +42,7 @@ __all__ = [
 
 Open = Callable[[], "Registry"]
 _FILE = click.Path(path_type=Path)
+_DIGEST = re.compile(r"(?:affidavit-(?:table|model|object)-v\d:sha256:)?\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 
 as_option = click.option("--as", "as_key", metavar="KEY", help="The key that signs, by name.")
 
@@ -74,14 +78,11 @@ def init(
     """
     from registry.home import create_home, passphrase_from_environment
 
+    passphrase = NewPassphrase(passphrase_from_environment)
     home = create_home(
-        folder,
-        origin=origin,
-        name=name,
-        holder=holder or name,
-        roles=roles,
-        passphrase=new_passphrase(passphrase_from_environment),
+        folder, origin=origin, name=name, holder=holder or name, roles=roles, passphrase=passphrase
     )
+    passphrase.warn_of_none()
     if as_json:
         print_json({"ledger": str(home.folder), "origin": origin, "key": name, "roles": list(roles)})
         return
@@ -121,30 +122,24 @@ def run(
 
     TARGET is file.py, file.py:name or package.module:name.
     """
-    registry = opened() if not dry_run else None
+    if dry_run:
+        _print_plan(target, given, as_json)
+        return
+    registry = opened()
+    # Before the run: a key that does not open is better known before than after an hour.
+    registry.signer_for("run", as_key)
     from registry.documents import run_document
     from registry.parameters import read_assignments
     from registry.run import run_pipeline
     from registry.target import load_target
 
-    found = load_target(target)
-    parameters = read_assignments(found.pipeline.parameters, given)
-    plan = found.pipeline.plan(parameters)
-    if registry is None:
-        rows = [
-            (
-                p.step.name,
-                ", ".join(p.after) or "-",
-                ", ".join(f"{k}={v!r}" for k, v in p.parameters.items()) or "-",
-            )
-            for p in plan
-        ]
-        print_table(("Step", "After", "Parameters"), rows)
-        return
-    registry.signer_for("run", as_key)
-    result = run_pipeline(
-        found.pipeline, parameters, artifacts=registry.artifacts, target=found.text, progress=_step_line()
-    )
+    # What the user's code prints is not part of the document.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        found = load_target(target)
+        parameters = read_assignments(found.pipeline.parameters, given)
+        result = run_pipeline(
+            found.pipeline, parameters, artifacts=registry.artifacts, target=found.text, progress=_step_line()
+        )
     recorded = registry.record_run(result, as_key)
     document = run_document(registry, recorded)
     if as_json:
@@ -177,6 +172,8 @@ def log(opened: Open, model: str | None, kind: str | None, most: int | None, as_
             rows.append(log_document(registry, entry))
         if len(rows) == most:
             break
+    if not rows and model is not None and not _is_mentioned(registry, model):
+        raise NotFound(f"no entry of this ledger is about a model {model!r}: `affidavit log` lists them all")
     if as_json:
         print_json({"entries": rows})
         return
@@ -254,9 +251,9 @@ def compare(opened: Open, first: str, second: str, as_json: bool) -> None:
             }
         )
     elif different:
-        shown = [(r.what, r.name, r.first or "-", r.second or "-") for r in different]
+        shown = [(r.what, r.name, _brief(r.first), _brief(r.second)) for r in different]
         print_table(("What", "Name", first, second), shown)
-        say(f"{len(rows) - len(different)} more are the same.")
+        say(f"\n{len(rows) - len(different)} more are the same.")
     else:
         say(f"{first} and {second} do not differ in any of {len(rows)} recorded values.")
     raise SystemExit(1 if different else 0)
@@ -316,7 +313,7 @@ def fingerprint(opened: Open, path: Path, against: str | None, as_json: bool) ->
             print_json({"fingerprint": str(found), "rows": found.rows, "columns": columns})
         else:
             say(str(found))
-            say(f"{found.rows} rows, {len(found.columns)} columns")
+            say(f"{found.rows} rows, {len(found.columns)} columns\n")
             print_table(("Column", "Type", "Root"), [(c.name, c.type, c.root) for c in found.columns])
         return
     other = _other_fingerprint(opened, against)
@@ -336,7 +333,8 @@ def fingerprint(opened: Open, path: Path, against: str | None, as_json: bool) ->
 def reproduce(opened: Open, ref: str, as_key: str | None, as_json: bool) -> None:
     """Run a version again, and compare.
 
-    Its recorded code, parameters and data are used, and the results compared step by step. It runs in the environment at hand, in a folder of its own; the verdict is an entry.
+    Its recorded code, parameters and data are used, and the results compared step by step. It runs in the environment
+    at hand, in a folder of its own; the verdict is an entry.
     """
     from registry.reproduce import reproduce as reproduce_version
 
@@ -356,12 +354,49 @@ def reproduce(opened: Open, ref: str, as_key: str | None, as_json: bool) -> None
         )
     else:
         same = sum(row["same"] is True for row in said.compared)
-        say(
-            f"{mark(said.verdict)}: {said.reason or f'all {same} compared parts are the same'} (entry {entry.seq})"
-        )
+        told = said.reason or f"all {same} compared parts are the same"
+        say(folded(f"{mark(said.verdict)}: {told} (entry {entry.seq})"))
         if said.environment.get("same") is not True:
             say("The environment here is not the recorded one: other versions of Python or of packages.")
     raise SystemExit(0 if said.verdict == "identical" else NotVerified.exit_status)
+
+
+def _print_plan(target: str, given: tuple[str, ...], as_json: bool) -> None:
+    from registry.parameters import read_assignments, to_json
+    from registry.target import load_target
+
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        pipeline = load_target(target).pipeline
+        plan = pipeline.plan(read_assignments(pipeline.parameters, given))
+    if as_json:
+        steps = [
+            {
+                "name": p.step.name,
+                "after": list(p.after),
+                "parameters": {name: to_json(name, value) for name, value in p.parameters.items()},
+            }
+            for p in plan
+        ]
+        print_json({"model": pipeline.name, "steps": steps})
+        return
+    rows = [
+        (
+            p.step.name,
+            ", ".join(p.after) or "-",
+            ", ".join(f"{name}={_shown(to_json(name, value))}" for name, value in p.parameters.items())
+            or "-",
+        )
+        for p in plan
+    ]
+    print_table(("Step", "After", "Parameters"), rows)
+
+
+def _shown(value: "Json") -> str:
+    """Show a parameter as it would be recorded: a secret stays one."""
+    if isinstance(value, dict) and len(value) == 1:
+        [(kind, content)] = value.items()
+        return str(content) if kind in ("decimal", "path", "integer", "time") else f"({kind})"
+    return repr(value)
 
 
 def _step_line() -> Callable[[str], None] | None:
@@ -374,9 +409,10 @@ def _end_of_failed_run(document: "JsonObject", error: BaseException, with_traceb
         import traceback
 
         traceback.print_exception(error)
-    if isinstance(error, KeyboardInterrupt | SystemExit):
-        raise error
     failure = cast("JsonObject", document["failure"])
+    if isinstance(error, KeyboardInterrupt):
+        warn(f"The step {failure['step']} was interrupted: a failed run in entry {document['entry']}.")
+        raise error
     told = str(error).strip().partition("\n")[0]
     kind = "" if isinstance(error, AffidavitError) else f"{type(error).__name__}: "
     hint = "" if with_traceback else " (--traceback shows where)"
@@ -395,7 +431,9 @@ def _print_run(document: "JsonObject") -> None:
         for m, value in metrics.items()
     ]
     if rows:
+        say()
         print_table(("Metric", "Value", "95% interval"), rows)
+        say()
     say(f"Model fingerprint {document['model_fingerprint'] or 'none: no model was returned'}")
     say(f"Next: affidavit show {name}, or affidavit gate {name} --stage staging")
 
@@ -432,9 +470,14 @@ def _print_version(document: "JsonObject") -> None:
         for e in cast(list["JsonObject"], document[many])
     ]
     if rows:
+        say()
         print_table(
             ("Entry", "Kind", "What", "Stage", "Signed by"), sorted(rows, key=lambda row: cast(int, row[0]))
         )
+
+
+def _is_mentioned(registry: "Registry", model: str) -> bool:
+    return any(entry.statement.predicate.get("model") == model for entry in registry.ledger.entries())
 
 
 def _figures(run_said: "JsonObject") -> list["JsonObject"]:
@@ -444,11 +487,17 @@ def _figures(run_said: "JsonObject") -> list["JsonObject"]:
 
 def _interval(figure: "JsonObject") -> str:
     if figure["value"] is None:
-        return str(figure.get("note") or "not enough data")
+        # The rest of the note lists the groups that were left out, with their sizes: `--json` has it.
+        return str(figure.get("note") or "not enough data").partition(";")[0]
     low, high = (
         _short(float(str(figure[end]))) if figure[end] is not None else "?" for end in ("low", "high")
     )
     return f"{_short(float(str(figure['value'])))}  ({low} to {high}, n={figure['n']})"
+
+
+def _brief(value: str | None) -> str:
+    """Shorten digests and fingerprints, which people tell apart by their first digits."""
+    return "-" if value is None else _DIGEST.sub(lambda found: f"{found[1]}…", value)
 
 
 def _short(value: float | None) -> str:
@@ -462,11 +511,15 @@ def _other_fingerprint(opened: Open, ref: str) -> "Fingerprint":
     if Path(ref).exists() or not ("@" in name and mark_):
         return fingerprint_of(Path(ref))
     registry = opened()
-    for step in cast(list["JsonObject"], registry.run_of(registry.find(name))["steps"]):
-        for part in cast(list["JsonObject"], step["outputs"]):
-            if part["name"] == table and part["document"] is not None:
-                return _kept_fingerprint(registry, str(part["document"]))
-    raise NotFound(f"{name} has no table {table!r}: `affidavit lineage {name}` lists its tables")
+    kept = {
+        str(part["name"]): str(part["document"])
+        for step in cast(list["JsonObject"], registry.run_of(registry.find(name))["steps"])
+        for part in cast(list["JsonObject"], step["outputs"])
+        if part["document"] is not None
+    }
+    if table not in kept:
+        raise NotFound(f"{name} has no table {table!r}: its tables are {', '.join(kept) or 'none'}")
+    return _kept_fingerprint(registry, kept[table])
 
 
 def _kept_fingerprint(registry: "Registry", document: str) -> "Fingerprint":

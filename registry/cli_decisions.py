@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from audit.errors import NotFound
-from audit.terminal import Command, Group, json_option, mark, print_json, print_table, say
+from audit.terminal import Command, Group, folded, json_option, mark, print_json, print_table, say
 from registry.cli import as_option
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
     from registry.gate import Decision
+    from registry.policy import Policy
     from registry.registry import Registry
 
 __all__ = ["approve", "gate", "policy", "promote", "reject", "rollback"]
@@ -29,7 +30,10 @@ stage_option = click.option("--stage", required=True, help="The stage, such as p
 @json_option
 @click.pass_obj
 def gate(opened: Open, ref: str, stage: str, as_json: bool) -> None:
-    """Judge a version by a stage's policies, and change nothing."""
+    """Judge a version, change nothing.
+
+    The policies of the stage are applied to the evidence as it stands, rule by rule.
+    """
     from registry.gate import decide
 
     gathered = opened().gather(ref, stage)
@@ -155,6 +159,7 @@ def policy_list(opened: Open, as_json: bool) -> None:
         ("Policy", "Version", "Title", "Rules"), [(p.name, p.version, p.title, len(p.rules)) for p in known]
     )
     if stages:
+        say()
         print_table(("Stage", "Guarded by"), [(stage, ", ".join(names)) for stage, names in stages.items()])
 
 
@@ -175,8 +180,9 @@ def policy_show(name: str, as_json: bool) -> None:
         return
     say(f"{found.title} ({found.name}, version {found.version})\nSHA-256 {found.sha256}\n")
     for rule in found.rules:
-        clauses = f"\n    serves {', '.join(rule.clauses)}" if rule.clauses else ""
-        say(f"  {rule.id}: {rule.says}{clauses}")
+        say(folded(f"  {rule.id}: {rule.says}", "    "))
+        if rule.clauses:
+            say(folded(f"    serves {', '.join(rule.clauses)}", "      "))
 
 
 @policy.command("check", examples=["affidavit policy check my-policy.yaml"])
@@ -193,9 +199,7 @@ def policy_check(file: Path, as_json: bool) -> None:
     if as_json:
         print_json({"name": found.name, "sha256": found.sha256, "rules": len(found.rules)})
     else:
-        say(
-            f"{file}: the policy {found.name} has {len(found.rules)} rules and reads well (SHA-256 {found.sha256})."
-        )
+        say(f"{file}: the policy {found.name} reads well, {_rules(found)}.\nSHA-256 {found.sha256}")
 
 
 @policy.command("adopt", examples=["affidavit policy adopt baseline lending --stage production --as admin"])
@@ -222,6 +226,10 @@ def policy_adopt(
         say(f"Entry {entry.seq}: {stage} is guarded by {', '.join(p.name for p in adopted)} from now on.")
 
 
+def _rules(found: "Policy") -> str:
+    return "1 rule" if len(found.rules) == 1 else f"{len(found.rules)} rules"
+
+
 def _print_decision(word: str, stage: str, decision: "Decision", as_json: bool, entry: int | None) -> None:
     if as_json:
         document: dict[str, object] = {"decision": word, "stage": stage, "rules": decision.to_json()}
@@ -229,7 +237,8 @@ def _print_decision(word: str, stage: str, decision: "Decision", as_json: bool, 
     else:
         for result in decision.results:
             padding = " " * (10 - len(result.outcome))
-            say(f"{mark(result.outcome)}{padding} {result.policy}/{result.id}: {result.message}")
+            told = f"{mark(result.outcome)}{padding} {result.policy}/{result.id}: {result.message}"
+            say(folded(told, " " * 11))
         where = f" (entry {entry})" if entry is not None else ""
         say(f"\n{mark(word)} for {stage}{where}")
     raise SystemExit(0 if decision.allowed else 1)

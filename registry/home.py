@@ -14,6 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,9 @@ def find_home(named: str | None, start: Path | None = None) -> Home:
     if named is not None:
         if "://" in named:
             raise MalformedInput(
-                f"the ledger {named} is a URL: this version opens embedded ledgers only, by their path"
+                # Not the whole of it: a URL may hold a password.
+                f"the ledger {named.partition('://')[0]}://... is a URL: this version opens embedded ledgers only, "
+                "by their path"
             )
         folder = Path(named)
         for candidate in (folder, folder / FOLDER):
@@ -101,6 +104,7 @@ def create_home(
     final = Home(folder / FOLDER)
     if final.folder.exists():
         raise MalformedInput(f"{final.folder} exists: a ledger is never overwritten, choose another folder")
+    new_folder = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         making = Home(Path(tempfile.mkdtemp(prefix=f"{FOLDER}-new-", dir=folder)))
@@ -111,6 +115,9 @@ def create_home(
         making.folder.rename(final.folder)
     except BaseException:
         shutil.rmtree(making.folder, ignore_errors=True)
+        if new_folder:
+            with suppress(OSError):
+                folder.rmdir()
         raise
     return final
 

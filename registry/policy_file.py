@@ -100,16 +100,16 @@ def _unwanted(events: Iterable[yaml.Event]) -> list[Problem]:
 def values(node: yaml.Node, problems: list[Problem]) -> object:
     """Turn nodes into dicts, lists, text, bool, int and Decimal; note what two readers could read apart."""
     if isinstance(node, yaml.MappingNode):
-        values: dict[str, object] = {}
+        fields: dict[str, object] = {}
         for key, value in node.value:
             # A key is its text: YAML 1.1 would read the key `on` as true.
             if not isinstance(key, yaml.ScalarNode):
                 problems.append(problem_at(key, "a field's name must be plain text"))
-            elif key.value in values:
+            elif key.value in fields:
                 problems.append(problem_at(key, f"the field {shown(key.value)} is given twice"))
             else:
-                values[key.value] = values(value, problems)
-        return values
+                fields[key.value] = values(value, problems)
+        return fields
     if isinstance(node, yaml.SequenceNode):
         return [values(item, problems) for item in node.value]
     return _scalar(node, problems)

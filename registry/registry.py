@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from audit import tables
 from audit.canonical import Json, JsonObject, encode
-from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted
+from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted, NotVerified
 from audit.keys import LocalSigner, Signer
 from audit.keystore import KeyStore, Passphrase
 from audit.ledger import Ledger
@@ -165,8 +165,17 @@ class Registry:
         return chosen[0]
 
     def run_of(self, found: Catalogued) -> JsonObject:
-        """Read the run predicate of a version, with what was moved to artifacts put back."""
-        return resolve_run(self.ledger.entry(found.seq).statement.predicate, self.artifacts)
+        """Read the run predicate of a version, with what was moved to artifacts put back.
+
+        Raises `NotVerified` where the catalogue names an entry that is not this run: somebody edited its tables.
+        """
+        entry = self.ledger.entry(found.seq)
+        if entry.leaf_hash != found.leaf_hash or entry.kind != "run":
+            raise NotVerified(
+                f"the catalogue's row of {found.model}@{found.version} does not match entry {found.seq}: its tables "
+                "were edited, see `affidavit verify`; `affidavit ledger rebuild` learns them again"
+            )
+        return resolve_run(entry.statement.predicate, self.artifacts)
 
     def entries_about(self, found: Catalogued, kind: str, stage: str | None = None) -> list[Entry]:
         """Read the entries of a kind about a version, oldest first."""

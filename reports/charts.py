@@ -41,8 +41,8 @@ KINDS = {
     "approval": ("#8a5200", "#fdf3e3"),
     "decision": ("#16232d", "#e7eaec"),
 }
-BOX = (148.0, 43.0)
-GAP = (14.0, 25.0)
+BOX = (158.0, 31.0)
+GAP = (14.0, 19.0)
 TALLEST = 850.0
 BETWEEN = 32.0
 
@@ -64,11 +64,12 @@ class Panel:
     reference: float | None = None
     reference_name: str = ""
     limit: float | None = None
+    limit_name: str = "limit"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a forest plot: a mark for each panel, or None for not enough data."""
+    """One line of a forest plot: a mark for each panel, None for not enough data; no marks at all is a heading."""
 
     label: str
     n: int | None
@@ -79,7 +80,7 @@ class Row:
 def forest(rows: Sequence[Row], panels: Sequence[Panel], *, finding: str, heading: str = "Group") -> str:
     """Draw values with intervals, one row a line, panels side by side; `finding` is the text alternative."""
     texts = any(row.text for row in rows)
-    left, right = 188.0, WIDTH - (118.0 if texts else 6.0)
+    left, right = _label_width(rows) + 56.0, WIDTH - (118.0 if texts else 6.0)
     each = (right - left - BETWEEN * (len(panels) - 1)) / max(len(panels), 1)
     pitch, top = (20.0 if len(rows) <= 16 else 17.0), 34.0
     bottom = top + pitch * len(rows)
@@ -88,13 +89,20 @@ def forest(rows: Sequence[Row], panels: Sequence[Panel], *, finding: str, headin
     for index, row in enumerate(rows):
         parts += _row_names(row, top + pitch * index, pitch, left)
     for index, panel in enumerate(panels):
-        marks = [row.marks[index] for row in rows]
+        marks = [(at, row.marks[index]) for at, row in enumerate(rows) if row.marks]
         parts += _panel(panel, marks, left + index * (each + BETWEEN), each, (top, bottom), pitch)
     return _svg(WIDTH, bottom + 22, finding, parts)
 
 
+def _label_width(rows: Sequence[Row]) -> float:
+    widest = max((_length(row.label, 9.5, not row.marks) for row in rows), default=0.0)
+    return min(max(widest, 132.0), 190.0)
+
+
 def _row_names(row: Row, top: float, pitch: float, left: float) -> list[str]:
     base = top + pitch / 2 + 3.2
+    if not row.marks:
+        return [_text(0, base, fitted(row.label, WIDTH, 9, bold=True), size=9, weight=600, fill=ACCENT)]
     n = formats.DASH if row.n is None else f"{row.n:,}"
     parts = [
         f'<line x1="0" y1="{top:.1f}" x2="{left - 8:.1f}" y2="{top:.1f}" stroke="{RULE}" stroke-width="0.5"/>',
@@ -108,14 +116,14 @@ def _row_names(row: Row, top: float, pitch: float, left: float) -> list[str]:
 
 def _panel(
     panel: Panel,
-    marks: Sequence[Mark | None],
+    marks: Sequence[tuple[int, Mark | None]],
     left: float,
     width: float,
     span: tuple[float, float],
     pitch: float,
 ) -> list[str]:
     top, bottom = span
-    ticks = _ticks(_reach(panel, marks), 5 if width > 200 else 3)
+    ticks = _ticks(_reach(panel, [mark for _, mark in marks]), 5 if width > 200 else 3)
     low, high = ticks[0], ticks[-1]
 
     def across(value: float) -> float:
@@ -133,9 +141,9 @@ def _panel(
     if panel.limit is not None:
         x = across(panel.limit)
         parts.append(_line(x, top, x, bottom, BAD, 1.1, "5 2"))
-        parts.append(_beside(x, left, width, "limit", BAD))
-    for index, mark in enumerate(marks):
-        middle = top + pitch * (index + 0.5)
+        parts.append(_beside(x, left, width, panel.limit_name, BAD))
+    for at, mark in marks:
+        middle = top + pitch * (at + 0.5)
         parts += _mark(mark, middle, left, across)
     return parts
 
@@ -248,7 +256,8 @@ def _box(node: Node, left: float, top: float) -> list[str]:
     if node.entry is not None:
         parts.append(_text(left + width - 6, top + 11, f"#{node.entry}", size=7.2, fill=MUTED, anchor="end"))
     if node.digest:
-        parts.append(_text(left + 10, top + 36, node.digest, size=7.8, fill=MUTED, family=MONO))
+        right = left + width - (28 if node.entry is not None else 6)
+        parts.append(_text(right, top + 11, node.digest, size=7.2, fill=MUTED, family=MONO, anchor="end"))
     return parts
 
 

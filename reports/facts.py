@@ -214,11 +214,16 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of a policy and how it came out; `limit` and `metric` where the decision names them."""
+    """One rule of a policy and how it came out.
+
+    `says` is what the policy demands, `message` what was found; `metric` and `limit` are those of a limit.
+    Decisions of earlier releases lack `says`, `metric` and `limit`.
+    """
 
     id: str
     policy: str | None
     outcome: str
+    says: str | None
     message: str
     clauses: tuple[str, ...]
     metric: str | None

@@ -9,8 +9,8 @@ Rules:
 
 Example::
 
-    >>> figure("0.871204"), count(1989), confidence("0.95").split()
-    ('0.871', '1,989', ['95', '%'])
+    >>> figure("0.871204"), count(1989), confidence("0.95")
+    ('0.871', '1,989', '95%')
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,6 +34,7 @@ __all__ = [
     "plain_list",
     "scheme_and_hex",
     "seconds",
+    "sentence",
     "short",
     "value",
     "yes_or_no",
@@ -95,14 +96,14 @@ def interval(low: str | None, high: str | None) -> str:
 
 
 def confidence(text: str | None) -> str:
-    """Write a confidence level: `"0.95"` as `95 %`."""
+    """Write a confidence level: `"0.95"` as `95%`, as the gate's messages do."""
     if text is None:
         return ""
     try:
         share = Decimal(text) * 100
     except InvalidOperation:
         return text
-    return f"{share.normalize():f}\N{NO-BREAK SPACE}%"
+    return f"{share.normalize():f}%"
 
 
 def number(text: str | None) -> float | None:
@@ -145,6 +146,11 @@ def instant(text: str | None) -> str:
     if not 1 <= month <= 12:
         return text
     return f"{day}\N{NO-BREAK SPACE}{MONTHS[month - 1]}\N{NO-BREAK SPACE}{year}, {clock[:8]}\N{NO-BREAK SPACE}UTC"
+
+
+def sentence(text: str) -> str:
+    """Write a finding as a sentence: its first letter is made a capital, the rest stays as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def short(digest: str | None, length: int = 12) -> str:

@@ -4,12 +4,13 @@ Rules:
 
 - Nodes and edges come from what the run recorded: a part that went into a step is joined to the step that
   made it, by name, or by fingerprint where the name changed on the way.
-- A large graph is made smaller in stated ways only: tables fold into the steps that made them, then chains of
-  steps fold into one box that says how many they are. Nothing else is left out.
+- A large graph is made smaller in stated ways only: a table that is all that the step of its name made stands
+  in that step's box; then all tables fold into the steps that made them, then chains of steps fold into one box
+  that says how many they are. Nothing else is left out.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from reports.facts import Approval, Decision, EntryFacts, Part, Run, Step
@@ -18,6 +19,7 @@ from reports.formats import short
 __all__ = ["MOST_NODES", "Graph", "Node", "lineage"]
 
 MOST_NODES = 34
+COMFORTABLE = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,14 @@ def lineage(
 ) -> Graph:
     """Draw up the graph of one version, small enough to be read on one page."""
     graph = _of_run(entry.seq, run)
+    if len(graph.nodes) + len(approvals) + len(decisions) > COMFORTABLE:
+        told = "A table that is all that the step of its name made is not drawn beside it."
+        graph = _without(graph, _namesakes(graph, run), told)
     if len(graph.nodes) + len(approvals) + len(decisions) > MOST_NODES:
-        graph = _without(graph, "table", "Tables are folded into the steps that made them.")
-    if len(graph.nodes) + len(approvals) + len(decisions) > MOST_NODES // 2 and graph.folded:
-        graph = _chains_folded(graph)
+        tables = {node.id for node in graph.nodes if node.kind == "table"}
+        graph = _without(graph, tables, "Tables are folded into the steps that made them.")
+        if len(graph.nodes) + len(approvals) + len(decisions) > MOST_NODES // 2:
+            graph = _chains_folded(graph)
     return _with_people(graph, approvals, decisions)
 
 
@@ -108,17 +114,29 @@ def _origins(step: Step, made: dict[str, str]) -> list[str]:
     return origins + [f"step-{name}" for name in step.after if name not in drawn]
 
 
-def _without(graph: Graph, kind: str, told: str) -> Graph:
-    """Remove the nodes of a kind, joining what came before each to what came after it."""
+def _namesakes(graph: Graph, run: Run) -> set[str]:
+    """Find the tables that are the only product of a step of the same name."""
+    tables = {node.id for node in graph.nodes if node.kind == "table"}
+    return {
+        f"part-{step.name}"
+        for step in run.steps
+        if [part.name for part in step.outputs] == [step.name] and f"part-{step.name}" in tables
+    }
+
+
+def _without(graph: Graph, ids: Collection[str], told: str) -> Graph:
+    """Remove nodes, joining what came before each to what came after it."""
+    if not ids:
+        return graph
     edges = list(graph.edges)
     for node in graph.nodes:
-        if node.kind != kind:
+        if node.id not in ids:
             continue
         before = [start for start, end in edges if end == node.id]
         after = [end for start, end in edges if start == node.id]
         edges = [edge for edge in edges if node.id not in edge]
         edges.extend((start, end) for start in before for end in after)
-    nodes = tuple(node for node in graph.nodes if node.kind != kind)
+    nodes = tuple(node for node in graph.nodes if node.id not in ids)
     return Graph(nodes, tuple(dict.fromkeys(edges)), told)
 
 

@@ -12,6 +12,8 @@ Example::
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -20,7 +22,7 @@ from markupsafe import Markup
 from audit.errors import NotFound
 from reports import charts, formats
 from reports.dossier import Dossier, tally
-from reports.facts import Attribute, Figure, Group
+from reports.facts import Attribute, Figure, Group, Part, Rule, Run
 from reports.graph import Graph, lineage
 
 __all__ = ["render", "template_names"]
@@ -65,15 +67,23 @@ def _environment() -> Environment:
         known=lambda text: formats.UNKNOWN if text is None else text,
         plain_list=formats.plain_list,
         seconds=formats.seconds,
+        sentence=formats.sentence,
         short=formats.short,
         split_digest=formats.scheme_and_hex,
         yes_or_no=formats.yes_or_no,
     )
+    environment.filters.update(notes=notes_of, members=members_of)
+    environment.tests.update(single=lambda columns: len(columns) < 2)
     environment.globals.update(
         interval=formats.interval,
         tally=tally,
         metrics_plot=metrics_plot,
         groups_plot=groups_plot,
+        crossed_plot=crossed_plot,
+        disparity_names=disparity_names,
+        disparity_of=disparity_of,
+        notes_of=notes_of,
+        passed_on=passed_on,
         ratios_plot=ratios_plot,
         lineage_of=lambda dossier: lineage(dossier.entry, dossier.run, dossier.approvals, dossier.decisions),
         lineage_drawing=lineage_plot,
@@ -89,6 +99,52 @@ def shared_out(items: Sequence[object], most: int) -> list[Sequence[object]]:
     parts = -(-len(items) // most)
     size = -(-len(items) // max(parts, 1))
     return [items[start : start + size] for start in range(0, len(items), max(size, 1))]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A part as it went through the pipeline: the steps it came out of and those it went into."""
+
+    part: Part
+    made_by: tuple[str, ...]
+    read_by: tuple[str, ...]
+
+
+def passed_on(run: Run) -> tuple[Passed, ...]:
+    """List each part once, in the order of the steps; one that changed on the way has a line for each state."""
+    made: dict[Part, list[str]] = {}
+    read: dict[Part, list[str]] = {}
+    for step in run.steps:
+        for part in step.inputs:
+            read.setdefault(part, []).append(step.name)
+            made.setdefault(part, [])
+        for part in step.outputs:
+            made.setdefault(part, []).append(step.name)
+    return tuple(Passed(part, tuple(steps), tuple(read.get(part, ()))) for part, steps in made.items())
+
+
+def disparity_names(attributes: Sequence[Attribute]) -> list[str]:
+    """Name the disparities that any attribute has, in the order in which they stand."""
+    return list(dict.fromkeys(figure.name for one in attributes for figure in one.disparities))
+
+
+def disparity_of(attribute: Attribute, name: str) -> Figure | None:
+    """Find a disparity of an attribute by name."""
+    return next((figure for figure in attribute.disparities if figure.name == name), None)
+
+
+def members_of(attribute: Attribute) -> list[tuple[Attribute, Group]]:
+    """Pair each group of an attribute with the attribute."""
+    return [(attribute, group) for group in attribute.groups]
+
+
+def notes_of(attribute: Attribute) -> list[tuple[str, str]]:
+    """List the notes on an attribute's disparities, each once, with the measures it is about."""
+    about: dict[str, list[str]] = {}
+    for figure in attribute.disparities:
+        if figure.note:
+            about.setdefault(figure.note, []).append(formats.label(figure.name).partition(" (")[0])
+    return [(formats.plain_list(labels), note) for note, labels in about.items()]
 
 
 def metric_of(group: Group, name: str) -> Figure | None:
@@ -137,6 +193,22 @@ def groups_plot(attribute: Attribute, groups: Sequence[Group], overall: Sequence
     return _forest(rows, panels, _finding(attribute, groups))
 
 
+def crossed_plot(pairs: Sequence[tuple[Attribute, Group]], overall: Sequence[Figure]) -> Markup:
+    """Draw the rates of the groups of several attributes in one plot, each attribute under its name."""
+    whole = {figure.name: formats.number(figure.value) for figure in overall}
+    panels = [charts.Panel(title, whole.get(name), "all rows") for name, title in RATES]
+    rows, found = [], []
+    for attribute, members in groupby(pairs, key=lambda pair: pair[0]):
+        groups = [group for _, group in members]
+        rows.append(charts.Row(attribute.name, None, ()))
+        rows += [
+            charts.Row(group.name, group.n, tuple(_mark(metric_of(group, name)) for name, _ in RATES))
+            for group in groups
+        ]
+        found.append(_finding(attribute, groups))
+    return _forest(rows, panels, " ".join(found))
+
+
 def _finding(attribute: Attribute, groups: Sequence[Group]) -> str:
     rates = [(formats.number(figure.value), group.name, figure) for group in groups
              if (figure := metric_of(group, "selection_rate")) is not None]  # fmt: skip
@@ -151,8 +223,8 @@ def _finding(attribute: Attribute, groups: Sequence[Group]) -> str:
     return " ".join(words)
 
 
-def ratios_plot(attributes: Sequence[Attribute], limit: str | None) -> Markup:
-    """Draw the selection rate ratio of every attribute; 1 means equal rates."""
+def ratios_plot(attributes: Sequence[Attribute], limits: Sequence[Rule]) -> Markup:
+    """Draw the selection rate ratio of every attribute, and the limit that rules set; 1 means equal rates."""
     found = [
         (attribute, figure)
         for attribute in attributes
@@ -161,7 +233,10 @@ def ratios_plot(attributes: Sequence[Attribute], limit: str | None) -> Markup:
     ]
     rows = [charts.Row(attribute.name, item.n, (_mark(item),), _told(item)) for attribute, item in found]
     known = [f"{attribute.name} {_told(item)}" for attribute, item in found]
-    panel = charts.Panel("Lowest rate divided by highest rate", 1.0, "equal rates", formats.number(limit))
+    limit = limits[0].limit if limits else None
+    panel = charts.Panel(
+        "Lowest rate divided by highest rate", 1.0, "equal rates", formats.number(limit), f"limit {limit}"
+    )
     return _forest(rows, [panel], f"Selection rate ratio by attribute: {'; '.join(known)}.", "Attribute")
 
 

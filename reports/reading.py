@@ -259,6 +259,7 @@ def _rule(rule: Mapping[str, Json]) -> Rule:
         id=_text(rule, "id") or "unnamed",
         policy=_text(rule, "policy"),
         outcome=outcome if outcome in OUTCOMES else "missing",
+        says=_text(rule, "says"),
         message=_text(rule, "message") or "",
         clauses=_words(rule, "clauses"),
         metric=_text(rule, "metric"),

@@ -121,6 +121,24 @@ def test_a_long_chain_of_steps_is_folded_and_says_so() -> None:
     assert "folded" in graph.folded
 
 
+def test_a_table_that_is_all_its_step_made_is_not_drawn_beside_it() -> None:
+    steps = [
+        step(
+            f"s{at}",
+            [f"s{at - 1}"] if at else [],
+            [table(f"s{at - 1}", 5, 2)] if at else [],
+            [table(f"s{at}", 5, 2)],
+        )
+        for at in range(9)
+    ]
+    entry = run_entry(steps=steps, sources=[], evaluation=None, model_file=None)
+    graph = lineage(entry, read_run(entry), (), ())
+    assert {node.kind for node in graph.nodes} == {"step"}
+    assert ("step-s0", "step-s1") in graph.edges
+    assert graph.folded is not None
+    assert "not drawn" in graph.folded
+
+
 def test_a_graph_that_fits_is_not_folded() -> None:
     dossier = example()
     graph = lineage(dossier.entry, dossier.run, dossier.approvals, dossier.decisions)
@@ -148,6 +166,12 @@ def test_a_group_without_enough_data_gets_words_and_no_mark() -> None:
 def test_a_limit_is_drawn_and_named() -> None:
     rows = [Row("a", 50, (Mark(0.7, 0.6, 0.78),))]
     assert ">limit<" in forest(rows, [Panel("Ratio", limit=0.8)], finding="x")
+
+
+def test_a_row_without_marks_is_a_heading() -> None:
+    svg = forest([Row("race x sex", None, ()), Row("a", 50, (None,))], [Panel("Rate")], finding="x")
+    assert "race x sex" in svg
+    assert svg.count("not enough data") == 1
 
 
 @given(st.floats(-2, 2), st.floats(0, 1))

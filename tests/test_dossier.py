@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from audit.canonical import Json
 from audit.errors import NotFound
 from reports import formats
 from reports.dossier import Dossier
-from reports.html import render, template_names
+from reports.html import notes_of, passed_on, render, template_names
 from tests import report_example as made
 
 
@@ -87,6 +88,74 @@ def test_an_outcome_that_is_unknown_counts_as_missing() -> None:
     told = made.decision_predicate("promoted", ["splendid"] * 7, [], time)
     dossier = made.example(decisions=[made.entry(20, "decision", "approver", time, told)])
     assert {rule.outcome for rule in dossier.decisions[0].rules} == {"missing"}
+
+
+def with_limits(*limits: str, decision: str = "promoted", outcome: str = "passed") -> Dossier:
+    time = "2026-11-24T08:00:00.000000Z"
+    rules: list[Json] = [
+        {
+            "id": "parity-by-race",
+            "policy": "lending",
+            "outcome": outcome,
+            "says": "Each racial group is approved often enough.",
+            "message": "parity by race is 0.953",
+            "clauses": ["NIST-AI-RMF:MEASURE-2.11"],
+            "metric": "demographic_parity_ratio",
+            "limit": limit,
+        }
+        for limit in limits
+    ]
+    told = made.decision_predicate(decision, made.PROMOTED, [], time, rules=rules)
+    return made.example(decisions=[made.entry(20, "decision", "approver", time, told)])
+
+
+def test_a_rule_shows_what_it_demands_and_what_was_found() -> None:
+    assert "Each racial group is approved often enough. Parity by race is 0.953" in words(with_limits("0.80"))
+
+
+def test_a_rule_of_an_earlier_release_shows_what_was_found() -> None:
+    assert "Accuracy is at least 0.800: 0.871, n = 597." in words(made.example())
+    assert {rule.says for rule in made.example().decisions[0].rules} == {None}
+
+
+def test_the_limit_that_a_rule_sets_is_drawn_and_the_rule_named() -> None:
+    text = words(with_limits("0.80"))
+    assert "limit 0.80" in text
+    assert "the limit 0.80 of rule parity-by-race" in text
+    assert "Dashed red line" not in words(made.example())
+
+
+def test_rules_that_set_different_limits_draw_none() -> None:
+    assert len(with_limits("0.80", "0.80").limits_on("demographic_parity_ratio")) == 2
+    assert with_limits("0.80", "0.90").limits_on("demographic_parity_ratio") == ()
+
+
+def test_a_refusal_by_one_rule_says_what_was_found() -> None:
+    verdict = with_limits("0.80", decision="refused", outcome="failed").verdict
+    assert "Not met: parity-by-race (failed). Parity by race is 0.953." in verdict.sentence
+
+
+def test_the_accuracy_stands_beside_the_base_rate() -> None:
+    assert "A rule that answers “1” for every row would have an accuracy of 0.878" in words(made.example())
+
+
+def test_a_part_that_changed_on_the_way_stands_on_two_lines() -> None:
+    changed: Json = {**made.table("split.train", 1392, 12), "fingerprint": "other:" + "0" * 64}
+    steps = made.steps()
+    steps[2] = made.step("model", ["split"], [changed], [])
+    run = made.example(run=made.run_entry(steps=steps)).run
+    assert [item.made_by for item in passed_on(run) if item.part.name == "split.train"] == [("split",), ()]
+
+
+def test_every_note_on_a_disparity_is_told_once_with_its_measures() -> None:
+    evaluation: Any = made.evaluation()
+    for figure in evaluation["bias"][0]["disparities"]:
+        figure["note"] = "left out: hispanic"
+    told = made.example(run=made.run_entry(evaluation=evaluation)).run.evaluation
+    assert told is not None
+    ((measures, note),) = notes_of(told.bias[0])
+    assert measures.startswith("Selection rate difference, Selection rate ratio and")
+    assert note == "left out: hispanic"
 
 
 def test_every_entry_has_its_line_in_the_evidence_index() -> None:

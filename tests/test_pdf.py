@@ -100,7 +100,21 @@ def test_the_file_is_tagged_and_says_its_language(card: bytes) -> None:
     assert root["/MarkInfo"]["/Marked"]
     assert "/StructTreeRoot" in root
     assert root["/Lang"] == "en-GB"
-    assert b"pdfaid" in root["/Metadata"].get_data()
+    told = root["/Metadata"].get_data()
+    assert b'pdfaid:part="3"' in told
+    assert b"<pdfuaid:part>1</pdfuaid:part>" in told
+
+
+def test_no_stream_ends_in_a_carriage_return_that_a_reader_would_drop(card: bytes) -> None:
+    # Those of the file's own structure are made last, out of reach; a reader finds their end by their length.
+    own = (b"/ObjStm", b"/XRef")
+    streams = [part for part in card.split(b"endstream") if not any(kind in part for kind in own)]
+    assert not any(part.endswith(b"\r\n") for part in streams)
+
+
+def test_the_metadata_can_be_read_without_a_filter(card: bytes) -> None:
+    root: Any = pypdf.PdfReader(BytesIO(card)).trailer["/Root"]
+    assert "/Filter" not in root["/Metadata"]
 
 
 def test_every_font_is_embedded_and_ours(card: bytes) -> None:

@@ -1,0 +1,515 @@
+"""Tests of the command line as it is used when all is well: the documents, the statuses, the help."""
+
+import json
+import os
+import pty
+import re
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from audit.terminal import Command, folded, printable, say
+from reports.cli import affidavit
+from tests.command_line import COMMAND, Folder, a_lender, clean_environment, empty_folder
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Folder:
+    """Give a lender's folder: loans@1 in production, loans@2 recorded."""
+    return a_lender(tmp_path / "lender")
+
+
+def every_command(group: click.Group = affidavit, path: str = "affidavit") -> Iterator[tuple[str, Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from every_command(command, f"{path} {name}")
+        else:
+            assert isinstance(command, Command)
+            yield f"{path} {name}", command
+
+
+COMMANDS = dict(every_command())
+EXAMPLES = [example for command in COMMANDS.values() for example in command.examples]
+
+
+# -- the documents that other programs read ---------------------------------------------------------------------------
+
+
+def test_verify_prints_the_document_of_the_interface(here: Folder) -> None:
+    document = here.json("verify")
+    assert document["verified"] is True
+    assert document["size"] == 11
+    assert re.fullmatch(r"[0-9a-f]{64}", document["root"])
+    assert document["anchor"] is None
+    assert [step["step"] for step in document["steps"]] == list(range(1, 9))
+    assert {step["status"] for step in document["steps"]} == {"passed", "skipped"}
+    assert all(step.keys() == {"step", "name", "status", "detail", "entries"} for step in document["steps"])
+
+
+def test_a_checkpoint_kept_elsewhere_is_an_anchor(here: Folder) -> None:
+    here.text("checkpoint", "-o", "kept.txt")
+    here.text("key", "grant", "nobody", "--role", "validator", "--holder", "Nobody")
+    document = here.json("verify", "--checkpoint", "kept.txt")
+    assert {"kind", "size", "age_seconds"} <= document["anchor"].keys()
+    assert document["anchor"]["size"] == 11
+    assert document["steps"][2]["status"] == "passed"
+
+
+def test_the_logs_key_is_checked_against_the_one_that_was_given(here: Folder) -> None:
+    (here.path / "log.vkey").write_text(here.json("checkpoint")["verifier_key"] + "\n")
+    assert here.json("verify", "--key", "log.vkey")["verified"] is True
+
+
+def test_another_logs_key_does_not_verify(here: Folder, tmp_path: Path) -> None:
+    other = empty_folder(tmp_path / "other")
+    other.text("init", "--origin", "other.example/models")
+    (here.path / "log.vkey").write_text(other.json("checkpoint")["verifier_key"])
+    assert here.json("verify", "--key", "log.vkey", status=1)["verified"] is False
+
+
+def test_a_file_that_is_in_no_entry_does_not_verify(here: Folder) -> None:
+    document = here.json("verify", "loans.csv", "easy.yaml", "strict.yaml", status=1)
+    assert document["files"] == [
+        {"file": "loans.csv", "entries": [7, 8]},
+        {"file": "easy.yaml", "entries": [6]},
+        {"file": "strict.yaml", "entries": []},
+    ]
+    assert document["verified"] is False
+
+
+def test_the_ledger_can_be_named_by_its_own_folder(here: Folder, tmp_path: Path) -> None:
+    elsewhere = empty_folder(tmp_path / "elsewhere")
+    assert elsewhere.json("--ledger", str(here.path / ".affidavit"), "verify")["verified"] is True
+
+
+def test_the_ledger_can_be_named_by_the_folder_around_it(here: Folder, tmp_path: Path) -> None:
+    elsewhere = empty_folder(tmp_path / "elsewhere")
+    assert elsewhere.json("--ledger", str(here.path), "verify")["verified"] is True
+
+
+def test_the_ledger_can_be_named_by_a_variable(here: Folder, tmp_path: Path) -> None:
+    elsewhere = empty_folder(tmp_path / "elsewhere")
+    assert elsewhere("log", variables={"AFFIDAVIT_LEDGER": str(here.path)}).exit_code == 0
+
+
+def test_the_ledger_is_found_above_the_working_directory(here: Folder) -> None:
+    assert empty_folder(here.path / "deep" / "down").json("verify")["verified"] is True
+
+
+def test_run_prints_the_document_of_the_interface_and_nothing_of_the_users(here: Folder) -> None:
+    result = here("run", "loans.py", "-p", "split.seed=8", "--as", "scientist", "--json")
+    document = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert result.stderr == "fitting\n"
+    assert (document["model"], document["version"], document["entry"]) == ("loans", 3, 11)
+    assert document["status"] == "succeeded"
+    assert isinstance(document["metrics"]["accuracy"], float)
+    assert {"name", "fingerprint", "rows"} == document["data"][0].keys()
+    assert document["model_fingerprint"].startswith("affidavit-model-v1:sha256:")
+    assert re.fullmatch(r"[0-9a-f]{64}", document["model_digest"])
+
+
+def test_the_same_run_twice_gives_the_same_fingerprints_and_metrics(here: Folder) -> None:
+    first, second = (here.json("run", "loans.py", "--as", "scientist") for _ in range(2))
+    same = ("metrics", "metric_intervals", "data", "model_fingerprint")
+    assert {name: first[name] for name in same} == {name: second[name] for name in same}
+
+
+def test_a_dry_run_shows_the_plan_and_records_nothing(here: Folder) -> None:
+    document = here.json("run", "loans.py", "-p", "C=2", "--dry-run")
+    assert [step["name"] for step in document["steps"]] == ["applications", "split", "model", "evaluation"]
+    assert document["steps"][2] == {
+        "name": "model", "after": ["split"], "parameters": {"C": {"decimal": "2.0"}},
+    }  # fmt: skip
+    assert here.size == 11
+
+
+def test_a_dry_run_keeps_a_secret(here: Folder) -> None:
+    (here.path / "secret.py").write_text(
+        "from affidavit import Pipeline\np = Pipeline('p')\n@p.step\ndef load(password: str = ''): return 1\n"
+    )
+    said = here.text("run", "secret.py", "-p", "password=hunter2", "--dry-run")
+    assert "hunter2" not in said
+    assert "withheld" in said
+
+
+def test_log_prints_the_document_of_the_interface_newest_first(here: Folder) -> None:
+    entries = here.json("log")["entries"]
+    assert [entry["seq"] for entry in entries] == list(range(10, -1, -1))
+    assert {"seq", "kind", "time", "key", "leaf_hash", "summary"} <= entries[0].keys()
+
+
+def test_log_can_be_narrowed(here: Folder) -> None:
+    assert [e["seq"] for e in here.json("log", "--kind", "run", "-n", "1")["entries"]] == [8]
+    assert [e["seq"] for e in here.json("log", "--model", "loans", "-n", "2")["entries"]] == [10, 9]
+
+
+def test_show_prints_a_version_with_everything_said_about_it(here: Folder) -> None:
+    document = here.json("show", "loans@1")
+    expected = {"model", "version", "run", "metrics", "bias", "approvals", "decisions", "stages"}
+    assert expected <= document.keys()
+    assert document["stages"] == ["production"]
+    assert [approval["entry"] for approval in document["approvals"]] == [9]
+    assert [decision["decision"] for decision in document["decisions"]] == ["promoted"]
+
+
+@pytest.mark.parametrize(("ref", "version"), [("loans@production", 1), ("loans@latest", 2), ("loans@2", 2)])
+def test_a_version_is_named_by_number_stage_or_latest(here: Folder, ref: str, version: int) -> None:
+    assert here.json("show", ref)["version"] == version
+
+
+def test_an_entry_is_named_by_number_or_by_the_start_of_its_hash(here: Folder) -> None:
+    by_number = here.json("show", "9")
+    assert by_number["kind"] == "approval"
+    assert here.json("show", by_number["leaf_hash"][:12]) == by_number
+
+
+def test_a_fingerprint_shows_where_it_occurs(here: Folder) -> None:
+    mark = here.json("fingerprint", "loans.csv")["fingerprint"]
+    found = here.json("show", mark)["found"]
+    assert {"version": "loans@1", "name": "applications", "rows": 240} in found
+
+
+def test_compare_says_what_differs_and_answers_no(here: Folder) -> None:
+    document = here.json("compare", "loans@1", "loans@2", status=1)
+    assert document["equal"] is False
+    assert {"what": "parameter", "name": "model.C", "first": "1.0", "second": "0.5"} in document[
+        "differences"
+    ]
+
+
+def test_a_version_does_not_differ_from_itself(here: Folder) -> None:
+    assert here.json("compare", "loans@1", "loans@1") == {"equal": True, "differences": []}
+
+
+def test_lineage_prints_the_document_of_the_interface(here: Folder) -> None:
+    document = here.json("lineage", "loans@1")
+    assert {"id", "kind", "name"} <= document["nodes"][0].keys()
+    assert {"from": "step:split", "to": "step:model", "how": "declared"} in document["edges"]
+    assert {node["kind"] for node in document["nodes"]} == {"source", "step", "model", "feature"}
+
+
+def test_lineage_draws_a_graph_for_graphviz(here: Folder) -> None:
+    assert here.text("lineage", "loans@1", "--format", "dot").startswith("digraph lineage {")
+
+
+def test_fingerprint_prints_the_document_of_the_interface(here: Folder) -> None:
+    document = here.json("fingerprint", "loans.csv")
+    assert document["fingerprint"].startswith("affidavit-table-v1:sha256:")
+    assert document["rows"] == 240
+    assert [column["name"] for column in document["columns"]] == ["income", "debt", "race", "approve"]
+    assert {"name", "type", "root"} == document["columns"][0].keys()
+
+
+def test_a_file_equals_the_table_that_a_version_read(here: Folder) -> None:
+    document = here.json("fingerprint", "loans.csv", "--against", "loans@1:applications")
+    assert document["equal"] is True
+
+
+def test_a_changed_cell_is_found_by_column_and_rows(here: Folder) -> None:
+    changed = (here.path / "loans.csv").read_text().replace(",white,", ",black,", 1)
+    (here.path / "new.csv").write_text(changed)
+    document = here.json("fingerprint", "new.csv", "--against", "loans.csv", status=1)
+    assert document["equal"] is False
+    assert [difference["column"] for difference in document["differences"]] == ["race"]
+    assert len(document["differences"][0]["rows"]) == 2
+    assert (document["added"], document["removed"]) == ([], [])
+
+
+def test_gate_judges_and_changes_nothing(here: Folder) -> None:
+    document = here.json("gate", "loans@2", "--stage", "production", status=1)
+    assert document["decision"] == "would_refuse"
+    assert document["stage"] == "production"
+    assert {rule["id"]: rule["outcome"] for rule in document["rules"]} == {
+        "better-than-a-coin": "passed",
+        "validated": "missing",
+    }
+    assert {"id", "outcome", "message", "clauses"} <= document["rules"][0].keys()
+    assert here.size == 11
+
+
+def test_gate_answers_yes_where_every_rule_passes(here: Folder) -> None:
+    assert here.json("gate", "loans@1", "--stage", "production")["decision"] == "would_promote"
+
+
+def test_a_refused_promotion_is_an_entry(here: Folder) -> None:
+    document = here.json("promote", "loans@2", "production", "--as", "approver", status=1)
+    assert (document["decision"], document["entry"]) == ("refused", 11)
+    assert here.json("show", "loans@production")["version"] == 1
+
+
+def test_an_approval_lets_the_next_version_in_and_a_rollback_takes_it_back(here: Folder) -> None:
+    approval = here.json(
+        "approve", "loans@2", "--stage", "production", "--as", "validator", "--role", "validator",
+        "--meaning", "Reviewed",
+    )  # fmt: skip
+    assert approval["verdict"] == "approve"
+    assert here.json("promote", "loans@2", "production", "--as", "approver")["decision"] == "promoted"
+    assert here.json("show", "loans@production")["version"] == 2
+    back = here.json("rollback", "loans", "production", "--as", "approver", "--reason", "drift in incomes")
+    assert back["decision"] == "promoted"
+    assert here.json("show", "loans@production")["version"] == 1
+
+
+def test_a_rejection_stands_against_an_approval(here: Folder) -> None:
+    rejected = here.json(
+        "reject", "loans@1", "--stage", "production", "--as", "approver", "--role", "approver",
+        "--meaning", "Not for this",
+    )  # fmt: skip
+    assert rejected["verdict"] == "reject"
+    assert here.json("show", "loans@1")["approvals"][-1]["verdict"] == "reject"
+
+
+def test_another_policy_refuses_what_the_first_one_let_pass(here: Folder) -> None:
+    adopted = here.json("policy", "adopt", "strict.yaml", "--stage", "production", "--as", "admin")
+    assert adopted["policies"][0]["name"] == "strict"
+    assert here.json("gate", "loans@1", "--stage", "production", status=1)["decision"] == "would_refuse"
+
+
+def test_policies_are_listed_shown_and_checked(here: Folder) -> None:
+    listed = here.json("policy", "list")
+    assert {policy["name"] for policy in listed["policies"]} >= {"baseline", "lending"}
+    assert listed["stages"]["production"] == ["easy"]
+    assert here.json("policy", "show", "lending")["rules"][0]["says"]
+    assert here.json("policy", "check", "easy.yaml")["rules"] == 2
+
+
+def test_policies_are_listed_where_there_is_no_ledger(tmp_path: Path) -> None:
+    assert empty_folder(tmp_path).json("policy", "list")["stages"] == {}
+
+
+def test_keys_are_listed_with_their_roles_and_holders(here: Folder) -> None:
+    keys = {key["name"]: key for key in here.json("key", "list")["keys"]}
+    assert keys["validator"]["roles"] == ["validator"]
+    assert keys["validator"]["holder"] == "Dana Whitfield"
+    assert "nobody" not in keys
+
+
+def test_a_revoked_key_keeps_what_it_said(here: Folder) -> None:
+    here.json("key", "revoke", "validator", "--reason", "left the bank", "--as", "admin")
+    keys = {key["name"]: key for key in here.json("key", "list")["keys"]}
+    assert keys["validator"]["roles"] == []
+    assert here.json("verify")["verified"] is True
+
+
+def test_a_public_key_from_elsewhere_can_be_granted_a_role(here: Folder, tmp_path: Path) -> None:
+    auditor = empty_folder(tmp_path / "auditor")
+    auditor.text("init", "--origin", "auditor.example/x", "--key", "auditor")
+    public = str(auditor.path / ".affidavit" / "keys" / "auditor.pub")
+    granted = here.json(
+        "key", "grant", "auditor", "--role", "auditor", "--holder", "Maud Lindqvist", "--public", public
+    )
+    keys = {key["name"]: key for key in here.json("key", "list")["keys"]}
+    assert keys["auditor"]["keyid"] == granted["keyid"]
+    assert keys["auditor"]["here"] is False
+
+
+def test_reproduce_prints_the_document_of_the_interface(here: Folder) -> None:
+    document = here.json("reproduce", "loans@1", "--as", "validator")
+    assert (document["verdict"], document["first_difference"], document["entry"]) == ("identical", None, 11)
+
+
+def test_reproduce_names_the_step_that_differs(here: Folder) -> None:
+    (here.path / "loans.csv").write_text((here.path / "loans.csv").read_text().replace("white", "black", 1))
+    document = here.json("reproduce", "loans@1", "--as", "validator", status=1)
+    assert document["verdict"] == "impossible"
+    assert "loans.csv has changed" in document["reason"]
+
+
+def test_report_templates_are_listed_without_a_ledger(tmp_path: Path) -> None:
+    assert "model-card" in empty_folder(tmp_path).json("report", "templates")["templates"]
+
+
+def test_checkpoint_prints_a_signed_note(here: Folder) -> None:
+    origin, size, root, empty, signature, *_ = here.text("checkpoint").split("\n")
+    assert (origin, size, empty) == ("lender.example/models", "11", "")
+    assert signature.startswith("— lender.example/models ")
+    assert len(root) == 44
+
+
+def test_rebuild_learns_an_equal_catalogue(here: Folder) -> None:
+    before = here.json("show", "loans@1")
+    assert here.json("ledger", "rebuild") == {"entries": 11}
+    assert here.json("show", "loans@1") == before
+    assert here.json("verify")["verified"] is True
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("log",), ("show", "loans@1"), ("show", "9"), ("lineage", "loans@1"), ("verify",), ("key", "list"),
+        ("policy", "list"), ("policy", "show", "lending"), ("fingerprint", "loans.csv"), ("checkpoint",),
+        ("run", "loans.py", "--dry-run"),
+    ],
+)  # fmt: skip
+def test_what_is_printed_for_people_has_no_colour_and_no_padding_in_a_pipe(
+    here: Folder, arguments: tuple[str, ...]
+) -> None:
+    said = here.text(*arguments)
+    assert "\x1b" not in said
+    assert said.strip("\n")
+    assert all(line == line.rstrip() for line in said.split("\n"))
+
+
+# -- help -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_has_an_example_in_its_help(path: str) -> None:
+    result = CliRunner().invoke(affidavit, [*path.split()[1:], "--help"])
+    assert result.exit_code == 0
+    assert all(f"\n  {example}\n" in result.stdout for example in COMMANDS[path].examples)
+    assert COMMANDS[path].examples
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_is_a_command_line_that_parses(
+    example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(example)
+    # Variables may be set in front.
+    words = words[words.index("affidavit") + 1 :]
+    for word in words:
+        if "." in word and "/" not in word and not word.startswith("-"):
+            Path(word).touch()
+    command: click.Command = affidavit
+    context = click.Context(affidavit, info_name="affidavit")
+    while isinstance(command, click.Group):
+        name, command, words = command.resolve_command(context, words)
+    assert name is not None
+    assert command.make_context(name, words, parent=context).params
+
+
+@pytest.mark.parametrize("group", ["", "key", "policy", "ledger"])
+def test_no_short_help_is_cut_on_a_narrow_terminal(group: str) -> None:
+    result = CliRunner().invoke(affidavit, [*group.split(), "--help"], terminal_width=80)
+    assert "..." not in result.stdout.partition("Commands:")[2]
+
+
+def test_the_help_tells_the_exit_statuses() -> None:
+    said = " ".join(CliRunner().invoke(affidavit, ["--help"]).stdout.split())
+    assert "0 yes, 1 no, 2 wrong input, 3 the environment failed" in said
+
+
+def test_the_version_is_the_packages() -> None:
+    from affidavit import __version__
+
+    assert CliRunner().invoke(affidavit, ["--version"]).stdout == f"affidavit, version {__version__}\n"
+
+
+# -- as a process -----------------------------------------------------------------------------------------------------
+
+
+def test_it_runs_as_a_module(here: Folder) -> None:
+    done = here.typed("verify", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["verified"] is True
+    assert done.stderr == ""
+
+
+def test_a_reader_that_goes_away_makes_no_noise(here: Folder) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "show", "loans@1", "--json"],
+        cwd=here.path, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        complaint = process.stderr.read()
+        status = process.wait(timeout=60)
+    assert complaint == ""
+    assert status == 141
+
+
+def test_an_interrupt_ends_with_one_line_and_the_run_is_recorded(here: Folder) -> None:
+    (here.path / "slow.py").write_text(
+        "import pathlib, time\nfrom affidavit import Pipeline\np = Pipeline('slow')\n"
+        "@p.step\ndef wait():\n    pathlib.Path('waiting').touch()\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [*COMMAND, "run", "slow.py", "--as", "scientist"],
+        cwd=here.path, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        for _ in range(600):
+            if (here.path / "waiting").exists():
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said, complaint = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == ""
+    assert "Traceback" not in complaint
+    assert complaint.splitlines()[-1].startswith("Error: interrupted")
+    assert (
+        here.json("log", "-n", "1")["entries"][0]["summary"]
+        == "run of slow failed in wait (KeyboardInterrupt)"
+    )
+    assert here.json("verify")["verified"] is True
+
+
+def on_a_terminal(here: Folder, *arguments: str) -> str:
+    """Run a command on a terminal of 80 columns and return what it shows."""
+    ours, theirs = pty.openpty()
+    environment = {**clean_environment(), "TERM": "xterm", "COLUMNS": "80"}
+    environment.pop("NO_COLOR", None)
+    with subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=here.path, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True,
+    ):  # fmt: skip
+        os.close(theirs)
+        shown = b""
+        # A terminal whose other end is closed gives an error and not an end of file on Linux.
+        try:
+            while more := os.read(ours, 65_536):
+                shown += more
+        except OSError:
+            pass
+    os.close(ours)
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_gets_colour_and_lines_folded_to_its_width(here: Folder) -> None:
+    shown = on_a_terminal(here, "verify")
+    assert "\x1b[32m\x1b[1mpassed\x1b[0m" in shown
+    assert all(
+        len(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).rpartition("\r")[2]) <= 80
+        for line in shown.split("\n")
+    )
+
+
+# -- texts ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_recorded_text_cannot_draw_on_the_terminal(here: Folder) -> None:
+    here.text(
+        "approve", "loans@2", "--stage", "production", "--as", "validator", "--role", "validator",
+        "--meaning", "fine\x1b[2K\x1b[1Apassed",
+    )  # fmt: skip
+    shown = here.text("gate", "loans@2", "--stage", "production")
+    assert "\x1b" not in shown
+    assert r"fine\x1b[2K\x1b[1Apassed" in shown
+
+
+def test_control_characters_are_written_as_escapes() -> None:
+    assert printable("a\x1b[2Kb\u202ec\u00e9") == r"a\x1b[2Kb\u202ecé"
+
+
+def test_styles_take_no_place_when_a_line_is_folded() -> None:
+    plain = folded("passed " + "word " * 30, "    ", 40)
+    styled = folded("\x1b[32m\x1b[1mpassed\x1b[0m " + "word " * 30, "    ", 40)
+    assert styled.replace("\x1b[32m\x1b[1m", "").replace("\x1b[0m", "").split() == plain.split()
+    assert all(len(line) <= 40 for line in plain.split("\n"))
+    assert plain.split("\n")[1].startswith("    word")
+
+
+def test_styles_are_the_only_control_characters_that_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    say("one\ntwo\x07")
+    assert capsys.readouterr().out == "one\ntwo\\x07\n"
