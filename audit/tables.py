@@ -216,6 +216,12 @@ def failures() -> Iterator[None]:
         yield
     except AffidavitError:
         raise
+    except UnicodeDecodeError as error:
+        # Python's driver raises this where SQLite's own words about a damaged definition are not UTF-8.
+        raise MalformedInput(
+            "the ledger's database does not read as one (a definition in it is not UTF-8): it is damaged; "
+            "restore it from a copy and compare checkpoints"
+        ) from error
     except DatabaseError as error:
         if not is_damage(error):
             raise EnvironmentFailed(

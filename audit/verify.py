@@ -415,11 +415,12 @@ class _Replay:
     def compare_schema(self, stored: Connection) -> None:
         self.found.extend(f"the database's {mark}" for mark in tables.changed_marks(stored))
         here, expected = tables.schema(stored), tables.schema(self.scratch)
-        for name in sorted(here.keys() | expected.keys()):
+        # Tables first: the indexes that come and go with them say nothing more.
+        for name in sorted(here.keys() | expected.keys(), key=lambda n: (not n.startswith("table "), n)):
             if name not in here:
                 self.found.add(f"the database has no {name}")
             elif name not in expected:
-                self.found.add(f"the database has a {name} that is not affidavit's")
+                self.found.add(f"the {name} in the database is not affidavit's")
             elif here[name] != expected[name]:
                 self.found.add(f"the definition of the {name} was changed")
 

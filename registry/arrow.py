@@ -14,6 +14,7 @@ Rules:
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,9 @@ Pieces = Iterator[tuple[int, pa.Array] | None]
 
 ARROW_TIMES = frozenset({"M8[D]", *(f"{kind}8[{unit}]" for kind in "mM" for unit in ("s", "ms", "us", "ns"))})
 """The numpy types of dates, times and durations that Arrow takes as they are."""
+
+FINE_UNITS = ("ms", "us", "ns", "ps", "fs", "as")
+"""The units below a second that numpy knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,8 @@ def _empty(schema: pa.Schema) -> Pieces:
 def column_names(labels: Iterable[object]) -> tuple[str, ...]:
     """Return the labels as column names; the labels 0, 1, 2... stand for having none."""
     names = list(labels)
-    if all(not isinstance(label, str) for label in names) and names == list(range(len(names))):
+    whole = all(isinstance(label, Integral) and not isinstance(label, bool) for label in names)
+    if whole and names == list(range(len(names))):
         return tuple(str(label) for label in range(len(names)))
     seen: set[str] = set()
     for name in names:
@@ -144,6 +149,8 @@ def _is_utf8(text: str) -> bool:
 
 
 def _from_numpy(array: Any) -> Source:
+    if isinstance(array, np.matrix):  # its columns are matrices again
+        array = np.asarray(array)
     if array.dtype.names is not None and array.ndim == 1:
         names, columns = column_names(array.dtype.names), [array[name] for name in array.dtype.names]
     elif array.ndim in (1, 2):
@@ -176,10 +183,10 @@ def _converting(name: str) -> Iterator[None]:
     except MalformedInput as error:
         raise MalformedInput(f"column {name!r} {error}") from None
     except (pa.ArrowException, ValueError, TypeError, OverflowError, NotImplementedError) as error:
-        reason = str(error).partition("\n")[0]
+        # The reason may quote a value of the table, and this sentence may be recorded: it stays with the cause.
         raise MalformedInput(
-            f"column {name!r} cannot be read as one type ({reason}): convert it to numbers or text"
-        ) from None
+            f"column {name!r} cannot be read as one type: convert it to numbers or text"
+        ) from error
 
 
 def _series(series: Any) -> pa.Array | pa.ChunkedArray:
@@ -214,7 +221,31 @@ def _numpy(array: Any) -> pa.Array | pa.ChunkedArray:
         raise MalformedInput(f"holds {array.dtype} numbers: convert it to float64")
     # Arrow holds datetime64 in days as dates, and no other unit but these.
     if kind in "mM" and array.dtype.str[1:] not in ARROW_TIMES:
-        array = array.astype(f"{kind}8[s]")
+        array = _arrow_times(array)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
+    if kind in "SU" and _has_inner_nul(array):  # Arrow reads numpy's text up to the first NUL
+        return pa.array(array.astype(object), pa.string() if kind == "U" else pa.binary())
     return pa.array(array)
+
+
+def _arrow_times(array: Any) -> Any:
+    """Convert numpy's times of any unit to one that Arrow knows, without loss, or refuse them."""
+    kind = array.dtype.kind
+    unit, _ = np.datetime_data(array.dtype)
+    if unit == "generic" or (kind == "m" and unit in ("Y", "M")):
+        raise MalformedInput(f"holds {array.dtype}, which is no length of time: convert it to seconds")
+    converted = array.astype(f"{kind}8[{'ns' if unit in FINE_UNITS else 's'}]")
+    if ((converted != array) & ~np.isnat(array)).any():
+        raise MalformedInput(f"holds {array.dtype} too fine or too far away: convert it to nanoseconds")
+    return converted
+
+
+def _has_inner_nul(array: Any) -> bool:
+    """Tell whether a numpy array of text or bytes holds a NUL before the end of a value."""
+    size = array.dtype.itemsize // (4 if array.dtype.kind == "U" else 1)
+    if size < 2 or len(array) == 0:
+        return False
+    code = np.dtype("u4" if array.dtype.kind == "U" else "u1").newbyteorder(array.dtype.byteorder)
+    empty = np.ascontiguousarray(array).view(code).reshape(-1, size) == 0
+    return bool((empty[:, :-1] & ~empty[:, 1:]).any())

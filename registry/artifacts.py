@@ -95,7 +95,7 @@ class ArtifactStore:
 
     def digests(self) -> Iterator[str]:
         """Yield the name of every artifact, sorted; unfinished files and strangers are passed over."""
-        for folder in sorted((self.root / "sha256").glob("??")):
+        for folder in sorted((self.root / "sha256").glob("??/")):
             for entry in sorted(folder.iterdir()):
                 if _DIGEST.fullmatch(folder.name + entry.name):
                     yield folder.name + entry.name

@@ -15,12 +15,15 @@ from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, func,
 from audit.canonical import Json, decode, encode
 from audit.errors import MalformedInput
 from audit.record import Entry
+from registry.gate import ALLOWING
 from registry.predicates import (
     Approval,
     Decided,
+    IssuedReport,
     PolicyDigest,
+    Reproduction,
     StagePolicies,
-    check_model_name,
+    check_run,
 )
 
 __all__ = [
@@ -28,8 +31,7 @@ __all__ = [
     "Catalogued",
     "read_about",
     "read_policies",
-    "read_stage",
-    "read_stage_history",
+    "read_stage_moves",
     "read_versions",
 ]
 
@@ -114,22 +116,24 @@ class Catalog:
             case "run":
                 self._run(connection, entry)
             case "stage":
-                _put_stage_policies(connection, entry.seq, StagePolicies.read(predicate))
+                _put_stage_policies(connection, entry, StagePolicies.read(predicate))
             case "approval":
                 approval = Approval.read(predicate)
-                self._about(connection, entry, approval.stage, approval.verdict)
+                _about(connection, entry, approval, approval.stage, approval.verdict)
             case "decision":
                 decided = Decided.read(predicate)
-                self._about(connection, entry, decided.stage, decided.decision)
+                _about(connection, entry, decided, decided.stage, decided.decision)
                 if decided.decision == "promoted":
                     _point(connection, entry.seq, decided)
             case "reproduction":
-                self._about(connection, entry, "", entry.statement.text("verdict"))
+                reproduction = Reproduction.read(predicate)
+                _about(connection, entry, reproduction, "", reproduction.verdict)
             case "report":
-                self._about(connection, entry, "", entry.statement.text("template"))
+                issued = IssuedReport.read(predicate)
+                _about(connection, entry, issued, "", issued.template)
 
     def _run(self, connection: Connection, entry: Entry) -> None:
-        model, status = check_model_name(entry.statement.text("model")), entry.statement.text("status")
+        model, status = check_run(entry.statement.predicate), entry.statement.text("status")
         connection.execute(runs.insert().values(seq=entry.seq, model=model, status=status))
         if status != "succeeded":
             return
@@ -144,23 +148,6 @@ class Catalog:
                 leaf_hash=entry.leaf_hash,
                 recorder=entry.key,
                 time=entry.time,
-            )
-        )
-
-    def _about(self, connection: Connection, entry: Entry, stage: str, verdict: str) -> None:
-        model, version = entry.statement.text("model"), entry.statement.predicate.get("version")
-        known = connection.execute(
-            select(versions.c.leaf_hash).where(versions.c.model == model, versions.c.version == version)
-        ).scalar()
-        if known is None:
-            raise MalformedInput(
-                f"the {entry.kind} is about {model}@{version}, which this ledger does not know"
-            )
-        if entry.kind != "report" and entry.statement.subjects[0].sha256 != known:
-            raise MalformedInput(f"the {entry.kind} is about another run than that of {model}@{version}")
-        connection.execute(
-            about.insert().values(
-                seq=entry.seq, kind=entry.kind, model=model, version=version, stage=stage, verdict=verdict
             )
         )
 
@@ -187,18 +174,10 @@ def read_versions(connection: Connection, model: str | None = None) -> list[Cata
     ]
 
 
-def read_stage(connection: Connection, model: str, stage: str) -> int | None:
-    """Return the version that a stage points to, or None."""
-    version: int | None = connection.execute(
-        select(stages.c.version).where(stages.c.model == model, stages.c.stage == stage)
-    ).scalar()
-    return version
-
-
-def read_stage_history(connection: Connection, model: str, stage: str) -> list[int]:
-    """Return the versions that a stage has pointed to, oldest first, one per decision that moved it."""
+def read_stage_moves(connection: Connection, model: str, stage: str) -> list[tuple[int, int]]:
+    """Return (entry, version) of every decision that moved a stage, oldest first."""
     query = (
-        select(about.c.version)
+        select(about.c.seq, about.c.version)
         .where(
             about.c.kind == "decision",
             about.c.model == model,
@@ -207,7 +186,7 @@ def read_stage_history(connection: Connection, model: str, stage: str) -> list[i
         )
         .order_by(about.c.seq)
     )
-    return list(connection.execute(query).scalars())
+    return [(seq, version) for seq, version in connection.execute(query)]
 
 
 def read_policies(connection: Connection) -> dict[str, tuple[PolicyDigest, ...]]:
@@ -231,13 +210,53 @@ def read_about(
     return list(connection.execute(query.order_by(about.c.seq)).scalars())
 
 
-def _put_stage_policies(connection: Connection, seq: int, said: StagePolicies) -> None:
+def _about(
+    connection: Connection,
+    entry: Entry,
+    said: Approval | Decided | Reproduction | IssuedReport,
+    stage: str,
+    verdict: str,
+) -> None:
+    known = connection.execute(
+        select(versions.c.leaf_hash).where(versions.c.model == said.model, versions.c.version == said.version)
+    ).scalar()
+    name, subject = f"{said.model}@{said.version}", entry.statement.subjects[0].sha256
+    if known is None:
+        raise MalformedInput(f"the {entry.kind} is about {name}, which this ledger does not know")
+    if isinstance(said, IssuedReport):
+        if subject != said.sha256:
+            raise MalformedInput(f"the report's subject is not the document of {name} that it names")
+    elif subject != known:
+        raise MalformedInput(f"the {entry.kind} is about another run than that of {name}")
+    connection.execute(
+        about.insert().values(
+            seq=entry.seq,
+            kind=entry.kind,
+            model=said.model,
+            version=said.version,
+            stage=stage,
+            verdict=verdict,
+        )
+    )
+
+
+def _put_stage_policies(connection: Connection, entry: Entry, said: StagePolicies) -> None:
+    if [s.sha256 for s in entry.statement.subjects] != [p.sha256 for p in said.policies]:
+        raise MalformedInput(f"the subjects of the stage {said.stage} are not the policies that it names")
     connection.execute(stage_policies.delete().where(stage_policies.c.stage == said.stage))
     text = encode([p.to_json() for p in said.policies]).decode()
-    connection.execute(stage_policies.insert().values(stage=said.stage, seq=seq, policies=text))
+    connection.execute(stage_policies.insert().values(stage=said.stage, seq=entry.seq, policies=text))
 
 
 def _point(connection: Connection, seq: int, decided: Decided) -> None:
+    """Move a stage, unless the decision contradicts itself or the ledger.
+
+    This judges no evidence: whether the outcomes are right is recomputed by `registry.recheck`.
+    """
+    if read_policies(connection).get(decided.stage) != decided.policies:
+        raise MalformedInput(f"the decision names other policies than those that guard {decided.stage}")
+    if not decided.rules or any(str(rule.get("outcome")) not in ALLOWING for rule in decided.rules):
+        raise MalformedInput("the decision promotes, and not every rule that it lists has passed")
     where = (stages.c.model == decided.model) & (stages.c.stage == decided.stage)
     connection.execute(stages.delete().where(where))
     connection.execute(

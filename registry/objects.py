@@ -71,6 +71,8 @@ def _family(value: object) -> str | None:
         return None
     if isinstance(value, datetime):
         return "datetime" if value.tzinfo is None else "datetime with a zone"
+    if isinstance(value, time) and value.tzinfo is not None:
+        raise MalformedInput("holds times of day with a zone, which Arrow drops: convert them to text")
     if isinstance(value, np.datetime64 | np.timedelta64):
         return str(value.dtype)
     for types, name in FAMILIES:
@@ -120,6 +122,5 @@ SCALARS: dict[type, str] = {
     bytes: "bytes",
     Decimal: "Decimal",
     date: "date",
-    time: "time",
 }
 """The families that the exact type of a value tells at once, without a look at the value."""

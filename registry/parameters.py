@@ -9,8 +9,10 @@ Rules:
   `{"decimal": "1.0"}`, `{"nonfinite": "inf"}`, `{"integer": "9007199254740993"}`, `{"path": "a.csv"}`,
   `{"time": "2026-01-31"}`, `{"tuple": [...]}`, `{"mapping": {...}}`, `{"pairs": [[key, value], ...]}`.
 - A value of any other type is `{"opaque": "module.Class"}`: its `repr` may hold anything, so it is never recorded.
-- A parameter that is named like a secret, or text that carries one (a URL with a
-  password, `pwd=...`), is `{"withheld": true}`.
+- A parameter that is named like a secret, or text that carries one (a URL with a password, `pwd=...`, a token that
+  can be told by its form), is `{"withheld": true}`. What neither name nor form gives away cannot be seen.
+- A path below the home folder is written from there, `{"path": "~/a.csv"}`, and text that is one as
+  `{"home": "~/a.csv"}`: the name of the person who ran it is nobody's evidence.
 
 >>> to_json("C", 1.0), to_json("api_key", "abc")
 ({'decimal': '1.0'}, {'withheld': True})
@@ -24,6 +26,7 @@ import enum
 import inspect
 import json
 import math
+import os
 import re
 import types
 import typing
@@ -49,9 +52,17 @@ __all__ = [
 
 MISSING = inspect.Parameter.empty
 _SECRET = re.compile(
-    r"(?:^|_)(?:pass(?:word|wd|phrase)|pwd|secrets?|token|credentials?|apikey|(?:api|access|private|secret|auth)_?key)(?:_|$)"
+    r"(?:^|_)(?:pass(?:words?|wd|phrases?)|pwd|(?:user|db|sql|smtp|ftp|ssh)_?(?:pass|pw)|secrets?|token|"
+    r"(?:api|access|auth|refresh)_?tokens|credentials?|authorization|bearer|jwt|"
+    r"(?:api|access|private|secret|auth|account|ssh)_?keys?)(?:_|$)"
 )
-_SECRET_IN_TEXT = re.compile(r"(?i)\b(?:pass(?:word|wd)|pwd|secret|token|api_?key|sig|[\w-]*signature)\s*=")
+_SECRET_IN_TEXT = re.compile(
+    r"(?i)\b\w*(?:pass(?:word|wd)|pwd|secret|token|(?:api|access|account)_?key|signature)\s*=|\bsig\s*=|[?&]key="
+    r"|\bbearer\s+[\w.~+/-]*\d|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\b(?:gh[oprsu]_|github_pat_|glpat-|hf_|xox[abprs]-)[\w-]{10}|(?-i:\b(?:AKIA|ASIA)[A-Z0-9]{12}|\beyJ[\w-]{8,}\.)"
+    r"|^[^\s/:@]+:[^\s/@]+@[^\s@]+$"
+)
+"""Assignments and queries, bearer tokens, private keys, the tokens of some big houses, JWT, and user:password@host."""
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -76,7 +87,7 @@ class Parameter:
             return self.expected
         if self.default is MISSING or self.default is None:
             return typing.Any
-        return type(self.default)
+        return type(_plain(self.default))
 
 
 def assign(declared: Sequence[Parameter], given: Mapping[str, object]) -> dict[str, object]:
@@ -125,7 +136,7 @@ def read_text(parameter: Parameter, text: str) -> object:
     for kind in _alternatives(parameter.type):
         try:
             return _read(kind, text)
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, RecursionError):
             continue
     raise MalformedInput(f"{_sentence(parameter)}, and {_shown(parameter.name, text)} is not one")
 
@@ -159,9 +170,7 @@ def _to_json(name: str, value: object) -> Json:
         return value
     if isinstance(value, str) and not isinstance(value, enum.Enum):
         return _text_to_json(value)
-    # NumPy's scalars become Python's without importing NumPy: they alone have both members.
-    if hasattr(value, "item") and hasattr(value, "dtype") and getattr(value, "shape", None) == ():
-        value = value.item()
+    value = _plain(value)
     if isinstance(value, bool | int | float) and not isinstance(value, enum.Enum):
         return _number_to_json(value)
     if isinstance(value, list | tuple | Mapping | Path | datetime.date | datetime.time):
@@ -211,7 +220,8 @@ _RESTORE: dict[str, Callable[..., object]] = {
     "decimal": float,
     "nonfinite": float,
     "integer": int,
-    "path": Path,
+    "path": lambda text: Path(_away_from_home(text)),
+    "home": lambda text: _away_from_home(text),
     "time": lambda text: _read_time(text),
     "tuple": lambda items: tuple(from_json(item) for item in items),
     "mapping": lambda items: {key: from_json(item) for key, item in items.items()},
@@ -231,9 +241,10 @@ def _text_to_json(text: str) -> Json:
             password = urlsplit(text).password
         except ValueError:
             password = text
-        if password is not None:
+        if password is not None or re.match(r"https?://[^/?#]*@", text):
             return {"withheld": True}
-    return str(text)
+    short = _from_home(text)
+    return {"home": short} if short is not None else str(text)
 
 
 def _number_to_json(value: bool | int | float) -> Json:
@@ -252,12 +263,33 @@ def _structure_to_json(value: object) -> Json:
         return {"tuple": [_to_json("", item) for item in value]}
     if isinstance(value, Path):
         text = _text_to_json(str(value))
+        if isinstance(text, dict) and "home" in text:
+            return {"path": text["home"]}
         return {"path": text} if isinstance(text, str) else text
     if isinstance(value, Mapping):
         if all(type(key) is str and key.isascii() for key in value):
             return {"mapping": {key: _to_json(key, item) for key, item in value.items()}}
         return {"pairs": [[_to_json("", key), _to_json(str(key), item)] for key, item in value.items()]}
     return {"time": cast(datetime.date, value).isoformat()}
+
+
+def _plain(value: object) -> object:
+    """Turn a NumPy scalar into Python's, without importing NumPy: its scalars alone have all three members."""
+    if hasattr(value, "item") and hasattr(value, "dtype") and getattr(value, "shape", None) == ():
+        return cast(object, value.item())
+    return value
+
+
+def _from_home(text: str) -> str | None:
+    """Write a path below the home folder from there, with a slash between its parts."""
+    home = os.path.expanduser("~").rstrip(os.sep)
+    if not home.startswith(os.sep) or not text.startswith(home + os.sep):
+        return None
+    return "~" + text.removeprefix(home).replace(os.sep, "/")
+
+
+def _away_from_home(text: str) -> str:
+    return os.path.expanduser("~") + text[1:] if text.startswith("~/") else text
 
 
 def _read_time(text: str) -> object:
@@ -296,8 +328,7 @@ def _alternatives(expected: object) -> list[object]:
 
 
 def _checked(parameter: Parameter, value: object) -> object:
-    if hasattr(value, "item") and hasattr(value, "dtype") and getattr(value, "shape", None) == ():
-        value = value.item()
+    value = _plain(value)
     if value is None and parameter.default is None:
         return None
     kinds = _alternatives(parameter.type)

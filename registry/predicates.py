@@ -3,7 +3,11 @@
 Each kind has a major version in its type; a reader is kept for ever and fields are only added. A statement about a
 model version names the run's entry as its subject, by leaf hash, so that it cannot be moved to another run.
 
-The run's own predicate is built by `registry.run` and read where its parts are needed.
+Members that a reader does not know are passed over; one that it needs and that is missing or of another type is
+refused, so that no such statement ever stands in a ledger.
+
+The run's own predicate is built by `registry.run` and read where its parts are needed; `check_run` says what every
+reader may count on.
 """
 
 import re
@@ -24,11 +28,16 @@ __all__ = [
     "Reproduction",
     "StagePolicies",
     "check_model_name",
+    "check_run",
     "check_stage_name",
 ]
 
+VERDICTS = ("identical", "equivalent", "diverged", "impossible")
+"""What a reproduction may find; `equivalent` is for a later version, which allows tolerances."""
+
 _NAME = re.compile(r"[\w][\w.-]{0,99}")
 _STAGE = re.compile(r"[a-z][a-z0-9-]{0,49}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,7 @@ class PolicyDigest:
     def from_json(cls, value: Json) -> "PolicyDigest":
         """Read the pair."""
         item = _object(value, "a policy")
-        return cls(_text(item, "name"), _text(item, "sha256"))
+        return cls(_text(item, "name"), _digest(item, "sha256"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +110,16 @@ class Approval:
         verdict = _text(predicate, "verdict")
         if verdict not in ("approve", "reject"):
             raise MalformedInput(f"an approval's verdict is approve or reject, not {verdict!r}")
+        meaning = _text(predicate, "meaning")
+        if not meaning.strip():
+            raise MalformedInput("an approval states its meaning")
         return cls(
             model=_text(predicate, "model"),
             version=_number(predicate, "version"),
-            stage=_text(predicate, "stage"),
+            stage=check_stage_name(_text(predicate, "stage")),
             verdict=verdict,
-            meaning=_text(predicate, "meaning"),
-            evidence=_text(predicate, "evidence"),
+            meaning=meaning,
+            evidence=_digest(predicate, "evidence"),
         )
 
 
@@ -151,20 +163,20 @@ class Decided:
         decision, action = _text(predicate, "decision"), _text(predicate, "action")
         if decision not in ("promoted", "refused") or action not in ("promote", "rollback"):
             raise MalformedInput("a decision is promoted or refused, by promote or rollback")
-        reason, rules, approvals = predicate.get("reason"), predicate.get("rules"), predicate.get("approvals")
-        if not isinstance(rules, list) or not isinstance(approvals, list):
-            raise MalformedInput("a decision lists its rules and its approvals")
+        rules, approvals = _list(predicate, "rules"), _list(predicate, "approvals")
+        if not all(type(seq) is int for seq in approvals):
+            raise MalformedInput("a decision names its approvals by their entries")
         return cls(
             model=_text(predicate, "model"),
             version=_number(predicate, "version"),
-            stage=_text(predicate, "stage"),
+            stage=check_stage_name(_text(predicate, "stage")),
             action=action,
             decision=decision,
-            reason=reason if isinstance(reason, str) else None,
-            evidence=_text(predicate, "evidence"),
+            reason=_text_or_none(predicate, "reason"),
+            evidence=_digest(predicate, "evidence"),
             policies=_policies(predicate),
             rules=tuple(_object(rule, "a rule") for rule in rules),
-            approvals=tuple(cast(int, seq) for seq in approvals),
+            approvals=tuple(cast(list[int], approvals)),
         )
 
 
@@ -196,6 +208,22 @@ class Reproduction:
             },
         )
 
+    @classmethod
+    def read(cls, predicate: Mapping[str, Json]) -> "Reproduction":
+        """Read it."""
+        verdict, difference = _text(predicate, "verdict"), predicate.get("first_difference")
+        if verdict not in VERDICTS:
+            raise MalformedInput(f"a reproduction's verdict is {' or '.join(VERDICTS)}, not {verdict!r}")
+        return cls(
+            model=_text(predicate, "model"),
+            version=_number(predicate, "version"),
+            verdict=verdict,
+            reason=_text_or_none(predicate, "reason"),
+            first_difference=None if difference is None else _object(difference, "the first difference"),
+            compared=tuple(_object(row, "what was compared") for row in _list(predicate, "compared")),
+            environment=_object(predicate.get("environment"), "the environment"),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class IssuedReport:
@@ -223,6 +251,40 @@ class IssuedReport:
             },
         )
 
+    @classmethod
+    def read(cls, predicate: Mapping[str, Json]) -> "IssuedReport":
+        """Read it."""
+        return cls(
+            model=_text(predicate, "model"),
+            version=_number(predicate, "version"),
+            template=_text(predicate, "template"),
+            format=_text(predicate, "format"),
+            sha256=_digest(predicate, "sha256"),
+            covers=_number(predicate, "covers"),
+        )
+
+
+def check_run(predicate: Mapping[str, Json]) -> str:
+    """Return the model of a ``run`` statement, or raise `MalformedInput` where a part that its readers need is missing.
+
+    Lists may have moved to the artifact store (`registry.run_predicate`); what is in them is read where they are.
+    """
+    model = check_model_name(_text(predicate, "model"))
+    if _text(predicate, "status") not in ("succeeded", "failed"):
+        raise MalformedInput("a run has succeeded or failed")
+    for member in ("code", "environment"):
+        _object(predicate.get(member), f"the `{member}` of a run")
+    for member in ("failure", "evaluation", "model_file"):
+        if predicate.get(member) is not None:
+            _object(predicate[member], f"the `{member}` of a run")
+    for member in ("steps", "sources"):
+        value = predicate.get(member)
+        if isinstance(value, dict):
+            _digest(value, "artifact")
+        elif not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise MalformedInput(f"the `{member}` of a run are a list of objects")
+    return model
+
 
 def check_model_name(name: str) -> str:
     """Return a model's name, or raise `MalformedInput`: letters, digits, dots, hyphens and underscores, in NFC."""
@@ -247,6 +309,13 @@ def _policies(predicate: Mapping[str, Json]) -> tuple[PolicyDigest, ...]:
     return tuple(PolicyDigest.from_json(p) for p in policies)
 
 
+def _list(predicate: Mapping[str, Json], member: str) -> list[Json]:
+    value = predicate.get(member)
+    if not isinstance(value, list):
+        raise MalformedInput(f"the statement has no list in `{member}`")
+    return value
+
+
 def _object(value: Json, what: str) -> JsonObject:
     if not isinstance(value, dict):
         raise MalformedInput(f"{what} is an object")
@@ -257,6 +326,17 @@ def _text(predicate: Mapping[str, Json], member: str) -> str:
     value = predicate.get(member)
     if not isinstance(value, str):
         raise MalformedInput(f"the statement has no text in `{member}`")
+    return value
+
+
+def _text_or_none(predicate: Mapping[str, Json], member: str) -> str | None:
+    return None if predicate.get(member) is None else _text(predicate, member)
+
+
+def _digest(predicate: Mapping[str, Json], member: str) -> str:
+    value = _text(predicate, member)
+    if _SHA256.fullmatch(value) is None:
+        raise MalformedInput(f"the statement has no SHA-256 in `{member}`")
     return value
 
 

@@ -154,9 +154,17 @@ def _guarded(name: str, load: Callable[[], T]) -> T:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if Path(frame.filename).name == name]
         where = f" in line {lines[-1]}" if lines else ""
-        detail = str(error).strip().partition("\n")[0]
+        detail = _first_line(error)
         if isinstance(error, AffidavitError):
             raise MalformedInput(f"{name}{where.replace(' in', ',')}: {detail}") from error
         raise MalformedInput(
             f"{name} cannot be imported: {type(error).__name__}{where}{f': {detail}' if detail else ''}"
         ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    """Give the first line of an error's message; an error that cannot say it has none."""
+    try:
+        return str(error).strip().partition("\n")[0]
+    except Exception:  # the class is the user's, and its code may raise anything
+        return ""

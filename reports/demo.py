@@ -248,7 +248,7 @@ def _end(folder: Path, seconds: float) -> None:
         ("Try next", ""),
         [
             (f"cd {shlex.quote(str(folder))}", ""),
-            ("affidavit log", "every entry, newest first"),
+            ("affidavit log", "every entry"),
             ("affidavit compare mortgage@1 mortgage@2", "what differs"),
             ("affidavit gate mortgage@1 --stage production", "judge version 1 again"),
             (

@@ -4,7 +4,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -421,6 +421,15 @@ NUMPY: dict[str, tuple[Any, Any]] = {
     "booleans": (np.array([True, False]), pa.array([True, False])),
     "objects": (np.array(["a", None], dtype=object), pa.array(["a", None])),
     "a read-only array": (np.frombuffer(b"\x01\x02", "u1"), pa.array([1, 2])),
+    "text with a NUL inside": (np.array(["a\0b", "c"]), pa.array(["a\0b", "c"])),
+    "big-endian text with a NUL inside": (np.array(["a\0b", "c"], dtype=">U3"), pa.array(["a\0b", "c"])),
+    "bytes with a NUL inside": (np.array([b"a\0b", b"c"]), pa.array([b"a\0b", b"c"])),
+    "a numpy matrix": (np.array([[1, 2], [3, 4]]).view(np.matrix), np.array([[1, 2], [3, 4]])),
+    "picoseconds that are whole nanoseconds": (
+        np.array(["1970-01-02T00:00:00.5", "NaT"], "M8[ps]"),
+        pa.array([datetime(1970, 1, 2, 0, 0, 0, 500_000), None]),
+    ),
+    "tens of milliseconds": (np.array([1], "m8[10ms]"), pa.array([timedelta(milliseconds=10)])),
 }
 
 
@@ -602,6 +611,18 @@ REFUSED: dict[str, tuple[Any, str]] = {
         pd.DataFrame([[1]], columns=pd.Index(["\ud800"], dtype=object)),
         "is not text: rename the column",
     ),
+    "labels that are truths": (
+        pd.DataFrame([[1, 2]], columns=[False, True]),
+        "the column label False is not text: rename the column",
+    ),
+    "labels that are floats": (pd.DataFrame([[1]], columns=[0.0]), "the column label 0.0 is not text"),
+    "times of day with a zone": (
+        pd.DataFrame({"a": pd.Series([time(1, tzinfo=UTC)], dtype=object)}),
+        "column 'a' holds times of day with a zone, which Arrow drops",
+    ),
+    "years as durations": (np.array([1], "m8[Y]"), "column '0' holds timedelta64[Y], which is no length of time"),
+    "durations without a unit": (np.array([1], "m8"), "column '0' holds timedelta64, which is no length"),
+    "parts of a nanosecond": (np.array([1], "M8[ps]"), "column '0' holds datetime64[ps] too fine"),
     "three dimensions": (np.zeros((1, 1, 1)), "an array of 3 dimensions is not a table"),
     "no dimension": (np.array(1), "an array of 0 dimensions is not a table"),
     "a dict": ({"a": [1]}, "a dict is not a table"),

@@ -1,0 +1,125 @@
+"""The models of one ledger, read: versions by their names, runs whole, what was said about a version, policies.
+
+Rules:
+
+- A version is named ``NAME@VERSION``, ``NAME@STAGE`` or ``NAME@latest``. Versions are written as they are counted
+  (1, 2, 3...; no sign, no zero in front), and a stage's name begins with a letter, so neither is taken for the other.
+- Where something is not there, the error says what there is.
+
+>>> models.find("mortgage@production").version                 # doctest: +SKIP
+3
+"""
+
+import re
+
+from sqlalchemy import Connection
+
+from audit import tables
+from audit.canonical import JsonObject
+from audit.errors import MalformedInput, NotFound, NotVerified
+from audit.ledger import Ledger
+from audit.record import Entry
+from registry import catalog
+from registry.artifacts import ArtifactStore
+from registry.catalog import Catalogued
+from registry.policy import Policy, parse
+from registry.predicates import PolicyDigest
+from registry.recorded import resolve_run
+
+__all__ = ["Models"]
+
+_VERSION = re.compile(r"[1-9][0-9]{0,15}")
+
+
+class Models:
+    """What a ledger says about models; reading needs no key."""
+
+    def __init__(self, ledger: Ledger, artifacts: ArtifactStore) -> None:
+        """Read a ledger that a `Catalog` follows, with its artifacts."""
+        self.ledger = ledger
+        self.artifacts = artifacts
+
+    def read(self) -> Connection:
+        """Open a connection for the catalogue's queries; the caller closes it."""
+        return self.ledger.engine.connect()
+
+    def versions(self, model: str | None = None) -> list[Catalogued]:
+        """List the versions of one model or of all, oldest first."""
+        with tables.failures(), self.read() as connection:
+            return catalog.read_versions(connection, model)
+
+    def find(self, ref: str) -> Catalogued:
+        """Find a version by ``NAME@VERSION``, ``NAME@STAGE`` or ``NAME@latest``; `NotFound` says what there is."""
+        model, mark, which = ref.partition("@")
+        if not mark or not model or not which:
+            raise MalformedInput(
+                f"{ref!r} is not a model version: write NAME@VERSION, NAME@STAGE or NAME@latest"
+            )
+        found = self.versions(model)
+        if not found:
+            raise NotFound(f"this ledger has no version of a model {model!r}: {self._known_models()}")
+        if which == "latest":
+            return found[-1]
+        if which[0].isalpha():
+            staged = {stage: version for version in found for stage in version.stages}
+            if which in staged:
+                return staged[which]
+            each = ", ".join(f"{stage} (version {version.version})" for stage, version in staged.items())
+            raise NotFound(
+                f"{model} has no stage {which}: "
+                + (f"its stages are {each}" if each else "none of its versions is in a stage yet")
+            )
+        numbered = {version.version: version for version in found}
+        if _VERSION.fullmatch(which) is None or int(which) not in numbered:
+            raise NotFound(f"{model} has no version {which[:40]}: its versions are 1 to {found[-1].version}")
+        return numbered[int(which)]
+
+    def run_of(self, found: Catalogued) -> JsonObject:
+        """Read the run predicate of a version, with what was moved to artifacts put back.
+
+        Raises `NotVerified` where the catalogue names an entry that is not this run: somebody edited its tables.
+        """
+        entry = self.ledger.entry(found.seq)
+        if entry.leaf_hash != found.leaf_hash or entry.kind != "run":
+            raise NotVerified(
+                f"the catalogue's row of {found.model}@{found.version} does not match entry {found.seq}: its tables "
+                "were edited, see `affidavit verify`; `affidavit ledger rebuild` learns them again"
+            )
+        return resolve_run(entry.statement.predicate, self.artifacts)
+
+    def entries_about(self, found: Catalogued, kind: str, stage: str | None = None) -> list[Entry]:
+        """Read the entries of a kind about a version, oldest first."""
+        with tables.failures(), self.read() as connection:
+            seqs = catalog.read_about(connection, found.model, found.version, kind, stage)
+        return [self.ledger.entry(seq) for seq in seqs]
+
+    def stage_policies(self) -> dict[str, tuple[PolicyDigest, ...]]:
+        """Read which policies guard each stage."""
+        with tables.failures(), self.read() as connection:
+            return catalog.read_policies(connection)
+
+    def policies(self, stage: str) -> tuple[Policy, ...]:
+        """Read the policies of a stage from the artifact store, by the digests that the ledger names."""
+        known = self.stage_policies()
+        if stage not in known:
+            raise NotFound(
+                f"this ledger has no stage {stage!r}: its stages are {', '.join(known) or 'none'}; "
+                "`affidavit policy adopt` makes one"
+            )
+        return self.policy_texts(known[stage])
+
+    def policy_texts(self, named: tuple[PolicyDigest, ...]) -> tuple[Policy, ...]:
+        """Read policies by their digests; `NotVerified` where a text has another name than the ledger gives it."""
+        policies = tuple(parse(self.artifacts.get(p.sha256), f"policy {p.name}") for p in named)
+        for policy, digest in zip(policies, named, strict=True):
+            if policy.name != digest.name:
+                raise NotVerified(
+                    f"the ledger names the policy {policy.name!r} as {digest.name!r}: adopt it again"
+                )
+        return policies
+
+    def _known_models(self) -> str:
+        models = sorted({version.model for version in self.versions()})
+        if not models:
+            return "no run has succeeded yet, see `affidavit run`"
+        return f"its models are {', '.join(models)}"

@@ -1,0 +1,61 @@
+"""A recorded decision, judged once more: whether it follows from the evidence and policies that the ledger holds.
+
+A decision is a statement like any other, and a key with the role approver can sign one that no gate ever made. The
+catalogue believes it, since it never judges (it refuses only what contradicts itself); the signature says who is
+answerable. Here the gate is computed again on what stood in the ledger before that entry, and each way in which the
+decision differs is a doubt, in a sentence. What cannot be computed again is a doubt too: unknown is never a pass.
+
+A later version of affidavit may word a finding in another way, so only outcomes are compared.
+"""
+
+from audit.errors import AffidavitError
+from audit.record import Entry
+from registry.evidence import gather_before, suspects
+from registry.gate import RuleResult, decide
+from registry.models import Models
+from registry.predicates import Decided
+
+__all__ = ["doubts"]
+
+_MOST_RULES_NAMED = 5
+
+
+def doubts(models: Models, entry: Entry) -> tuple[str, ...]:
+    """Say in sentences how a `decision` entry does not follow from what stood before it; empty where it does."""
+    said = Decided.read(entry.statement.predicate)
+    found = []
+    since = suspects(list(models.ledger.entries(kind="key-revoke"))).get(entry.key)
+    if since is not None and since <= entry.seq:
+        found.append(f"it was signed with a key that is suspect from entry {since} on")
+    try:
+        version = models.find(f"{said.model}@{said.version}")
+        gathered = gather_before(models, version, said.stage, entry.seq)
+    except AffidavitError as error:
+        return (*found, f"it cannot be computed again: {error}")
+    decision = decide(gathered.policies, gathered.evidence)
+    if said.policies != gathered.policy_digests:
+        found.append("it names other policies than those that guarded the stage")
+    if said.evidence != gathered.digest:
+        found.append("it names other evidence than that of this version, stage and policies")
+    if said.approvals != tuple(approval.seq for approval in gathered.evidence.approvals):
+        found.append("it names other approvals than those that stood")
+    found += _rules(said, decision.results)
+    answer = "promoted" if decision.allowed else "refused"
+    if said.decision != answer:
+        found.append(f"it says {said.decision}, and the gate computed again says {answer}")
+    return tuple(found)
+
+
+def _rules(said: Decided, results: tuple[RuleResult, ...]) -> list[str]:
+    listed = {(rule.get("policy"), rule.get("id")): rule.get("outcome") for rule in said.rules}
+    computed = {(result.policy, result.id): result.outcome for result in results}
+    found = [
+        f"it says {listed.get(rule) or 'nothing'} of the rule {rule[0]}/{rule[1]}, and computed again that is {outcome}"
+        for rule, outcome in computed.items()
+        if listed.get(rule) != outcome
+    ]
+    more = len(found) - _MOST_RULES_NAMED
+    found = found[:_MOST_RULES_NAMED] + ([f"and so with {more} rules more"] if more > 0 else [])
+    if listed.keys() - computed.keys():
+        found.append("it lists rules that its policies do not have")
+    return found
