@@ -183,7 +183,8 @@ class Ledger:
         """Sign statements and append them together: one checkpoint, all of them or none."""
         if not statements:
             return []
-        said = [self._sign(s, signer or self._default_signer(s.kind), role) for s in statements]
+        seen, trust = self._view()
+        said = [self._sign(s, signer or self._default_signer(s.kind), role, seen, trust) for s in statements]
         log_signer = self._open_log_signer()
         with tables.writing(self.engine) as connection:
             if within is not None:
@@ -254,16 +255,21 @@ class Ledger:
             raise MalformedInput("this ledger was opened for reading: its log key is not at hand")
         return self._log_signer()
 
-    def _sign(self, statement: Statement, signer: Signer, role: str | None) -> tuple[Envelope, Statement]:
+    def _view(self) -> tuple[Observed, Trust]:
         with tables.failures(), self.engine.connect() as connection:
-            edge, trust = _edge(connection), self._trust(connection)
+            tree = _edge(connection).tree
+            return Observed(tree.size, tree.root().hex()), self._trust(connection)
+
+    def _sign(
+        self, statement: Statement, signer: Signer, role: str | None, seen: Observed, trust: Trust
+    ) -> tuple[Envelope, Statement]:
         now = self._clock()
         claimed = claim(
             statement,
             ledger=self.origin,
             entry_id=new_entry_id(now, self._random_bytes),
             signed_at=written_time(now),
-            observed=Observed(edge.tree.size, edge.tree.root().hex()),
+            observed=seen,
             role=role or trust.role_for(signer.public.keyid, statement.kind),
         )
         return sign(claimed.payload(), [signer]), claimed

@@ -3,8 +3,18 @@
 The commit comes from a repository at hand (a clone that shares its objects, so it costs no copy); a dirty tree's
 recorded patch is applied on top; a run outside any repository brings the one source file that was kept. Every file
 that the run read is found by name and taken only with the digest that was recorded.
+
+Rules:
+
+- What a run recorded is somebody else's input. No name leads out of the folder, by dots or by a symbolic link, and
+  git runs no hooks. (The code itself then runs as whoever reproduces it; nothing here confines it.)
+- Paths were relative to the working directory of the run, which stands again at its place in the repository.
+- A file whose path led elsewhere (absolute, or upwards) is brought to a place of its own, and the parameter that
+  named it names that place.
 """
 
+import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -13,10 +23,14 @@ from pathlib import Path, PurePosixPath
 from typing import cast
 
 from audit.canonical import Json, JsonObject
-from audit.errors import AffidavitError
+from audit.errors import AffidavitError, MalformedInput
 from registry.artifacts import ArtifactStore, digest_of_file
+from registry.code import git_environment
+from registry.parameters import from_json
 
-__all__ = ["Impossible", "check_out"]
+__all__ = ["CheckedOut", "Impossible", "check_out"]
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class Impossible(Exception):
@@ -25,10 +39,12 @@ class Impossible(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CheckedOut:
-    """A folder with the recorded code and files, and the pipeline's target in it."""
+    """The recorded code and files: the working directory for it, the pipeline's target, and the paths that moved."""
 
     folder: Path
     target: str
+    moved: Mapping[str, Json]
+    """Parameters (`step.NAME`) that name a file whose place is another one now, as recorded parameters say it."""
 
 
 def check_out(
@@ -47,22 +63,27 @@ def check_out(
         _clone(commit, code.get("patch"), code.get("dirty"), artifacts, folder, places)
     else:
         _write_source(target, code.get("source"), artifacts, folder)
-    _check_source(target, code.get("source"), folder)
-    for source in cast(list[JsonObject], run["sources"]):
-        _bring(source, folder, places)
-    return CheckedOut(folder, target)
+    file = _check_source(target, code.get("source"), folder)
+    here = _inside(folder, f"{code.get('folder') or '.'}/.affidavit").parent
+    here.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder
+    moved = _bring_all(run, here, folder.parent / "files", places)
+    # Its place, not its name: the name is from the top of the repository, and the run was perhaps below.
+    whole = target if file is None else f"{file}{target[len(str(_file_of(target))) :]}"
+    return CheckedOut(here, whole, moved)
 
 
 def _clone(
     commit: str, patch: Json, dirty: Json, artifacts: ArtifactStore, folder: Path, places: Sequence[Path]
 ) -> None:
+    if _COMMIT.fullmatch(commit) is None:
+        raise Impossible(f"the recorded commit {commit[:40]!r} is none")
     origin = next((place for place in places if _has_commit(place, commit)), None)
     if origin is None:
         raise Impossible(
             f"the commit {commit[:12]} is in no repository here: run this inside a clone that has it (git fetch)"
         )
     top = _git(origin, "rev-parse", "--show-toplevel").strip()
-    _git(origin, "clone", "--quiet", "--shared", "--no-checkout", top, str(folder))
+    _git(origin, "clone", "--quiet", "--shared", "--no-checkout", "--", top, str(folder))
     _git(folder, "checkout", "--quiet", "--detach", commit)
     if dirty is True:
         if not isinstance(patch, str):
@@ -86,27 +107,55 @@ def _write_source(target: str, source: Json, artifacts: ArtifactStore, folder: P
     place.write_bytes(text)
 
 
-def _check_source(target: str, source: Json, folder: Path) -> None:
+def _check_source(target: str, source: Json, folder: Path) -> Path | None:
+    """Return the place of the target's file, which is the one that ran; None for a module's name."""
     name = _file_of(target)
-    if name is None or not isinstance(source, str):
-        return
+    if name is None:
+        return None
     place = _inside(folder, name)
     if not place.is_file():
         raise Impossible(f"the recorded code has no file {name}")
-    if digest_of_file(place)[0] != source:
+    if isinstance(source, str) and digest_of_file(place)[0] != source:
         raise Impossible(f"the file {name} of the recorded commit is not the one that ran")
+    return place
 
 
-def _bring(source: JsonObject, folder: Path, places: Sequence[Path]) -> None:
+def _bring_all(
+    run: Mapping[str, Json], here: Path, elsewhere: Path, places: Sequence[Path]
+) -> dict[str, Json]:
+    """Bring every file that the run read, and return the parameters whose path is another one now."""
+    steps, sources = cast(list[JsonObject], run["steps"]), cast(list[JsonObject], run["sources"])
+    recorded = {
+        (step["name"], name): value
+        for step in steps
+        for name, value in cast(JsonObject, step["parameters"]).items()
+    }
+    moved: dict[str, Json] = {}
+    for number, source in enumerate(sources):
+        uri, parameter = str(source["uri"]), (source["step"], str(source.get("parameter")))
+        place, given = _inside(here, uri), _path_in(recorded.get(parameter))
+        if given is not None and PurePosixPath(given) != PurePosixPath(uri):
+            # A folder for each: files from two folders may have one name.
+            place = elsewhere / str(number) / place.name
+            value = str(place)
+            moved[".".join(map(str, parameter))] = (
+                {"path": value} if isinstance(recorded[parameter], dict) else value
+            )
+        _bring(source, place, given, places)
+    return moved
+
+
+def _bring(source: JsonObject, place: Path, given: str | None, places: Sequence[Path]) -> None:
+    """Put a file that the run read at its place; it is looked for there, then by its path and name in `places`."""
     uri, wanted = str(source["uri"]), str(source["sha256"])
-    place = _inside(folder, uri)
     found = []
-    for candidate in (place, *(directory / uri for directory in places)):
+    for candidate in (place, *(directory / name for directory in places for name in (given or uri, uri))):
         if candidate.is_file():
             digest = digest_of_file(candidate)[0]
             if digest == wanted:
                 if candidate != place:
                     place.parent.mkdir(parents=True, exist_ok=True)
+                    place.unlink(missing_ok=True)  # it may be a link, which a copy would follow
                     shutil.copyfile(candidate, place)
                 return
             found.append(digest)
@@ -122,12 +171,23 @@ def _file_of(target: str) -> str | None:
     return path if path.endswith(".py") else None
 
 
+def _path_in(recorded: Json) -> str | None:
+    """Return the path that a recorded parameter names, or None where it names none."""
+    try:
+        value = from_json(recorded)
+    except MalformedInput:
+        return None
+    return str(value) if isinstance(value, str | Path) else None
+
+
 def _inside(folder: Path, name: str) -> Path:
-    """Return a place in the folder; a recorded name may not lead out of it."""
+    """Return a place in the folder; a recorded name may not lead out of it, nor a link in the recorded code."""
     parts = PurePosixPath(name)
-    if parts.is_absolute() or ".." in parts.parts:
+    place = folder / parts
+    outside = parts.is_absolute() or ".." in parts.parts or "\0" in name
+    if outside or not place.parent.resolve().is_relative_to(folder.resolve()):
         raise Impossible(f"the recorded file name {name!r} leads out of its folder")
-    return folder / parts
+    return place
 
 
 def _has_commit(place: Path, commit: str) -> bool:
@@ -140,9 +200,8 @@ def _has_commit(place: Path, commit: str) -> bool:
 
 def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], input=stdin, capture_output=True, check=False
-        )
+        command = ["git", "-C", str(folder), "-c", f"core.hooksPath={os.devnull}", *arguments]
+        done = subprocess.run(command, input=stdin, capture_output=True, check=False, env=git_environment())
     except FileNotFoundError:
         raise Impossible("git is not installed here, and the recorded code is in a git repository") from None
     if done.returncode != 0:

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -43,6 +44,7 @@ __all__ = [
 Open = Callable[[], "Registry"]
 _FILE = click.Path(path_type=Path)
 _DIGEST = re.compile(r"(?:affidavit-(?:table|model|object)-v\d:sha256:)?\b([0-9a-f]{12})[0-9a-f]{28,}\b")
+_FIGURE = re.compile(r"\b\d\.\d{5,}\b")
 
 as_option = click.option("--as", "as_key", metavar="KEY", help="The key that signs, by name.")
 
@@ -161,17 +163,17 @@ def run(
 def log(opened: Open, model: str | None, kind: str | None, most: int | None, as_json: bool) -> None:
     """List the ledger's entries, newest first."""
     from audit.trust import MAY_SAY
-    from registry.documents import log_document
+    from registry.documents import log_documents
 
     if kind is not None and kind not in MAY_SAY:
         raise MalformedInput(f"there is no kind {kind!r}: the kinds are {', '.join(MAY_SAY)}")
     registry = opened()
-    rows = []
-    for entry in registry.ledger.entries(kind=kind, newest_first=True):
-        if model is None or entry.statement.predicate.get("model") == model:
-            rows.append(log_document(registry, entry))
-        if len(rows) == most:
-            break
+    entries = (
+        entry
+        for entry in registry.ledger.entries(kind=kind, newest_first=True)
+        if model is None or entry.statement.predicate.get("model") == model
+    )
+    rows = list(islice(log_documents(registry, entries), most))
     if not rows and model is not None and not _is_mentioned(registry, model):
         raise NotFound(f"no entry of this ledger is about a model {model!r}: `affidavit log` lists them all")
     if as_json:
@@ -251,7 +253,7 @@ def compare(opened: Open, first: str, second: str, as_json: bool) -> None:
             }
         )
     elif different:
-        shown = [(r.what, r.name, _brief(r.first), _brief(r.second)) for r in different]
+        shown = [(r.what, r.name, *_brief(r.first, r.second)) for r in different]
         print_table(("What", "Name", first, second), shown)
         say(f"\n{len(rows) - len(different)} more are the same.")
     else:
@@ -474,6 +476,9 @@ def _print_version(document: "JsonObject") -> None:
         print_table(
             ("Entry", "Kind", "What", "Stage", "Signed by"), sorted(rows, key=lambda row: cast(int, row[0]))
         )
+    for e in cast(list["JsonObject"], document["decisions"]):
+        for doubt in cast(list[str], e["doubts"]):
+            say(f"The decision in entry {e['entry']} is in doubt: {doubt}")
 
 
 def _is_mentioned(registry: "Registry", model: str) -> bool:
@@ -495,9 +500,15 @@ def _interval(figure: "JsonObject") -> str:
     return f"{_short(float(str(figure['value'])))}  ({low} to {high}, n={figure['n']})"
 
 
-def _brief(value: str | None) -> str:
-    """Shorten digests and fingerprints, which people tell apart by their first digits."""
-    return "-" if value is None else _DIGEST.sub(lambda found: f"{found[1]}…", value)
+def _brief(first: str | None, second: str | None) -> tuple[str, str]:
+    """Shorten digests and round figures for people, unless the difference would be lost."""
+    whole = tuple("-" if value is None else value for value in (first, second))
+    short = tuple(
+        _FIGURE.sub(lambda found: f"{float(found[0]):.4f}", _DIGEST.sub(lambda found: f"{found[1]}…", value))
+        for value in whole
+    )
+    left, right = short if short[0] != short[1] else whole
+    return left, right
 
 
 def _short(value: float | None) -> str:

@@ -4,10 +4,12 @@ Rules:
 
 - git is asked by subprocess (`status --porcelain=v2`), with an index of its own: nothing of the user's repository
   changes. Where there is no git, no repository or no commit, the fields are null and a note says why.
-- The patch holds every change of tracked files and every untracked `*.py` file: applied to the commit it gives the
-  code that ran. Files that usually hold secrets (`.env`, private keys) and ledgers stay out; a patch above
-  5 MB is not kept. Other untracked files are counted.
-- `dirty` is true where a tracked file differs or an untracked `*.py` file lies about.
+- The patch holds every change of tracked files, every untracked `*.py` file, and the file that declares the
+  pipeline even if git ignores it: applied to the commit it gives the code that ran. Files that usually hold secrets
+  (`.env`, private keys) and ledgers stay out; a patch above 5 MB is not kept. Other untracked files are counted.
+- `dirty` is true where the patch would hold something. Files that git was told to take as unchanged
+  (`assume-unchanged`, `skip-worktree`) are looked at all the same.
+- The working directory is recorded from the top of the repository (`folder`); one outside it is null.
 - A remote is recorded without user, password, query and fragment; a remote that is a folder by its name alone.
 
 >>> clean_remote("https://alice:secret@example.org/team/models.git?token=1")
@@ -25,16 +27,20 @@ import tempfile
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import urlsplit
 
 from audit.canonical import JsonObject
+from audit.errors import EnvironmentFailed
 from registry.artifacts import ArtifactStore
 
-__all__ = ["clean_remote", "describe_code", "keep_source"]
+__all__ = ["clean_remote", "describe_code", "git_environment", "keep_source"]
 
 MOST_PATCH = 5_000_000
-_SECRETS = (".env", ".env.*", "*.pem", "*.key", "id_rsa", "id_ed25519")
+_SECRETS = (
+    *(".env", ".env.*", ".netrc", ".pgpass", ".pypirc", "credentials.json", "secrets.*"),
+    *("*.pem", "*.key", "*.p12", "*.pfx", "id_rsa", "id_ecdsa", "id_ed25519"),
+)
 _LOCAL = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -76,26 +82,47 @@ def describe_code(
         "patch": None,
         "untracked": None,
         "target": target,
+        "folder": None,
         "source": artifacts.put_file(file) if file is not None and file.is_file() else None,
     }
     top, why = _top(folder)
     described["target"] = _relative(target, top or folder)
+    described["folder"] = _working_folder(top or folder)
     if top is None:
         return described | {"note": why}
-    status = _status(top)
+    try:
+        with tempfile.TemporaryDirectory(prefix="affidavit-") as work:
+            return described | _describe_repository(top, file, Path(work), artifacts)
+    except OSError as error:
+        raise EnvironmentFailed(f"the state of the code cannot be read: {error.strerror or error}") from error
+
+
+def _describe_repository(top: Path, file: Path | None, work: Path, artifacts: ArtifactStore) -> JsonObject:
+    """Compare the working tree with the commit; `work` is an empty folder for git's own files."""
+    variables = _apart(top, work)
+    status = _status(top, variables)
     if status is None:
-        return described | {"note": "git could not read the state of the repository"}
+        return {"note": "git could not read the state of the repository"}
     python = [path for path in status.untracked if path.endswith(".py")]
-    described["commit"], described["branch"] = status.commit, status.branch
-    described["remote"] = _remote(top, status)
-    described["untracked"] = len(status.untracked)
-    described["dirty"] = bool(status.changed or python)
+    if (ignored := _ignored(top, file, status, variables)) is not None:
+        python.append(ignored)
     notes = [] if status.commit else ["the repository has no commit yet"]
+    if ignored is not None:
+        notes.append("git ignores the file that declares the run")
     if status.submodules:
         notes.append("changes inside submodules are not in the patch")
-    if described["dirty"]:
-        described["patch"], note = _keep_patch(top, python, status, artifacts)
-        notes += note
+    patch = None
+    if dirty := bool(status.changed or python):
+        patch, more = _keep_patch(top, python, status, work, variables, artifacts)
+        notes += more
+    described: JsonObject = {
+        "commit": status.commit,
+        "branch": status.branch,
+        "remote": _remote(top, status),
+        "dirty": dirty,
+        "patch": patch,
+        "untracked": len(status.untracked),
+    }
     return described | ({"note": "; ".join(notes)} if notes else {})
 
 
@@ -106,6 +133,13 @@ def keep_source(function: Callable[..., object], artifacts: ArtifactStore) -> st
     except (OSError, TypeError, SyntaxError):
         return None
     return artifacts.put(source.encode("utf-8", "backslashreplace"))
+
+
+def git_environment() -> dict[str, str]:
+    """Return the variables for asking git: in English, without a prompt, about the folder that is named."""
+    # Inside a git hook these name the hook's repository, not the one that holds the folder.
+    environment = {name: value for name, value in os.environ.items() if name not in _LOCAL}
+    return environment | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
 
 
 def clean_remote(url: str) -> str | None:
@@ -123,24 +157,26 @@ def clean_remote(url: str) -> str | None:
         # An @ that is left over can be the rest of a password with a slash in it.
         if not host or "@" in parts.path:
             return None
-        return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path}"
+        host = f"[{host}]" if ":" in host else host
+        return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path.partition(';')[0]}"
     scp = re.fullmatch(r"(?:[^/]*@)?([^/:@]+:[^@]*)", url)
     if scp and not re.match(r"[a-zA-Z]:\\", url):
         return re.split(r"[?#]", scp[1])[0]
-    return None if "@" in url else f"file:{PurePosixPath(url).name}"
+    # Both kinds of slash: a path of Windows names a person as well.
+    return None if "@" in url else f"file:{PureWindowsPath(url).name}"
 
 
-def _git(folder: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> bytes | None:
-    """Run git and return its output, or None where it fails."""
+def _git(
+    folder: Path, *arguments: str, variables: Mapping[str, str] | None = None, given: bytes = b""
+) -> bytes | None:
+    """Run git on what is `given` to it and return its output, or None where it fails."""
     # The repository's hooks and monitors are other people's programs: asking a question must not run them.
     settings = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "core.quotePath=false")
     command = ["git", "-C", str(folder), *(part for value in settings for part in ("-c", value)), *arguments]
-    # Inside a git hook these name the hook's repository, not the one that holds `folder`.
-    environment = {name: value for name, value in os.environ.items() if name not in _LOCAL}
-    environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+    environment = git_environment() | {"GIT_OPTIONAL_LOCKS": "0"}
     try:
         done = subprocess.run(
-            command, capture_output=True, check=False, env=environment | dict(variables or {})
+            command, input=given, capture_output=True, check=False, env=environment | dict(variables or {})
         )
     except OSError:
         return None
@@ -156,11 +192,12 @@ def _top(folder: Path) -> tuple[Path | None, str]:
     return Path(os.fsdecode(found.removesuffix(b"\n"))), ""
 
 
-def _status(top: Path) -> _Status | None:
+def _status(top: Path, variables: Mapping[str, str]) -> _Status | None:
     output = _git(
         top,
         *("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--ignore-submodules=none"),
         *("--", ".", ":(exclude,glob,top)**/.affidavit/**"),
+        variables=variables,
     )
     return None if output is None else _parse_status(output)
 
@@ -193,6 +230,15 @@ def _parse_status(output: bytes) -> _Status:
     )
 
 
+def _ignored(top: Path, file: Path | None, status: _Status, variables: Mapping[str, str]) -> str | None:
+    """Name the file that declares the run, if it is neither tracked nor counted among the untracked."""
+    if file is None or not file.is_relative_to(top):
+        return None
+    path = file.relative_to(top).as_posix()
+    known = _git(top, "ls-files", "-z", "--", f":(top,literal){path}", variables=variables)
+    return None if known or path in status.untracked else path
+
+
 def _remote(top: Path, status: _Status) -> str | None:
     names = (_git(top, "remote") or b"").decode("utf-8", "replace").split()
     if not names:
@@ -205,29 +251,32 @@ def _remote(top: Path, status: _Status) -> str | None:
 
 
 def _keep_patch(
-    top: Path, python: list[str], status: _Status, artifacts: ArtifactStore
+    top: Path,
+    python: list[str],
+    status: _Status,
+    work: Path,
+    variables: Mapping[str, str],
+    artifacts: ArtifactStore,
 ) -> tuple[str | None, list[str]]:
     """Keep the patch from the commit (or from nothing) to the working tree, and say what it leaves out."""
-    python = [path for path in python if not _is_secret(path)]
-    with tempfile.TemporaryDirectory(prefix="affidavit-") as folder:
-        variables = _apart(top, Path(folder))
-        if python:
-            # Intent-to-add shows whole new files in a diff without storing them.
-            names = Path(folder) / "untracked"
-            names.write_bytes(b"\0".join(os.fsencode(f":(top,literal){path}") for path in python))
-            add = ("add", "--intent-to-add", f"--pathspec-from-file={names}", "--pathspec-file-nul")
-            if _git(top, *add, variables=variables) is None:
-                return None, ["git could not make the patch"]
-        base = status.commit or _empty_tree(top)
-        patch = _limited_diff(top, base, Path(folder), variables)
+    kept = [path for path in python if not _is_secret(path)]
+    if kept:
+        # Intent-to-add shows whole new files in a diff without storing them; ignored ones have to be forced.
+        add = ("add", "--intent-to-add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul")
+        names = b"\0".join(os.fsencode(f":(top,literal){path}") for path in kept)
+        if _git(top, *add, variables=variables, given=names) is None:
+            return None, ["git could not make the patch"]
+    base = status.commit or _empty_tree(top)
+    patch = _limited_diff(top, base, work, variables)
     if patch is None:
         return None, ["git could not make the patch"]
     if len(patch) > MOST_PATCH:
         return None, [
             f"the uncommitted changes are larger than {MOST_PATCH // 1_000_000} MB and were not kept"
         ]
-    left_out = _git(
-        top, "diff", "--name-only", "-z", base, "--", *(f":(glob,top)**/{name}" for name in _SECRETS)
+    secret = [f":(glob,top)**/{name}" for name in _SECRETS]
+    left_out = len(kept) < len(python) or _git(
+        top, "diff", "--name-only", "-z", base, "--", *secret, variables=variables
     )
     notes = ["changes to files that usually hold secrets are not in the patch"] if left_out else []
     return (artifacts.put(patch) if patch else None), notes
@@ -245,18 +294,36 @@ def _limited_diff(top: Path, base: str, folder: Path, variables: Mapping[str, st
 
 
 def _apart(top: Path, folder: Path) -> dict[str, str]:
-    """Give git a copy of the index and a place of its own for new objects: the user's stay as they are."""
+    """Give git a copy of the index and a place of its own for new objects: the user's stay as they are.
+
+    In the copy no file is marked as one to be taken as unchanged.
+    """
     copy, objects = folder / "index", folder / "objects"
     objects.mkdir()
     index = _inside(top, "index")
     if index.is_file():
         shutil.copy2(index, copy)
     quoted = str(_inside(top, "objects")).replace("\\", "\\\\").replace('"', '\\"')
-    return {
+    variables = {
         "GIT_INDEX_FILE": str(copy),
         "GIT_OBJECT_DIRECTORY": str(objects),
         "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{quoted}"',
     }
+    if hidden := _hidden(top):
+        for mark in ("--no-assume-unchanged", "--no-skip-worktree"):
+            _git(top, "update-index", mark, "-z", "--stdin", variables=variables, given=b"\0".join(hidden))
+    return variables
+
+
+def _hidden(top: Path) -> list[bytes]:
+    """List the files that git was told to take as unchanged, but for those a sparse checkout leaves out."""
+    fields = [field.partition(b" ") for field in (_git(top, "ls-files", "-v", "-z") or b"").split(b"\0")]
+    # A small letter is assume-unchanged, an S skip-worktree.
+    return [
+        path
+        for mark, _, path in fields
+        if mark.islower() or (mark == b"S" and os.path.lexists(top / os.fsdecode(path)))
+    ]
 
 
 def _inside(top: Path, name: str) -> Path:
@@ -276,6 +343,12 @@ def _is_secret(path: str) -> bool:
 
 def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _working_folder(top: Path) -> str | None:
+    """Name the working directory from the top of the repository, so that relative paths can be followed again."""
+    here, whole = Path.cwd(), top.resolve()
+    return _printable(here.relative_to(whole).as_posix()) if here.is_relative_to(whole) else None
 
 
 def _relative(target: str | None, folder: Path) -> str | None:

@@ -63,11 +63,9 @@ def _evaluation(evaluation: Json) -> Iterator[tuple[tuple[str, str], str | None]
 def _figure(figure: JsonObject) -> str:
     if figure["value"] is None:
         return "not enough data"
-    return f"{_short(figure['value'])} ({_short(figure['low'])} to {_short(figure['high'])})"
-
-
-def _short(decimal: Json) -> str:
-    return f"{float(decimal):.4f}" if isinstance(decimal, str) else "?"
+    # Every digit: two figures that differ in the last one differ. Who shows them to people may round.
+    low, high = (figure[end] if isinstance(figure[end], str) else "?" for end in ("low", "high"))
+    return f"{figure['value']} ({low} to {high})"
 
 
 def _text(value: Json) -> str | None:

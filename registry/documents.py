@@ -3,15 +3,17 @@
 The keys are a contract (the interface page): there may be more, never other ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, partial
 from typing import cast
 
 from audit.canonical import Json, JsonObject
 from audit.record import Entry
 from registry.catalog import Catalogued
+from registry.recheck import doubts
 from registry.registry import Registry, RunEntry
 
-__all__ = ["entry_document", "log_document", "run_document", "summary", "version_document"]
+__all__ = ["entry_document", "log_documents", "run_document", "summary", "version_document"]
 
 
 def run_document(registry: Registry, recorded: RunEntry) -> JsonObject:
@@ -47,7 +49,10 @@ def version_document(registry: Registry, found: Catalogued) -> JsonObject:
         **_metrics(run),
         "bias": evaluation.get("bias") or [],
         "approvals": [_about(registry, e) for e in registry.entries_about(found, "approval")],
-        "decisions": [_about(registry, e) for e in registry.entries_about(found, "decision")],
+        "decisions": [
+            _about(registry, e) | {"doubts": list[Json](doubts(registry, e))}
+            for e in registry.entries_about(found, "decision")
+        ],
         "reproductions": [_about(registry, e) for e in registry.entries_about(found, "reproduction")],
         "reports": [_about(registry, e) for e in registry.entries_about(found, "report")],
     }
@@ -56,7 +61,7 @@ def version_document(registry: Registry, found: Catalogued) -> JsonObject:
 def entry_document(registry: Registry, entry: Entry) -> JsonObject:
     """Describe one entry: its place, its signer, and what it says."""
     return {
-        **log_document(registry, entry),
+        **_row(entry, _signer(registry, entry.key)),
         "prev": entry.prev,
         "ledger": entry.log,
         "subjects": [{"name": s.name, "sha256": s.sha256} for s in entry.statement.subjects],
@@ -64,17 +69,11 @@ def entry_document(registry: Registry, entry: Entry) -> JsonObject:
     }
 
 
-def log_document(registry: Registry, entry: Entry) -> JsonObject:
-    """Describe one entry in a line of the log."""
-    return {
-        "seq": entry.seq,
-        "kind": entry.kind,
-        "time": entry.time,
-        "key": entry.key,
-        "signer": _signer(registry, entry.key),
-        "leaf_hash": entry.leaf_hash,
-        "summary": summary(entry),
-    }
+def log_documents(registry: Registry, entries: Iterable[Entry]) -> Iterator[JsonObject]:
+    """Describe each entry in a line of the log; who holds a key is read once, however many lines there are."""
+    signer = cache(partial(_signer, registry))
+    for entry in entries:
+        yield _row(entry, signer(entry.key))
 
 
 def summary(entry: Entry) -> str:
@@ -107,6 +106,18 @@ def summary(entry: Entry) -> str:
         case "report":
             return f"{version}: {said.get('template')} ({said.get('format')})"
     return ", ".join(s.name for s in entry.statement.subjects)
+
+
+def _row(entry: Entry, signer: str) -> JsonObject:
+    return {
+        "seq": entry.seq,
+        "kind": entry.kind,
+        "time": entry.time,
+        "key": entry.key,
+        "signer": signer,
+        "leaf_hash": entry.leaf_hash,
+        "summary": summary(entry),
+    }
 
 
 def _metrics(run: Mapping[str, Json]) -> JsonObject:

@@ -19,7 +19,7 @@ Example::
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -41,6 +41,8 @@ METHOD = (
     "rates: Wilson score; disparities: percentile Bayesian bootstrap over counts with Jeffreys' prior, joint over"
     " all pairs of groups; roc_auc: DeLong on the logit scale; brier_score: normal on the logit scale"
 )
+
+MOST_LABEL = 200
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -144,6 +146,8 @@ def _labels(y_true: pd.Series, y_pred: pd.Series, positive: object) -> _Labels:
             "labels, written as in y_true; scores and probabilities go to y_score"
         )
     ordered = _ordered(true_values)
+    if max(len(as_text(label)) for label in ordered) > MOST_LABEL:
+        raise MalformedInput(f"a label is longer than {MOST_LABEL} letters: y_true takes labels, not texts")
     wanted = ordered[1] if positive is None else _named(ordered, positive)
     names = (as_text(ordered[0]), as_text(ordered[1]))
     return _Labels(
@@ -245,7 +249,7 @@ def _scores(y_score: Any, n: int) -> Floats:
         raise MalformedInput(f"y_score has {len(column)} rows and y_true {n}: they must be the same rows")
     try:
         scores = column.to_numpy(dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         scores = np.full(n, np.nan)
     if not np.isfinite(scores).all() or pd.api.types.is_string_dtype(column.dtype):
         raise MalformedInput("y_score must hold finite numbers, higher where the positive label is likelier")
@@ -256,6 +260,12 @@ def _column(values: Any, what: str) -> pd.Series:
     """Read an array-like of shape (n,) or (n, 1), without its index; no value may be missing."""
     if hasattr(values, "to_pandas"):
         values = values.to_pandas()
+    if isinstance(values, (Mapping, Set)):
+        raise MalformedInput(
+            f"{what} is a {type(values).__name__}, which has no rows: give an array or a column"
+        )
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise MalformedInput(f"{what} has masked values: leave those rows out, and say so")
     if isinstance(values, (pd.DataFrame, np.ndarray)):
         array = np.asarray(values)
         if array.ndim == 2 and array.shape[1] == 1:

@@ -11,7 +11,8 @@ Rules:
 - A rate whose denominator is below `minimum` rows has no value and a note, "not enough data". Such a group is
   never counted as fair: it is left out of the disparities, whose notes name it. With fewer than two groups
   left a disparity has no value either.
-- A missing protected value (null, NaN, blank text) is counted as missing and is not a group.
+- A missing protected value (null, NaN, blank text, and what a missing value becomes when it is written as text)
+  is counted as missing and is not a group. "None" and "NA" can be answers, so they are groups.
 - Figures depend on counts and the seed alone: not on the order of the rows, nor on which other columns are
   looked at.
 - Numbers have 12 significant digits: more than any data here can mean, fewer than the last bits in which
@@ -50,6 +51,9 @@ from registry.bootstrap import (
 __all__ = ["Cells", "Figure", "Settings", "as_text", "bias", "rates"]
 
 Flags = npt.NDArray[np.bool_]
+
+_WRITTEN_MISSING = ("", "nan", "NaN", "<NA>", "NaT")
+"""Missing values after `astype(str)`, and blank text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +331,8 @@ def _texts(column: pd.Series) -> pd.Series:
             f"the protected column {str(column.name)!r} holds values that cannot be grouped: use text or numbers"
         ) from None
     texts = np.array(
-        [*(as_text(value) if str(value).strip() else None for value in values), None], dtype=object
+        [*(None if str(value).strip() in _WRITTEN_MISSING else as_text(value) for value in values), None],
+        dtype=object,
     )
     return pd.Series(texts[codes], dtype=object)
 

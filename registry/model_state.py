@@ -14,8 +14,8 @@ what it holds.
   with the environment.
 - Other objects: the class and state that `__reduce_ex__` gives, which covers Cython's trees and losses. Functions and
   classes by their qualified name.
-- Not learned, so left out: measured durations (`refit_time_`, `mean_fit_time`, ...), counters of queries in k-d and
-  ball trees, and layout checksums of Cython.
+- Not learned, so left out: measured durations (`refit_time_`, `mean_fit_time`, ...), how many threads the machine
+  gave, counters of queries in k-d and ball trees, and layout checksums of Cython.
 - Sharing is not state: two equal arrays and one array held twice are alike. A circle is a reference to how far up
   it closes.
 
@@ -45,6 +45,14 @@ VALUE_SCHEME = "affidavit-value-v1"
 
 _DURATIONS = re.compile(r"(?:mean|std)_(?:fit|score)_time")
 """Keys of a search's `cv_results_` that hold measured durations."""
+
+_NOT_LEARNED = {
+    "_sklearn_version": "",
+    "refit_time_": "",
+    "_n_threads": "sklearn.cluster.",
+    "n_threads": "sklearn.ensemble._hist_gradient_boosting.binning.",
+}
+"""Attributes of estimators that are left out, and the start of the class path where they are."""
 
 _QUERY_COUNTERS = slice(7, 11)
 """Places of n_trims, n_leaves, n_splits, n_calls in the state of sklearn.neighbors' binary trees."""
@@ -194,7 +202,9 @@ class _Walk:
         name = class_path(value).encode()
         if _is_estimator(value) and isinstance(held := cast(Any, value).__getstate__(), dict):
             state: dict[object, object] = {
-                key: held[key] for key in held if key not in ("_sklearn_version", "refit_time_")
+                key: item
+                for key, item in held.items()
+                if key not in _NOT_LEARNED or not class_path(value).startswith(_NOT_LEARNED[key])
             }
             if isinstance(results := state.get("cv_results_"), dict):
                 state["cv_results_"] = {key: results[key] for key in results if not _DURATIONS.fullmatch(key)}

@@ -60,7 +60,7 @@ _SECRET_IN_TEXT = re.compile(
     r"(?i)\b\w*(?:pass(?:word|wd)|pwd|secret|token|(?:api|access|account)_?key|signature)\s*=|\bsig\s*=|[?&]key="
     r"|\bbearer\s+[\w.~+/-]*\d|-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|\b(?:gh[oprsu]_|github_pat_|glpat-|hf_|xox[abprs]-)[\w-]{10}|(?-i:\b(?:AKIA|ASIA)[A-Z0-9]{12}|\beyJ[\w-]{8,}\.)"
-    r"|^[^\s/:@]+:[^\s/@]+@[^\s@]+$"
+    r"|^(?!mailto:)[^\s/:@]+:[^\s/@]+@[^\s@]+$"
 )
 """Assignments and queries, bearer tokens, private keys, the tokens of some big houses, JWT, and user:password@host."""
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -282,14 +282,21 @@ def _plain(value: object) -> object:
 
 def _from_home(text: str) -> str | None:
     """Write a path below the home folder from there, with a slash between its parts."""
-    home = os.path.expanduser("~").rstrip(os.sep)
-    if not home.startswith(os.sep) or not text.startswith(home + os.sep):
+    home = _home()
+    if home == os.sep or not text.startswith(home + os.sep):
         return None
     return "~" + text.removeprefix(home).replace(os.sep, "/")
 
 
 def _away_from_home(text: str) -> str:
-    return os.path.expanduser("~") + text[1:] if text.startswith("~/") else text
+    return f"{_home()}{text[1:]}" if text.startswith("~/") else text
+
+
+def _home() -> str:
+    try:
+        return str(Path.home())
+    except RuntimeError:  # a user without an account, as in some containers, has none
+        return os.sep
 
 
 def _read_time(text: str) -> object:

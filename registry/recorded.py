@@ -1,8 +1,15 @@
-"""A recorded run read again, whole: what was moved to the artifact store for size is put back in its place."""
+"""A recorded run read again, whole: what was moved to the artifact store for size is put back in its place.
 
-from collections.abc import Mapping
+Rules:
+
+- Whoever holds a recorder's key can sign any run. What its readers take for granted is checked here once, and a run
+  of another shape is one sentence (`MalformedInput`), not a crash; members beyond it are passed over.
+"""
+
+from collections.abc import Iterator, Mapping
 
 from audit.canonical import Json, JsonObject
+from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.run_predicate import resolve
 
@@ -15,13 +22,51 @@ _MOVABLE: tuple[tuple[str, ...], ...] = (
     ("evaluation", "bias"),
 )
 
+_SHAPES: Mapping[tuple[str, ...], Mapping[str, type]] = {
+    ("environment", "packages"): {"artifact": str},
+    ("steps", "*"): {"name": str, "status": str, "parameters": dict, "after": list, "outputs": list},
+    ("steps", "*", "outputs", "*"): {"name": str, "kind": str},
+    ("sources", "*"): {"step": str, "uri": str, "sha256": str},
+    ("evaluation",): {"metrics": list, "bias": list},
+    ("evaluation", "metrics", "*"): {"name": str},
+    ("evaluation", "bias", "*"): {"attribute": str, "disparities": list},
+    ("evaluation", "bias", "*", "disparities", "*"): {"name": str},
+}
+"""What stands at each place of a run (`*` is every item of a list), the outer before the inner."""
+
 
 def resolve_run(predicate: Mapping[str, Json], artifacts: ArtifactStore) -> JsonObject:
-    """Return the run predicate with every moved list in place; `NotFound` or `NotVerified` when one is not."""
+    """Return the run predicate with every moved list in place.
+
+    Raises `NotFound` or `NotVerified` when an artifact is not what it was, `MalformedInput` when the run is none.
+    """
     whole: JsonObject = dict(predicate)
     for path in _MOVABLE:
         _put_back(whole, path, artifacts)
+    for path, members in _SHAPES.items():
+        for value in _at(whole, path):
+            for name, kind in members.items():
+                if not isinstance(value, dict) or not isinstance(value.get(name), kind):
+                    raise MalformedInput(
+                        f"the recorded run cannot be read: its {'.'.join(path)} has no {name} that is a {kind.__name__}"
+                    )
     return whole
+
+
+def _at(value: Json, path: tuple[str, ...]) -> Iterator[Json]:
+    """Yield what stands at a place, once per item of the lists on the way; what is null has no places."""
+    if not path:
+        yield value
+    elif path[0] != "*":
+        inner = value.get(path[0]) if isinstance(value, dict) else None
+        yield from () if inner is None else _at(inner, path[1:])
+    elif isinstance(value, list):
+        for item in value:
+            yield from _at(item, path[1:])
+    else:
+        raise MalformedInput(
+            f"the recorded run cannot be read: there is no list of {'.'.join(path[1:]) or 'items'}"
+        )
 
 
 def _put_back(holder: JsonObject, path: tuple[str, ...], artifacts: ArtifactStore) -> None:

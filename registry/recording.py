@@ -6,7 +6,9 @@ Rules:
   `data`, `model` and `evaluate` adds a step of its own, in the order of the calls.
 - Nobody can see which table went into which model, so `inputs` stay empty and `after` names what was recorded
   before: the most that can be known. A pipeline says more.
-- An exception in the block is recorded as a failed run and then goes on, the very same object.
+- An exception in the block is recorded as a failed run and then goes on, the very same object. A call that was
+  refused and whose exception the block handles does not fail the run; its step says `failed`, and the same name may
+  be tried again.
 
 >>> with record("mortgage", params={"C": 1.0}) as run:                    # doctest: +SKIP
 ...     frame = run.data("applications", pd.read_csv("loanapp.csv"))
@@ -17,18 +19,20 @@ Rules:
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, cast
 
-from audit.canonical import Json
+from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
+from registry.model_file import save_model
 from registry.parts import is_fitted_model
 from registry.pipeline import check_options
 from registry.predicates import check_model_name
-from registry.run import RunRecorder, RunResult, judge
+from registry.run import RunRecorder, RunResult, judge, not_hiding
 
 __all__ = ["Recorder", "Recording", "record"]
 
@@ -71,6 +75,7 @@ class Recording:
         self._clock, self._stopwatch = clock, stopwatch
         self._registry: Recorder | None = None
         self._run: RunRecorder | None = None
+        self._refused: tuple[str, BaseException | None] = (BLOCK, None)
         self._begun = 0.0
 
     def __enter__(self) -> Self:
@@ -94,19 +99,19 @@ class Recording:
         run.steps[0]["duration_s"] = run.seconds_since(self._begun)
         if error is not None:
             run.steps[0]["status"] = "failed"
-            run.fail(BLOCK, error)
+            step, cause = self._refused
+            run.fail(step if cause is error else BLOCK, error)
         assert self._registry is not None
-        self.entry = self._registry.record_run(run.finish())
+        with not_hiding(error):
+            self.entry = self._registry.record_run(run.finish())
 
     def data(self, name: str, table: T, *, source: str | Path | None = None) -> T:
         """Record a table (or any value) under a name and return it; `source` names the file it came from."""
         run = self._open_run()
-        row = run.add_step(self._free(name))
-        begun = self._stopwatch()
-        row["outputs"] = cast(Json, run.parts(name, table))
-        row["duration_s"] = run.seconds_since(begun)
-        if source is not None:
-            run.add_source(name, "source", Path(source))
+        with self._step(name) as row:
+            row["outputs"] = cast(Json, run.parts(name, table))
+            if source is not None:
+                run.add_source(name, "source", Path(source))
         return table
 
     def model(
@@ -126,11 +131,9 @@ class Recording:
                 "has to be fitted"
             )
         names = None if features is None else list(features)
-        row = run.add_step(self._free("model"), after=self._recorded())
-        row["outputs"] = cast(Json, run.parts("model", model))
-        run.keep_model("model", model, model_format=format, features=names)
-        if run.exception is not None:
-            raise run.exception
+        with self._step("model", after=self._recorded()) as row:
+            row["outputs"] = cast(Json, run.parts("model", model))
+            run.model_file = save_model(model, run.artifacts, format=format, features=names)
         return model
 
     def evaluate(
@@ -149,13 +152,27 @@ class Recording:
         check_options(options)
         given = {"y_true": y_true, "y_pred": y_pred, "y_score": y_score, "sensitive": sensitive}
         returned = {name: value for name, value in given.items() if value is not None}
-        row = run.add_step(self._free("evaluation"), kind="evaluate", after=self._recorded(), status="failed")
-        begun = self._stopwatch()
-        row["outputs"] = cast(Json, run.parts("evaluation", returned))
-        run.evaluation = judge(given, options, run.artifacts)
-        row["status"] = "succeeded"
-        row["duration_s"] = run.seconds_since(begun)
+        with self._step("evaluation", kind="evaluate", after=self._recorded()) as row:
+            row["outputs"] = cast(Json, run.parts("evaluation", returned))
+            run.evaluation = judge(given, options, run.artifacts)
         return run.evaluation
+
+    @contextmanager
+    def _step(self, name: str, **fields: Any) -> Iterator[JsonObject]:
+        """Add the step of one call, which has failed until the call returns."""
+        run = self._open_run()
+        # What was refused under this name is tried again: one name, one step.
+        run.steps = [row for row in run.steps if row["name"] != self._free(name)]
+        row = run.add_step(name, status="failed", **fields)
+        begun = self._stopwatch()
+        try:
+            yield row
+        except BaseException as error:
+            self._refused = name, error
+            raise
+        finally:
+            row["duration_s"] = run.seconds_since(begun)
+        row["status"] = "succeeded"
 
     def _open_run(self) -> RunRecorder:
         if self._run is None:
@@ -163,7 +180,7 @@ class Recording:
         return self._run
 
     def _recorded(self) -> list[str]:
-        return [str(row["name"]) for row in self._open_run().steps[1:]]
+        return [str(row["name"]) for row in self._open_run().steps[1:] if row["status"] == "succeeded"]
 
     def _free(self, name: str) -> str:
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
@@ -183,7 +200,10 @@ def record(model: str, params: Mapping[str, object] | None = None, *, ledger: st
         # Here and not above: the ledger's libraries are loaded by who records.
         from registry.registry import open_registry
 
-        return open_registry(ledger)
+        registry = open_registry(ledger)
+        # Before the block: a key that does not open is better known before than after an hour.
+        registry.signer_for("run")
+        return registry
 
     path = Path(sys._getframe(1).f_code.co_filename)
     return Recording(model, params or {}, open_recorder, file=path.resolve() if path.is_file() else None)

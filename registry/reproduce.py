@@ -5,16 +5,23 @@ but the verdict:
 
 - ``identical``: every part of every step, the model's learned state and the metrics are the same;
 - ``diverged``: the first step, part, column and rows that differ are named;
-- ``impossible``: what is missing is named, or what cannot be compared, since unknown is never the same.
+- ``impossible``: what is missing is named, or what cannot be compared, since unknown is never the same. A rerun that
+  fails for want of something (a file, a module, memory) says nothing about the results: it is impossible here.
+
+The recorded code runs with the rights of whoever reproduces it, in a session of its own, without the variables of
+affidavit (they may hold a passphrase). Interrupted, it is ended, its folder goes, and nothing is recorded.
 
 Not done here: rebuilding the recorded environment, tolerances, and the search for the cause.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -25,12 +32,18 @@ from audit.record import Entry
 from registry.artifacts import ArtifactStore
 from registry.catalog import Catalogued
 from registry.checkout import Impossible, check_out
-from registry.environment import describe_environment
+from registry.environment import VARIABLES, describe_environment
 from registry.predicates import Reproduction
 from registry.recorded import resolve_run
 from registry.registry import Registry
 
 __all__ = ["Compared", "compare_runs", "reproduce"]
+
+WANTING = ("FileNotFoundError", "ImportError", "MemoryError", "ModuleNotFoundError", "PermissionError")
+"""Errors that say what is not here, and nothing about what the code gives."""
+
+MOST_ROWS = 200
+MOST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +72,8 @@ def reproduce(
     found = registry.find(ref)
     signer = registry.signer_for("reproduction", key)
     run = registry.run_of(found)
-    with tempfile.TemporaryDirectory(prefix="affidavit-reproduce-") as scratch:
+    # What a step left running may still write there: that is no reason to lose the verdict.
+    with tempfile.TemporaryDirectory(prefix="affidavit-reproduce-", ignore_cleanup_errors=True) as scratch:
         said = _attempt(
             registry, found, run, Path(scratch), [*places, Path.cwd(), registry.home.folder.parent], progress
         )
@@ -94,8 +108,15 @@ def _attempt(
         difference: JsonObject | None = None,
         compared: Sequence[Compared] = (),
     ) -> Reproduction:
-        rows = tuple(c.to_json() for c in compared)
-        return Reproduction(found.model, found.version, verdict, reason, difference, rows, environment)
+        return Reproduction(
+            found.model,
+            found.version,
+            verdict,
+            None if reason is None else _one_line(reason),
+            difference,
+            _rows(compared),
+            environment,
+        )
 
     try:
         again = _run_again(registry, run, scratch, places, progress)
@@ -103,6 +124,8 @@ def _attempt(
         return answer("impossible", str(error))
     compared = compare_runs(run, again, registry.artifacts, store)
     different = next((c for c in compared if c.same is False), None)
+    if different is not None and (wanting := _wanting(different, again)):
+        return answer("impossible", wanting, None, compared)
     if different is not None:
         return answer("diverged", _diverged(different, again), different.difference, compared)
     unknown = [c.part for c in compared if c.same is None]
@@ -125,7 +148,7 @@ def _run_again(
     result = scratch / "run.json"
     job: JsonObject = {
         "target": checked_out.target,
-        "parameters": _parameters(run),
+        "parameters": _parameters(run) | dict(checked_out.moved),
         "artifacts": str(scratch / "artifacts"),
         "result": str(result),
     }
@@ -159,25 +182,42 @@ def _run_job(
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     assert process.stdin is not None
     assert process.stderr is not None
-    with process:
-        process.stdin.write(encode(job))
-        process.stdin.close()
-        last = ""
+    last = ""
+    try:
+        with suppress(BrokenPipeError):  # it ended before it listened, and its status says so
+            process.stdin.write(encode(job))
+            process.stdin.close()
         for line in process.stderr:
             last = line.decode("utf-8", "replace").strip() or last
             if progress is not None and last.startswith("step "):
-                progress(last)
+                progress(_one_line(last))
+        process.wait()
+    finally:
+        # Also what the steps started, and also when this very process is interrupted.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stderr.close()
+    if process.returncode < 0:
+        raise Impossible(f"the rerun was ended by signal {-process.returncode} after: {last or 'no step'}")
     if process.returncode != 0:
         raise Impossible(f"the recorded code does not run here: {last or 'it ended without a word'}")
 
 
 def _variables(run: JsonObject) -> dict[str, str]:
-    """Return this process's environment, with the variables that were recorded for the run set as they were."""
-    recorded = cast(JsonObject, cast(JsonObject, run["environment"]).get("variables") or {})
-    return {**os.environ, **{name: str(value) for name, value in recorded.items()}}
+    """Return this process's environment, with the variables that a run records set, or not set, as they were."""
+    recorded = cast(JsonObject, run["environment"]).get("variables")
+    set_then = recorded if isinstance(recorded, dict) else {}
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in VARIABLES and not name.startswith("AFFIDAVIT_")
+    }
+    return variables | {name: str(set_then[name]) for name in VARIABLES if name in set_then}
 
 
 def _environments(run: JsonObject, here: JsonObject) -> JsonObject:
@@ -219,15 +259,16 @@ def _compare_part(
     name = str(part["name"])
     if other is None:
         return Compared(step, name, False, _place(step, name))
-    if part["fingerprint"] is None or other["fingerprint"] is None:
+    if part.get("fingerprint") is None or other.get("fingerprint") is None:
         return Compared(step, name, None)
     if part["fingerprint"] == other["fingerprint"]:
         return Compared(step, name, True)
     column, rows = None, None
     if part["kind"] == other["kind"] == "table":
-        column, rows = _first_difference(
-            recorded_store.get(str(part["document"])), again_store.get(str(other["document"]))
-        )
+        with suppress(AffidavitError):  # that they differ is known; where, only their documents can tell
+            column, rows = _first_difference(
+                recorded_store.get(str(part.get("document"))), again_store.get(str(other.get("document")))
+            )
     return Compared(step, name, False, _place(step, name, column, rows))
 
 
@@ -257,10 +298,38 @@ def _compare_model(recorded: Json, again: Json) -> Iterator[Compared]:
 def _compare_evaluation(recorded: Json, again: Json) -> Iterator[Compared]:
     if not isinstance(recorded, dict):
         return
-    mine, theirs = ({**e, "artifact": None} if isinstance(e, dict) else None for e in (recorded, again))
-    same = mine == theirs
+    same = recorded == again
     yield Compared(
         "evaluation", "metrics and bias", same, None if same else _place("evaluation", "metrics and bias")
+    )
+
+
+def _rows(compared: Sequence[Compared]) -> tuple[JsonObject, ...]:
+    """Write what was compared; where that is too much for a record, the equal parts of a step in one row."""
+    if len(compared) <= MOST_ROWS:
+        return tuple(c.to_json() for c in compared)
+    equal = Counter(c.step for c in compared if c.same)
+    rows = [Compared(step, f"{count} parts", True) for step, count in equal.items()]
+    rows = [*(c for c in compared if not c.same), *rows]
+    return tuple(c.to_json() for c in rows[:MOST_ROWS])
+
+
+def _one_line(text: str) -> str:
+    """Make text that the recorded code may have written fit for a statement and a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)[:MOST_REASON]
+
+
+def _wanting(different: Compared, again: Mapping[str, Json]) -> str | None:
+    failure = again.get("failure")
+    if (
+        not isinstance(failure, dict)
+        or failure.get("error") not in WANTING
+        or failure.get("step") != different.step
+    ):
+        return None
+    return (
+        f"the rerun failed in the step {failure['step']} with {failure['error']}: "
+        "something that the code needs is not here"
     )
 
 

@@ -14,15 +14,16 @@ Rules:
 'succeeded'
 """
 
+import os
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from audit.canonical import Json, JsonObject, decimal, encode
-from audit.errors import MalformedInput
+from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput
 from audit.statement import written_time
 from registry.artifacts import ArtifactStore, digest_of_file
 from registry.code import describe_code, keep_source
@@ -33,9 +34,10 @@ from registry.parts import describe, is_fitted_model, parts_of
 from registry.pipeline import Pipeline, PlannedStep
 from registry.run_predicate import fit_in_record
 
-__all__ = ["RunRecorder", "RunResult", "judge", "run_pipeline"]
+__all__ = ["RunRecorder", "RunResult", "judge", "not_hiding", "run_pipeline"]
 
 MOST_SUBJECTS = 20
+MOST_NAME = 200
 EVALUATED = ("y_true", "y_pred", "y_score", "sensitive")
 
 
@@ -66,6 +68,20 @@ def run_pipeline(
     plan = pipeline.plan(parameters)
     recorder = RunRecorder(pipeline.name, "pipeline", artifacts, clock=clock, stopwatch=stopwatch)
     recorder.describe_code(pipeline.file, target)
+    try:
+        _perform(plan, recorder, pipeline.model_format, progress)
+        return recorder.finish()
+    except EnvironmentFailed as error:
+        raise error from recorder.exception
+
+
+def _perform(
+    plan: Sequence[PlannedStep],
+    recorder: "RunRecorder",
+    model_format: str,
+    progress: Callable[[str], None] | None,
+) -> None:
+    """Run the steps in their order until one fails, and keep the model."""
     returned: dict[str, object] = {}
     for number, planned in enumerate(plan, start=1):
         if recorder.exception is not None:
@@ -77,8 +93,21 @@ def run_pipeline(
     if recorder.exception is None:
         name, model = _choose_model(plan, returned)
         if model is not None:
-            recorder.keep_model(name, model, model_format=pipeline.model_format)
-    return recorder.finish()
+            recorder.keep_model(name, model, model_format)
+
+
+@contextmanager
+def not_hiding(exception: BaseException | None) -> Iterator[None]:
+    """Record a run inside: where a failed run cannot be recorded, that becomes a note on the exception that ended it.
+
+    The exception that goes on is then the run's own, which the caller raises.
+    """
+    try:
+        yield
+    except AffidavitError as error:
+        if exception is None:
+            raise
+        exception.add_note(f"this run was not recorded: {error}")
 
 
 class RunRecorder:
@@ -99,6 +128,7 @@ class RunRecorder:
         self.model_file: JsonObject | None = None
         self.steps: list[JsonObject] = []
         self._model, self._how = model, how
+        self._process = os.getpid()
         self._stopwatch = stopwatch
         self._begun = stopwatch()
         self._started = clock()
@@ -205,17 +235,10 @@ class RunRecorder:
             {"step": step, "parameter": parameter, "uri": uri, "sha256": digest, "bytes": size}
         )
 
-    def keep_model(
-        self,
-        step: str,
-        model: object,
-        *,
-        model_format: str = "skops",
-        features: Iterable[object] | None = None,
-    ) -> None:
+    def keep_model(self, step: str, model: object, model_format: str) -> None:
         """Store the model; where the format cannot hold it, the run has failed in the step that made it."""
         try:
-            self.model_file = save_model(model, self.artifacts, format=model_format, features=features)
+            self.model_file = save_model(model, self.artifacts, format=model_format)
         except BaseException as error:  # as in `perform`
             for row in self.steps:
                 if row["name"] == step:
@@ -223,10 +246,15 @@ class RunRecorder:
             self.fail(step, error)
 
     def fail(self, step: str, error: BaseException) -> None:
-        """Keep the exception that ended the run; the first one counts."""
+        """Keep the exception that ended the run; the first one counts.
+
+        In a process that a step forked off it goes on at once: the run is its parent's to record.
+        """
+        if os.getpid() != self._process:
+            raise error
         if self.exception is None:
             self.exception = error
-            self._failure = {"step": step, "error": type(error).__name__}
+            self._failure = {"step": step, "error": type(error).__name__[:MOST_NAME]}
 
     def seconds_since(self, begun: float) -> str | None:
         """Return a duration as a decimal of seconds."""

@@ -5,7 +5,8 @@ Rules:
 - `compose` is pure: entries in, dossier out. It reads no clock, no ledger and no file.
 - One verdict, said in the same words everywhere. Unknown is never a pass: without a decision the verdict is
   "Not decided", and a promotion that no decision in the ledger backs is not a promotion.
-- The newest decision speaks. A refusal that came after a promotion is shown as the refusal it is.
+- The newest decision speaks, unless it does not follow from the evidence: then the verdict is "Decision in doubt".
+  A refusal that came after a promotion is shown as the refusal it is.
 - What is missing is listed (`Gap`), never filled in.
 
 Example::
@@ -197,6 +198,8 @@ def _verdict(
     if not decisions:
         return Verdict("Not decided", "neutral", _undecided(approvals, stages), None)
     newest = decisions[-1]
+    if newest.entry.doubts:
+        return _doubted(newest)
     if newest.decision == "promoted":
         return _promoted(newest, stages)
     if newest.decision != "refused":
@@ -206,6 +209,14 @@ def _verdict(
         return Verdict("Not decided", "neutral", sentence, newest)
     held = f" The version still holds {formats.plain_list(stages)} by an earlier decision." if stages else ""
     return Verdict(f"Refused for {newest.stage}", "bad", f"{_refusal(newest)}{held}", newest)
+
+
+def _doubted(newest: Decision) -> Verdict:
+    sentence = (
+        f"Entry #{newest.entry.seq} says {newest.decision} for {newest.stage}, but the gate, computed again on the"
+        f" evidence that stood then, does not bear it out: {'; '.join(newest.entry.doubts)}."
+    )
+    return Verdict("Decision in doubt", "bad", sentence, newest)
 
 
 def _failed_run(run: Run) -> Verdict:

@@ -36,7 +36,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class EntryFacts:
-    """One ledger entry: its place, its signer (key id, hexadecimal; person where known) and what it says."""
+    """One ledger entry: its place, its signer (key id, hexadecimal; person where known) and what it says.
+
+    `doubts` are the ways in which a decision does not follow from the evidence (`registry.recheck`).
+    """
 
     seq: int
     kind: str
@@ -45,6 +48,7 @@ class EntryFacts:
     person: str | None
     leaf_hash: str
     predicate: Mapping[str, Json]
+    doubts: tuple[str, ...] = ()
 
     @property
     def signer(self) -> str:

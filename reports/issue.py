@@ -1,12 +1,17 @@
 """Issue a report: gather the dossier, render it, write the PDF, and record its digest as an entry."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from audit.canonical import JsonObject
-from audit.errors import EnvironmentFailed, MalformedInput
+from audit.errors import Conflict, EnvironmentFailed, MalformedInput
+from audit.ledger import Head
 from audit.record import Entry
 from registry.predicates import IssuedReport
+from registry.recheck import doubts
 from registry.recorded import resolve_run
 from registry.registry import Registry
 from reports.dossier import Dossier, EntryFacts, compose
@@ -14,6 +19,8 @@ from reports.html import render
 from reports.pdf import write
 
 __all__ = ["Issued", "gather", "issue_report"]
+
+_MOST_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,36 +45,29 @@ class Issued:
 
 
 def gather(registry: Registry, ref: str) -> Dossier:
-    """Gather everything that the ledger says about a version, as of its newest checkpoint."""
-    found = registry.find(ref)
-    head = registry.ledger.head()
-    log = registry.ledger.trust().log
+    """Gather everything that the ledger says about a version, as of its newest checkpoint.
 
-    def facts(entry: Entry) -> EntryFacts:
-        return _facts(registry, entry)
-
-    return compose(
-        model=found.model,
-        version=found.version,
-        stages=found.stages,
-        run=_facts(registry, registry.ledger.entry(found.seq), whole=True),
-        approvals=[facts(e) for e in registry.entries_about(found, "approval")],
-        decisions=[facts(e) for e in registry.entries_about(found, "decision")],
-        reproductions=[facts(e) for e in registry.entries_about(found, "reproduction")],
-        origin=registry.ledger.origin,
-        size=head.size,
-        root=head.root.hex(),
-        log_vkey=str(log),
-        as_of=registry.ledger.entry(head.size - 1).time,
-    )
+    Raises `Conflict` where the ledger does not stand still for as long as that takes.
+    """
+    for _ in range(_MOST_TRIES):
+        head = registry.ledger.head()
+        dossier = _gather(registry, ref, head)
+        if registry.ledger.head().size == head.size:
+            return dossier
+    raise Conflict("the ledger kept growing while the report was gathered: try again")
 
 
 def issue_report(
     registry: Registry, ref: str, template: str, output: Path, *, key: str | None = None
 ) -> Issued:
-    """Write the PDF and append its `report` entry; the file is there whole, or not at all."""
+    """Write the PDF and append its `report` entry; there is no file without its entry.
+
+    Raises `EnvironmentFailed` where the file cannot be written; then nothing was recorded.
+    """
     if not output.parent.is_dir():
         raise MalformedInput(f"there is no folder {output.parent}: make it, or choose another place with -o")
+    if output.is_dir():
+        raise MalformedInput(f"{output} is a folder: name the file to write with -o")
     signer = registry.signer_for("report", key)
     dossier = gather(registry, ref)
     html = render(dossier, template)
@@ -79,12 +79,34 @@ def issue_report(
     )
     sha256 = registry.artifacts.put(pdf)
     said = IssuedReport(dossier.model, dossier.version, template, "pdf", sha256, dossier.size)
-    _write_whole(output, pdf)
-    entry = registry.ledger.append(said.statement(), signer=signer)
+    with _written_whole(output, pdf):
+        entry = registry.ledger.append(said.statement(), signer=signer)
     return Issued(dossier.model, dossier.version, template, sha256, entry.seq)
 
 
-def _facts(registry: Registry, entry: Entry, *, whole: bool = False) -> EntryFacts:
+def _gather(registry: Registry, ref: str, head: Head) -> Dossier:
+    found = registry.find(ref)
+
+    def facts(kind: str) -> list[EntryFacts]:
+        return [_facts(registry, entry) for entry in registry.entries_about(found, kind)]
+
+    return compose(
+        model=found.model,
+        version=found.version,
+        stages=found.stages,
+        run=_facts(registry, registry.ledger.entry(found.seq)),
+        approvals=facts("approval"),
+        decisions=facts("decision"),
+        reproductions=facts("reproduction"),
+        origin=registry.ledger.origin,
+        size=head.size,
+        root=head.root.hex(),
+        log_vkey=str(registry.ledger.trust().log),
+        as_of=registry.ledger.entry(head.size - 1).time,
+    )
+
+
+def _facts(registry: Registry, entry: Entry) -> EntryFacts:
     predicate = entry.statement.predicate
     return EntryFacts(
         seq=entry.seq,
@@ -93,17 +115,28 @@ def _facts(registry: Registry, entry: Entry, *, whole: bool = False) -> EntryFac
         key=entry.key,
         person=registry.ledger.holder(entry.key),
         leaf_hash=entry.leaf_hash,
-        predicate=resolve_run(predicate, registry.artifacts) if whole else predicate,
+        predicate=resolve_run(predicate, registry.artifacts) if entry.kind == "run" else predicate,
+        doubts=doubts(registry, entry) if entry.kind == "decision" else (),
     )
 
 
-def _write_whole(output: Path, data: bytes) -> None:
-    making = output.with_name(f".{output.name}.new")
+@contextmanager
+def _written_whole(output: Path, data: bytes) -> Iterator[None]:
+    """Write a file beside its place and move it there when the block has ended well."""
+    making = output.with_name(f".{output.name[:100]}.{os.getpid()}.new")
     try:
-        making.write_bytes(data)
-        making.replace(output)
-    except OSError as error:
+        try:
+            making.write_bytes(data)
+        except OSError as error:
+            raise _unwritable(output, error, "nothing was recorded") from None
+        yield
+        try:
+            making.replace(output)
+        except OSError as error:
+            raise _unwritable(output, error, "its entry and its bytes are in the ledger") from None
+    finally:
         making.unlink(missing_ok=True)
-        raise EnvironmentFailed(
-            f"{output} cannot be written: {error.strerror}; nothing was recorded"
-        ) from None
+
+
+def _unwritable(output: Path, error: OSError, rest: str) -> EnvironmentFailed:
+    return EnvironmentFailed(f"{output} cannot be written: {error.strerror}; {rest}")

@@ -79,7 +79,7 @@ def test_data_code_environment_and_model_are_compared() -> None:
 def test_figures_are_compared_with_their_intervals() -> None:
     other = a_run()
     other["evaluation"]["metrics"][0]["low"] = "0.6"
-    expected = Row("metric", "accuracy", "0.7500 (0.7000 to 0.8000)", "0.7500 (0.6000 to 0.8000)")
+    expected = Row("metric", "accuracy", "0.75 (0.7 to 0.8)", "0.75 (0.6 to 0.8)")
     assert differences(a_run(), other) == [expected]
 
 
@@ -88,7 +88,7 @@ def test_a_figure_on_too_few_rows_says_so() -> None:
     other["evaluation"]["bias"][0]["disparities"][0]["value"] = None
     [row] = differences(a_run(), other)
     assert (row.name, row.first, row.second) == (
-        "demographic_parity_ratio by race", "0.9000 (? to ?)", "not enough data",
+        "demographic_parity_ratio by race", "0.9 (? to ?)", "not enough data",
     )  # fmt: skip
 
 

@@ -1,11 +1,11 @@
-"""Tests of the documents that commands print: what they say of each kind of entry, and that they hold what was signed."""
+"""Tests of the documents that commands print: what they say of each entry, and that they hold what was signed."""
 
 from pathlib import Path
 
 import pytest
 
 from audit.canonical import JsonObject
-from registry.documents import entry_document, log_document, run_document, summary, version_document
+from registry.documents import entry_document, log_documents, run_document, summary, version_document
 from registry.registry import Registry, RunEntry, open_registry
 from tests.command_line import Folder, a_lender
 
@@ -50,7 +50,7 @@ def test_a_summary_says_the_verdict_of_a_reproduction(here: Folder, registry: Re
 
 
 def test_a_line_of_the_log_names_the_key_and_who_holds_it(registry: Registry) -> None:
-    row = log_document(registry, registry.ledger.entry(9))
+    [row] = log_documents(registry, [registry.ledger.entry(9)])
     assert row["signer"] == "Dana Whitfield (validator)"
     assert row["key"] == registry.keys.public("validator").keyid
 
@@ -59,7 +59,8 @@ def test_a_holder_who_was_erased_leaves_the_name_of_the_key(registry: Registry) 
     keyid = registry.keys.public("validator").keyid
     with registry.ledger.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM holders WHERE key = ?", (keyid,))
-    assert log_document(registry, registry.ledger.entry(9))["signer"] == "validator"
+    [row] = log_documents(registry, [registry.ledger.entry(9)])
+    assert row["signer"] == "validator"
 
 
 def test_an_entry_is_shown_as_it_was_signed(registry: Registry) -> None:

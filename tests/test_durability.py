@@ -74,7 +74,7 @@ def test_nothing_acknowledged_is_lost_when_processes_are_killed(
     moments = random.Random(seed)
     new_ledger(tmp_path, people)
     told = 0
-    for _ in range(3):
+    for _ in range(2):
         running = [start(tmp_path, "victim", 10**6, moments.choice([1, 1, 7])) for _ in range(processes)]
         heard = []
         for process in running:
@@ -91,4 +91,4 @@ def test_nothing_acknowledged_is_lost_when_processes_are_killed(
         assert there == list(range(len(there)))
         assert ledger.verify()
         assert ledger.append(report("next")).seq == len(there)
-    assert told > 3
+    assert told > 2
