@@ -242,9 +242,33 @@ def is_damage(error: DatabaseError) -> bool:
 
 
 def schema(connection: Connection) -> dict[str, str]:
-    """Read every table, index and trigger by name, as SQLite holds its definition."""
-    rows = connection.exec_driver_sql("SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_master")
-    return {str(name): str(sql) for name, sql in rows}
+    """Describe every table, index, view and trigger by name: what it does, not how its definition is spelled.
+
+    The spelling is SQLAlchemy's and may change with its releases; a ledger made by another release is no worse.
+    Only triggers are compared by their text, which is ours.
+    """
+    described = {}
+    rows = connection.exec_driver_sql("SELECT type, name, coalesce(sql, '') FROM sqlite_master").all()
+    for kind, name, sql in rows:
+        if kind == "table":
+            described[f"table {name}"] = repr((_columns(connection, name), _indexes(connection, name)))
+        elif not str(name).startswith("sqlite_autoindex_"):
+            described[f"{kind} {name}"] = str(sql) if kind == "trigger" else ""
+    return described
+
+
+def _columns(connection: Connection, table: str) -> list[tuple[object, ...]]:
+    strict = connection.exec_driver_sql("SELECT strict FROM pragma_table_list(?)", (table,)).scalars().all()
+    columns = connection.exec_driver_sql("SELECT * FROM pragma_table_xinfo(?)", (table,)).all()
+    return [tuple(strict), *map(tuple, columns)]
+
+
+def _indexes(connection: Connection, table: str) -> list[tuple[object, ...]]:
+    query = (
+        'SELECT i."unique", i.origin, i.partial, group_concat(c.name) '
+        "FROM pragma_index_list(?) AS i, pragma_index_info(i.name) AS c GROUP BY i.name"
+    )
+    return sorted(tuple(row) for row in connection.exec_driver_sql(query, (table,)))
 
 
 def _engine(uri: str) -> Engine:

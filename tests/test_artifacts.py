@@ -134,3 +134,12 @@ def test_concurrent_writers_of_the_same_bytes_do_not_disturb_each_other(tmp_path
         str(n).encode() for n in range(40)
     )
     assert not list(store.root.rglob(".new-*"))
+
+
+def test_a_file_where_a_folder_of_artifacts_belongs_is_a_stray_and_hides_nothing(
+    store: ArtifactStore,
+) -> None:
+    digest = store.put(b"evidence")
+    (store.root / "sha256" / "zz").write_text("stray")
+    assert list(store.digests()) == [digest]
+    assert list(store.strays()) == [Path("sha256/zz")]

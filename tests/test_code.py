@@ -63,8 +63,16 @@ def test_a_clean_repository_has_commit_and_branch_and_no_patch(
         "patch": None,
         "untracked": 0,
         "target": "sub/more.py:y",
+        "folder": None,
         "source": None,
     }
+
+
+def test_the_working_directory_is_recorded_from_the_top_of_the_repository(
+    repository: Path, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository / "sub")
+    assert describe_code(repository, store)["folder"] == "sub"
 
 
 def test_the_patch_applied_to_the_commit_gives_the_code_that_ran(
@@ -237,6 +245,9 @@ def test_the_remote_of_the_branch_is_recorded_without_credentials(
         ("ext::sh -c 'curl -u alice:secret %S'", None),
         ("/home/alice/loans.git", "file:loans.git"),
         ("../loans", "file:loans"),
+        ("C:\\Users\\alice\\loans", "file:loans"),
+        ("https://example.org/a.git;token=secret", "https://example.org/a.git"),
+        ("https://alice@[::1]:8443/a.git", "https://[::1]:8443/a.git"),
         ("file:///home/alice/loans.git", "file:loans.git"),
     ],
 )
@@ -259,3 +270,41 @@ def test_a_function_without_source_has_none(store: ArtifactStore) -> None:
     space: dict[str, object] = {}
     exec("def made(): ...", space)
     assert keep_source(space["made"], store) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mark", ["--assume-unchanged", "--skip-worktree"])
+def test_a_change_that_git_was_told_not_to_look_at_is_in_the_patch(
+    mark: str, repository: Path, store: ArtifactStore
+) -> None:
+    git(repository, "update-index", mark, "loans.py")
+    assert describe_code(repository, store)["dirty"] is False
+    (repository / "loans.py").write_text("x = 2\n")
+    described = describe_code(repository, store)
+    assert described["dirty"] is True
+    assert "+x = 2" in patch_of(described, store)
+    assert git(repository, "status", "--porcelain") == ""
+
+
+def test_the_file_that_declares_the_run_is_in_the_patch_even_if_git_ignores_it(
+    repository: Path, store: ArtifactStore
+) -> None:
+    (repository / ".gitignore").write_text("local.py\nother.py\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "second")
+    (repository / "local.py").write_text("z = 1\n")
+    (repository / "other.py").write_text("z = 2\n")
+    described = describe_code(repository, store, file=repository / "local.py")
+    assert (described["dirty"], described["untracked"]) == (True, 0)
+    assert described["note"] == "git ignores the file that declares the run"
+    assert "+z = 1" in patch_of(described, store)
+    assert "+z = 2" not in patch_of(described, store)
+    assert describe_code(repository, store, file=repository / "loans.py")["dirty"] is False
+
+
+def test_an_untracked_file_that_is_named_like_a_secret_stays_out_and_a_note_says_so(
+    repository: Path, store: ArtifactStore
+) -> None:
+    (repository / "secrets.py").write_text("KEY = 'hunter2'\n")
+    described = describe_code(repository, store)
+    assert (described["dirty"], described["patch"]) == (True, None)
+    assert described["note"] == "changes to files that usually hold secrets are not in the patch"

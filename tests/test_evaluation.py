@@ -240,3 +240,22 @@ def test_a_protected_column_that_does_not_exist_is_named(name: str, says: str) -
     with pytest.raises(MalformedInput, match="does not exist") as caught:
         select_sensitive(table, ["sex", name])
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("truth", "message"),
+    [
+        ({"a": 0, "b": 1}, "y_true is a dict, which has no rows"),
+        ({0, 1}, "y_true is a set, which has no rows"),
+        (np.ma.array([0, 1, 1], mask=[0, 0, 1]), "y_true has masked values"),
+        (["n" * 201, "y"], "a label is longer than 200 letters"),
+    ],
+)
+def test_what_is_no_column_of_labels_is_refused(truth: Any, message: str) -> None:
+    with pytest.raises(MalformedInput, match=message):
+        evaluate(truth, truth)
+
+
+def test_a_score_too_large_for_a_float_is_refused() -> None:
+    with pytest.raises(MalformedInput, match="finite numbers"):
+        evaluate([0, 1], [0, 1], y_score=[10**400, 1])

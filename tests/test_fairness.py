@@ -336,3 +336,11 @@ def test_no_interval_leaves_its_range_whatever_the_counts(groups: list[tuple[int
             low, middle, high = (float(figure[key]) for key in ("low", "value", "high"))
             assert 0 <= low <= middle <= high <= 1
             assert low < high
+
+
+@pytest.mark.parametrize("written", ["nan", "NaN", "<NA>", "NaT", " "])
+def test_a_missing_value_that_became_text_is_still_missing(written: str) -> None:
+    table = pd.DataFrame({"race": ["a", "None", "NA", written] * 40})
+    found = measured([True, False] * 80, [True] * 160, table)["race"]
+    assert found["missing"] == 40
+    assert [group["name"] for group in found["groups"]] == ["NA", "None", "a"]

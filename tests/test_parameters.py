@@ -227,3 +227,74 @@ def test_a_short_list_of_names_is_shown_where_none_is_near() -> None:
 def test_a_default_that_was_not_recorded_is_not_missed() -> None:
     step: dict[str, object] = {"name": "load", "parameters": {"how": {"opaque": "x.Y"}, "n": 1}, "given": []}
     assert recorded_parameters([step]) == ({"load.n": 1}, [])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("default", "given_one", "text", "value"),
+    [
+        (np.int64(3), np.int64(5), "5", 5),
+        (np.float64(0.1), 0.5, "0.5", 0.5),
+        (np.bool_(True), False, "no", False),
+    ],
+)
+def test_a_default_that_is_a_numpy_scalar_takes_python_values_and_text(
+    default: object, given_one: object, text: str, value: object
+) -> None:
+    parameter = one(default=default)
+    assert assign([parameter], {"value": given_one}) == {"step.value": value}
+    assert read_text(parameter, text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bearer abc.def1",
+        "-----BEGIN RSA PRIVATE KEY-----\nabc",
+        "ghp_0123456789abcdefghij",
+        "AKIAIOSFODNN7EXAMPLE",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc",
+        "https://token@example.org/a.git",
+        "https://example.org/a?access_token=abc",
+        "https://example.org/a?key=abc",
+        "DefaultEndpointsProtocol=https;AccountKey=abc",
+        "alice:hunter2@example.org/loans",
+    ],
+)
+def test_text_that_has_the_form_of_a_secret_is_withheld(text: str) -> None:
+    assert to_json("value", text) == {"withheld": True}
+    assert to_json("value", [{"nested": text}]) == [{"mapping": {"nested": {"withheld": True}}}]
+
+
+@pytest.mark.parametrize(
+    "name", ["passwords", "user_pass", "dbPw", "Authorization", "api_tokens", "account_key"]
+)
+def test_a_parameter_named_like_a_secret_is_withheld(name: str) -> None:
+    assert to_json(name, "hunter2") == {"withheld": True}
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "n_pass", "compass", "passenger", "sort_key", "key"])
+def test_a_parameter_that_only_sounds_like_a_secret_is_recorded(name: str) -> None:
+    assert to_json(name, "value") == "value"
+
+
+@pytest.mark.parametrize(
+    "text", ["alice@example.org", "mailto:alice@example.org", "10:30", "https://example.org/@a"]
+)
+def test_text_with_an_at_or_a_colon_is_recorded(text: str) -> None:
+    assert to_json("value", text) == text
+
+
+def test_long_text_is_searched_for_secrets_in_no_time() -> None:
+    for piece in ("1", "a-", "a:", "eyJ", "-----BEGIN ", "token", "?key"):
+        assert to_json("value", piece * 50_000) == piece * 50_000
+
+
+def test_a_path_in_the_home_folder_is_recorded_without_the_persons_name_and_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", "/home/alice")
+    assert to_json("source", "/home/alice/a.csv") == {"home": "~/a.csv"}
+    assert to_json("source", Path("/home/alice/a.csv")) == {"path": "~/a.csv"}
+    assert to_json("source", "/home/alicent/a.csv") == "/home/alicent/a.csv"
+    for value in ("/home/alice/a.csv", Path("/home/alice/a.csv"), "~/a.csv"):
+        assert from_json(to_json("source", value)) == value

@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from audit.canonical import encode
-from audit.errors import MalformedInput
+from audit.errors import EnvironmentFailed, MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.recording import Recording
 from registry.run import RunResult
@@ -94,7 +94,7 @@ def test_an_exception_is_recorded_as_a_failed_run_and_goes_on(kept: Kept, error:
 def test_an_evaluation_that_is_refused_is_a_failed_run(kept: Kept) -> None:
     with pytest.raises(MalformedInput, match="one class"), recording(kept) as run:
         run.evaluate([1, 1], [0, 1])
-    assert kept.results[0].predicate["status"] == "failed"
+    assert kept.results[0].predicate["failure"] == {"step": "evaluation", "error": "MalformedInput"}
     assert [row["status"] for row in steps(kept)] == ["failed", "failed"]
 
 
@@ -160,3 +160,54 @@ def test_names_that_no_statement_can_hold_are_refused_before_the_block(
 ) -> None:
     with pytest.raises(MalformedInput):
         Recording(model, params, lambda: kept)
+
+
+def test_a_model_that_is_refused_and_handled_may_be_tried_again(
+    kept: Kept, fitted: LogisticRegression, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with recording(kept) as run:
+        monkeypatch.setattr(fitted, "stream_", (n for n in [1]), raising=False)
+        with pytest.raises(MalformedInput, match="skops cannot store"):
+            run.model(fitted)
+        monkeypatch.undo()
+        run.model(fitted)
+    [result] = kept.results
+    assert (result.predicate["status"], result.predicate["failure"]) == ("succeeded", None)
+    assert [(row["name"], row["status"]) for row in steps(kept)] == [
+        ("record", "succeeded"),
+        ("model", "succeeded"),
+    ]
+
+
+def test_a_refused_step_whose_exception_was_handled_is_not_blamed_for_a_later_one(kept: Kept) -> None:
+    def block() -> None:
+        with recording(kept) as run:
+            with pytest.raises(MalformedInput):
+                run.evaluate([1, 1], [0, 1])
+            raise ValueError("later")
+
+    with pytest.raises(ValueError, match="later"):
+        block()
+    assert kept.results[0].predicate["failure"] == {"step": "record", "error": "ValueError"}
+    assert [row["status"] for row in steps(kept)] == ["failed", "failed"]
+
+
+def test_an_exception_goes_on_with_a_note_where_its_run_cannot_be_recorded(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(result: RunResult) -> str:
+        raise EnvironmentFailed("disk full")
+
+    error = ValueError("no")
+    monkeypatch.setattr(kept, "record_run", refuse)
+
+    def block() -> None:
+        with recording(kept):
+            raise error
+
+    with pytest.raises(ValueError, match="no") as caught:
+        block()
+    assert caught.value is error
+    assert error.__notes__ == ["this run was not recorded: disk full"]
+    with pytest.raises(EnvironmentFailed), recording(kept):
+        pass

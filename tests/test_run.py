@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,9 +12,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from audit.canonical import encode
-from audit.errors import MalformedInput
+from audit.errors import EnvironmentFailed, MalformedInput, NotPermitted
 from registry.artifacts import ArtifactStore
 from registry.model_file import load_model
+from registry.model_state import fingerprint_value
 from registry.parameters import recorded_parameters
 from registry.pipeline import Pipeline
 from registry.recording import record
@@ -350,6 +352,11 @@ class Kept:
     def __init__(self, artifacts: ArtifactStore) -> None:
         self.artifacts = artifacts
         self.results: list[RunResult] = []
+        self.refuses: NotPermitted | None = None
+
+    def signer_for(self, kind: str) -> None:
+        if self.refuses is not None:
+            raise self.refuses
 
     def record_run(self, result: RunResult) -> str:
         self.results.append(result)
@@ -392,3 +399,92 @@ def test_record_opens_the_ledger_and_names_the_file_it_stands_in(kept: Kept) -> 
     code = cast(dict[str, Any], kept.results[0].predicate["code"])
     assert str(code["target"]).endswith("test_run.py")
     assert kept.artifacts.get(code["source"]) == Path(__file__).read_bytes()
+
+
+def test_a_key_that_may_not_sign_is_known_before_anything_runs(kept: Kept) -> None:
+    kept.refuses = NotPermitted("no key")
+    ran: list[str] = []
+    pipeline = Pipeline("early")
+
+    @pipeline.step
+    def load() -> None:
+        ran.append("load")
+
+    with pytest.raises(NotPermitted):
+        pipeline.run()
+    with pytest.raises(NotPermitted), record("early"):
+        ran.append("block")
+    assert ran == []
+
+
+def test_an_exception_goes_on_with_a_note_where_its_run_cannot_be_recorded(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(result: RunResult) -> str:
+        raise EnvironmentFailed("disk full")
+
+    monkeypatch.setattr(kept, "record_run", refuse)
+    pipeline = Pipeline("failing")
+    pipeline.step(failing)
+    with pytest.raises(ZeroDivisionError) as caught:
+        pipeline.run()
+    assert caught.value.__notes__ == ["this run was not recorded: disk full"]
+
+
+def failing() -> float:
+    return 1 / 0
+
+
+def test_a_store_that_gives_out_after_a_step_failed_keeps_its_exception_as_the_cause(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline("failing")
+    pipeline.step(failing)
+
+    @pipeline.step
+    def after(failing: float) -> float:
+        return failing
+
+    def put(self: ArtifactStore, data: bytes) -> str:
+        if b"def after" in data:
+            raise EnvironmentFailed("disk full")
+        return hashlib.sha256(data).hexdigest()
+
+    monkeypatch.setattr(ArtifactStore, "put", put)
+    with pytest.raises(EnvironmentFailed, match="disk full") as caught:
+        run(pipeline, store)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_the_name_of_an_error_is_cut_so_that_its_run_can_be_recorded(store: ArtifactStore) -> None:
+    pipeline = Pipeline("failing")
+    error = type("N" * 100_000, (Exception,), {})()
+
+    @pipeline.step
+    def load() -> None:
+        raise error
+
+    result = run(pipeline, store)
+    assert result.exception is error
+    assert len(encode(result.predicate)) < MOST_BYTES
+
+
+def test_a_process_that_a_step_forks_off_records_nothing(store: ArtifactStore) -> None:
+    pipeline = Pipeline("forking")
+    parent = os.getpid()
+
+    @pipeline.step
+    def load() -> int:
+        child = os.fork()
+        if child == 0:
+            raise SystemExit(7)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    try:
+        result = run(pipeline, store)
+    except SystemExit as error:
+        os._exit(int(str(error.code)) if os.getpid() != parent else 1)
+    if os.getpid() != parent:
+        os._exit(1)
+    assert (result.predicate["status"], result.exception) == ("succeeded", None)
+    assert fingerprints(result)["load"] == fingerprint_value(7)

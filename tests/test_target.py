@@ -119,3 +119,9 @@ def test_a_file_that_failed_can_be_mended_and_loaded_again() -> None:
         load_target("mended.py")
     write("mended.py", ONE + "# longer\n")
     assert load_target("mended.py").pipeline.name == "mortgage"
+
+
+def test_an_error_that_cannot_say_its_message_is_named_by_its_class() -> None:
+    write("mute.py", "class Mute(Exception):\n    def __str__(self): raise RuntimeError\n\nraise Mute\n")
+    with pytest.raises(MalformedInput, match=r"^mute\.py cannot be imported: Mute in line 4$"):
+        load_target("mute.py")
