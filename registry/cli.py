@@ -1,20 +1,18 @@
-"""Commands about runs: init, run, log, show, compare, lineage, fingerprint, reproduce."""
+"""Commands about runs: init, run, reproduce."""
 
 import re
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from audit.errors import AffidavitError, MalformedInput, NotFound, NotVerified
+from audit.errors import AffidavitError, MalformedInput, NotVerified
 from audit.terminal import (
     Command,
     NewPassphrase,
-    bar,
     folded,
     json_option,
     mark,
@@ -27,18 +25,12 @@ from audit.terminal import (
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
     from audit.canonical import Json, JsonObject
-    from registry.fingerprint import Fingerprint
     from registry.registry import Registry
 
 __all__ = [
-    "compare",
-    "fingerprint",
     "init",
-    "lineage",
-    "log",
     "reproduce",
     "run",
-    "show",
 ]
 
 Open = Callable[[], "Registry"]
@@ -152,181 +144,6 @@ def run(
         _print_run(document)
 
 
-@click.command(
-    cls=Command, examples=["affidavit log", "affidavit log --model mortgage --kind decision -n 5 --json"]
-)
-@click.option("--model", help="Only entries about this model.")
-@click.option("--kind", help="Only entries of this kind: run, approval, decision, ...")
-@click.option("-n", "most", type=click.IntRange(min=1), help="At most so many.")
-@json_option
-@click.pass_obj
-def log(opened: Open, model: str | None, kind: str | None, most: int | None, as_json: bool) -> None:
-    """List the ledger's entries, newest first."""
-    from audit.trust import MAY_SAY
-    from registry.documents import log_documents
-
-    if kind is not None and kind not in MAY_SAY:
-        raise MalformedInput(f"there is no kind {kind!r}: the kinds are {', '.join(MAY_SAY)}")
-    registry = opened()
-    entries = (
-        entry
-        for entry in registry.ledger.entries(kind=kind, newest_first=True)
-        if model is None or entry.statement.predicate.get("model") == model
-    )
-    rows = list(islice(log_documents(registry, entries), most))
-    if not rows and model is not None and not _is_mentioned(registry, model):
-        raise NotFound(f"no entry of this ledger is about a model {model!r}: `affidavit log` lists them all")
-    if as_json:
-        print_json({"entries": rows})
-        return
-    shown = [
-        (
-            r["seq"],
-            str(r["time"])[:19].replace("T", " "),
-            r["kind"],
-            r["signer"],
-            str(r["leaf_hash"])[:12],
-            r["summary"],
-        )
-        for r in rows
-    ]
-    print_table(("Entry", "Time (UTC)", "Kind", "Signed by", "Leaf hash", "Summary"), shown)
-
-
-@click.command(
-    cls=Command, examples=["affidavit show mortgage@1", "affidavit show 7 --json", "affidavit show 3f9ac2d1"]
-)
-@click.argument("ref")
-@json_option
-@click.pass_obj
-def show(opened: Open, ref: str, as_json: bool) -> None:
-    """Show an entry, a version or a fingerprint.
-
-    REF is an entry's number or the start of its leaf hash, NAME@VERSION, NAME@STAGE or NAME@latest, or a whole
-    fingerprint, for which the versions that hold it are listed.
-    """
-    from registry.documents import entry_document, version_document
-
-    registry = opened()
-    if ref.startswith("affidavit-"):
-        _show_fingerprint(registry, ref, as_json)
-    elif "@" in ref:
-        document = version_document(registry, registry.find(ref))
-        print_json(document) if as_json else _print_version(document)
-    else:
-        entry = (
-            registry.ledger.entry(int(ref)) if ref.isdecimal() and len(ref) < 8 else registry.ledger.find(ref)
-        )
-        document = entry_document(registry, entry)
-        if as_json:
-            print_json(document)
-        else:
-            say(f"Entry {entry.seq} ({entry.kind}), {entry.time}, signed by {document['signer']}")
-            say(f"leaf hash {entry.leaf_hash}")
-            say(f"{document['summary']}\n")
-            print_json(document["predicate"])
-
-
-@click.command(cls=Command, examples=["affidavit compare mortgage@1 mortgage@2"])
-@click.argument("first")
-@click.argument("second")
-@json_option
-@click.pass_obj
-def compare(opened: Open, first: str, second: str, as_json: bool) -> None:
-    """Compare two versions.
-
-    Parameters, metrics, bias, data, code and environment, side by side.
-    The exit status is 0 when nothing differs and 1 when something does.
-    """
-    from registry.compare import compare_versions
-
-    registry = opened()
-    rows = compare_versions(registry.run_of(registry.find(first)), registry.run_of(registry.find(second)))
-    different = [row for row in rows if row.first != row.second]
-    if as_json:
-        print_json(
-            {
-                "equal": not different,
-                "differences": [
-                    {"what": r.what, "name": r.name, "first": r.first, "second": r.second} for r in different
-                ],
-            }
-        )
-    elif different:
-        shown = [(r.what, r.name, *_brief(r.first, r.second)) for r in different]
-        print_table(("What", "Name", first, second), shown)
-        say(f"\n{len(rows) - len(different)} more are the same.")
-    else:
-        say(f"{first} and {second} do not differ in any of {len(rows)} recorded values.")
-    raise SystemExit(1 if different else 0)
-
-
-@click.command(
-    cls=Command, examples=["affidavit lineage mortgage@1", "affidavit lineage mortgage@1 --format dot"]
-)
-@click.argument("ref")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "dot"]),
-    default="text",
-    show_default=True,
-    help="Form.",
-)
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.pass_obj
-def lineage(opened: Open, ref: str, form: str, as_json: bool) -> None:
-    """Show where a version comes from.
-
-    Sources, steps and features, as the pipeline declares them.
-    Lineage of single features is not part of this version.
-    """
-    from registry.lineage import lineage_of
-
-    registry = opened()
-    graph = lineage_of(registry.run_of(registry.find(ref)))
-    if as_json or form == "json":
-        print_json(graph.to_json())
-    else:
-        say(graph.dot() if form == "dot" else "\n".join(graph.lines()))
-
-
-@click.command(
-    cls=Command,
-    examples=["affidavit fingerprint loanapp.csv", "affidavit fingerprint new.parquet --against old.parquet"],
-)
-@click.argument("path", type=_FILE)
-@click.option("--against", metavar="REF", help="Another file, or a table of a version: NAME@VERSION:TABLE.")
-@json_option
-@click.pass_obj
-def fingerprint(opened: Open, path: Path, against: str | None, as_json: bool) -> None:
-    """Fingerprint a data file, or compare two.
-
-    PATH is a CSV, Parquet, Arrow or Feather file. --against names what to compare it with.
-    The exit status with --against is 0 when the tables are equal and 1 when they differ.
-    """
-    from registry.fingerprint import fingerprint as fingerprint_of
-
-    with bar(f"reading {path.name}") as progress:
-        found = fingerprint_of(path, progress=lambda done, total: progress(done, total or 0))
-    if against is None:
-        if as_json:
-            columns = [{"name": c.name, "type": c.type, "root": c.root} for c in found.columns]
-            print_json({"fingerprint": str(found), "rows": found.rows, "columns": columns})
-        else:
-            say(str(found))
-            say(f"{found.rows} rows, {len(found.columns)} columns\n")
-            print_table(("Column", "Type", "Root"), [(c.name, c.type, c.root) for c in found.columns])
-        return
-    other = _other_fingerprint(opened, against)
-    difference = other.diff(found)
-    if as_json:
-        print_json(difference.to_json())
-    else:
-        say("\n".join(difference.lines()) or "the tables are equal")
-    raise SystemExit(0 if difference.equal else 1)
-
-
 @click.command(cls=Command, examples=["affidavit reproduce mortgage@2"])
 @click.argument("ref")
 @as_option
@@ -429,7 +246,7 @@ def _print_run(document: "JsonObject") -> None:
     metrics = cast(dict[str, float | None], document["metrics"])
     intervals = cast(dict[str, list[float | None]], document["metric_intervals"])
     rows = [
-        (m, _short(value), f"{_short(intervals[m][0])} to {_short(intervals[m][1])}")
+        (m, short(value), f"{short(intervals[m][0])} to {short(intervals[m][1])}")
         for m, value in metrics.items()
     ]
     if rows:
@@ -440,118 +257,6 @@ def _print_run(document: "JsonObject") -> None:
     say(f"Next: affidavit show {name}, or affidavit gate {name} --stage staging")
 
 
-def _print_version(document: "JsonObject") -> None:
-    stages = ", ".join(cast(list[str], document["stages"])) or "no stage"
-    say(f"{document['model']}@{document['version']} ({stages})")
-    say(f"entry {document['entry']}, {document['time']}, recorded by {document['recorded_by']}")
-    run_said = cast("JsonObject", document["run"])
-    code = cast("JsonObject", run_said["code"])
-    clean = {True: "with changes that were not committed", False: "clean", None: "not in a repository"}
-    state = clean[cast(bool | None, code["dirty"])]
-    say(f"code {code['commit'] or 'no commit'} ({state}), {code['target'] or 'record()'}")
-    for figure in _figures(run_said):
-        say(f"  {figure['name']:<28} {_interval(figure)}")
-    for table in cast(list["JsonObject"], document["bias"]):
-        say(f"\n  by {table['attribute']} ({table['missing']} without a value)")
-        for figure in cast(list["JsonObject"], table["disparities"]):
-            say(f"    {figure['name']:<30} {_interval(figure)}")
-    rows = [
-        (
-            e["entry"],
-            kind,
-            e.get("verdict") or e.get("decision") or e.get("template"),
-            e.get("stage") or "-",
-            e["signer"],
-        )
-        for kind, many in (
-            ("approval", "approvals"),
-            ("decision", "decisions"),
-            ("reproduction", "reproductions"),
-            ("report", "reports"),
-        )
-        for e in cast(list["JsonObject"], document[many])
-    ]
-    if rows:
-        say()
-        print_table(
-            ("Entry", "Kind", "What", "Stage", "Signed by"), sorted(rows, key=lambda row: cast(int, row[0]))
-        )
-    for e in cast(list["JsonObject"], document["decisions"]):
-        for doubt in cast(list[str], e["doubts"]):
-            say(f"The decision in entry {e['entry']} is in doubt: {doubt}")
-
-
-def _is_mentioned(registry: "Registry", model: str) -> bool:
-    return any(entry.statement.predicate.get("model") == model for entry in registry.ledger.entries())
-
-
-def _figures(run_said: "JsonObject") -> list["JsonObject"]:
-    evaluation = run_said.get("evaluation")
-    return cast(list["JsonObject"], evaluation["metrics"]) if isinstance(evaluation, dict) else []
-
-
-def _interval(figure: "JsonObject") -> str:
-    if figure["value"] is None:
-        # The rest of the note lists the groups that were left out, with their sizes: `--json` has it.
-        return str(figure.get("note") or "not enough data").partition(";")[0]
-    low, high = (
-        _short(float(str(figure[end]))) if figure[end] is not None else "?" for end in ("low", "high")
-    )
-    return f"{_short(float(str(figure['value'])))}  ({low} to {high}, n={figure['n']})"
-
-
-def _brief(first: str | None, second: str | None) -> tuple[str, str]:
-    """Shorten digests and round figures for people, unless the difference would be lost."""
-    whole = tuple("-" if value is None else value for value in (first, second))
-    short = tuple(
-        _FIGURE.sub(lambda found: f"{float(found[0]):.4f}", _DIGEST.sub(lambda found: f"{found[1]}…", value))
-        for value in whole
-    )
-    left, right = short if short[0] != short[1] else whole
-    return left, right
-
-
-def _short(value: float | None) -> str:
+def short(value: float | None) -> str:
+    """Write a figure with three decimals, and what is missing as a dash."""
     return "-" if value is None else f"{value:.3f}"
-
-
-def _other_fingerprint(opened: Open, ref: str) -> "Fingerprint":
-    from registry.fingerprint import fingerprint as fingerprint_of
-
-    name, mark_, table = ref.partition(":")
-    if Path(ref).exists() or not ("@" in name and mark_):
-        return fingerprint_of(Path(ref))
-    registry = opened()
-    kept = {
-        str(part["name"]): str(part["document"])
-        for step in cast(list["JsonObject"], registry.run_of(registry.find(name))["steps"])
-        for part in cast(list["JsonObject"], step["outputs"])
-        if part["document"] is not None
-    }
-    if table not in kept:
-        raise NotFound(f"{name} has no table {table!r}: its tables are {', '.join(kept) or 'none'}")
-    return _kept_fingerprint(registry, kept[table])
-
-
-def _kept_fingerprint(registry: "Registry", document: str) -> "Fingerprint":
-    from audit.canonical import decode
-    from registry.fingerprint import Fingerprint
-
-    return Fingerprint.from_json(decode(registry.artifacts.get(document)))
-
-
-def _show_fingerprint(registry: "Registry", ref: str, as_json: bool) -> None:
-    """Say where a fingerprint occurs."""
-    rows = [
-        (f"{found.model}@{found.version}", str(part["name"]), part["rows"])
-        for found in registry.versions()
-        for step in cast(list["JsonObject"], registry.run_of(found)["steps"])
-        for part in cast(list["JsonObject"], step["outputs"])
-        if part["fingerprint"] == ref
-    ]
-    if not rows:
-        raise NotFound(f"no version in this ledger has a part with the fingerprint {ref}")
-    if as_json:
-        print_json({"fingerprint": ref, "found": [{"version": v, "name": n, "rows": r} for v, n, r in rows]})
-    else:
-        print_table(("Version", "Part", "Rows"), rows)

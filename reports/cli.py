@@ -11,6 +11,7 @@ from audit import cli as audit_commands
 from audit.terminal import Command, Group, json_option, passphrase, print_json, say
 from registry import cli as registry_commands
 from registry import cli_decisions as decision_commands
+from registry import cli_reading as reading_commands
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
@@ -112,11 +113,11 @@ for _command in (
     demo,
     registry_commands.init,
     registry_commands.run,
-    registry_commands.log,
-    registry_commands.show,
-    registry_commands.compare,
-    registry_commands.lineage,
-    registry_commands.fingerprint,
+    reading_commands.log,
+    reading_commands.show,
+    reading_commands.compare,
+    reading_commands.lineage,
+    reading_commands.fingerprint,
     decision_commands.gate,
     decision_commands.approve,
     decision_commands.reject,

@@ -247,7 +247,7 @@ def test_a_protected_column_that_does_not_exist_is_named(name: str, says: str) -
     [
         ({"a": 0, "b": 1}, "y_true is a dict, which has no rows"),
         ({0, 1}, "y_true is a set, which has no rows"),
-        (np.ma.array([0, 1, 1], mask=[0, 0, 1]), "y_true has masked values"),
+        (np.ma.array([0, 1, 1], mask=[False, False, True]), "y_true has masked values"),
         (["n" * 201, "y"], "a label is longer than 200 letters"),
     ],
 )

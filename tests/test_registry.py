@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted
+from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted, NotVerified
 from registry.policy import load, packaged
+from registry.predicates import Approval, PolicyDigest, Reproduction, StagePolicies
 from registry.registry import Registry, open_ledger
 from tests.small_registry import new_registry, run_result
 
@@ -206,3 +207,200 @@ def test_the_log_names_every_entry_whose_artifact_is_gone(registry: Registry) ->
     step = registry.ledger.verify().steps[6]
     assert step.status == "failed"
     assert step.entries == (recorded.entry.seq,)
+
+
+@pytest.mark.parametrize("which", ["0", "-1", "01", "1.0", "+1", " 1", "١", "9" * 5000, "2"])
+def test_a_version_is_written_as_it_is_counted(registry: Registry, which: str) -> None:
+    registry.record_run(run_result(registry))
+    with pytest.raises(NotFound, match="credit has no version .*: its versions are 1 to 1"):
+        registry.find(f"credit@{which}")
+
+
+@pytest.mark.parametrize("stage", ["1", "latest", "", "Production", "a b", "../x", "a" * 51])
+def test_a_stage_cannot_be_named_like_something_else(registry: Registry, stage: str) -> None:
+    with pytest.raises(MalformedInput, match="is not usable"):
+        registry.adopt(stage, (packaged("baseline"),))
+
+
+@pytest.mark.parametrize("model", ["a/b", "..", ".hidden", "a@b", "a b", "a" * 101, "cafe\u0301", "a\n", ""])
+def test_a_model_cannot_be_named_like_a_path_or_a_reference(registry: Registry, model: str) -> None:
+    with pytest.raises(MalformedInput, match="is not usable"):
+        registry.record_run(run_result(registry, model))
+
+
+def test_a_model_may_have_a_name_in_any_script(registry: Registry) -> None:
+    registry.record_run(run_result(registry, "кредит.café_2"))
+    assert registry.find("кредит.café_2@latest").version == 1
+
+
+def revoke(registry: Registry, name: str, suspect_since: int | None = None) -> None:
+    keyid = registry.keys.public(name).keyid
+    registry.ledger.revoke(keyid, "left", suspect_since, by=registry.signer("admin"))
+
+
+def promotes(registry: Registry) -> bool:
+    return registry.promote("credit@1", "production", key="approver")[1].allowed
+
+
+def test_an_approval_by_a_key_that_was_revoked_afterwards_still_counts(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    sign_for(registry, "credit@1")
+    revoke(registry, "validator")
+    assert promotes(registry)
+
+
+def test_an_approval_by_a_key_that_has_another_role_since_still_counts(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    sign_for(registry, "credit@1")
+    public = registry.keys.public("validator")
+    registry.ledger.grant("validator", public, ("auditor",), "Vera", by=registry.signer("admin"))
+    assert promotes(registry)
+
+
+def test_an_approval_that_somebody_else_may_have_signed_does_not_count(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    sign_for(registry, "credit@1")
+    revoke(registry, "validator", suspect_since=registry.ledger.head().size - 2)
+    assert not promotes(registry)
+
+
+def test_an_approval_before_the_entry_from_which_a_key_is_suspect_counts(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    sign_for(registry, "credit@1")
+    revoke(registry, "validator", suspect_since=registry.ledger.head().size)
+    assert promotes(registry)
+
+
+def test_a_key_that_is_granted_again_does_not_clear_what_was_suspect(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    sign_for(registry, "credit@1")
+    revoke(registry, "validator", suspect_since=0)
+    public = registry.keys.public("validator")
+    registry.ledger.grant("validator", public, ("validator",), "Vera", by=registry.signer("admin"))
+    assert not promotes(registry)
+
+
+def test_a_rejection_counts_even_when_its_key_is_suspect(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    sign_for(registry, "credit@1")
+    registry.approve(
+        "credit@1", "production", key="validator", role="validator", meaning="A leak", verdict="reject"
+    )
+    revoke(registry, "validator", suspect_since=registry.ledger.head().size - 1)
+    assert not promotes(registry)
+
+
+def test_a_run_that_was_signed_with_a_suspect_key_cannot_be_promoted(registry: Registry) -> None:
+    recorded = registry.record_run(run_result(registry))
+    sign_for(registry, "credit@1")
+    revoke(registry, "scientist", suspect_since=recorded.entry.seq)
+    with pytest.raises(NotVerified, match="record the run again with another key"):
+        promotes(registry)
+
+
+def test_a_reproduction_by_a_suspect_key_does_not_count_unless_it_diverged(registry: Registry) -> None:
+    leaf = registry.record_run(run_result(registry)).entry.leaf_hash
+    for verdict in ("identical", "diverged"):
+        said = Reproduction("credit", 1, verdict, None, None, (), {}).statement(leaf)
+        registry.ledger.append(said, signer=registry.signer("validator"))
+    revoke(registry, "validator", suspect_since=0)
+    left = registry.gather("credit@1", "production").evidence.reproductions
+    assert [one["verdict"] for one in left] == ["diverged"]
+
+
+def test_a_revocation_while_a_promotion_is_judged_stops_it(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.record_run(run_result(registry))
+    sign_for(registry, "credit@1")
+    gather = registry.gather
+
+    def gather_and_be_overtaken(ref: str, stage: str) -> object:
+        gathered = gather(ref, stage)
+        revoke(registry, "validator", suspect_since=0)
+        return gathered
+
+    monkeypatch.setattr(registry, "gather", gather_and_be_overtaken)
+    with pytest.raises(Conflict, match="try again"):
+        promotes(registry)
+
+
+def test_rolling_back_twice_goes_back_twice(registry: Registry) -> None:
+    for auc in (0.7, 0.8, 0.9):
+        version = registry.record_run(run_result(registry, auc=auc)).version
+        sign_for(registry, f"credit@{version}")
+        registry.promote(f"credit@{version}", "production", key="approver")
+    for expected in (2, 1):
+        registry.rollback("credit", "production", key="approver", reason="drift")
+        assert registry.find("credit@production").version == expected
+    with pytest.raises(NotFound, match="no other version"):
+        registry.rollback("credit", "production", key="approver", reason="drift")
+
+
+def test_a_rollback_to_a_version_that_was_rejected_since_is_refused(registry: Registry) -> None:
+    for auc in (0.7, 0.8):
+        version = registry.record_run(run_result(registry, auc=auc)).version
+        sign_for(registry, f"credit@{version}")
+        registry.promote(f"credit@{version}", "production", key="approver")
+    registry.approve(
+        "credit@1", "production", key="validator", role="validator", meaning="A leak", verdict="reject"
+    )
+    _, decision = registry.rollback("credit", "production", key="approver", reason="drift")
+    assert not decision.allowed
+    assert registry.find("credit@production").version == 2
+
+
+def test_a_rollback_that_was_overtaken_by_a_promotion_writes_nothing(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for auc in (0.7, 0.8, 0.9):
+        version = registry.record_run(run_result(registry, auc=auc)).version
+        sign_for(registry, f"credit@{version}")
+        if version != 3:
+            registry.promote(f"credit@{version}", "production", key="approver")
+    gather = registry.gather
+
+    def gather_and_be_overtaken(ref: str, stage: str) -> object:
+        monkeypatch.setattr(registry, "gather", gather)
+        registry.promote("credit@3", "production", key="approver")
+        return gather(ref, stage)
+
+    monkeypatch.setattr(registry, "gather", gather_and_be_overtaken)
+    with pytest.raises(Conflict, match="was moved while the rollback was judged"):
+        registry.rollback("credit", "production", key="approver", reason="drift")
+    assert registry.find("credit@production").version == 3
+
+
+def test_a_policy_that_the_ledger_names_as_another_is_not_applied(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    digest = registry.artifacts.put(packaged("baseline").text)
+    said = StagePolicies("live", (PolicyDigest("lending", digest),)).statement()
+    registry.ledger.append(said, signer=registry.signer("admin"))
+    with pytest.raises(NotVerified, match="names the policy 'baseline' as 'lending'"):
+        registry.promote("credit@1", "live", key="approver")
+
+
+@pytest.mark.parametrize("damage", ["gone", "edited"])
+def test_a_policy_whose_text_is_not_what_it_was_promotes_nothing(registry: Registry, damage: str) -> None:
+    registry.record_run(run_result(registry))
+    sign_for(registry, "credit@1")
+    path = registry.artifacts.path(packaged("baseline").sha256)
+    path.unlink()
+    if damage == "edited":
+        path.write_bytes(packaged("baseline").text.replace(b"0.6", b"0.1"))
+    with pytest.raises((NotFound, NotVerified), match="artifact"):
+        registry.promote("credit@1", "production", key="approver")
+
+
+def test_the_recorder_approving_by_hand_does_not_count(registry: Registry) -> None:
+    public = registry.keys.public("scientist")
+    registry.record_run(run_result(registry))
+    roles = ("approver", "recorder", "validator")
+    registry.ledger.grant("scientist", public, roles, "Ana", by=registry.signer("admin"))
+    gathered = registry.gather("credit@1", "production")
+    said = Approval("credit", 1, "production", "approve", "Fine", gathered.digest)
+    for role in ("approver", "validator"):
+        registry.ledger.append(
+            said.statement(gathered.found.leaf_hash), signer=registry.signer("scientist"), role=role
+        )
+    assert not promotes(registry)

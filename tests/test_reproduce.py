@@ -342,9 +342,11 @@ def test_a_link_to_a_folder_does_not_lead_out_either(
     "patch",
     [
         "--- /dev/null\n+++ b/../evil.py\n@@ -0,0 +1 @@\n+evil\n",
-        "diff --git a/way b/way\nnew file mode 120000\n--- /dev/null\n+++ b/way\n@@ -0,0 +1 @@\n+..\n"
-        "\\ No newline at end of file\ndiff --git a/way/evil.py b/way/evil.py\nnew file mode 100644\n"
-        "--- /dev/null\n+++ b/way/evil.py\n@@ -0,0 +1 @@\n+evil\n",
+        (
+            "diff --git a/way b/way\nnew file mode 120000\n--- /dev/null\n+++ b/way\n@@ -0,0 +1 @@\n+..\n"
+            "\\ No newline at end of file\ndiff --git a/way/evil.py b/way/evil.py\nnew file mode 100644\n"
+            "--- /dev/null\n+++ b/way/evil.py\n@@ -0,0 +1 @@\n+evil\n"
+        ),
     ],
     ids=["by dots", "by a link of its own"],
 )

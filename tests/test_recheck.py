@@ -1,0 +1,114 @@
+"""Decisions that no gate made: what a key with the role approver can sign, and what is seen of it."""
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from audit.canonical import Json, JsonObject
+from audit.record import Entry
+from audit.statement import Statement, Subject
+from registry.documents import version_document
+from registry.policy import packaged
+from registry.recheck import doubts
+from registry.registry import Registry
+from reports.issue import gather
+from tests.small_registry import new_registry, run_result
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    registry = new_registry(tmp_path)
+    registry.record_run(run_result(registry))
+    return registry
+
+
+def sign(registry: Registry) -> None:
+    for name in ("validator", "approver"):
+        registry.approve("credit@1", "production", key=name, role=name, meaning="Reviewed")
+
+
+def lie(registry: Registry, **lies: Json) -> Entry:
+    """Append a decision by hand, in which every rule has passed."""
+    gathered = registry.gather("credit@1", "production")
+    rules = [
+        {"policy": policy.name, "id": rule.id, "outcome": "passed"}
+        for policy in gathered.policies
+        for rule in policy.rules
+    ]
+    predicate: JsonObject = {
+        "model": "credit",
+        "version": 1,
+        "stage": "production",
+        "action": "promote",
+        "decision": "promoted",
+        "reason": None,
+        "evidence": gathered.digest,
+        "policies": [policy.to_json() for policy in gathered.policy_digests],
+        "rules": cast(list[Json], rules),
+        "approvals": [approval.seq for approval in gathered.evidence.approvals],
+    }
+    statement = Statement("decision", (Subject("credit@1", gathered.found.leaf_hash),), predicate | lies)
+    return registry.ledger.append(statement, signer=registry.signer("approver"))
+
+
+def test_a_decision_of_the_gate_leaves_no_doubt(registry: Registry) -> None:
+    refused, _ = registry.promote("credit@1", "production", key="approver")
+    sign(registry)
+    promoted, _ = registry.promote("credit@1", "production", key="approver")
+    assert (doubts(registry, refused), doubts(registry, promoted)) == ((), ())
+
+
+def test_what_happened_afterwards_does_not_change_what_a_decision_followed_from(registry: Registry) -> None:
+    sign(registry)
+    promoted, _ = registry.promote("credit@1", "production", key="approver")
+    registry.adopt("production", (packaged("baseline"), packaged("lending")))
+    registry.approve(
+        "credit@1", "production", key="validator", role="validator", meaning="No", verdict="reject"
+    )
+    assert doubts(registry, promoted) == ()
+
+
+def test_a_promotion_without_approvals_is_in_doubt_and_names_the_rules(registry: Registry) -> None:
+    found = doubts(registry, lie(registry))
+    assert "it says promoted, and the gate computed again says refused" in found
+    assert any("rule baseline/" in one and "computed again that is missing" in one for one in found)
+
+
+@pytest.mark.parametrize(
+    ("lies", "doubt"),
+    [
+        ({"evidence": "1" * 64}, "other evidence"),
+        ({"approvals": [1, 2]}, "other approvals"),
+        (
+            {"rules": [{"policy": "own", "id": "own", "outcome": "passed"}]},
+            "rules that its policies do not have",
+        ),
+        ({"decision": "refused", "policies": [{"name": "own", "sha256": "1" * 64}]}, "other policies"),
+        ({"decision": "refused"}, "it says refused, and the gate computed again says promoted"),
+    ],
+)
+def test_each_lie_of_a_decision_is_named(registry: Registry, lies: dict[str, Json], doubt: str) -> None:
+    sign(registry)
+    assert any(doubt in one for one in doubts(registry, lie(registry, **lies)))
+
+
+def test_what_cannot_be_computed_again_is_in_doubt(registry: Registry) -> None:
+    entry, _ = registry.promote("credit@1", "production", key="approver")
+    registry.artifacts.path(packaged("baseline").sha256).unlink()
+    assert "it cannot be computed again" in doubts(registry, entry)[0]
+
+
+def test_a_decision_by_a_key_that_was_suspect_is_in_doubt(registry: Registry) -> None:
+    sign(registry)
+    entry, _ = registry.promote("credit@1", "production", key="approver")
+    keyid = registry.keys.public("approver").keyid
+    registry.ledger.revoke(keyid, "stolen", entry.seq, by=registry.signer("admin"))
+    assert doubts(registry, entry) == (f"it was signed with a key that is suspect from entry {entry.seq} on",)
+
+
+def test_show_and_the_report_say_that_a_decision_is_in_doubt(registry: Registry) -> None:
+    lie(registry)
+    decisions = cast(list[JsonObject], version_document(registry, registry.find("credit@1"))["decisions"])
+    assert decisions[0]["doubts"]
+    assert gather(registry, "credit@1").verdict.words == "Decision in doubt"
