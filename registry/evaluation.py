@@ -33,7 +33,8 @@ from scipy.stats import rankdata
 from audit.canonical import Json, decimal
 from audit.errors import MalformedInput
 from registry.bootstrap import Interval, wilson
-from registry.fairness import Cells, Figure, Settings, as_text, bias, rates
+from registry.fairness import Cells, Figure, as_text, bias, rates
+from registry.settings import Settings
 
 __all__ = ["evaluate", "select_sensitive"]
 
@@ -72,12 +73,11 @@ def evaluate(
     Raises
     ------
     MalformedInput
-        Lengths differ, labels are missing, the truth has one class or the labels more than two, scores are not
-        finite numbers, or protected columns are not usable.
+        A setting is not usable, lengths differ, labels are missing, the truth has one class or the labels more than
+        two, scores are not finite numbers, or protected columns are not usable.
 
     """
-    settings = Settings(int(replicates), float(confidence), int(seed), int(minimum), int(most_groups))
-    _check_settings(settings)
+    settings = Settings(replicates, confidence, seed, minimum, most_groups)
     labels = _labels(_column(y_true, "y_true"), _column(y_pred, "y_pred"), positive)
     n = len(labels.truth)
     metrics = _metrics(labels, settings)
@@ -318,19 +318,6 @@ def _table(sensitive: Any, n: int) -> pd.DataFrame:
                 f"the protected column {name!r} needs a name in plain ASCII letters to be recorded"
             )
     return table.set_axis(names, axis=1).reset_index(drop=True)
-
-
-def _check_settings(settings: Settings) -> None:
-    if not 0 < settings.confidence < 1:
-        raise MalformedInput(
-            f"confidence is a share between 0 and 1, such as 0.95, not {settings.confidence}"
-        )
-    if settings.replicates < 100:
-        raise MalformedInput(f"replicates is at least 100, better 2000, not {settings.replicates}")
-    if settings.seed < 0:
-        raise MalformedInput(f"seed is a whole number from 0, not {settings.seed}")
-    if settings.minimum < 1 or settings.most_groups < 1:
-        raise MalformedInput("minimum and most_groups are whole numbers from 1")
 
 
 def _shown(labels: Any) -> str:

@@ -47,24 +47,14 @@ from registry.bootstrap import (
     ratio_interval,
     wilson,
 )
+from registry.settings import Settings
 
-__all__ = ["Cells", "Figure", "Settings", "as_text", "bias", "rates"]
+__all__ = ["Cells", "Figure", "as_text", "bias", "rates"]
 
 Flags = npt.NDArray[np.bool_]
 
 _WRITTEN_MISSING = ("", "nan", "NaN", "<NA>", "NaT")
 """Missing values after `astype(str)`, and blank text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What intervals are computed with, and what counts as enough data (`minimum`, in rows)."""
-
-    replicates: int = 2000
-    confidence: float = 0.95
-    seed: int = 0
-    minimum: int = 30
-    most_groups: int = 40
 
 
 @dataclass(frozen=True, slots=True)

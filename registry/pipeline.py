@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from audit.errors import MalformedInput
 from registry.parameters import MISSING, Parameter, assign, did_you_mean
 from registry.predicates import check_model_name
+from registry.settings import Settings
 
 if TYPE_CHECKING:
     from registry.registry import RunEntry
@@ -255,12 +256,13 @@ class Pipeline:
         return str(self.file)
 
 
-def check_options(options: Iterable[str]) -> None:
-    """Refuse a name that is no option of an evaluation with `MalformedInput`."""
+def check_options(options: Mapping[str, object]) -> None:
+    """Refuse what is no option of an evaluation, or no value for one, with `MalformedInput`."""
     known = ("positive", "minimum", "replicates", "confidence", "seed")
     for name in options:
         if name not in known:
             raise MalformedInput(f"evaluate has no option {name}{did_you_mean(name, known)}")
+    Settings(**cast(dict[str, Any], {name: value for name, value in options.items() if name != "positive"}))
 
 
 def _refuse_deferred(name: str, function: Callable[..., object]) -> None:

@@ -20,9 +20,8 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -36,28 +35,15 @@ from registry.environment import VARIABLES, describe_environment
 from registry.predicates import Reproduction
 from registry.recorded import resolve_run
 from registry.registry import Registry
+from registry.sameness import Compared, compare_runs
 
-__all__ = ["Compared", "compare_runs", "reproduce"]
+__all__ = ["reproduce"]
 
 WANTING = ("FileNotFoundError", "ImportError", "MemoryError", "ModuleNotFoundError", "PermissionError")
 """Errors that say what is not here, and nothing about what the code gives."""
 
 MOST_ROWS = 200
 MOST_REASON = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A recorded part and its counterpart: the same, not the same, or (None) not to be told."""
-
-    step: str
-    part: str
-    same: bool | None
-    difference: JsonObject | None = None
-
-    def to_json(self) -> JsonObject:
-        """Write the comparison as a reproduction statement holds it."""
-        return {"step": self.step, "part": self.part, "same": self.same}
 
 
 def reproduce(
@@ -78,17 +64,6 @@ def reproduce(
             registry, found, run, Path(scratch), [*places, Path.cwd(), registry.home.folder.parent], progress
         )
     return registry.ledger.append(said.statement(found.leaf_hash), signer=signer), said
-
-
-def compare_runs(
-    recorded: JsonObject, again: JsonObject, recorded_store: ArtifactStore, again_store: ArtifactStore
-) -> list[Compared]:
-    """Compare two run predicates step by step, in the order of the recorded one; then model and metrics."""
-    return [
-        *_compare_steps(recorded, again, recorded_store, again_store),
-        *_compare_model(recorded.get("model_file"), again.get("model_file")),
-        *_compare_evaluation(recorded.get("evaluation"), again.get("evaluation")),
-    ]
 
 
 def _attempt(
@@ -234,76 +209,6 @@ def _packages(environment: JsonObject) -> Json:
     return packages.get("artifact") if isinstance(packages, dict) else None
 
 
-def _compare_steps(
-    recorded: JsonObject, again: JsonObject, recorded_store: ArtifactStore, again_store: ArtifactStore
-) -> Iterator[Compared]:
-    here = {step["name"]: step for step in cast(list[JsonObject], again["steps"])}
-    for step in cast(list[JsonObject], recorded["steps"]):
-        name = str(step["name"])
-        other = here.get(name)
-        if other is None or other["status"] != step["status"]:
-            yield Compared(name, name, False, _place(name, name))
-            continue
-        theirs = {part["name"]: part for part in cast(list[JsonObject], other["outputs"])}
-        for part in cast(list[JsonObject], step["outputs"]):
-            yield _compare_part(name, part, theirs.get(part["name"]), recorded_store, again_store)
-
-
-def _compare_part(
-    step: str,
-    part: JsonObject,
-    other: JsonObject | None,
-    recorded_store: ArtifactStore,
-    again_store: ArtifactStore,
-) -> Compared:
-    name = str(part["name"])
-    if other is None:
-        return Compared(step, name, False, _place(step, name))
-    if part.get("fingerprint") is None or other.get("fingerprint") is None:
-        return Compared(step, name, None)
-    if part["fingerprint"] == other["fingerprint"]:
-        return Compared(step, name, True)
-    column, rows = None, None
-    if part["kind"] == other["kind"] == "table":
-        with suppress(AffidavitError):  # that they differ is known; where, only their documents can tell
-            column, rows = _first_difference(
-                recorded_store.get(str(part.get("document"))), again_store.get(str(other.get("document")))
-            )
-    return Compared(step, name, False, _place(step, name, column, rows))
-
-
-def _first_difference(recorded: bytes, again: bytes) -> tuple[str | None, list[Json] | None]:
-    # Here and not above: reading two fingerprints is needed only where they differ.
-    from registry.fingerprint import Fingerprint
-
-    found = Fingerprint.from_json(decode(recorded)).diff(Fingerprint.from_json(decode(again)))
-    if found.differences:
-        first = found.differences[0]
-        return first.column, list(first.rows)
-    changed = [*found.removed, *found.added]
-    return (changed[0] if changed else None), None
-
-
-def _compare_model(recorded: Json, again: Json) -> Iterator[Compared]:
-    if not isinstance(recorded, dict):
-        return
-    mine = recorded.get("fingerprint")
-    theirs = again.get("fingerprint") if isinstance(again, dict) else None
-    same = None if mine is None or (isinstance(again, dict) and theirs is None) else mine == theirs
-    yield Compared(
-        "model", "the model's learned state", same, None if same is not False else _place("model", "model")
-    )
-
-
-def _compare_evaluation(recorded: Json, again: Json) -> Iterator[Compared]:
-    if not isinstance(recorded, dict):
-        return
-    same = recorded == again
-    yield Compared(
-        "evaluation", "metrics and bias", same, None if same else _place("evaluation", "metrics and bias")
-    )
-
-
 def _rows(compared: Sequence[Compared]) -> tuple[JsonObject, ...]:
     """Write what was compared; where that is too much for a record, the equal parts of a step in one row."""
     if len(compared) <= MOST_ROWS:
@@ -331,10 +236,6 @@ def _wanting(different: Compared, again: Mapping[str, Json]) -> str | None:
         f"the rerun failed in the step {failure['step']} with {failure['error']}: "
         "something that the code needs is not here"
     )
-
-
-def _place(step: str, part: str, column: str | None = None, rows: list[Json] | None = None) -> JsonObject:
-    return {"step": step, "part": part, "column": column, "rows": rows}
 
 
 def _diverged(different: Compared, again: Mapping[str, Json]) -> str:

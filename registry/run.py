@@ -91,9 +91,9 @@ def _perform(
             progress(f"step {number} of {len(plan)}: {planned.step.name}")
         recorder.perform(planned, returned)
     if recorder.exception is None:
-        name, model = _choose_model(plan, returned)
-        if model is not None:
-            recorder.keep_model(name, model, model_format)
+        name, models = _models(plan, returned)
+        if models:
+            recorder.keep_model(name, models, model_format)
 
 
 @contextmanager
@@ -235,10 +235,15 @@ class RunRecorder:
             {"step": step, "parameter": parameter, "uri": uri, "sha256": digest, "bytes": size}
         )
 
-    def keep_model(self, step: str, model: object, model_format: str) -> None:
-        """Store the model; where the format cannot hold it, the run has failed in the step that made it."""
+    def keep_model(self, step: str, models: Sequence[object], model_format: str) -> None:
+        """Store the model; where it is not one, or the format cannot hold it, the step that made it has failed."""
         try:
-            self.model_file = save_model(model, self.artifacts, format=model_format)
+            if len(models) > 1:
+                raise MalformedInput(
+                    f"the step {step} returned {len(models)} fitted models, and a run registers one: return that one "
+                    "from a step called model"
+                )
+            self.model_file = save_model(models[0], self.artifacts, format=model_format)
         except BaseException as error:  # as in `perform`
             for row in self.steps:
                 if row["name"] == step:
@@ -359,17 +364,17 @@ def _judge(planned: PlannedStep, value: object, artifacts: ArtifactStore) -> Jso
     return judge(returned, dict(step.options), artifacts)
 
 
-def _choose_model(plan: Iterable[PlannedStep], returned: Mapping[str, object]) -> tuple[str, object | None]:
-    """Choose the fitted estimator of the step called `model`, else the last one that any step returned."""
-    last: tuple[str, object | None] = ("", None)
+def _models(plan: Iterable[PlannedStep], returned: Mapping[str, object]) -> tuple[str, list[object]]:
+    """Find the fitted models of the step called `model`, else those of the last step that returned any."""
+    found: tuple[str, list[object]] = ("", [])
     for planned in plan:
         name = planned.step.name
-        models = [item for _, item in parts_of(name, returned[name]) if is_fitted_model(item)]
-        if models and name == "model":
-            return name, models[0]
+        models = {id(item): item for _, item in parts_of(name, returned[name]) if is_fitted_model(item)}
         if models:
-            last = (name, models[-1])
-    return last
+            found = (name, list(models.values()))
+        if models and name == "model":
+            break
+    return found
 
 
 def _is_whole(value: object) -> bool:

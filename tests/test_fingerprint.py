@@ -620,7 +620,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
         pd.DataFrame({"a": pd.Series([time(1, tzinfo=UTC)], dtype=object)}),
         "column 'a' holds times of day with a zone, which Arrow drops",
     ),
-    "years as durations": (np.array([1], "m8[Y]"), "column '0' holds timedelta64[Y], which is no length of time"),
+    "years as durations": (
+        np.array([1], "m8[Y]"),
+        "column '0' holds timedelta64[Y], which is no length of time",
+    ),
     "durations without a unit": (np.array([1], "m8"), "column '0' holds timedelta64, which is no length"),
     "parts of a nanosecond": (np.array([1], "M8[ps]"), "column '0' holds datetime64[ps] too fine"),
     "three dimensions": (np.zeros((1, 1, 1)), "an array of 3 dimensions is not a table"),

@@ -1,7 +1,7 @@
 """Steps are declared as plain functions, and their order follows from the names of their arguments."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -221,3 +221,21 @@ def test_an_annotation_that_cannot_be_resolved_does_not_hide_the_others(pipeline
     with pytest.raises(MalformedInput, match="takes a whole number"):
         pipeline.plan({"n": "x"})
     assert pipeline.plan({"thing": object()})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"replicates": "many"}, "replicates is a whole number from 100, not 'many'"),
+        ({"replicates": 99}, "replicates is a whole number from 100"),
+        ({"minimum": -3}, "minimum is a whole number from 1"),
+        ({"seed": True}, "seed is a whole number from 0"),
+        ({"confidence": 95}, "confidence is a share between 0 and 1"),
+        ({"confidence": float("nan")}, "confidence is a share between 0 and 1"),
+    ],
+)
+def test_an_evaluation_that_cannot_be_done_is_refused_where_it_is_declared(
+    options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(MalformedInput, match=message):
+        Pipeline("p").evaluate(**cast(dict[str, Any], options))

@@ -209,10 +209,10 @@ def test_the_log_names_every_entry_whose_artifact_is_gone(registry: Registry) ->
     assert step.entries == (recorded.entry.seq,)
 
 
-@pytest.mark.parametrize("which", ["0", "-1", "01", "1.0", "+1", " 1", "١", "9" * 5000, "2"])
+@pytest.mark.parametrize("which", ["0", "-1", "01", "1.0", "+1", " 1", "\u0661", "9" * 5000, "2"])
 def test_a_version_is_written_as_it_is_counted(registry: Registry, which: str) -> None:
     registry.record_run(run_result(registry))
-    with pytest.raises(NotFound, match="credit has no version .*: its versions are 1 to 1"):
+    with pytest.raises(NotFound, match=r"credit has no version .*: its versions are 1 to 1"):
         registry.find(f"credit@{which}")
 
 
@@ -387,7 +387,7 @@ def test_a_policy_whose_text_is_not_what_it_was_promotes_nothing(registry: Regis
     path = registry.artifacts.path(packaged("baseline").sha256)
     path.unlink()
     if damage == "edited":
-        path.write_bytes(packaged("baseline").text.replace(b"0.6", b"0.1"))
+        path.write_bytes(packaged("baseline").text + b"\n")
     with pytest.raises((NotFound, NotVerified), match="artifact"):
         registry.promote("credit@1", "production", key="approver")
 

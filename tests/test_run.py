@@ -488,3 +488,25 @@ def test_a_process_that_a_step_forks_off_records_nothing(store: ArtifactStore) -
         os._exit(1)
     assert (result.predicate["status"], result.exception) == ("succeeded", None)
     assert fingerprints(result)["load"] == fingerprint_value(7)
+
+
+def test_several_models_of_one_step_are_a_failed_run_since_nothing_says_which_is_meant(
+    store: ArtifactStore,
+) -> None:
+    pipeline = Pipeline("several")
+
+    @pipeline.step
+    def candidates() -> list[LogisticRegression]:
+        return [LogisticRegression(C=C).fit([[0], [1]], [0, 1]) for C in (1.0, 2.0)]
+
+    result = run(pipeline, store)
+    assert result.predicate["failure"] == {"step": "candidates", "error": "MalformedInput"}
+    assert steps(result)["candidates"]["status"] == "failed"
+
+    @pipeline.step
+    def model(candidates: list[LogisticRegression]) -> dict[str, LogisticRegression]:
+        return {"best": candidates[1], "same": candidates[1]}
+
+    result = run(pipeline, store)
+    described = cast(dict[str, Any], result.predicate["model_file"])
+    assert described["fingerprint"] == fingerprints(result)["model.best"]
