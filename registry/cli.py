@@ -1,15 +1,16 @@
 """Commands about runs: init, run, reproduce."""
 
+import os
 import re
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from audit.errors import AffidavitError, MalformedInput, NotVerified
+from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotVerified
 from audit.terminal import (
     Command,
     NewPassphrase,
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 Open = Callable[[], "Registry"]
+MOST_OF_A_MESSAGE = 500
 _FILE = click.Path(path_type=Path)
 _DIGEST = re.compile(r"(?:affidavit-(?:table|model|object)-v\d:sha256:)?\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _FIGURE = re.compile(r"\b\d\.\d{5,}\b")
@@ -127,8 +129,7 @@ def run(
     from registry.run import run_pipeline
     from registry.target import load_target
 
-    # What the user's code prints is not part of the document.
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+    with _printing_aside() if as_json else nullcontext():
         found = load_target(target)
         parameters = read_assignments(found.pipeline.parameters, given)
         result = run_pipeline(
@@ -215,8 +216,25 @@ def _shown(value: "Json") -> str:
     """Show a parameter as it would be recorded: a secret stays one."""
     if isinstance(value, dict) and len(value) == 1:
         [(kind, content)] = value.items()
-        return str(content) if kind in ("decimal", "path", "integer", "time") else f"({kind})"
+        return str(content) if kind in ("decimal", "path", "home", "integer", "time") else f"({kind})"
     return repr(value)
+
+
+@contextmanager
+def _printing_aside() -> Iterator[None]:
+    """Send what the user's code prints to standard error: it is not part of the document.
+
+    The descriptor itself is moved, since subprocesses and compiled code do not ask Python where to print.
+    """
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _step_line() -> Callable[[str], None] | None:
@@ -233,12 +251,20 @@ def _end_of_failed_run(document: "JsonObject", error: BaseException, with_traceb
     if isinstance(error, KeyboardInterrupt):
         warn(f"The step {failure['step']} was interrupted: a failed run in entry {document['entry']}.")
         raise error
-    told = str(error).strip().partition("\n")[0]
-    kind = "" if isinstance(error, AffidavitError) else f"{type(error).__name__}: "
     hint = "" if with_traceback else " (--traceback shows where)"
-    raise MalformedInput(
-        f"the step {failure['step']} failed: {kind}{told}; recorded as a failed run in entry {document['entry']}{hint}"
-    )
+    ended = EnvironmentFailed if isinstance(error, EnvironmentFailed) else MalformedInput
+    recorded = f"recorded as a failed run in entry {document['entry']}{hint}"
+    raise ended(f"the step {failure['step']} failed: {_told(error)}; {recorded}")
+
+
+def _told(error: BaseException) -> str:
+    """Say in a line what an exception says; the user's own may say anything, or fail to."""
+    try:
+        line = str(error).strip().partition("\n")[0]
+    except Exception:
+        line = "(it cannot be shown)"
+    line = line if len(line) <= MOST_OF_A_MESSAGE else line[: MOST_OF_A_MESSAGE - 3] + "..."
+    return line if isinstance(error, AffidavitError) else f"{type(error).__name__}: {line}"
 
 
 def _print_run(document: "JsonObject") -> None:

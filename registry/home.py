@@ -113,11 +113,15 @@ def create_home(
     try:
         _fill(making, origin=origin, name=name, holder=holder, roles=roles, passphrase=passphrase)
         making.folder.rename(final.folder)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(making.folder, ignore_errors=True)
         if new_folder:
             with suppress(OSError):
                 folder.rmdir()
+        if isinstance(error, OSError):
+            raise EnvironmentFailed(
+                f"the ledger cannot be made in {folder}: {error.strerror or error}; nothing was made"
+            ) from None
         raise
     return final
 
