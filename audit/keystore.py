@@ -75,6 +75,11 @@ class KeyStore:
             ) from None
         return signer
 
+    def discard(self, name: str) -> None:
+        """Remove both files of a key that was just made and will never be used."""
+        self._path(name).unlink(missing_ok=True)
+        (self.folder / f"{name}.pub").unlink(missing_ok=True)
+
     def public(self, name: str) -> PublicKey:
         """Read a public key by the name of its file."""
         self._path(name)

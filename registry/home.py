@@ -23,6 +23,7 @@ from audit.checkpoint import check_origin
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
 from audit.keystore import KeyStore
 from audit.ledger import create_ledger
+from audit.statement import Statement
 from registry.artifacts import ArtifactStore
 from registry.catalog import Catalog
 from registry.policy import packaged
@@ -54,8 +55,13 @@ class Home:
 
     @property
     def keys(self) -> KeyStore:
-        """The key files; `AFFIDAVIT_KEYS` names another folder."""
+        """The keys of the people who sign here; `AFFIDAVIT_KEYS` names another folder."""
         return KeyStore(Path(os.environ.get("AFFIDAVIT_KEYS") or self.folder / "keys"))
+
+    @property
+    def log_keys(self) -> KeyStore:
+        """The log's own key, which is the ledger's and stays with it."""
+        return KeyStore(self.folder / "keys")
 
 
 def find_home(named: str | None, start: Path | None = None) -> Home:
@@ -141,20 +147,28 @@ def _fill(
     roles: tuple[str, ...],
     passphrase: Callable[[str], bytes],
 ) -> None:
-    keys = KeyStore(home.folder / "keys")
-    log_signer = keys.create(LOG_KEY, passphrase(LOG_KEY))
-    signer = keys.create(name, passphrase(name))
+    log_signer = home.log_keys.create(LOG_KEY, passphrase(LOG_KEY))
     engine = tables.create(home.database, [Catalog.metadata])
-    ledger = create_ledger(
-        engine,
-        origin=origin,
-        name=name,
-        holder=holder,
-        roles=roles,
-        signer=signer,
-        log_signer=log_signer,
-        followers=[Catalog()],
-    )
+    signer = home.keys.create(name, passphrase(name))
+    try:
+        ledger = create_ledger(
+            engine,
+            origin=origin,
+            name=name,
+            holder=holder,
+            roles=roles,
+            signer=signer,
+            log_signer=log_signer,
+            followers=[Catalog()],
+        )
+        ledger.append_many(_first_stages(home))
+    except BaseException:
+        # The folder of keys may be outside the one that is thrown away.
+        home.keys.discard(name)
+        raise
+
+
+def _first_stages(home: Home) -> list[Statement]:
     statements = []
     for stage, names in STAGES.items():
         policies = [packaged(policy) for policy in names]
@@ -162,5 +176,4 @@ def _fill(
             home.artifacts.put(policy.text)
         digests = tuple(PolicyDigest(policy.name, policy.sha256) for policy in policies)
         statements.append(StagePolicies(stage, digests).statement())
-    if "admin" in roles:
-        ledger.append_many(statements)
+    return statements

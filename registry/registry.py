@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from audit import tables
+from audit.canonical import JsonObject, encode
 from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted
 from audit.keys import LocalSigner, Signer
 from audit.keystore import KeyStore, Passphrase
@@ -37,6 +38,10 @@ from registry.predicates import (
 )
 from registry.references import KeptArtifacts
 from registry.run import RunResult
+
+MOST_RULES = 100
+MOST_OF_THE_RULES = 36_000
+"""Bytes of a decision's rules: the rest of a statement's 45 KB is for what every entry has."""
 
 __all__ = ["Gathered", "Registry", "RunEntry", "open_ledger", "open_registry"]
 
@@ -79,7 +84,8 @@ class Registry(Models):
     def signer(self, name: str) -> LocalSigner:
         """Open a private key once."""
         if name not in self._opened:
-            self._opened[name] = self.home.keys.open(name, self._passphrase)
+            keys = self.home.log_keys if name == LOG_KEY else self.home.keys
+            self._opened[name] = keys.open(name, self._passphrase)
         return self._opened[name]
 
     def signer_for(self, kind: str, name: str | None = None) -> Signer:
@@ -120,6 +126,12 @@ class Registry(Models):
     def adopt(self, stage: str, policies: tuple[Policy, ...], key: str | None = None) -> Entry:
         """Guard a stage with policies from here on; approvals given under others no longer count."""
         check_stage_name(stage)
+        count = sum(len(policy.rules) for policy in policies)
+        if count > MOST_RULES:
+            raise MalformedInput(
+                f"these policies have {count} rules together and a decision holds at most {MOST_RULES}: "
+                "merge rules, or use several stages"
+            )
         for policy in policies:
             self.artifacts.put(policy.text)
         digests = tuple(PolicyDigest(policy.name, policy.sha256) for policy in policies)
@@ -199,7 +211,7 @@ class Registry(Models):
             reason=reason,
             evidence=gathered.digest,
             policies=gathered.policy_digests,
-            rules=tuple(decision.to_json()),
+            rules=_fitted(decision),
             approvals=tuple(a.seq for a in gathered.evidence.approvals),
         )
         entry = self.ledger.append(said.statement(gathered.found.leaf_hash), signer=signer, within=within)
@@ -239,3 +251,21 @@ def open_ledger(path_or_url: str | None = None) -> Ledger:
     the entry, durable; ``ledger.verify()`` returns a report that is true when nothing failed.
     """
     return open_registry(path_or_url).ledger
+
+
+def _fitted(decision: Decision) -> tuple[JsonObject, ...]:
+    """Write the outcome of every rule so that a record holds them: where they are long, the policies' words go first.
+
+    Those stand in the policy, whose text is an artifact; then the findings are cut, never an outcome.
+    """
+    rules = decision.to_json()
+    if len(encode(list(rules))) > MOST_OF_THE_RULES:
+        rules = [{**rule, "says": None} for rule in rules]
+    if len(encode(list(rules))) > MOST_OF_THE_RULES:
+        most = MOST_OF_THE_RULES // len(rules) // 2
+        rules = [{**rule, "message": _cut(str(rule["message"]), most), "clauses": []} for rule in rules]
+    return tuple(rules)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."

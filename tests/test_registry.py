@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted, NotVerified
-from registry.policy import load, packaged
+from registry.policy import load, packaged, parse
 from registry.predicates import Approval, PolicyDigest, Reproduction, StagePolicies
 from registry.registry import Registry, open_ledger
 from tests.small_registry import new_registry, run_result
@@ -404,3 +404,37 @@ def test_the_recorder_approving_by_hand_does_not_count(registry: Registry) -> No
             said.statement(gathered.found.leaf_hash), signer=registry.signer("scientist"), role=role
         )
     assert not promotes(registry)
+
+
+def test_keys_may_lie_in_a_folder_of_their_own_and_the_logs_key_stays_with_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AFFIDAVIT_KEYS", str(tmp_path / "elsewhere"))
+    registry = new_registry(tmp_path / "ledger")
+    registry.record_run(run_result(registry))
+    assert registry.keys.names() == ["admin", "approver", "scientist", "validator"]
+    assert registry.home.log_keys.names() == ["log"]
+
+
+def long_policy(rules: int) -> bytes:
+    words = "of which very much is to be said " * 12
+    written = (
+        f'  - {{id: rule-{number}, says: "Rule {number} {words}.", clauses: [], kind: limit, metric: accuracy, '
+        'operator: ">=", limit: 0.99, on: interval}'
+        for number in range(rules)
+    )
+    return "\n".join(["name: long", "version: 1", 'title: "Long"', "rules:", *written]).encode()
+
+
+def test_a_decision_by_a_hundred_long_rules_still_names_every_outcome(registry: Registry) -> None:
+    registry.adopt("production", (parse(long_policy(100), "long.yaml"),))
+    registry.record_run(run_result(registry))
+    entry, _ = registry.promote("credit@1", "production", key="approver")
+    rules = entry.statement.predicate["rules"]
+    assert isinstance(rules, list)
+    assert [rule["outcome"] for rule in rules if isinstance(rule, dict)] == ["failed"] * 100
+
+
+def test_more_rules_than_a_decision_can_hold_are_not_adopted(registry: Registry) -> None:
+    with pytest.raises(MalformedInput, match="have 101 rules together and a decision holds at most 100"):
+        registry.adopt("production", (parse(long_policy(101), "long.yaml"),))
