@@ -110,7 +110,7 @@ def verify(
             said = (
                 f"is what entry {', '.join(map(str, entries))} is about"
                 if entries
-                else "is in no entry of this ledger"
+                else f"{mark('failed')}: is in no entry of this ledger"
             )
             say(f"{path} {said}")
     raise SystemExit(0 if report and not unknown else NotVerified.exit_status)
@@ -121,16 +121,17 @@ def verify(
     examples=["affidavit checkpoint", "affidavit checkpoint -o /mnt/safe/models-2026-11-23.checkpoint"],
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
+@click.option("--size", type=int, help="The head at this many entries (default: the newest).")
 @json_option
 @click.pass_obj
-def checkpoint(opened: Open, output: Path | None, as_json: bool) -> None:
+def checkpoint(opened: Open, output: Path | None, size: int | None, as_json: bool) -> None:
     """Print the signed head of the ledger.
 
     Keep it where the keepers of the ledger cannot reach: `affidavit verify --checkpoint` then shows a tail that was
     cut off, or a history that was signed anew.
     """
     opened_ledger = opened().ledger
-    head = opened_ledger.head()
+    head = opened_ledger.head() if size is None else opened_ledger.head_at(size)
     if output is not None:
         output.write_bytes(head.checkpoint)
     if as_json:

@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 
 from audit import tables
 from audit.canonical import JsonObject
-from audit.checkpoint import Checkpoint, check_origin, sign_checkpoint
+from audit.checkpoint import Checkpoint, check_origin, open_checkpoint, sign_checkpoint
 from audit.envelope import Envelope, sign
 from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted
 from audit.follower import Artifacts, Follower
@@ -105,6 +105,16 @@ class Ledger:
                 select(tables.checkpoints.c.note).order_by(tables.checkpoints.c.number.desc()).limit(1)
             ).scalar()
             return Head(edge.tree.size, edge.tree.root(), bytes(note or b""))
+
+    def head_at(self, size: int) -> Head:
+        """Read the checkpoint that the log signed at a size; `NotFound` where it signed none."""
+        with tables.failures(), self.engine.connect() as connection:
+            checkpoints = tables.checkpoints.c
+            note = connection.execute(select(checkpoints.note).where(checkpoints.size == size)).scalar()
+            log = self._trust(connection).log
+        if note is None or log is None:
+            raise NotFound(f"the log signed no head at size {size}: the newest is at {self.head().size}")
+        return Head(size, open_checkpoint(bytes(note), log).root, bytes(note))
 
     def trust(self) -> Trust:
         """Learn which keys may say what, as of the newest entry."""

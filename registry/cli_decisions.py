@@ -126,6 +126,9 @@ def rollback(opened: Open, name: str, stage: str, as_key: str | None, reason: st
     The gate judges that version anew; the decision is an entry either way.
     """
     entry, decision = opened().rollback(name, stage, key=as_key, reason=reason)
+    said = entry.statement.predicate
+    if not as_json:
+        say(f"Rolling {stage} back to {said['model']}@{said['version']}: {said['reason']}\n")
     _print_decision("promoted" if decision.allowed else "refused", stage, decision, as_json, entry.seq)
 
 

@@ -12,7 +12,7 @@ Rules:
 - A row put in or taken out moves every row behind it, so every run from there on differs.
 
 >>> Difference(False, (ColumnDifference("income", (0, 65536)),), rows=(90000, 90000)).lines()
-["rows 0 to 65535 of column 'income' differ"]
+["column 'income' differs somewhere in rows 0 to 65535"]
 """
 
 from collections.abc import Iterator, Sequence
@@ -97,7 +97,7 @@ class Difference:
         for each in self.differences:
             if each.column not in retyped:
                 start, stop = each.rows
-                lines.append(f"rows {start} to {stop - 1} of column {each.column!r} differ")
+                lines.append(f"column {each.column!r} differs somewhere in rows {start} to {stop - 1}")
         return lines
 
 

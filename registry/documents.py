@@ -100,7 +100,12 @@ def summary(entry: Entry) -> str:
         case "approval":
             return f"{version} for {said.get('stage')}: {said.get('verdict')} as {said.get('role')}"
         case "decision":
-            return f"{version} for {said.get('stage')}: {said.get('decision')}"
+            decision = str(said.get("decision"))
+            if said.get("action") == "rollback":
+                decision = (
+                    f"rolled back to ({said.get('reason')})" if decision == "promoted" else "rollback refused"
+                )
+            return f"{version} for {said.get('stage')}: {decision}"
         case "reproduction":
             return f"{version}: {said.get('verdict')}"
         case "report":

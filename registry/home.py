@@ -117,6 +117,8 @@ def create_home(
     except OSError as error:
         raise EnvironmentFailed(f"{folder} cannot be written: {error.strerror}") from None
     try:
+        # As a virtual environment does: `git add .` must not publish private keys.
+        (making.folder / ".gitignore").write_text("*\n")
         _fill(making, origin=origin, name=name, holder=holder, roles=roles, passphrase=passphrase)
         making.folder.rename(final.folder)
     except BaseException as error:

@@ -27,6 +27,7 @@ def doubts(models: Models, entry: Entry) -> tuple[str, ...]:
     since = suspects(list(models.ledger.entries(kind="key-revoke"))).get(entry.key)
     if since is not None and since <= entry.seq:
         found.append(f"it was signed with a key that is suspect from entry {since} on")
+    found += _suspect_approvals(models, said)
     try:
         version = models.find(f"{said.model}@{said.version}")
         gathered = gather_before(models, version, said.stage, entry.seq)
@@ -44,6 +45,22 @@ def doubts(models: Models, entry: Entry) -> tuple[str, ...]:
     if said.decision != answer:
         found.append(f"it says {said.decision}, and the gate computed again says {answer}")
     return tuple(found)
+
+
+def _suspect_approvals(models: Models, said: Decided) -> list[str]:
+    """Name the approvals whose keys are suspect by now.
+
+    A revocation that came after the decision takes nothing back, but who reads the decision must hear of it.
+    """
+    since = suspects(list(models.ledger.entries(kind="key-revoke")))
+    relied = (
+        (seq, models.ledger.entry(seq).key) for seq in said.approvals if 0 <= seq < models.ledger.head().size
+    )
+    return [
+        f"the approval in entry {seq} was signed with a key that is suspect from entry {since[key]} on"
+        for seq, key in relied
+        if key in since and since[key] <= seq
+    ]
 
 
 def _rules(said: Decided, results: tuple[RuleResult, ...]) -> list[str]:

@@ -84,7 +84,9 @@ class Registry(Models):
     def signer(self, name: str) -> LocalSigner:
         """Open a private key once."""
         if name not in self._opened:
-            keys = self.home.log_keys if name == LOG_KEY else self.home.keys
+            # Who moved the whole folder of keys away has moved the log's with it.
+            beside = name == LOG_KEY and LOG_KEY in self.home.log_keys.names()
+            keys = self.home.log_keys if beside else self.home.keys
             self._opened[name] = keys.open(name, self._passphrase)
         return self._opened[name]
 
@@ -153,6 +155,7 @@ class Registry(Models):
         self._check_role(key, signer, role)
         if verdict == "approve":
             self._check_independent(key, signer, found)
+            self._check_other_person(key, signer, gathered)
         said = ApprovalSaid(found.model, found.version, stage, verdict, meaning.strip(), gathered.digest)
         return self.ledger.append(
             said.statement(found.leaf_hash), signer=signer, role=role, within=unchanged(gathered)
@@ -218,12 +221,26 @@ class Registry(Models):
         return entry, decision
 
     def _check_independent(self, name: str, signer: Signer, found: Catalogued) -> None:
-        recorder, approver = self.ledger.holder(found.recorder), self.ledger.holder(signer.public.keyid)
-        if signer.public.keyid == found.recorder or (recorder is not None and recorder == approver):
+        if self._same_person(found.recorder, signer.public.keyid):
             raise NotPermitted(
                 f"the holder of the key {name!r} recorded {found.model}@{found.version} and so cannot approve it: "
                 "another person must"
             )
+
+    def _check_other_person(self, name: str, signer: Signer, gathered: Gathered) -> None:
+        keyid = signer.public.keyid
+        for given in gathered.evidence.approvals:
+            if given.verdict == "approve" and given.key != keyid and self._same_person(given.key, keyid):
+                raise NotPermitted(
+                    f"the holder of the key {name!r} has approved this already, with another key (entry {given.seq}): "
+                    "another person must"
+                )
+
+    def _same_person(self, one: str, other: str) -> bool:
+        """Say whether two keys are held by one person, as far as the names of holders tell."""
+        first, second = self.ledger.holder(one), self.ledger.holder(other)
+        named = first is not None and second is not None
+        return one == other or (named and _plain(str(first)) == _plain(str(second)))
 
     def _check_role(self, name: str, signer: Signer, role: str) -> None:
         grant: Grant | None = self.ledger.trust().grants.get(signer.public.keyid)
@@ -265,6 +282,11 @@ def _fitted(decision: Decision) -> tuple[JsonObject, ...]:
         most = MOST_OF_THE_RULES // len(rules) // 2
         rules = [{**rule, "message": _cut(str(rule["message"]), most), "clauses": []} for rule in rules]
     return tuple(rules)
+
+
+def _plain(name: str) -> str:
+    """Return a name as two spellings of it compare: case and spacing aside."""
+    return " ".join(name.casefold().split())
 
 
 def _cut(text: str, most: int) -> str:

@@ -255,6 +255,8 @@ def _end(folder: Path, seconds: float) -> None:
             (".affidavit-tampered", "the forged copy"),
         ],
     )
+    for line in _to_the_path():
+        say(line)
     say()
     print_table(
         ("Try next", ""),
@@ -270,6 +272,14 @@ def _end(folder: Path, seconds: float) -> None:
             ("affidavit --ledger .affidavit-tampered verify", "see the forgery named"),
         ],
     )
+
+
+def _to_the_path() -> Iterator[str]:
+    """Say how to make the shell find affidavit, where it does not."""
+    activate = Path(sys.executable).with_name("activate")
+    if shutil.which("affidavit") is None and activate.exists():
+        yield "\nSo that the shell finds affidavit:"
+        yield f"  . {shlex.quote(os.path.relpath(activate))}"
 
 
 def _write_data(path: Path) -> None:

@@ -98,7 +98,7 @@ def test_the_lines_say_everything_the_coarsest_first() -> None:
         "column 'e' is gone",
         "column 'a' was int and is text",
         "the columns stand in another order",
-        "rows 65536 to 65537 of column 'b' differ",
+        "column 'b' differs somewhere in rows 65536 to 65537",
     ]
 
 

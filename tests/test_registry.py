@@ -438,3 +438,27 @@ def test_a_decision_by_a_hundred_long_rules_still_names_every_outcome(registry: 
 def test_more_rules_than_a_decision_can_hold_are_not_adopted(registry: Registry) -> None:
     with pytest.raises(MalformedInput, match="have 101 rules together and a decision holds at most 100"):
         registry.adopt("production", (parse(long_policy(101), "long.yaml"),))
+
+
+def test_one_person_with_two_keys_is_not_two_people(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    second = registry.keys.create("second", b"").public
+    registry.ledger.grant("second", second, ("approver",), "Validator  Person", by=registry.signer("admin"))
+    registry.approve("credit@1", "production", key="validator", role="validator", meaning=MEANING)
+    with pytest.raises(NotPermitted, match="has approved this already, with another key"):
+        registry.approve("credit@1", "production", key="second", role="approver", meaning=MEANING)
+
+
+def test_a_new_ledger_keeps_git_from_adding_its_keys(registry: Registry) -> None:
+    assert (registry.home.folder / ".gitignore").read_text() == "*\n"
+
+
+def test_the_head_at_an_earlier_size_is_the_one_that_was_signed_then(registry: Registry) -> None:
+    before = registry.ledger.head()
+    registry.record_run(run_result(registry))
+    assert registry.ledger.head_at(before.size) == before
+
+
+def test_a_size_at_which_no_head_was_signed_is_not_found(registry: Registry) -> None:
+    with pytest.raises(NotFound, match="the log signed no head at size 99"):
+        registry.ledger.head_at(99)
