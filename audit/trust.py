@@ -27,7 +27,7 @@ from audit.keys import PublicKey
 from audit.note import VerifierKey
 from audit.statement import Statement
 
-__all__ = ["FORMAT", "MAY_SAY", "ROLES", "Grant", "Trust", "grant_json"]
+__all__ = ["FORMAT", "MAY_SAY", "ROLES", "Grant", "Trust", "article", "grant_json"]
 
 FORMAT = "urn:affidavit:ledger:v1"
 ROLES = ("admin", "recorder", "validator", "approver", "auditor", "witness")
@@ -96,8 +96,8 @@ class Trust:
             name = f"{grant.name!r}" if grant else keyid[:16]
             has = f"it holds {', '.join(grant.roles)}" if grant and grant.roles else "it holds no role here"
             raise NotPermitted(
-                f"the key {name} may not sign a {kind} entry: that takes the role {' or '.join(may) or 'of none'}, "
-                f"{has} (`affidavit key grant` gives roles)"
+                f"the key {name} may not sign {article(kind)} {kind} entry: "
+                f"that takes the role {' or '.join(may) or 'of none'}, {has} (`affidavit key grant` gives roles)"
             )
         return role
 
@@ -161,6 +161,11 @@ class Trust:
         known = [s for s in (grant.suspect_since, suspect) if s is not None]
         revoked = replace(grant, roles=(), revoked=seq, suspect_since=min(known, default=None))
         return replace(self, grants=_with_an_admin({**self.grants, keyid: revoked}))
+
+
+def article(kind: str) -> str:
+    """Return the article that goes before a kind of statement in a sentence."""
+    return "an" if kind[:1] in "aeiou" else "a"
 
 
 def grant_json(name: str, public: PublicKey, roles: tuple[str, ...], holder: str) -> JsonObject:

@@ -210,9 +210,10 @@ class _Tree:
         self._compare_tiles(stored)
         count = self._compare_checkpoints(stored, trust)
         self._compare_head(stored, count)
+        given = ", which is the one that was given" if self.log_key is not None else ""
         return self.found.step(
             f"root {self.range.root().hex()[:16]}… recomputed from {_count(self.range.size, 'leaf', 'leaves')}; "
-            f"{_count(count, 'checkpoint')} match and are signed by the log's key"
+            f"{_count(count, 'checkpoint')} match and are signed by the log's key{given}"
         )
 
     def _compare_tiles(self, stored: Connection) -> None:
@@ -392,7 +393,9 @@ class _Replay:
                 follower.apply(self.scratch, seen.entry)
         except Exception as error:
             # A follower meets anything in a ledger that was tampered with: whatever it raises is a finding.
-            self._stop(seen.row["seq"], f"{type(error).__name__}: {error}")
+            # Of a database's error the driver's own words: SQLAlchemy adds the statement and a link.
+            said = error.orig if isinstance(error, DatabaseError) else error
+            self._stop(seen.row["seq"], f"{type(said).__name__}: {said}")
 
     def _stop(self, seq: int, reason: str) -> None:
         self.stopped = True

@@ -19,7 +19,7 @@ from audit.keystore import KeyStore, Passphrase
 from audit.ledger import Ledger, Within
 from audit.record import Entry
 from audit.statement import Statement, Subject
-from audit.trust import MAY_SAY, Grant
+from audit.trust import MAY_SAY, Grant, article
 from registry import catalog
 from registry.catalog import Catalog, Catalogued
 from registry.evidence import Gathered, gather, unchanged
@@ -107,7 +107,7 @@ class Registry(Models):
         may = [g for g in trust.grants.values() if g.keyid in keyids and set(g.roles) & set(MAY_SAY[kind])]
         if not may:
             raise NotPermitted(
-                f"no key in {self.home.keys.folder} may sign a {kind} entry: that takes the role "
+                f"no key in {self.home.keys.folder} may sign {article(kind)} {kind} entry: that takes the role "
                 f"{' or '.join(MAY_SAY[kind])} (`affidavit key list` shows who holds which)"
             )
         return self.signer(keyids[min(may, key=lambda grant: grant.since).keyid])
@@ -128,6 +128,8 @@ class Registry(Models):
     def adopt(self, stage: str, policies: tuple[Policy, ...], key: str | None = None) -> Entry:
         """Guard a stage with policies from here on; approvals given under others no longer count."""
         check_stage_name(stage)
+        if len({policy.name for policy in policies}) < len(policies):
+            raise MalformedInput("each policy guards a stage once: name no policy twice")
         count = sum(len(policy.rules) for policy in policies)
         if count > MOST_RULES:
             raise MalformedInput(

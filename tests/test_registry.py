@@ -462,3 +462,8 @@ def test_the_head_at_an_earlier_size_is_the_one_that_was_signed_then(registry: R
 def test_a_size_at_which_no_head_was_signed_is_not_found(registry: Registry) -> None:
     with pytest.raises(NotFound, match="the log signed no head at size 99"):
         registry.ledger.head_at(99)
+
+
+def test_a_policy_guards_a_stage_once(registry: Registry) -> None:
+    with pytest.raises(MalformedInput, match="name no policy twice"):
+        registry.adopt("production", (packaged("baseline"), packaged("baseline")))
