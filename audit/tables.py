@@ -141,8 +141,8 @@ def open_database(path: Path) -> Engine:
 
 
 def open_scratch() -> Engine:
-    """Open an empty database for replaying; it goes away with the engine."""
-    engine = create_engine("sqlite://")
+    """Open an empty database for replaying: it lives in memory, and goes away with its one connection."""
+    engine = create_engine("sqlite://", poolclass=NullPool)
     _configure(engine, durable=False)
     return engine
 

@@ -624,7 +624,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
         np.array([1], "m8[Y]"),
         "column '0' holds timedelta64[Y], which is no length of time",
     ),
-    "durations without a unit": (np.array([1], "m8"), "column '0' holds timedelta64, which is no length"),
+    "durations without a unit": (
+        np.zeros(1, "i8").view("m8"),
+        "column '0' holds timedelta64, which is no length",
+    ),
     "parts of a nanosecond": (np.array([1], "M8[ps]"), "column '0' holds datetime64[ps] too fine"),
     "three dimensions": (np.zeros((1, 1, 1)), "an array of 3 dimensions is not a table"),
     "no dimension": (np.array(1), "an array of 0 dimensions is not a table"),
