@@ -1,8 +1,12 @@
 """The tables of a ledger, and how a database is opened for it.
 
-`records.record` is the truth. Every other column here is an index that follows from it, but for two:
-`checkpoints.note`, which is signed, and `holders`, which the grants commit to. SQLite runs with WAL and
-``synchronous=FULL``: what a commit has acknowledged survives a crash of the machine.
+`records.record` is the truth. Every other column here is an index that follows from it, but for four tables:
+`checkpoints`, whose notes the log signed; `anchors`, which others signed; and `holders` and `subjects`, which entries
+commit to and which can be erased. SQLite runs with WAL and ``synchronous=FULL``: what a commit has acknowledged
+survives a crash of the machine.
+
+The number `user_version` in the file says which tables there are. Tables are only added: a ledger of an older version
+is read as it is, and gets what it lacks with the first entry that is appended to it.
 
 The triggers against UPDATE and DELETE are guard rails against accidents. They are not security: who can write
 the file can drop them, and `verify` is what finds that.
@@ -10,7 +14,7 @@ the file can drop them, and `verify` is what finds that.
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +40,7 @@ from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotF
 __all__ = [
     "APPLICATION_ID",
     "USER_VERSION",
+    "anchors",
     "changed_marks",
     "checkpoints",
     "create",
@@ -51,14 +56,16 @@ __all__ = [
     "read_any_text",
     "records",
     "schema",
+    "subjects",
+    "tables_of",
     "tiles",
+    "version_of",
     "writing",
 ]
 
 APPLICATION_ID = 0x41464649  # "AFFI": file(1) and other tools recognise the database by it
-USER_VERSION = 1
+USER_VERSION = 2
 BUSY_MILLISECONDS = 60_000
-_MARKS = {"application_id": APPLICATION_ID, "user_version": USER_VERSION}
 
 ledger_metadata = MetaData()
 
@@ -116,6 +123,31 @@ holders = Table(
 )
 """Who holds a key. Not part of the ledger, bound to it by the grants' commitments, and erasable."""
 
+anchors = Table(
+    "anchors",
+    ledger_metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("body", BLOB, nullable=False),
+    sqlite_strict=True,
+)
+"""What others signed about checkpoints: RFC 3161 tokens and cosignatures of witnesses. Proves itself, or fails."""
+
+subjects = Table(
+    "subjects",
+    ledger_metadata,
+    Column("subject", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("key", BLOB, nullable=False),
+    sqlite_strict=True,
+)
+"""People and sensitive values that statements refer to by HMAC: the key of each, and erasable."""
+
+_SINCE = {"anchors": 2, "subjects": 2}
+"""The version of the database in which a table came; the others were there from the first."""
+
 _GUARDS = [
     f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
     f"BEGIN SELECT RAISE(ABORT, 'a ledger only grows: {table} has no {verb}'); END"
@@ -155,8 +187,8 @@ def create(path: Path, follower_metadata: list[MetaData]) -> Engine:
         # These are the file's own settings, and SQLite changes the journal's mode only outside a transaction.
         with closing(sqlite3.connect(path)) as bare:
             bare.execute("PRAGMA journal_mode=WAL")
-            for name, value in _MARKS.items():
-                bare.execute(f"PRAGMA {name}={value}")
+            bare.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            bare.execute(f"PRAGMA user_version={USER_VERSION}")
     except sqlite3.Error as error:
         raise EnvironmentFailed(f"the ledger's database {path} cannot be made: {error}") from error
     engine = open_database(path)
@@ -173,10 +205,10 @@ def create_guards(connection: Connection) -> None:
         connection.exec_driver_sql(guard)
 
 
-def lost_columns(connection: Connection, metadata: MetaData = ledger_metadata) -> list[str]:
-    """Name the tables and columns, of the ledger or of a follower, that the database no longer has."""
+def lost_columns(connection: Connection, expected: Sequence[Table]) -> list[str]:
+    """Name the tables and columns, of those expected, that the database no longer has."""
     lost = []
-    for table in metadata.sorted_tables:
+    for table in expected:
         info = connection.exec_driver_sql(f"PRAGMA table_info({table.name})").mappings()
         here = {row["name"] for row in info}
         if not here:
@@ -188,8 +220,24 @@ def lost_columns(connection: Connection, metadata: MetaData = ledger_metadata) -
 
 def changed_marks(connection: Connection) -> list[str]:
     """Name the numbers in the file's header by which a ledger is known and that are not what they should be."""
-    found = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in _MARKS}
-    return [f"{name} is {found[name]}, not {value}" for name, value in _MARKS.items() if found[name] != value]
+    changed = []
+    application = connection.exec_driver_sql("PRAGMA application_id").scalar()
+    if application != APPLICATION_ID:
+        changed.append(f"application_id is {application}, not {APPLICATION_ID}")
+    version = version_of(connection)
+    if not 1 <= version <= USER_VERSION:
+        changed.append(f"user_version is {version}, not one of 1 to {USER_VERSION}")
+    return changed
+
+
+def version_of(connection: Connection) -> int:
+    """Read which version of the tables the database has."""
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+
+def tables_of(version: int) -> list[Table]:
+    """List the ledger's own tables in a version of the database."""
+    return [t for t in ledger_metadata.sorted_tables if _SINCE.get(t.name, 1) <= version]
 
 
 def read_any_text(connection: Connection) -> None:
@@ -206,7 +254,16 @@ def writing(engine: Engine) -> Iterator[Connection]:
         engine.connect() as connection,
         connection.execution_options(affidavit_writer=True).begin(),
     ):
+        _upgrade(connection)
         yield connection
+
+
+def _upgrade(connection: Connection) -> None:
+    """Give an older database the tables that came since, in the transaction that first writes to it."""
+    version = version_of(connection)
+    if 1 <= version < USER_VERSION:
+        ledger_metadata.create_all(connection, tables=tables_of(USER_VERSION))
+        connection.exec_driver_sql(f"PRAGMA user_version={USER_VERSION}")
 
 
 @contextmanager

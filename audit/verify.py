@@ -69,9 +69,10 @@ def verify_ledger(
     try:
         with engine.connect() as stored, tables.open_scratch().connect() as replayed:
             tables.read_any_text(stored)
-            replay = _Replay(found, replayed, followers)
+            expected = tables.tables_of(tables.version_of(stored))
+            replay = _Replay(found, replayed, followers, expected)
             replay.compare_schema(stored)
-            lost = tables.lost_columns(stored)
+            lost = tables.lost_columns(stored, expected)
             if lost:
                 return _unreadable(found, f"the database has no {', '.join(lost)}")
             return _verify(stored, replay, artifacts, checkpoint, log_key, progress)
@@ -374,12 +375,15 @@ class _Observed:
 class _Replay:
     """Step 6."""
 
-    def __init__(self, found: Findings, scratch: Connection, followers: Sequence[Follower]) -> None:
+    def __init__(
+        self, found: Findings, scratch: Connection, followers: Sequence[Follower], expected: Sequence[Table]
+    ) -> None:
         self.found = found
         self.scratch, self.followers = scratch, followers
         self.stopped = False
-        for metadata in (tables.ledger_metadata, *(f.metadata for f in followers)):
-            metadata.create_all(scratch)
+        tables.ledger_metadata.create_all(scratch, tables=expected)
+        for follower in followers:
+            follower.metadata.create_all(scratch)
         tables.create_guards(scratch)
 
     def see(self, seen: _Seen) -> None:
@@ -404,7 +408,7 @@ class _Replay:
     def finish(self, stored: Connection, trust: Trust) -> Step:
         rows = 0
         for metadata in () if self.stopped else [f.metadata for f in self.followers]:
-            lost = tables.lost_columns(stored, metadata)
+            lost = tables.lost_columns(stored, metadata.sorted_tables)
             self.found.extend(f"the database has no {what}" for what in lost)
             gone = {what.split()[1].split(".")[0] for what in lost}
             rows += sum(self._compare(t, stored) for t in metadata.sorted_tables if t.name not in gone)
