@@ -1,5 +1,22 @@
+import pytest
 from hypothesis import settings
+
+from tests.published import PROPERTY
 
 # A machine that is busy is slow, and that is no failure.
 settings.register_profile("affidavit", deadline=None)
 settings.load_profile("affidavit")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which published vectors were run, and how many of each."""
+    sets = [
+        str(value)
+        for report in terminalreporter.stats.get("passed", [])
+        for name, value in getattr(report, "user_properties", [])
+        if name == PROPERTY
+    ]
+    if sets:
+        terminalreporter.section(PROPERTY)
+        for line in sorted(sets):
+            terminalreporter.line(line)
