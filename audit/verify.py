@@ -466,13 +466,8 @@ class _Replay:
                 )
 
     def _check_pages(self, stored: Connection) -> None:
-        try:
-            damaged = stored.exec_driver_sql("PRAGMA integrity_check").scalars().all()
-        except DatabaseError as error:
-            if not tables.is_damage(error):
-                raise
-            damaged = [str(error.orig)]
-        if damaged != ["ok"]:
+        damaged = tables.check_pages(stored)
+        if damaged:
             self.found.add(f"SQLite's own check found damage: {damaged[0]}")
 
 

@@ -1,0 +1,218 @@
+"""What is SQLite's own about a ledger: how its file is opened and marked, and what SQLite can tell about it.
+
+Rules:
+
+- WAL and ``synchronous=FULL``: what a commit has acknowledged survives a crash of the machine.
+- ``BEGIN IMMEDIATE`` for writers only: a reader that took it would wait for itself.
+- A database that others hold locked is waited for (`BUSY_MILLISECONDS`), then it is `EnvironmentFailed`.
+- The number ``user_version`` in the file says which tables there are.
+
+This module knows no table: `audit.tables` says which there are.
+
+Source: sqlite.org, "Write-Ahead Logging", "STRICT Tables", "Result and Error Codes".
+"""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from audit.errors import EnvironmentFailed, MalformedInput, NotFound
+
+__all__ = [
+    "APPLICATION_ID",
+    "check_pages",
+    "create_file",
+    "create_guards",
+    "failure",
+    "foreign_marks",
+    "is_damage",
+    "lost_columns",
+    "open_file",
+    "open_scratch",
+    "read_any_text",
+    "schema",
+    "set_version",
+    "version_of",
+]
+
+APPLICATION_ID = 0x41464649  # "AFFI": file(1) and other tools recognise the database by it
+BUSY_MILLISECONDS = 60_000
+
+
+def open_file(path: Path) -> Engine:
+    """Open the SQLite file of an embedded ledger; `NotFound` where there is none."""
+    if not path.is_file():
+        raise NotFound(f"there is no ledger at {path.parent}: make one with `affidavit init`")
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return _engine(f"file:{_quoted(path)}?mode=rw")
+    # An auditor's read-only copy: SQLite would need to write beside a database with WAL, unless nobody can.
+    journal = path.with_name(path.name + "-wal")
+    if journal.exists() and journal.stat().st_size > 0:
+        raise EnvironmentFailed(
+            f"{path} cannot be written and its newest entries are still in {journal.name}: copy the whole folder to "
+            "a place that can be written, and open the copy"
+        )
+    return _engine(f"file:{_quoted(path)}?mode=ro&immutable=1")
+
+
+def open_scratch() -> Engine:
+    """Open an empty database for replaying: it lives in memory, and goes away with its one connection."""
+    engine = create_engine("sqlite://", poolclass=NullPool)
+    _configure(engine, durable=False)
+    return engine
+
+
+def create_file(path: Path, version: int) -> None:
+    """Create the SQLite file with its marks and no table; `MalformedInput` where there is a file already."""
+    if path.exists():
+        raise MalformedInput(f"{path} exists: a ledger is never overwritten, choose another folder")
+    try:
+        # These are the file's own settings, and SQLite changes the journal's mode only outside a transaction.
+        with closing(sqlite3.connect(path)) as bare:
+            bare.execute("PRAGMA journal_mode=WAL")
+            bare.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            bare.execute(f"PRAGMA user_version={version}")
+    except sqlite3.Error as error:
+        raise EnvironmentFailed(f"the ledger's database {path} cannot be made: {error}") from error
+
+
+def create_guards(connection: Connection, only_grow: Sequence[Table]) -> None:
+    """Create the triggers that stop an accidental UPDATE or DELETE."""
+    for table in only_grow:
+        for verb in ("UPDATE", "DELETE"):
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER {table.name}_no_{verb.lower()} BEFORE {verb} ON {table.name} "
+                f"BEGIN SELECT RAISE(ABORT, 'a ledger only grows: {table.name} has no {verb}'); END"
+            )
+
+
+def version_of(connection: Connection) -> int:
+    """Read which version of the tables the database has."""
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+
+def set_version(connection: Connection, version: int) -> None:
+    """Say which version of the tables the database has from now on."""
+    connection.exec_driver_sql(f"PRAGMA user_version={version}")
+
+
+def foreign_marks(connection: Connection) -> list[str]:
+    """Name the marks, but for the version, by which a ledger is known and that are not what they should be."""
+    application = connection.exec_driver_sql("PRAGMA application_id").scalar()
+    wrong = application != APPLICATION_ID
+    return [f"application_id is {application}, not {APPLICATION_ID}"] if wrong else []
+
+
+def lost_columns(connection: Connection, expected: Sequence[Table]) -> list[str]:
+    """Name the tables and columns, of those expected, that the database no longer has."""
+    lost = []
+    for table in expected:
+        info = connection.exec_driver_sql(f"PRAGMA table_info({table.name})").mappings()
+        here = {row["name"] for row in info}
+        if not here:
+            lost.append(f"table {table.name}")
+        else:
+            lost.extend(f"column {table.name}.{c.name}" for c in table.columns if c.name not in here)
+    return lost
+
+
+def read_any_text(connection: Connection) -> None:
+    """Read text that is not UTF-8 as it is, each byte as a surrogate of its own, instead of failing on it."""
+    driver: Any = connection.connection.driver_connection
+    driver.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+
+
+def check_pages(connection: Connection) -> list[str]:
+    """List the damage that SQLite's own check finds."""
+    try:
+        said = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+    except DatabaseError as error:
+        if not is_damage(error):
+            raise
+        return [str(error.orig)]
+    return [] if said == ["ok"] else [str(line) for line in said]
+
+
+def is_damage(error: DatabaseError) -> bool:
+    """Say whether the database itself is at fault, and not what is around it (a full disk, a lock, a lost mount)."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    # SQLITE_ERROR is what SQLite says when a table or column is not there, or its definition does not read.
+    meant_for_it = code is not None and code & 0xFF == sqlite3.SQLITE_ERROR
+    return meant_for_it or not isinstance(error, OperationalError)
+
+
+def failure(error: DatabaseError) -> str | None:
+    """Say in a sentence of its own what failed around the database; None where the driver's words must do."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
+        return (
+            f"another process has held the ledger's database for {BUSY_MILLISECONDS // 1000} s: "
+            "nothing was half-written, look what writes to it and try again"
+        )
+    return None
+
+
+def schema(connection: Connection) -> dict[str, str]:
+    """Describe every table, index, view and trigger by name: what it does, not how its definition is spelled.
+
+    The spelling is SQLAlchemy's and may change with its releases; a ledger made by another release is no worse.
+    Only triggers are compared by their text, which is ours.
+    """
+    described = {}
+    rows = connection.exec_driver_sql("SELECT type, name, coalesce(sql, '') FROM sqlite_master").all()
+    for kind, name, sql in rows:
+        if kind == "table":
+            described[f"table {name}"] = repr((_columns(connection, name), _indexes(connection, name)))
+        elif not str(name).startswith("sqlite_autoindex_"):
+            described[f"{kind} {name}"] = str(sql) if kind == "trigger" else ""
+    return described
+
+
+def _columns(connection: Connection, table: str) -> list[tuple[object, ...]]:
+    strict = connection.exec_driver_sql("SELECT strict FROM pragma_table_list(?)", (table,)).scalars().all()
+    columns = connection.exec_driver_sql("SELECT * FROM pragma_table_xinfo(?)", (table,)).all()
+    return [tuple(strict), *map(tuple, columns)]
+
+
+def _indexes(connection: Connection, table: str) -> list[tuple[object, ...]]:
+    query = (
+        'SELECT i."unique", i.origin, i.partial, group_concat(c.name) '
+        "FROM pragma_index_list(?) AS i, pragma_index_info(i.name) AS c GROUP BY i.name"
+    )
+    return sorted(tuple(row) for row in connection.exec_driver_sql(query, (table,)))
+
+
+def _engine(uri: str) -> Engine:
+    # No pool: a connection is cheap beside an fsync, and a forked child never inherits an open one.
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(uri, uri=True, timeout=BUSY_MILLISECONDS / 1000),
+        poolclass=NullPool,
+    )
+    _configure(engine, durable=True)
+    return engine
+
+
+def _configure(engine: Engine, *, durable: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _: object) -> None:
+        # SQLAlchemy and not the driver says BEGIN (SQLAlchemy docs, "Serializable isolation / Savepoints").
+        connection.isolation_level = None
+        for pragma in ("synchronous=FULL", "trusted_schema=OFF", "cell_size_check=ON") if durable else ():
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        writer = connection.get_execution_options().get("affidavit_writer", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+
+def _quoted(path: Path) -> str:
+    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
