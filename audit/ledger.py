@@ -23,26 +23,26 @@ from sqlalchemy.exc import IntegrityError
 
 from audit import tables
 from audit.canonical import JsonObject
-from audit.checkpoint import Checkpoint, check_origin, open_checkpoint, sign_checkpoint
+from audit.checkpoint import Checkpoint, check_origin
 from audit.envelope import Envelope, sign
-from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted
+from audit.errors import Conflict, MalformedInput, NotFound
 from audit.follower import Artifacts, Follower
 from audit.holders import SALT_BYTES, check_holder, commitment
 from audit.keys import PublicKey, Signer
+from audit.log_keys import sign_head
 from audit.merkle import EMPTY_ROOT, CompactRange, leaf_hash
 from audit.note import VerifierKey
 from audit.record import FIRST_PREV, Entry, index_columns, parse_record, write_record
 from audit.report import Report
 from audit.statement import Observed, Statement, Subject, claim, new_entry_id, written_time
 from audit.tiles import Tiles
-from audit.trust import FORMAT, Trust, grant_json
+from audit.trust import FORMAT, KEY_KINDS, Trust, grant_json
 from audit.verify import verify_ledger
 
 __all__ = ["Head", "Ledger", "Within", "create_ledger"]
 
 Within = Callable[[Connection], None]
 _HASH_START = re.compile(r"[0-9a-f]{8,64}")
-_KEY_KINDS = ("genesis", "key-grant", "key-revoke")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +111,10 @@ class Ledger:
         with tables.failures(), self.engine.connect() as connection:
             checkpoints = tables.checkpoints.c
             note = connection.execute(select(checkpoints.note).where(checkpoints.size == size)).scalar()
-            log = self._trust(connection).log
-        if note is None or log is None:
+            logs = self._trust(connection).logs
+        if note is None:
             raise NotFound(f"the log signed no head at size {size}: the newest is at {self.head().size}")
-        return Head(size, open_checkpoint(bytes(note), log).root, bytes(note))
+        return Head(size, logs.open(bytes(note)).root, bytes(note))
 
     def trust(self) -> Trust:
         """Learn which keys may say what, as of the newest entry."""
@@ -280,20 +280,23 @@ class Ledger:
             entry_id=new_entry_id(now, self._random_bytes),
             signed_at=written_time(now),
             observed=seen,
-            role=role or trust.role_for(signer.public.keyid, statement.kind),
+            role=role or trust.role_for(signer.public.keyid, statement.kind, seen.size),
         )
         return sign(claimed.payload(), [signer]), claimed
 
     def _write(
-        self, connection: Connection, said: Sequence[tuple[Envelope, Statement]], log_signer: Signer
+        self,
+        connection: Connection,
+        said: Sequence[tuple[Envelope, Statement]],
+        *log_signers: Signer,
     ) -> list[Entry]:
         edge, trust = _edge(connection), self._trust(connection)
-        before = edge.tree.size
+        before, logs_before = edge.tree.size, trust.logs
         edge_tiles = _tiles(connection)
         time = max(written_time(self._clock()), edge.last_time)
         entries, changed = [], {}
         for envelope, statement in said:
-            trust.permit(envelope, statement)
+            trust.permit(envelope, statement, edge.tree.size)
             trust = trust.after(edge.tree.size, statement)
             origin = statement.text("ledger")
             if edge.tree.size > 0 and origin != self.origin:
@@ -307,16 +310,13 @@ class Ledger:
             edge.tree, edge.last_leaf = edge.tree.append(leaf), leaf.hex()
             _insert(connection, entry)
             entries.append(entry)
-        if trust.log != VerifierKey(self.origin if before else entries[0].log, log_signer.public.raw):
-            raise NotPermitted("the log key at hand is not the one that this ledger's genesis entry names")
         edge.last_time, edge.checkpoints = time, edge.checkpoints + 1
         _store_tiles(connection, changed)
         _swap_head(connection, before, edge)
         checkpoint = Checkpoint(entries[0].log, edge.tree.size, edge.tree.root())
+        note = sign_head(checkpoint, logs_before, trust.logs, log_signers)
         connection.execute(
-            tables.checkpoints.insert().values(
-                number=edge.checkpoints, size=checkpoint.size, note=sign_checkpoint(checkpoint, log_signer)
-            )
+            tables.checkpoints.insert().values(number=edge.checkpoints, size=checkpoint.size, note=note)
         )
         for entry in entries:
             for follower in self.followers:
@@ -327,7 +327,7 @@ class Ledger:
         read, trust = self._trusted
         query = (
             select(tables.records.c.record)
-            .where(tables.records.c.kind.in_(_KEY_KINDS), tables.records.c.seq >= read)
+            .where(tables.records.c.kind.in_(KEY_KINDS), tables.records.c.seq >= read)
             .order_by(tables.records.c.seq)
         )
         for record in connection.execute(query).scalars():

@@ -3,11 +3,14 @@
 Rules:
 
 - The genesis entry names the first key, its roles and the log's key. A ``key-grant`` gives a key its roles from
-  the next entry on, in place of those it had; a ``key-revoke`` takes them from the next entry on.
+  the next entry on, in place of those it had; a ``key-revoke`` takes them; a ``key-rotate`` passes name, roles and
+  holder on to another key; a ``log-rotate`` names the log's next key; a ``threshold`` says how many keys must sign
+  what is said in the role admin.
 - Validity is counted in sequence numbers, never by a clock.
 - Each kind of statement may be said in certain roles (`MAY_SAY`). A statement states the one it is said in, and
   every key that signed it must hold that role at that entry.
-- There is always a key with the role admin, and the log's own key is nobody else's.
+- There are always as many keys with the role admin that never expire as the threshold needs, and no key of the log's
+  is anybody else's.
 - From which entry on a key is suspect stays known, also when it is granted roles again.
 - Deny unless: an unknown kind, role or key may say nothing.
 
@@ -15,27 +18,32 @@ Rules:
 same entries hold the same trust.
 """
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import cast
 
-from audit.canonical import Json, JsonObject
-from audit.envelope import Envelope
+from audit.canonical import Json
+from audit.envelope import MOST_SIGNATURES, Envelope
 from audit.errors import MalformedInput, NotFound, NotPermitted
+from audit.grants import ROLES, Grant, grant_json, parse_grant
 from audit.keys import PublicKey
+from audit.log_keys import LogKeys
 from audit.note import VerifierKey
 from audit.statement import Statement
 
-__all__ = ["FORMAT", "MAY_SAY", "ROLES", "Grant", "Trust", "article", "grant_json"]
+__all__ = ["FORMAT", "KEY_KINDS", "MAY_SAY", "ROLES", "Grant", "Trust", "article", "grant_json"]
 
 FORMAT = "urn:affidavit:ledger:v1"
-ROLES = ("admin", "recorder", "validator", "approver", "auditor", "witness")
+KEY_KINDS = ("genesis", "key-grant", "key-revoke", "key-rotate", "log-rotate", "threshold")
+"""The kinds of statement from which trust is learned."""
 
 MAY_SAY: Mapping[str, tuple[str, ...]] = {
     "genesis": ("admin",),
     "key-grant": ("admin",),
     "key-revoke": ("admin",),
+    "key-rotate": ("admin",),
+    "log-rotate": ("admin",),
+    "threshold": ("admin",),
+    "erasure": ("admin",),
     "stage": ("admin",),
     "run": ("recorder",),
     "approval": ("validator", "approver"),
@@ -47,29 +55,21 @@ MAY_SAY: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """A key as the ledger knows it. `roles` is empty once the key is revoked."""
-
-    name: str
-    public: PublicKey
-    roles: tuple[str, ...]
-    holder: str
-    since: int
-    revoked: int | None = None
-    suspect_since: int | None = None
-
-    @property
-    def keyid(self) -> str:
-        """The id by which signatures name the key."""
-        return self.public.keyid
-
-
-@dataclass(frozen=True, slots=True)
 class Trust:
-    """The keys by id, and the log's verifier key, after some entry."""
+    """The keys by id, the log's keys, and how many keys must sign as admin, after some entry."""
 
     grants: Mapping[str, Grant] = field(default_factory=dict)
-    log: VerifierKey | None = None
+    logs: LogKeys = field(default_factory=LogKeys)
+    needed: int = 1
+
+    @property
+    def log(self) -> VerifierKey | None:
+        """The log's newest key."""
+        return self.logs.newest
+
+    def log_at(self, size: int) -> VerifierKey | None:
+        """Return the log's key that signs a checkpoint of `size` entries."""
+        return self.logs.at(size)
 
     def key(self, keyid: str) -> PublicKey:
         """Return the public key of a key id; `NotPermitted` when the ledger never granted it."""
@@ -79,88 +79,150 @@ class Trust:
         return grant.public
 
     def named(self, name: str) -> Grant:
-        """Find a key by its name or by the start of its id."""
-        found = [g for g in self.grants.values() if g.name == name]
+        """Find a key by its name, which is that of the newest where keys were rotated, or by the start of its id."""
+        found = [g for g in self.grants.values() if g.name == name and g.rotated is None]
         found = found or [g for g in self.grants.values() if len(name) >= 8 and g.keyid.startswith(name)]
         if len(found) != 1:
-            known = ", ".join(sorted(g.name for g in self.grants.values()))
+            known = ", ".join(sorted({g.name for g in self.grants.values()}))
             raise NotFound(f"this ledger has no key named {name!r}: its keys are {known}")
         return found[0]
 
-    def role_for(self, keyid: str, kind: str) -> str:
-        """Return the first role in which a key may say a kind of statement, or raise `NotPermitted`."""
+    def first_key(self, keyid: str) -> str:
+        """Return the id of the first of the keys that took each other's place up to this one: one person held them."""
+        grant = self.grants.get(keyid)
+        while grant is not None and grant.replaces is not None:
+            keyid = grant.replaces
+            grant = self.grants.get(keyid)
+        return keyid
+
+    def role_for(self, keyid: str, kind: str, seq: int) -> str:
+        """Return the first role in which a key may say a kind of statement in entry `seq`, or raise `NotPermitted`."""
         grant = self.grants.get(keyid)
         may = MAY_SAY.get(kind, ())
-        role = next((r for r in may if grant is not None and r in grant.roles), None)
+        role = next((r for r in may if grant is not None and grant.holds(r, seq)), None)
         if role is None:
             name = f"{grant.name!r}" if grant else keyid[:16]
-            has = f"it holds {', '.join(grant.roles)}" if grant and grant.roles else "it holds no role here"
             raise NotPermitted(
                 f"the key {name} may not sign {article(kind)} {kind} entry: "
-                f"that takes the role {' or '.join(may) or 'of none'}, {has} (`affidavit key grant` gives roles)"
+                f"that takes the role {' or '.join(may) or 'of none'}, {_has(grant, seq)} "
+                "(`affidavit key grant` gives roles)"
             )
         return role
 
-    def permit(self, envelope: Envelope, statement: Statement) -> None:
-        """Check signatures, role and kind of a statement about to stand; `NotVerified` or `NotPermitted`."""
+    def permit(self, envelope: Envelope, statement: Statement, seq: int) -> None:
+        """Check signatures, role and kind of a statement about to stand as entry `seq`.
+
+        Raises `NotVerified` for a signature, and `NotPermitted` for who made it or what is said.
+        """
         if statement.kind == "genesis" and not self.grants:
-            first = _grant(statement.predicate, 0).public
+            first = parse_grant(statement.predicate, 0).public
             if [s.keyid for s in envelope.signatures] != [first.keyid]:
                 raise NotPermitted("the genesis entry is signed by the key that it names, and by no other")
             envelope.verify(lambda _: first)
             return
         role = statement.text("role")
         if role not in MAY_SAY.get(statement.kind, ()) or statement.kind == "genesis":
-            raise NotPermitted(f"a {statement.kind} entry may not be said in the role {role!r}")
+            raise NotPermitted(
+                f"{article(statement.kind)} {statement.kind} entry may not be said in the role {role!r}"
+            )
         for signature in envelope.signatures:
             grant = self.grants.get(signature.keyid)
-            if grant is None or role not in grant.roles:
+            if grant is None or not grant.holds(role, seq):
                 who = repr(grant.name) if grant else signature.keyid[:16]
+                gone = grant is not None and (not grant.roles or grant.is_expired(seq))
                 raise NotPermitted(
-                    f"the key {who} does not hold the role {role} that a {statement.kind} entry needs here"
+                    f"the key {who} does not hold the role {role} that {article(statement.kind)} {statement.kind} "
+                    f"entry needs here{f' ({_has(grant, seq)})' if gone else ''}"
                 )
         envelope.verify(self.key)
+        self._check_threshold(role, len({s.keyid for s in envelope.signatures}))
+
+    def needed_for(self, role: str) -> int:
+        """Return how many different keys must sign what is said in a role."""
+        return self.needed if role == "admin" else 1
 
     def after(self, seq: int, statement: Statement) -> "Trust":
         """Return the trust once the entry `seq` stands; `MalformedInput` when a key entry makes no sense."""
         match statement.kind:
             case "genesis":
-                if seq != 0 or self.grants:
-                    raise MalformedInput("the genesis entry is the first, and there is only one")
-                if statement.predicate.get("format") != FORMAT:
-                    raise MalformedInput(f"the ledger's format is not {FORMAT}")
-                log = VerifierKey.parse(statement.text("log"))
-                if log.name != statement.text("ledger"):
-                    raise MalformedInput("the log's key is named by another ledger than the one it is for")
-                return Trust(log=log)._with(seq, statement)
+                return self._from_genesis(seq, statement)
             case "key-grant":
-                return self._with(seq, statement)
+                return self._with(_new_grant(self, parse_grant(statement.predicate, seq)))
             case "key-revoke":
                 return self._without(seq, statement)
+            case "key-rotate":
+                return self._rotated(seq, statement)
+            case "log-rotate":
+                return self._with_log(seq, VerifierKey.parse(statement.text("log")))
+            case "threshold":
+                return self._with_threshold(statement.predicate.get("needed"))
         return self
 
-    def _with(self, seq: int, statement: Statement) -> "Trust":
-        grant = _grant(statement.predicate, seq)
-        if any(g.name == grant.name and g.keyid != grant.keyid for g in self.grants.values()):
-            raise MalformedInput(f"the key name {grant.name!r} is taken by another key: choose another")
-        if self.log is not None and grant.public == PublicKey.of_raw(self.log.raw):
-            raise MalformedInput("the log's key and a person's key are two different keys")
-        before = self.grants.get(grant.keyid)
-        grant = replace(grant, suspect_since=before.suspect_since if before else None)
-        return replace(self, grants=_with_an_admin({**self.grants, grant.keyid: grant}))
+    def _check_threshold(self, role: str, signed: int) -> None:
+        needed = self.needed_for(role)
+        if signed < needed:
+            raise NotPermitted(
+                f"what is said in the role {role} needs signatures by {needed} keys in this ledger and has {signed}: "
+                "name more with --as, or pass a draft on with --draft FILE"
+            )
+
+    def _from_genesis(self, seq: int, statement: Statement) -> "Trust":
+        if seq != 0 or self.grants:
+            raise MalformedInput("the genesis entry is the first, and there is only one")
+        if statement.predicate.get("format") != FORMAT:
+            raise MalformedInput(f"the ledger's format is not {FORMAT}")
+        log = VerifierKey.parse(statement.text("log"))
+        if log.name != statement.text("ledger"):
+            raise MalformedInput("the log's key is named by another ledger than the one it is for")
+        begun = Trust(logs=LogKeys().then(seq, log))
+        return begun._with(_new_grant(begun, parse_grant(statement.predicate, seq)))
+
+    def _with(self, *grants: Grant) -> "Trust":
+        return _with_admins(replace(self, grants={**self.grants, **{g.keyid: g for g in grants}}))
 
     def _without(self, seq: int, statement: Statement) -> "Trust":
-        keyid, suspect = statement.text("keyid"), statement.predicate.get("suspect_since")
-        grant = self.grants.get(keyid)
-        if grant is None:
-            raise MalformedInput(
-                f"the key {keyid[:16]} is not granted in this ledger, so it cannot be revoked"
-            )
+        grant = self._known(statement, "revoked")
+        suspect = statement.predicate.get("suspect_since")
         if not (suspect is None or (type(suspect) is int and 0 <= suspect <= seq)):
             raise MalformedInput(f"suspect_since is an entry that stands already (0 to {seq}), or null")
         known = [s for s in (grant.suspect_since, suspect) if s is not None]
-        revoked = replace(grant, roles=(), revoked=seq, suspect_since=min(known, default=None))
-        return replace(self, grants=_with_an_admin({**self.grants, keyid: revoked}))
+        return self._with(replace(grant, roles=(), revoked=seq, suspect_since=min(known, default=None)))
+
+    def _rotated(self, seq: int, statement: Statement) -> "Trust":
+        old, new = self._known(statement, "rotated"), parse_grant(statement.predicate, seq)
+        if not old.roles or old.is_expired(seq):
+            raise MalformedInput(
+                f"the key {old.name!r} holds no role to pass on, it is {old.standing(seq)}: grant the new key its "
+                "roles with `affidavit key grant`"
+            )
+        if (new.name, new.roles, new.holder) != (old.name, old.roles, old.holder):
+            raise MalformedInput(
+                "a key that takes the place of another has its name, its roles and its holder"
+            )
+        if new.keyid in self.grants:
+            raise MalformedInput("the new key is known in this ledger already: rotate to a key made for it")
+        retired = replace(old, roles=(), rotated=seq)
+        between = replace(self, grants={**self.grants, old.keyid: retired})
+        return self._with(retired, replace(_new_grant(between, new), replaces=old.keyid))
+
+    def _with_log(self, seq: int, log: VerifierKey) -> "Trust":
+        if any(grant.public == PublicKey.of_raw(log.raw) for grant in self.grants.values()):
+            raise MalformedInput("the log's key and a person's key are two different keys")
+        return replace(self, logs=self.logs.then(seq, log))
+
+    def _with_threshold(self, needed: Json) -> "Trust":
+        if type(needed) is not int or not 1 <= needed <= MOST_SIGNATURES:
+            raise MalformedInput(f"a threshold needs 1 to {MOST_SIGNATURES} keys")
+        return _with_admins(replace(self, needed=needed))
+
+    def _known(self, statement: Statement, done: str) -> Grant:
+        keyid = statement.text("keyid")
+        grant = self.grants.get(keyid)
+        if grant is None:
+            raise MalformedInput(
+                f"the key {keyid[:16]} is not granted in this ledger, so it cannot be {done}"
+            )
+        return grant
 
 
 def article(kind: str) -> str:
@@ -168,49 +230,37 @@ def article(kind: str) -> str:
     return "an" if kind[:1] in "aeiou" else "a"
 
 
-def grant_json(name: str, public: PublicKey, roles: tuple[str, ...], holder: str) -> JsonObject:
-    """Write a grant as the `key` member of a genesis or key-grant predicate.
-
-    `holder` commits to who holds the key (see `audit.holders`); the name itself stays out of the ledger.
-    """
-    return {
-        "name": name,
-        "keyid": public.keyid,
-        "public": public.base64(),
-        "roles": cast(list[Json], sorted(set(roles))),
-        "holder": holder,
-    }
+def _has(grant: Grant | None, seq: int) -> str:
+    if grant is None:
+        return "it holds no role here"
+    if grant.roles and not grant.is_expired(seq):
+        return f"it holds {', '.join(grant.roles)}"
+    return f"it holds no role here, it is {grant.standing(seq)}"
 
 
-def _with_an_admin(grants: Mapping[str, Grant]) -> Mapping[str, Grant]:
-    if not any("admin" in grant.roles for grant in grants.values()):
+def _new_grant(trust: Trust, grant: Grant) -> Grant:
+    """Check a grant against what is known, and keep what stays known of its key."""
+    before = trust.grants.get(grant.keyid)
+    taken = (g for g in trust.grants.values() if g.name == grant.name and g.rotated is None)
+    if any(g.keyid != grant.keyid for g in taken):
+        raise MalformedInput(f"the key name {grant.name!r} is taken by another key: choose another")
+    if trust.logs.had(grant.public):
+        raise MalformedInput("the log's key and a person's key are two different keys")
+    if before is None:
+        return grant
+    return replace(grant, suspect_since=before.suspect_since, replaces=before.replaces)
+
+
+def _with_admins(trust: Trust) -> Trust:
+    """Return the trust if enough keys hold the role admin for ever: else nobody could grant it again."""
+    admins = sum("admin" in grant.roles and grant.expires is None for grant in trust.grants.values())
+    if admins == 0:
         raise MalformedInput(
-            "no key would hold the role admin, and nobody could grant it again: give it to another key first"
+            "no key would hold the role admin for good, and nobody could grant it again: give it to another key first"
         )
-    return grants
-
-
-def _is_name(name: str) -> bool:
-    return 0 < len(name) <= 100 and name.isprintable() and unicodedata.normalize("NFC", name) == name
-
-
-def _grant(predicate: Mapping[str, Json], seq: int) -> Grant:
-    key = predicate.get("key")
-    if not isinstance(key, dict) or set(key) != {"name", "keyid", "public", "roles", "holder"}:
-        raise MalformedInput("a grant's `key` has exactly name, keyid, public, roles and holder")
-    name, roles = key["name"], key["roles"]
-    if not isinstance(name, str) or not isinstance(roles, list) or not isinstance(key["holder"], str):
-        raise MalformedInput("a grant's name and holder are text, and its roles a list")
-    if not _is_name(name):
+    if admins < trust.needed:
         raise MalformedInput(
-            f"the key name {name!r} is not usable: 1 to 100 printable characters in Unicode's form NFC"
+            f"{trust.needed} keys must sign what an admin says, and only {admins} would hold the role admin for good: "
+            "give it to another key first, or lower the threshold"
         )
-    unknown = [str(role) for role in roles if role not in ROLES]
-    if unknown or not roles:
-        raise MalformedInput(f"{', '.join(unknown) or 'no role'} given: the roles are {', '.join(ROLES)}")
-    if roles != sorted(set(cast(list[str], roles))):
-        raise MalformedInput("a grant names each role once, in alphabetical order")
-    public = PublicKey.parse_base64(str(key["public"]))
-    if public.keyid != key["keyid"]:
-        raise MalformedInput("a grant's keyid is not the SHA-256 of its public key")
-    return Grant(name, public, tuple(cast(list[str], roles)), key["holder"], seq)
+    return trust

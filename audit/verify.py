@@ -23,10 +23,11 @@ from sqlalchemy import Connection, Engine, RowMapping, Table, select
 from sqlalchemy.exc import DatabaseError
 
 from audit import tables
-from audit.checkpoint import Checkpoint, open_checkpoint
+from audit.checkpoint import Checkpoint
 from audit.errors import AffidavitError, EnvironmentFailed, NotVerified
 from audit.follower import Artifacts, Follower
 from audit.holders import SALT_BYTES, commitment
+from audit.log_keys import LogKeys
 from audit.merkle import EMPTY_ROOT, CompactRange, leaf_hash
 from audit.note import VerifierKey
 from audit.record import FIRST_PREV, Entry, index_columns, parse_record
@@ -102,7 +103,8 @@ def _verify(
         for check in checks:
             check.see(seen)
     trust = signatures.trust
-    brought = _Anchors(checkpoint, log_key or trust.log)
+    logs = trust.logs if log_key is None or log_key in trust.logs.keys else LogKeys().then(0, log_key)
+    brought = _Anchors(checkpoint, logs)
     return Report(
         size=tree.range.size,
         root=tree.range.root().hex(),
@@ -224,11 +226,11 @@ class _Tree:
                 self.found.add(f"tiles.hashes of level {level}, tile {number} is not what the records give")
 
     def _compare_checkpoints(self, stored: Connection, trust: Trust) -> int:
-        key, number = trust.log, 0
-        if self.log_key is not None and key != self.log_key:
+        logs, number = trust.logs, 0
+        if self.log_key is not None and self.log_key not in logs.keys:
             self.found.add("the log's key in the genesis entry is not the key that was given with --key", 0)
-            key = self.log_key
-        size = 0
+            logs = LogKeys().then(0, self.log_key)
+        size, seen = 0, set[int]()
         for row in stored.execute(select(tables.checkpoints).order_by(tables.checkpoints.c.number)):
             number += 1
             if row.number != number:
@@ -238,9 +240,14 @@ class _Tree:
                 self.found.add(f"checkpoints.size of checkpoint {row.number} is not more than the one before")
                 continue
             size = row.size
-            problem = self._checkpoint_problem(_blob(row.note), size, key)
+            problem = self._checkpoint_problem(_blob(row.note), size, logs)
             if problem:
                 self.found.add(f"checkpoint {row.number} (size {size}): {problem}", size - 1)
+            seen.add(size)
+        for handover in set(logs.handovers) - seen:
+            self.found.add(
+                f"the checkpoint of size {handover}, signed by the log's old and new key, is missing"
+            )
         if size != self.range.size:
             self.found.add(
                 f"the newest checkpoint is of {size} entries, the table records has {self.range.size}",
@@ -248,11 +255,11 @@ class _Tree:
             )
         return number
 
-    def _checkpoint_problem(self, note: bytes, size: int, key: VerifierKey | None) -> str:
-        if key is None:
+    def _checkpoint_problem(self, note: bytes, size: int, logs: LogKeys) -> str:
+        if logs.newest is None:
             return "the log's key is unknown, since the genesis entry does not read"
         try:
-            checkpoint = open_checkpoint(note, key)
+            checkpoint = logs.open(note)
         except AffidavitError as error:
             return str(error)
         if checkpoint.size != size:
@@ -280,9 +287,9 @@ class _Tree:
 class _Anchors:
     """Step 3."""
 
-    def __init__(self, checkpoint: bytes | None, key: VerifierKey | None) -> None:
+    def __init__(self, checkpoint: bytes | None, logs: LogKeys) -> None:
         self.found = Findings(3, "anchors")
-        self.note, self.key = checkpoint, key
+        self.note, self.logs = checkpoint, logs
         self.anchor: Anchor | None = None
 
     def finish(self, tree: _Tree) -> Step:
@@ -308,9 +315,9 @@ class _Anchors:
         return self.found.step(f"the checkpoint that was given (size {kept.size}) is part of this history")
 
     def _open(self, note: bytes) -> Checkpoint:
-        if self.key is None:
+        if self.logs.newest is None:
             raise NotVerified("the log's key is unknown, since the genesis entry does not read")
-        return open_checkpoint(note, self.key)
+        return self.logs.open(note)
 
 
 class _Signatures:
@@ -326,7 +333,7 @@ class _Signatures:
             self.found.add(f"entry {seq} does not read, so its signature could not be checked", seq)
             return
         try:
-            self.trust.permit(entry.envelope, entry.statement)
+            self.trust.permit(entry.envelope, entry.statement, entry.seq)
             self.trust = self.trust.after(entry.seq, entry.statement)
         except AffidavitError as error:
             self.found.add(f"entry {seq}: {error}", seq)

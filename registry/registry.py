@@ -94,17 +94,21 @@ class Registry(Models):
         """Open the key that says a kind of statement: the one named, else `AFFIDAVIT_KEY`, else the first that may."""
         if kind not in MAY_SAY:
             raise NotPermitted(f"no key may sign a {kind} entry: the kinds are {', '.join(MAY_SAY)}")
-        trust = self.ledger.trust()
+        trust, size = self.ledger.trust(), self.ledger.head().size
         name = name or os.environ.get("AFFIDAVIT_KEY") or None
         if name is not None:
-            trust.role_for(self.home.keys.public(name).keyid, kind)
+            trust.role_for(self.home.keys.public(name).keyid, kind, size)
             return self.signer(name)
         keyids = {
             self.home.keys.public(stored).keyid: stored
             for stored in self.home.keys.names()
             if stored != LOG_KEY
         }
-        may = [g for g in trust.grants.values() if g.keyid in keyids and set(g.roles) & set(MAY_SAY[kind])]
+        may = [
+            grant
+            for grant in trust.grants.values()
+            if grant.keyid in keyids and any(grant.holds(role, size) for role in MAY_SAY[kind])
+        ]
         if not may:
             raise NotPermitted(
                 f"no key in {self.home.keys.folder} may sign {article(kind)} {kind} entry: that takes the role "
@@ -250,7 +254,7 @@ class Registry(Models):
             raise MalformedInput(
                 f"an approval is given in the role {' or '.join(MAY_SAY['approval'])}, not {role!r}"
             )
-        if grant is None or role not in grant.roles:
+        if grant is None or not grant.holds(role, self.ledger.head().size):
             raise NotPermitted(
                 f"the key {name!r} does not hold the role {role}: `affidavit key list` shows its roles"
             )
