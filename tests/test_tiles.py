@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.merkle import HASH_SIZE, leaf_hash, root
-from audit.tiles import TILE_WIDTH, Tiles
+from audit.errors import NotVerified
+from audit.merkle import HASH_SIZE, consistency_proof, inclusion_proof, leaf_hash, root, root_at, subtrees
+from audit.tiles import TILE_WIDTH, TileReader, Tiles, tiles_of
 
 Stored = dict[tuple[int, int], bytes]
 
@@ -70,3 +71,59 @@ def test_the_edge_that_is_given_is_not_changed() -> None:
     edge = {0: (0, bytes(HASH_SIZE))}
     appended(leaves(3), Tiles(edge))
     assert edge == {0: (0, bytes(HASH_SIZE))}
+
+
+MANY = 66_000
+"""Enough for a third row of tiles, whose only tile has one hash."""
+
+
+@pytest.fixture(scope="module")
+def stored() -> Stored:
+    return naive_tiles(leaves(MANY))
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 4_095, 65_535, 65_536, 65_537, MANY])
+def test_the_tiles_of_a_tree_give_the_root_of_every_earlier_one(stored: Stored, size: int) -> None:
+    assert root_at(TileReader(lambda *tile: stored.get(tile)).node, size) == root(leaves(size))
+
+
+@pytest.mark.parametrize("first", [1, 300, 65_536, 65_999])
+def test_every_node_that_a_range_needs_is_read_from_the_tiles(stored: Stored, first: int) -> None:
+    reader = TileReader(lambda *tile: stored.get(tile))
+    for level, index in subtrees(first, MANY):
+        if level <= 10:
+            covered = leaves(MANY)[index << level : (index + 1) << level]
+            assert reader.node(level, index) == root(covered)
+
+
+def test_a_proof_reads_three_tiles_of_a_tree_that_is_three_tiles_high(stored: Stored) -> None:
+    read = []
+
+    def tile(level: int, number: int) -> bytes | None:
+        read.append((level, number))
+        return stored.get((level, number))
+
+    inclusion_proof(TileReader(tile).node, 1_000, 65_536)
+    assert sorted(read) == [(0, 3), (1, 0)]
+    read.clear()
+    consistency_proof(TileReader(tile).node, 1_000, MANY)
+    assert len(read) == len(set(read)) <= 6
+
+
+@pytest.mark.parametrize("tile", [None, b"", bytes(HASH_SIZE), bytes(HASH_SIZE * 5 - 1)])
+def test_a_tile_that_is_missing_or_too_short_gives_no_node(tile: bytes | None) -> None:
+    with pytest.raises(NotVerified, match="tile 0 of level 0 is missing or too short"):
+        TileReader(lambda level, number: tile).node(0, 4)
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 65_536, 70_000])
+def test_a_tree_has_the_tiles_that_appending_makes(size: int) -> None:
+    made = {place: len(hashes) // HASH_SIZE for place, hashes in naive_tiles(leaves(size)).items()}
+    assert {(level, number): width for level, number, width in tiles_of(size)} == made
+
+
+def test_70_000_leaves_make_the_tiles_of_the_specification() -> None:
+    partial = [(level, width) for level, _, width in tiles_of(70_000) if width < TILE_WIDTH]
+    full = [level for level, _, width in tiles_of(70_000) if width == TILE_WIDTH]
+    assert partial == [(0, 112), (1, 17), (2, 1)]
+    assert (full.count(0), full.count(1)) == (273, 1)
