@@ -8,6 +8,7 @@ Rules:
 - The signer's role and signature are checked against the trust that stands at that entry, inside the transaction.
 - What must be decided on a consistent view is passed as `within`: it runs first in the same transaction, and may
   raise `Conflict`.
+- A store that is behind its anchor, or forked from it, is not appended to (`audit.anchor_file`).
 - Time never goes back: where the clock does, the last record's time is used again.
 """
 
@@ -22,6 +23,7 @@ from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from audit import tables
+from audit.anchor_file import AnchorFile
 from audit.canonical import JsonObject
 from audit.checkpoint import Checkpoint, check_origin
 from audit.envelope import Envelope, sign
@@ -79,6 +81,7 @@ class Ledger:
         artifacts: Artifacts | None = None,
         signer: Callable[[str], Signer] | None = None,
         log_signer: Callable[[], Signer] | None = None,
+        anchor: AnchorFile | None = None,
         clock: Callable[[], float] = clocks.time,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -88,6 +91,7 @@ class Ledger:
         self.artifacts = artifacts
         self._signer = signer
         self._log_signer = log_signer
+        self._anchor = anchor
         self._clock = clock
         self._random_bytes = random_bytes
         self._trusted: tuple[int, Trust] = (0, Trust())
@@ -197,9 +201,14 @@ class Ledger:
         said = [self._sign(s, signer or self._default_signer(s.kind), role, seen, trust) for s in statements]
         log_signer = self._open_log_signer()
         with tables.writing(self.engine) as connection:
+            if self._anchor is not None:
+                self._compare(connection, self._anchor)
             if within is not None:
                 within(connection)
-            return self._write(connection, said, log_signer)
+            entries, note = self._write(connection, said, log_signer)
+        if self._anchor is not None:
+            self._anchor.advance(note)
+        return entries
 
     def grant(
         self,
@@ -289,7 +298,7 @@ class Ledger:
         connection: Connection,
         said: Sequence[tuple[Envelope, Statement]],
         *log_signers: Signer,
-    ) -> list[Entry]:
+    ) -> tuple[list[Entry], bytes]:
         edge, trust = _edge(connection), self._trust(connection)
         before, logs_before = edge.tree.size, trust.logs
         edge_tiles = _tiles(connection)
@@ -321,7 +330,18 @@ class Ledger:
         for entry in entries:
             for follower in self.followers:
                 follower.apply(connection, entry)
-        return entries
+        return entries, note
+
+    def _compare(self, connection: Connection, anchor: AnchorFile) -> None:
+        """Refuse to continue a store that is not the one its anchor saw."""
+        tree, logs = _edge(connection).tree, self._trust(connection).logs
+        notes = tables.checkpoints.c
+        anchor.check(
+            tree.size,
+            tree.root(),
+            lambda size: connection.execute(select(notes.note).where(notes.size == size)).scalar(),
+            logs.keys,
+        )
 
     def _trust(self, connection: Connection) -> Trust:
         read, trust = self._trusted

@@ -12,6 +12,7 @@ Rules:
 - A key's hash is the first 4 bytes of SHA-256(name || 0x0A || 0x01 || public key); a verifier key is written
   ``name+<hash in hex>+<base64 of 0x01 and the public key>``. The hash only finds the key; it proves nothing.
 - Signatures of unknown keys are passed over; one of a known key that does not verify is an error.
+- Witnesses sign another message under another algorithm byte: see `audit.cosignature`.
 
 Source: C2SP signed-note v1.0.0.
 """
@@ -29,10 +30,19 @@ from audit.curve import has_prime_order
 from audit.errors import MalformedInput, NotVerified
 from audit.keys import Signer
 
-__all__ = ["Note", "NoteSignature", "VerifierKey", "sign_note"]
+__all__ = [
+    "Note",
+    "NoteSignature",
+    "VerifierKey",
+    "key_hash",
+    "read_line",
+    "read_vkey",
+    "sign_note",
+    "write_vkey",
+]
 
 MOST_SIGNATURES = 64
-_ALGORITHM = b"\x01"
+_ALGORITHM = 1
 _MARK = "— "
 
 
@@ -46,11 +56,11 @@ class VerifierKey:
     @property
     def hash(self) -> bytes:
         """The 4 bytes by which a signature line names this key."""
-        return hashlib.sha256(self.name.encode() + b"\n" + _ALGORITHM + self.raw).digest()[:4]
+        return key_hash(self.name, _ALGORITHM, self.raw)
 
     def __str__(self) -> str:
         """Write the key as C2SP does: name+hash+key."""
-        return f"{self.name}+{self.hash.hex()}+{base64.b64encode(_ALGORITHM + self.raw).decode()}"
+        return write_vkey(self.name, _ALGORITHM, self.raw)
 
     def verify(self, signature: bytes, text: str) -> bool:
         """Say whether the signature over the text is this key's."""
@@ -63,22 +73,7 @@ class VerifierKey:
     @classmethod
     def parse(cls, text: str) -> "VerifierKey":
         """Read ``name+hash+key`` strictly; raise `MalformedInput`."""
-        parts = text.split("+", 2)
-        try:
-            name, written_hash, encoded = parts
-            key = base64.b64decode(encoded, validate=True)
-        except ValueError:
-            raise MalformedInput("a verifier key is written name+hash+base64") from None
-        if len(key) != 33 or key[:1] != _ALGORITHM:
-            raise MalformedInput("a verifier key of a ledger is Ed25519 (algorithm byte 1 and 32 bytes)")
-        if not _is_name(name):
-            raise MalformedInput("a verifier key's name has no space and no plus sign, and is not empty")
-        parsed = cls(name=name, raw=key[1:])
-        if str(parsed) != text or parsed.hash.hex() != written_hash:
-            raise MalformedInput("the verifier key's hash is not that of its name and key")
-        if not has_prime_order(parsed.raw):
-            raise MalformedInput("the verifier key is not a point of prime order")
-        return parsed
+        return cls(*read_vkey(text, _ALGORITHM, "a ledger"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +112,7 @@ class Note:
         lines = tail[:-1].split("\n")
         if not 1 <= len(lines) <= MOST_SIGNATURES:
             raise MalformedInput(f"a signed note has 1 to {MOST_SIGNATURES} signature lines")
-        return cls(text=head + "\n", signatures=tuple(_line(line) for line in lines))
+        return cls(text=head + "\n", signatures=tuple(read_line(line) for line in lines))
 
     def verify(self, keys: Sequence[VerifierKey]) -> tuple[VerifierKey, ...]:
         """Return the known keys that signed this note; raise `NotVerified` when none did or one is wrong."""
@@ -142,7 +137,40 @@ def sign_note(text: str, name: str, signer: Signer) -> Note:
     return Note(text, (NoteSignature(name, key.hash, signer.sign(text.encode())),))
 
 
-def _line(line: str) -> NoteSignature:
+def key_hash(name: str, algorithm: int, raw: bytes) -> bytes:
+    """Compute the 4 bytes by which signature lines name a key of an algorithm (the byte of C2SP signed-note)."""
+    return hashlib.sha256(name.encode() + b"\n" + bytes([algorithm]) + raw).digest()[:4]
+
+
+def write_vkey(name: str, algorithm: int, raw: bytes) -> str:
+    """Write a verifier key, name+hash+key."""
+    encoded = base64.b64encode(bytes([algorithm]) + raw).decode()
+    return f"{name}+{key_hash(name, algorithm, raw).hex()}+{encoded}"
+
+
+def read_vkey(text: str, algorithm: int, whose: str) -> tuple[str, bytes]:
+    """Read name and 32 bytes of an Ed25519 verifier key of one algorithm strictly; raise `MalformedInput`."""
+    try:
+        name, written_hash, encoded = text.split("+", 2)
+        key = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        raise MalformedInput("a verifier key is written name+hash+base64") from None
+    if len(key) != 33 or key[0] != algorithm:
+        raise MalformedInput(
+            f"a verifier key of {whose} is Ed25519 (algorithm byte {algorithm} and 32 bytes)"
+        )
+    if not _is_name(name):
+        raise MalformedInput("a verifier key's name has no space and no plus sign, and is not empty")
+    raw = key[1:]
+    if write_vkey(name, algorithm, raw) != text or key_hash(name, algorithm, raw).hex() != written_hash:
+        raise MalformedInput("the verifier key's hash is not that of its name and key")
+    if not has_prime_order(raw):
+        raise MalformedInput("the verifier key is not a point of prime order")
+    return name, raw
+
+
+def read_line(line: str) -> NoteSignature:
+    """Read one signature line without its newline; raise `MalformedInput`."""
     if not line.startswith(_MARK) or line.count(" ") != 2:
         raise MalformedInput("a signature line is an em dash, a name and base64, with one space between")
     name, encoded = line.removeprefix(_MARK).split(" ")

@@ -48,6 +48,7 @@ as_option = click.option("--as", "as_key", metavar="KEY", help="The key that sig
     examples=[
         "affidavit init --origin bank.example/credit-models",
         "AFFIDAVIT_PASSPHRASE=... affidavit init models --origin bank.example/credit --holder 'Ana Ruiz'",
+        "affidavit init --origin bank.example/credit --anchor /mnt/compliance/credit.checkpoint",
     ],
 )
 @click.argument("folder", default=".", metavar="[DIR]", type=_FILE)
@@ -64,9 +65,20 @@ as_option = click.option("--as", "as_key", metavar="KEY", help="The key that sig
     show_default=True,
     help="Its roles; repeat for several.",
 )
+@click.option(
+    "--anchor",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep the newest signed head in this file, outside the ledger's folder (default: inside it).",
+)
 @json_option
 def init(
-    folder: Path, origin: str, name: str, holder: str | None, roles: tuple[str, ...], as_json: bool
+    folder: Path,
+    origin: str,
+    name: str,
+    holder: str | None,
+    roles: tuple[str, ...],
+    anchor: Path | None,
+    as_json: bool,
 ) -> None:
     """Make a new ledger with its first key.
 
@@ -76,13 +88,23 @@ def init(
 
     passphrase = NewPassphrase(passphrase_from_environment)
     home = create_home(
-        folder, origin=origin, name=name, holder=holder or name, roles=roles, passphrase=passphrase
+        folder,
+        origin=origin,
+        name=name,
+        holder=holder or name,
+        roles=roles,
+        passphrase=passphrase,
+        anchor=anchor,
     )
     passphrase.warn_of_none()
+    kept = home.folder / str(home.anchors.file)
     if as_json:
-        print_json({"ledger": str(home.folder), "origin": origin, "key": name, "roles": list(roles)})
+        made = {"ledger": str(home.folder), "origin": origin, "key": name, "roles": list(roles)}
+        print_json(made | {"anchor": str(kept)})
         return
     say(f"Made the ledger {origin} in {home.folder}, with the key {name} ({', '.join(roles)}).")
+    if anchor is not None:
+        say(f"Its newest head is kept in {kept}.")
     say("Next: affidavit run PIPELINE.py")
 
 

@@ -4,6 +4,8 @@
 
     .affidavit/
         ledger.db      records, tiles, checkpoints, and the tables learned from them
+        anchors.json   where heads of the ledger are kept or signed by others
+        anchor.checkpoint   the newest head, unless it is kept elsewhere
         artifacts/     models, sources, fingerprints, policies, reports, by SHA-256
         keys/          private keys of those who sign here, and the log's own
 
@@ -19,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit import tables
+from audit.anchor_file import ANCHOR_FILE, AnchorFile
+from audit.anchor_settings import AnchorSettings, is_outside
 from audit.checkpoint import check_origin
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
 from audit.keystore import KeyStore
@@ -63,6 +67,11 @@ class Home:
         """The log's own key, which is the ledger's and stays with it."""
         return KeyStore(self.folder / "keys")
 
+    @property
+    def anchors(self) -> AnchorSettings:
+        """The anchors that this ledger has."""
+        return AnchorSettings.read(self.folder)
+
 
 def find_home(named: str | None, start: Path | None = None) -> Home:
     """Find the ledger: the one named, else `AFFIDAVIT_LEDGER`, else the nearest `.affidavit` at or above `start`."""
@@ -97,9 +106,11 @@ def create_home(
     holder: str,
     roles: tuple[str, ...],
     passphrase: Callable[[str], bytes],
+    anchor: Path | None = None,
 ) -> Home:
     """Make a new ledger in `folder`/.affidavit with its log key, its first key, genesis and stages.
 
+    `anchor` is the file outside it that keeps its newest head; without one it is kept in the ledger's folder.
     Raises `MalformedInput` where one is already there or a name is not usable; then nothing was made.
     """
     check_origin(origin)
@@ -110,19 +121,26 @@ def create_home(
     final = Home(folder / FOLDER)
     if final.folder.exists():
         raise MalformedInput(f"{final.folder} exists: a ledger is never overwritten, choose another folder")
+    settings = _anchored(final, origin, anchor)
     new_folder = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         making = Home(Path(tempfile.mkdtemp(prefix=f"{FOLDER}-new-", dir=folder)))
     except OSError as error:
         raise EnvironmentFailed(f"{folder} cannot be written: {error.strerror}") from None
+    kept_outside: Path | None = None
     try:
         # As a virtual environment does: `git add .` must not publish private keys.
         (making.folder / ".gitignore").write_text("*\n")
-        _fill(making, origin=origin, name=name, holder=holder, roles=roles, passphrase=passphrase)
+        head = _fill(making, origin=origin, name=name, holder=holder, roles=roles, passphrase=passphrase)
+        settings.write(making.folder)
+        AnchorFile(making.folder / str(settings.file)).create(head)
+        kept_outside = anchor
         making.folder.rename(final.folder)
     except BaseException as error:
         shutil.rmtree(making.folder, ignore_errors=True)
+        if kept_outside is not None:
+            kept_outside.unlink(missing_ok=True)
         if new_folder:
             with suppress(OSError):
                 folder.rmdir()
@@ -148,7 +166,7 @@ def _fill(
     holder: str,
     roles: tuple[str, ...],
     passphrase: Callable[[str], bytes],
-) -> None:
+) -> bytes:
     log_signer = home.log_keys.create(LOG_KEY, passphrase(LOG_KEY))
     engine = tables.create(home.database, [Catalog.metadata])
     signer = home.keys.create(name, passphrase(name))
@@ -164,10 +182,24 @@ def _fill(
             followers=[Catalog()],
         )
         ledger.append_many(_first_stages(home))
+        return ledger.head().checkpoint
     except BaseException:
         # The folder of keys may be outside the one that is thrown away.
         home.keys.discard(name)
         raise
+
+
+def _anchored(home: Home, origin: str, anchor: Path | None) -> AnchorSettings:
+    """Say where the newest head of a ledger that is about to be made is kept; `MalformedInput` where it cannot be."""
+    if anchor is None:
+        return AnchorSettings(file=ANCHOR_FILE)
+    if not is_outside(anchor, home.folder):
+        raise MalformedInput(
+            f"{anchor} lies in the ledger's own folder, where a head is kept anyway: give a place that is backed up, "
+            "restored and guarded on its own"
+        )
+    AnchorFile(anchor).check_free(origin)
+    return AnchorSettings(file=str(anchor.absolute()))
 
 
 def _first_stages(home: Home) -> list[Statement]:

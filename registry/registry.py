@@ -69,6 +69,7 @@ class Registry(Models):
             artifacts=KeptArtifacts(home.artifacts),
             signer=self.signer_for,
             log_signer=lambda: self.signer(LOG_KEY),
+            anchor=home.anchors.anchor_file(home.folder),
         )
         super().__init__(ledger, home.artifacts)
 
