@@ -84,7 +84,9 @@ class Envelope:
 
 
 def sign(payload: bytes, signers: Sequence[Signer]) -> Envelope:
-    """Sign a payload with each signer."""
+    """Sign a payload with each signer, each with a key of its own."""
+    if len(signers) > 1 and len({signer.public for signer in signers}) < len(signers):
+        raise MalformedInput("an envelope has one signature per key: name each key once")
     message = pae(PAYLOAD_TYPE, payload)
     return Envelope(payload, tuple(Signature(s.public.keyid, s.sign(message)) for s in signers))
 

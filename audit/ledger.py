@@ -22,23 +22,23 @@ from functools import cached_property
 from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from audit import tables
+from audit import key_events, tables
 from audit.anchor_file import AnchorFile
-from audit.canonical import JsonObject
 from audit.checkpoint import Checkpoint, check_origin
 from audit.envelope import Envelope, sign
 from audit.errors import Conflict, MalformedInput, NotFound
 from audit.follower import Artifacts, Follower
-from audit.holders import SALT_BYTES, check_holder, commitment
+from audit.holders import SALT_BYTES
+from audit.key_events import KeyEvent
 from audit.keys import PublicKey, Signer
 from audit.log_keys import sign_head
 from audit.merkle import EMPTY_ROOT, CompactRange, leaf_hash
 from audit.note import VerifierKey
 from audit.record import FIRST_PREV, Entry, index_columns, parse_record, write_record
 from audit.report import Report
-from audit.statement import Observed, Statement, Subject, claim, new_entry_id, written_time
+from audit.statement import Observed, Statement, claim, new_entry_id, written_time
 from audit.tiles import Tiles
-from audit.trust import FORMAT, KEY_KINDS, Trust, grant_json
+from audit.trust import KEY_KINDS, Trust
 from audit.verify import verify_ledger
 
 __all__ = ["Head", "Ledger", "Within", "create_ledger"]
@@ -175,11 +175,11 @@ class Ledger:
         self,
         statement: Statement,
         *,
-        signer: Signer | None = None,
+        signer: Signer | Sequence[Signer] | None = None,
         role: str | None = None,
         within: Within | None = None,
     ) -> Entry:
-        """Sign a statement and append it; durable when this returns.
+        """Sign a statement and append it; durable when this returns. Several signers sign one statement together.
 
         Raises `NotPermitted` when the key may not say it, `Conflict` when `within` found that the view it was
         decided on is gone, `EnvironmentFailed` when the disk or the database failed.
@@ -190,25 +190,32 @@ class Ledger:
         self,
         statements: Sequence[Statement],
         *,
-        signer: Signer | None = None,
+        signer: Signer | Sequence[Signer] | None = None,
         role: str | None = None,
         within: Within | None = None,
     ) -> list[Entry]:
         """Sign statements and append them together: one checkpoint, all of them or none."""
         if not statements:
             return []
-        seen, trust = self._view()
-        said = [self._sign(s, signer or self._default_signer(s.kind), role, seen, trust) for s in statements]
-        log_signer = self._open_log_signer()
-        with tables.writing(self.engine) as connection:
-            if self._anchor is not None:
-                self._compare(connection, self._anchor)
-            if within is not None:
-                within(connection)
-            entries, note = self._write(connection, said, log_signer)
-        if self._anchor is not None:
-            self._anchor.advance(note)
-        return entries
+        said, view = [], self._view()
+        for statement in statements:
+            signers = _several(signer or self._default_signer(statement.kind))
+            claimed = self._claim(statement, signers[0].public.keyid, role, *view)
+            said.append((sign(claimed.payload(), signers), claimed))
+        return self._append_said(said, within)
+
+    def append_signed(
+        self, envelope: Envelope, *, within: Within | None = None, log_signers: Sequence[Signer] = ()
+    ) -> Entry:
+        """Append what others have signed; raises as `append` does.
+
+        `log_signers` are keys of the log beside the one at hand: its next one, where the statement is a ``log-rotate``.
+        """
+        return self._append_said([(envelope, Statement.parse(envelope.payload))], within, log_signers)[0]
+
+    def claim(self, statement: Statement, keyid: str, role: str | None = None) -> Statement:
+        """Bind a statement to this ledger, a new entry and what is seen now, for a key that will sign it."""
+        return self._claim(statement, keyid, role, *self._view())
 
     def grant(
         self,
@@ -217,20 +224,27 @@ class Ledger:
         roles: tuple[str, ...],
         holder: str,
         *,
-        by: Signer | None = None,
+        by: Signer | Sequence[Signer] | None = None,
     ) -> Entry:
         """Give a key its roles, and remember who holds it. The granting key needs the role admin."""
-        holder, salt = check_holder(holder), self._random_bytes(SALT_BYTES)
-        grant = grant_json(name, public, roles, commitment(salt, holder))
-        statement = Statement("key-grant", (Subject(name, public.keyid),), {"key": grant})
-        return self.append(statement, signer=by, within=lambda c: _remember(c, public.keyid, holder, salt))
+        salt = self._random_bytes(SALT_BYTES)
+        return self.say(key_events.grant(name, public, roles, holder, salt), by=by)
 
     def revoke(
-        self, keyid: str, reason: str, suspect_since: int | None, *, by: Signer | None = None
+        self,
+        keyid: str,
+        reason: str,
+        suspect_since: int | None,
+        *,
+        by: Signer | Sequence[Signer] | None = None,
     ) -> Entry:
         """Take a key's roles from the next entry on; `suspect_since` is the entry from which it may be misused."""
-        predicate: JsonObject = {"keyid": keyid, "reason": reason, "suspect_since": suspect_since}
-        return self.append(Statement("key-revoke", (Subject("key", keyid),), predicate), signer=by)
+        return self.say(key_events.revoke(keyid, reason, suspect_since), by=by)
+
+    def say(self, event: KeyEvent, *, by: Signer | Sequence[Signer] | None = None) -> Entry:
+        """Sign and append what is said about keys; see `audit.key_events` for the verbs."""
+        within = key_events.remembering(event.statement, event.holder)
+        return self.append(event.statement, signer=by, within=within)
 
     def verify(
         self,
@@ -279,19 +293,35 @@ class Ledger:
             tree = _edge(connection).tree
             return Observed(tree.size, tree.root().hex()), self._trust(connection)
 
-    def _sign(
-        self, statement: Statement, signer: Signer, role: str | None, seen: Observed, trust: Trust
-    ) -> tuple[Envelope, Statement]:
+    def _claim(
+        self, statement: Statement, keyid: str, role: str | None, seen: Observed, trust: Trust
+    ) -> Statement:
         now = self._clock()
-        claimed = claim(
+        return claim(
             statement,
             ledger=self.origin,
             entry_id=new_entry_id(now, self._random_bytes),
             signed_at=written_time(now),
             observed=seen,
-            role=role or trust.role_for(signer.public.keyid, statement.kind, seen.size),
+            role=role or trust.role_for(keyid, statement.kind, seen.size),
         )
-        return sign(claimed.payload(), [signer]), claimed
+
+    def _append_said(
+        self,
+        said: Sequence[tuple[Envelope, Statement]],
+        within: Within | None,
+        log_signers: Sequence[Signer] = (),
+    ) -> list[Entry]:
+        log_signer = self._open_log_signer()
+        with tables.writing(self.engine) as connection:
+            if self._anchor is not None:
+                self._compare(connection, self._anchor)
+            if within is not None:
+                within(connection)
+            entries, note = self._write(connection, said, log_signer, *log_signers)
+        if self._anchor is not None:
+            self._anchor.advance(note)
+        return entries
 
     def _write(
         self,
@@ -373,18 +403,11 @@ def create_ledger(
     random_bytes: Callable[[int], bytes] = os.urandom,
 ) -> Ledger:
     """Write the genesis entry of a new ledger: its first key with its roles, and the log's key."""
-    origin, holder, salt = check_origin(origin), check_holder(holder), random_bytes(SALT_BYTES)
-    public = signer.public
-    if public == log_signer.public:
-        raise MalformedInput("the log's key and a person's key are two different keys")
-    predicate: JsonObject = {
-        "format": FORMAT,
-        "log": str(VerifierKey(origin, log_signer.public.raw)),
-        "key": grant_json(name, public, roles, commitment(salt, holder)),
-    }
+    origin, salt = check_origin(origin), random_bytes(SALT_BYTES)
+    event = key_events.genesis(origin, name, signer.public, roles, holder, salt, log_signer.public)
     now = clock()
     statement = claim(
-        Statement("genesis", (Subject(name, public.keyid),), predicate),
+        event.statement,
         ledger=origin,
         entry_id=new_entry_id(now, random_bytes),
         signed_at=written_time(now),
@@ -404,9 +427,13 @@ def create_ledger(
             raise MalformedInput("the database holds a ledger already: a ledger is never overwritten")
         edge = _Edge(CompactRange(), FIRST_PREV, "", 0)
         connection.execute(tables.head.insert().values(id=1, **_head_columns(edge)))
-        _remember(connection, public.keyid, holder, salt)
+        key_events.remembering(statement, event.holder)(connection)
         ledger._write(connection, [(sign(statement.payload(), [signer]), statement)], log_signer)
     return ledger
+
+
+def _several(signer: Signer | Sequence[Signer]) -> Sequence[Signer]:
+    return signer if isinstance(signer, Sequence) else [signer]
 
 
 def _edge(connection: Connection) -> _Edge:
@@ -466,8 +493,3 @@ def _store_tiles(connection: Connection, changed: dict[tuple[int, int], bytes]) 
         where = (tables.tiles.c.level == level) & (tables.tiles.c.number == number)
         if connection.execute(update(tables.tiles).where(where).values(hashes=hashes)).rowcount == 0:
             connection.execute(tables.tiles.insert().values(level=level, number=number, hashes=hashes))
-
-
-def _remember(connection: Connection, keyid: str, holder: str, salt: bytes) -> None:
-    connection.execute(tables.holders.delete().where(tables.holders.c.key == keyid))
-    connection.execute(tables.holders.insert().values(key=keyid, name=holder, salt=salt))

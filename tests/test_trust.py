@@ -494,9 +494,9 @@ def test_what_an_admin_says_needs_as_many_keys_as_the_threshold_says() -> None:
 
 def test_one_key_that_signed_twice_counts_once() -> None:
     statement = claimed("stage", role="admin")
-    signed = sign(statement.payload(), [ADMIN, ADMIN])
+    twice = sign(statement.payload(), [ADMIN]).signatures * 2
     with pytest.raises(NotPermitted, match="and has 1"):
-        TWO.permit(signed, statement, 4)
+        TWO.permit(Envelope(statement.payload(), twice), statement, 4)
 
 
 def test_other_roles_need_one_key_whatever_the_threshold() -> None:
