@@ -37,9 +37,21 @@ from audit.canonical import Json, JsonObject, utf8
 from audit.cosignature import WitnessKey
 from audit.errors import EnvironmentFailed, MalformedInput
 
-__all__ = ["SETTINGS", "AnchorSettings", "Authority", "Reset", "WitnessAt", "check_url"]
+__all__ = [
+    "SETTINGS",
+    "SKEW_SECONDS",
+    "AnchorSettings",
+    "Authority",
+    "Reset",
+    "WitnessAt",
+    "check_url",
+    "is_outside",
+]
 
 SETTINGS = "anchors.json"
+SKEW_SECONDS = 600
+"""How far the clock of an anchor may go before the clock at hand."""
+
 _TYPE = "urn:affidavit:anchors:v1"
 _MOST_BYTES = 1_000_000
 _T = TypeVar("_T")

@@ -36,7 +36,7 @@ from cryptography.hazmat.primitives.serialization import (
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
 from audit.keys import Algorithm, LocalSigner, PrivateKey, PublicKey, new_private_key
 
-__all__ = ["ROUNDS", "KeyStore", "Passphrase", "decrypt_pem", "encrypt_pem"]
+__all__ = ["ROUNDS", "KeyStore", "Passphrase", "decrypt_pem", "encrypt_pem", "passphrase_from_environment"]
 
 ROUNDS = 600_000
 Passphrase = Callable[[str], bytes]
@@ -127,6 +127,12 @@ class KeyStore:
     def _known(self) -> str:
         names = self.names()
         return f"the keys here are {', '.join(names)}" if names else "make one with `affidavit key create`"
+
+
+def passphrase_from_environment(name: str) -> bytes:
+    """Give the passphrase of a key: `AFFIDAVIT_PASSPHRASE_<NAME>`, else `AFFIDAVIT_PASSPHRASE`, else none."""
+    own = "AFFIDAVIT_PASSPHRASE_" + "".join(c if c.isalnum() else "_" for c in name.upper())
+    return (os.environ.get(own) or os.environ.get("AFFIDAVIT_PASSPHRASE") or "").encode()
 
 
 def encrypt_pem(private: PrivateKey, passphrase: bytes, rounds: int = ROUNDS) -> bytes:

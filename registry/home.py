@@ -25,7 +25,7 @@ from audit.anchor_file import ANCHOR_FILE, AnchorFile
 from audit.anchor_settings import AnchorSettings, is_outside
 from audit.checkpoint import check_origin
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
-from audit.keystore import KeyStore
+from audit.keystore import KeyStore, passphrase_from_environment
 from audit.ledger import create_ledger
 from audit.statement import Statement
 from registry.artifacts import ArtifactStore
@@ -150,12 +150,6 @@ def create_home(
             ) from None
         raise
     return final
-
-
-def passphrase_from_environment(name: str) -> bytes:
-    """Give the passphrase of a key: `AFFIDAVIT_PASSPHRASE_<NAME>`, else `AFFIDAVIT_PASSPHRASE`, else none."""
-    own = "AFFIDAVIT_PASSPHRASE_" + "".join(c if c.isalnum() else "_" for c in name.upper())
-    return (os.environ.get(own) or os.environ.get("AFFIDAVIT_PASSPHRASE") or "").encode()
 
 
 def _fill(

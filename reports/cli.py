@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from audit import cli as audit_commands
+from audit import cli_witness as witness_commands
 from audit.terminal import Command, Group, json_option, passphrase, print_json, say
 from registry import cli as registry_commands
 from registry import cli_decisions as decision_commands
@@ -130,5 +131,6 @@ for _command in (
     audit_commands.checkpoint,
     audit_commands.key,
     audit_commands.ledger,
+    witness_commands.witness,
 ):
     affidavit.add_command(_command)
