@@ -1,0 +1,158 @@
+"""What is done while a fault strikes, and what must hold after it.
+
+A scene prepares a folder once; every run acts on a copy of it in a process of its own, and is judged by another that
+looks at the folder alone and at what was acknowledged. A judgement is a short word for the outcome; where something
+was lost, or is half there, it raises `AssertionError`.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from audit.errors import AffidavitError
+from audit.keystore import KeyStore
+from audit.ledger import Ledger
+from audit.statement import Statement
+from registry.artifacts import ArtifactStore
+from registry.references import KeptArtifacts
+from tests.small_ledger import People, Titles, new_ledger, reopened, report
+
+__all__ = ["SCENES", "Said", "Scene"]
+
+Said = Sequence[Sequence[object]]
+"""What the process told before it ended: ``["acknowledged", ...]``, ``["refused", class, sentence]``."""
+
+
+class Scene(Protocol):
+    """Something that must survive a fault."""
+
+    def prepare(self, folder: Path) -> None:
+        """Make what is there before."""
+        ...
+
+    def act(self, folder: Path, say: Callable[..., None]) -> None:
+        """Do it, in a process that a fault may end; say what was acknowledged."""
+        ...
+
+    def judge(self, folder: Path, said: Said) -> str:
+        """Look at what is there now, and that it can go on from here."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """A batch of entries is appended to a ledger that has a follower, artifacts and an anchor."""
+
+    batch: int
+
+    def prepare(self, folder: Path) -> None:
+        keys = KeyStore(folder / "keys")
+        people = People(keys.create("admin", b""), keys.create("log", b""))
+        ledger = new_ledger(folder, people, followers=[Titles()])
+        ledger.append_many([self._statement(folder, number) for number in range(2)])
+        (folder / "anchor.checkpoint").write_bytes(ledger.head().checkpoint)
+
+    def act(self, folder: Path, say: Callable[..., None]) -> None:
+        ledger = self._ledger(folder)
+        said = [report(f"title {n}" * 500, sha256=_EVIDENCE) for n in range(self.batch)]
+        say("acknowledged", *(entry.seq for entry in ledger.append_many(said)))
+
+    def judge(self, folder: Path, said: Said) -> str:
+        there = self._check(folder)
+        assert there in (3, 3 + self.batch), f"{there} entries: a part of the batch"
+        written = there > 3
+        ledger = self._ledger(folder)
+        assert ledger.append(report("the next", sha256=_EVIDENCE)).seq == there
+        assert self._check(folder) == there + 1
+        return _outcome(said, written, [list(range(3, 3 + self.batch))])
+
+    def _check(self, folder: Path) -> int:
+        ledger = self._ledger(folder)
+        seqs = [entry.seq for entry in ledger.entries()]
+        assert seqs == list(range(len(seqs)))
+        answer = ledger.verify(checkpoint=(folder / "anchor.checkpoint").read_bytes())
+        assert [step.status for step in answer.steps] == ["passed"] * 8, answer
+        return len(seqs)
+
+    def _ledger(self, folder: Path) -> Ledger:
+        keys = KeyStore(folder / "keys")
+        people = People(keys.open("admin", lambda _: b""), keys.open("log", lambda _: b""))
+        ledger = reopened(folder, people, followers=[Titles()])
+        ledger.artifacts = KeptArtifacts(ArtifactStore(folder / "artifacts"))
+        return ledger
+
+    def _statement(self, folder: Path, number: int) -> Statement:
+        return report(f"title {number}", sha256=ArtifactStore(folder / "artifacts").put(b"evidence"))
+
+
+_EVIDENCE = hashlib.sha256(b"evidence").hexdigest()
+
+
+class PutFile:
+    """A file of three chunks is put into the artifact store, in a folder that is not there yet."""
+
+    def prepare(self, folder: Path) -> None:
+        (folder / "model.bin").write_bytes(bytes(range(256)) * 4 * 2500)
+        ArtifactStore(folder / "artifacts").put(b"evidence")
+
+    def act(self, folder: Path, say: Callable[..., None]) -> None:
+        say("acknowledged", ArtifactStore(folder / "artifacts").put_file(folder / "model.bin"))
+
+    def judge(self, folder: Path, said: Said) -> str:
+        store = ArtifactStore(folder / "artifacts")
+        digest = hashlib.sha256((folder / "model.bin").read_bytes()).hexdigest()
+        written = set(store.digests()) - {_EVIDENCE}
+        assert written <= {digest}
+        for kept in store.digests():
+            store.get(kept)
+        assert list(store.strays()) == []
+        assert store.put_file(folder / "model.bin") == digest
+        assert store.get(digest) == (folder / "model.bin").read_bytes()
+        return _outcome(said, bool(written), [[digest]])
+
+
+class CreateKey:
+    """A key is made and kept in a folder that is not there yet."""
+
+    def prepare(self, folder: Path) -> None:
+        pass
+
+    def act(self, folder: Path, say: Callable[..., None]) -> None:
+        say("acknowledged", KeyStore(folder / "keys").create("ana", b"").public.keyid)
+
+    def judge(self, folder: Path, said: Said) -> str:
+        keys = KeyStore(folder / "keys")
+        written = keys.names() == ["ana"]
+        made = [keys.open("ana", lambda _: b"").public.keyid] if written else []
+        if not written:
+            # What was not made can be made: nothing half-written stands in its way.
+            keys.create("ana", b"")
+        return _outcome(said, written, [made])
+
+
+def _outcome(said: Said, written: bool, whole: list[list[object]] | list[list[int]] | list[list[str]]) -> str:
+    """Put what was told beside what is there: only a yes binds, and a no binds too."""
+    broken = [str(word[1]) for word in said if word[0] == "broken"]
+    assert not broken, broken[0]
+    acknowledged = [list(word[1:]) for word in said if word[0] == "acknowledged"]
+    refused = [word for word in said if word[0] == "refused"]
+    there = "written" if written else "nothing written"
+    if acknowledged:
+        assert written, "what was acknowledged is not there"
+        assert acknowledged == whole
+        return "acknowledged, written"
+    if refused:
+        assert not written, f"refused ({refused[0][2]}), and written all the same"
+        assert refused[0][1] == "EnvironmentFailed", refused[0]
+        assert "\n" not in str(refused[0][2])
+        return "EnvironmentFailed, nothing written"
+    return f"killed, {there}"
+
+
+SCENES: dict[str, Scene] = {
+    "append": Append(batch=3),
+    "artifact": PutFile(),
+    "key": CreateKey(),
+}
