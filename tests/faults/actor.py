@@ -1,7 +1,7 @@
 """Does what a fault is injected into, each time in a fresh child process that costs next to nothing to start.
 
 The modules are imported once; every order on standard input forks a child, which waits until it may begin, so that
-strace can be attached to it before its first system call of interest. Not for use on its own: see `tests.faults.strace`.
+strace can be attached to it before its first system call of interest. `tests.faults.strace` starts it and orders.
 
 What the child says goes through a socket, with a system call that no fault is injected into.
 """

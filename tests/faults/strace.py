@@ -142,7 +142,9 @@ def strike(acting: Actor, scene: str, template: Path, point: Point, fault: Fault
     """Let one fault strike at one point, and judge what is left."""
     with _copy(template) as folder:
         said, killed, lines = acting.run(scene, folder, fault.at(point))
-        struck = killed if fault.injected.startswith("signal") else any("(INJECTED)" in line for line in lines)
+        struck = (
+            killed if fault.injected.startswith("signal") else any("(INJECTED)" in line for line in lines)
+        )
         if not struck:
             return Row(scene, point, fault, "the point was not reached", survived=False)
         try:
@@ -153,7 +155,7 @@ def strike(acting: Actor, scene: str, template: Path, point: Point, fault: Fault
 
 def _points_in(lines: list[str], folder: Path) -> list[Point]:
     counted: Counter[tuple[str, str]] = Counter()
-    found = {}
+    found: dict[tuple[str, int], Point] = {}
     for line in lines:
         matched = _CALL.match(line)
         if matched is None:
