@@ -16,6 +16,7 @@ import re
 import secrets
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,17 +60,28 @@ class KeyStore:
     def create(self, name: str, passphrase: bytes, algorithm: Algorithm = "ed25519") -> LocalSigner:
         """Make a key and write both its files; an existing name is refused."""
         path, public_path = self._path(name), self.folder / f"{name}.pub"
+        if path.exists() and not public_path.exists():
+            raise MalformedInput(
+                f"{_taken(path)} (it has no {public_path.name}: if making it was interrupted, remove it)"
+            )
         for taken in (path, public_path):
             if taken.exists():
-                raise MalformedInput(f"{taken} exists: a key file is never overwritten, choose another name")
+                raise MalformedInput(_taken(taken))
         private = new_private_key(algorithm)
         signer = LocalSigner(private)
+        made: list[Path] = []
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_new(path, encrypt_pem(private, passphrase), 0o600)
-            _write_new(public_path, signer.public.pem(), 0o644)
+            # The private part first: a public key whose private part nobody has must not be there to be granted.
+            _write_new(path, encrypt_pem(private, passphrase), 0o600, made)
+            _write_new(public_path, signer.public.pem(), 0o644, made)
             _sync_folder(self.folder)
-        except OSError as error:
+        except (OSError, MalformedInput) as error:
+            for half in made:
+                with suppress(OSError):
+                    half.unlink()
+            if isinstance(error, MalformedInput):
+                raise
             raise EnvironmentFailed(
                 f"the key {name!r} cannot be kept in {self.folder}: {error.strerror}"
             ) from None
@@ -193,20 +205,27 @@ def decrypt_pem(data: bytes, passphrase: bytes) -> PrivateKey:
     raise MalformedInput("a key is Ed25519 or ECDSA on P-256, no other algorithm is accepted")
 
 
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    """Write a file that is not there yet: whole and durable, or not at all."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    except FileExistsError:
-        raise MalformedInput(f"{path} exists: a key file is never overwritten, choose another name") from None
+def _write_new(path: Path, data: bytes, mode: int, made: list[Path]) -> None:
+    """Write a file that is not there yet, whole and durable under its name or not at all; note it in `made`."""
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except OSError:
-        path.unlink()
-        raise
+        # A link, unlike a renaming, is never made over a file that came in the meantime.
+        path.hardlink_to(unfinished)
+        made.append(path)
+    except FileExistsError:
+        raise MalformedInput(_taken(path)) from None
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+
+
+def _taken(path: Path) -> str:
+    return f"{path} exists: a key file is never overwritten, choose another name"
 
 
 def _sync_folder(folder: Path) -> None:

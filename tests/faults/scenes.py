@@ -9,9 +9,11 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from audit.errors import AffidavitError
+import pytest
+
+from audit.errors import MalformedInput
 from audit.keystore import KeyStore
 from audit.ledger import Ledger
 from audit.statement import Statement
@@ -66,7 +68,7 @@ class Append:
         ledger = self._ledger(folder)
         assert ledger.append(report("the next", sha256=_EVIDENCE)).seq == there
         assert self._check(folder) == there + 1
-        return _outcome(said, written, [list(range(3, 3 + self.batch))])
+        return _outcome(said, written, list(range(3, 3 + self.batch)))
 
     def _check(self, folder: Path) -> int:
         ledger = self._ledger(folder)
@@ -110,7 +112,8 @@ class PutFile:
         assert list(store.strays()) == []
         assert store.put_file(folder / "model.bin") == digest
         assert store.get(digest) == (folder / "model.bin").read_bytes()
-        return _outcome(said, bool(written), [[digest]])
+        # Under its own digest a whole file may stay where only the folder could not be synchronised: none names it.
+        return _outcome(said, bool(written), [digest], keeps_what_it_refused=True)
 
 
 class CreateKey:
@@ -123,31 +126,35 @@ class CreateKey:
         say("acknowledged", KeyStore(folder / "keys").create("ana", b"").public.keyid)
 
     def judge(self, folder: Path, said: Said) -> str:
-        keys = KeyStore(folder / "keys")
-        written = keys.names() == ["ana"]
-        made = [keys.open("ana", lambda _: b"").public.keyid] if written else []
-        if not written:
+        keys, path = KeyStore(folder / "keys"), folder / "keys" / "ana.pem"
+        keyid = keys.open("ana", lambda _: b"").public.keyid if path.exists() else ""
+        made = keys.names() == ["ana"]
+        if path.exists() and not made:
+            # Whole but without its public part: in no list, and said in a sentence by whoever makes the name again.
+            with pytest.raises(MalformedInput, match="was interrupted"):
+                keys.create("ana", b"")
+            path.unlink()
+        if not made:
             # What was not made can be made: nothing half-written stands in its way.
             keys.create("ana", b"")
-        return _outcome(said, written, [made])
+        return _outcome(said, made, [keyid])
 
 
-def _outcome(said: Said, written: bool, whole: list[list[object]] | list[list[int]] | list[list[str]]) -> str:
-    """Put what was told beside what is there: only a yes binds, and a no binds too."""
+def _outcome(said: Said, written: bool, whole: list[Any], *, keeps_what_it_refused: bool = False) -> str:
+    """Put what was told beside what is there: a yes binds, and so does a no."""
     broken = [str(word[1]) for word in said if word[0] == "broken"]
     assert not broken, broken[0]
-    acknowledged = [list(word[1:]) for word in said if word[0] == "acknowledged"]
-    refused = [word for word in said if word[0] == "refused"]
     there = "written" if written else "nothing written"
-    if acknowledged:
-        assert written, "what was acknowledged is not there"
-        assert acknowledged == whole
-        return "acknowledged, written"
-    if refused:
-        assert not written, f"refused ({refused[0][2]}), and written all the same"
-        assert refused[0][1] == "EnvironmentFailed", refused[0]
-        assert "\n" not in str(refused[0][2])
-        return "EnvironmentFailed, nothing written"
+    for word, *told in said:
+        if word == "acknowledged":
+            assert written, "what was acknowledged is not there"
+            assert told == whole
+            return "acknowledged, written"
+        error, sentence = told
+        assert error == "EnvironmentFailed", told
+        assert "\n" not in str(sentence)
+        assert keeps_what_it_refused or not written, f"refused ({sentence}), and written all the same"
+        return f"EnvironmentFailed, {there}"
     return f"killed, {there}"
 
 
