@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import traceback
+import warnings
 from pathlib import Path
 
 from audit.errors import AffidavitError
@@ -42,6 +43,8 @@ def _act(scene: str, folder: Path, driver: socket.socket) -> None:
         driver.sendall(json.dumps([word, *more]).encode() + b"\n")
 
     driver.recv(1)
+    # As stdout and stderr are the tester's, a warning is said like everything else.
+    warnings.showwarning = lambda message, *_: say("warned", str(message))
     try:
         SCENES[scene].act(folder, say)
     except AffidavitError as error:

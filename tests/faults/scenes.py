@@ -6,6 +6,7 @@ was lost, or is half there, it raises `AssertionError`.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,16 @@ from typing import Any, Protocol
 
 import pytest
 
-from audit.errors import MalformedInput
+from audit import tables
+from audit.anchor_file import ANCHOR_FILE, AnchorFile
+from audit.errors import EnvironmentFailed, MalformedInput
 from audit.keystore import KeyStore
 from audit.ledger import Ledger
-from audit.statement import Statement
 from registry.artifacts import ArtifactStore
+from registry.home import create_home
 from registry.references import KeptArtifacts
-from tests.small_ledger import People, Titles, new_ledger, reopened, report
+from tests.command_line import Folder
+from tests.small_ledger import ORIGIN, People, Titles, new_ledger, report
 
 __all__ = ["SCENES", "Said", "Scene"]
 
@@ -53,8 +57,9 @@ class Append:
         keys = KeyStore(folder / "keys")
         people = People(keys.create("admin", b""), keys.create("log", b""))
         ledger = new_ledger(folder, people, followers=[Titles()])
-        ledger.append_many([self._statement(folder, number) for number in range(2)])
-        (folder / "anchor.checkpoint").write_bytes(ledger.head().checkpoint)
+        digest = ArtifactStore(folder / "artifacts").put(b"evidence")
+        ledger.append_many([report(f"title {number}", sha256=digest) for number in range(2)])
+        AnchorFile(folder / ANCHOR_FILE).create(ledger.head().checkpoint)
 
     def act(self, folder: Path, say: Callable[..., None]) -> None:
         ledger = self._ledger(folder)
@@ -64,29 +69,29 @@ class Append:
     def judge(self, folder: Path, said: Said) -> str:
         there = self._check(folder)
         assert there in (3, 3 + self.batch), f"{there} entries: a part of the batch"
-        written = there > 3
-        ledger = self._ledger(folder)
-        assert ledger.append(report("the next", sha256=_EVIDENCE)).seq == there
+        assert self._ledger(folder).append(report("the next", sha256=_EVIDENCE)).seq == there
         assert self._check(folder) == there + 1
-        return _outcome(said, written, list(range(3, 3 + self.batch)))
+        return _outcome(said, there > 3, list(range(3, 3 + self.batch)))
 
     def _check(self, folder: Path) -> int:
         ledger = self._ledger(folder)
         seqs = [entry.seq for entry in ledger.entries()]
         assert seqs == list(range(len(seqs)))
-        answer = ledger.verify(checkpoint=(folder / "anchor.checkpoint").read_bytes())
+        answer = ledger.verify(checkpoint=(folder / ANCHOR_FILE).read_bytes())
         assert [step.status for step in answer.steps] == ["passed"] * 8, answer
         return len(seqs)
 
     def _ledger(self, folder: Path) -> Ledger:
         keys = KeyStore(folder / "keys")
-        people = People(keys.open("admin", lambda _: b""), keys.open("log", lambda _: b""))
-        ledger = reopened(folder, people, followers=[Titles()])
-        ledger.artifacts = KeptArtifacts(ArtifactStore(folder / "artifacts"))
-        return ledger
-
-    def _statement(self, folder: Path, number: int) -> Statement:
-        return report(f"title {number}", sha256=ArtifactStore(folder / "artifacts").put(b"evidence"))
+        admin, log = (keys.open(name, lambda _: b"") for name in ("admin", "log"))
+        return Ledger(
+            tables.open_database(folder / "ledger.db"),
+            followers=[Titles()],
+            artifacts=KeptArtifacts(ArtifactStore(folder / "artifacts")),
+            signer=lambda _: admin,
+            log_signer=lambda: log,
+            anchor=AnchorFile(folder / ANCHOR_FILE),
+        )
 
 
 _EVIDENCE = hashlib.sha256(b"evidence").hexdigest()
@@ -114,6 +119,37 @@ class PutFile:
         assert store.get(digest) == (folder / "model.bin").read_bytes()
         # Under its own digest a whole file may stay where only the folder could not be synchronised: none names it.
         return _outcome(said, bool(written), [digest], keeps_what_it_refused=True)
+
+
+class Grant:
+    """A person types `affidavit key grant` in the folder of a registry's ledger."""
+
+    def prepare(self, folder: Path) -> None:
+        home = create_home(
+            folder, origin=ORIGIN, name="ilse", holder="Ilse", roles=("admin",), passphrase=lambda _: b""
+        )
+        home.keys.create("ana", b"")
+
+    def act(self, folder: Path, say: Callable[..., None]) -> None:
+        said = Folder(folder)("key", "grant", "ana", "--role", "auditor", "--holder", "Ana", "--json")
+        if said.exit_code == 0:
+            say("acknowledged", json.loads(said.stdout)["entry"])
+        else:
+            assert said.exit_code == EnvironmentFailed.exit_status, said.output
+            assert said.stdout == ""
+            say("refused", "EnvironmentFailed", said.stderr.removesuffix("\n"))
+
+    def judge(self, folder: Path, said: Said) -> str:
+        before = self._check(folder)
+        Folder(folder).json("key", "grant", "ana", "--role", "recorder", "--holder", "Ana")
+        assert self._check(folder) == before + 1
+        return _outcome(said, before == 4, [3])
+
+    def _check(self, folder: Path) -> int:
+        answer = Folder(folder).json("verify", "--checkpoint", f".affidavit/{ANCHOR_FILE}")
+        assert {step["status"] for step in answer["steps"]} == {"passed"}, answer
+        size: int = answer["size"]
+        return size
 
 
 class CreateKey:
@@ -145,11 +181,14 @@ def _outcome(said: Said, written: bool, whole: list[Any], *, keeps_what_it_refus
     broken = [str(word[1]) for word in said if word[0] == "broken"]
     assert not broken, broken[0]
     there = "written" if written else "nothing written"
+    warned = "; with a warning" if any(word[0] == "warned" for word in said) else ""
     for word, *told in said:
+        if word == "warned":
+            continue
         if word == "acknowledged":
             assert written, "what was acknowledged is not there"
             assert told == whole
-            return "acknowledged, written"
+            return f"acknowledged, written{warned}"
         error, sentence = told
         assert error == "EnvironmentFailed", told
         assert "\n" not in str(sentence)
@@ -162,4 +201,5 @@ SCENES: dict[str, Scene] = {
     "append": Append(batch=3),
     "artifact": PutFile(),
     "key": CreateKey(),
+    "command": Grant(),
 }
