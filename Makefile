@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but Python 3.11, git and make: the first run sets up everything else.
 # PYTHON=python3.12 chooses another interpreter. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format bench docs lock wheel test-wheel clean
+.PHONY: help setup demo test check lint format bench faults fuzz docs lock wheel test-wheel clean
 export PYTHON
 bin := .venv/bin
 
@@ -32,6 +32,9 @@ format: setup  ## put the code into the house format
 
 bench: setup  ## measure speed and memory
 	$(bin)/python tests/bench/run.py
+
+faults: setup  ## kill, EIO and ENOSPC at every write of an append, by strace (SCENE=append for one scene)
+	$(bin)/python -m tests.faults $(SCENE)
 
 docs: setup  ## run what the README and the documentation show
 	$(bin)/pytest tests/test_readme.py tests/test_docs.py

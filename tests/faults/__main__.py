@@ -1,40 +1,81 @@
-"""Print the table of faults: `python -m tests.faults [SCENE...]`. Exit status 1 where one was not survived."""
+"""Print the table of faults: `python -m tests.faults [SCENE...]`.
 
+Every fault at every point of every scene, then a follower that raises, then a disk that is really full. Exit status 1
+where one was not survived, 3 where none can be injected on this machine.
+"""
+
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.faults import full_disk, strace
+from tests.faults.followers import follower_rows
 from tests.faults.scenes import SCENES
-from tests.faults.strace import FAULTS, Row, actor, points, strike, why_not
+from tests.faults.strace import FAULTS, Row, actor, points, strike
+
+OTHERS = ("follower", "full-disk")
 
 
-def main(scenes: list[str]) -> int:
-    """Strike every point of every scene with every fault."""
-    reason = why_not()
-    if reason:
+def main(wanted: Sequence[str]) -> int:
+    """Print the table of the scenes that are wanted, else of all."""
+    unknown = set(wanted) - {*SCENES, *OTHERS}
+    if unknown:
+        print(
+            f"faults: no scene {', '.join(sorted(unknown))}: the scenes are {', '.join([*SCENES, *OTHERS])}"
+        )
+        return 2
+    chosen = list(wanted) or [*SCENES, *OTHERS]
+    reason = strace.why_not()
+    if reason and set(chosen) & SCENES.keys():
         print(f"faults: NOT RUN: {reason}")
         return 3
-    rows: list[Row] = []
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as place, actor() as acting:
-        for scene in scenes or list(SCENES):
-            template = Path(place) / scene / "template"
+    status = 0
+    with tempfile.TemporaryDirectory() as place:
+        rows = list(_struck(Path(place), [name for name in chosen if name in SCENES]))
+        if "follower" in chosen:
+            for point, fault, outcome in follower_rows(Path(place) / "follower"):
+                print(f"follower  {point:<46} {fault:<20} {outcome}")
+        if "full-disk" in chosen:
+            status = _full_disk(Path(place) / "disk")
+    lost = _summary(rows)
+    print(f"{len(rows)} faults by strace, {lost} not survived, {time.monotonic() - began:.0f} s")
+    return 1 if lost else status
+
+
+def _struck(place: Path, scenes: Sequence[str]) -> Iterator[Row]:
+    with actor() as acting:
+        for scene in scenes:
+            template = place / scene / "template"
             template.mkdir(parents=True)
             SCENES[scene].prepare(template)
             for point in points(acting, scene, template):
                 for fault in FAULTS:
                     row = strike(acting, scene, template, point, fault)
-                    rows.append(row)
                     said = row.outcome if row.survived else f"NOT SURVIVED: {row.outcome}"
-                    print(f"{row.scene:<9} {row.point!s:<46} {row.fault.name:<20} {said}", flush=True)
-    lost = sum(not row.survived for row in rows)
+                    print(f"{scene:<9} {point!s:<46} {fault.name:<20} {said}", flush=True)
+                    yield row
+
+
+def _full_disk(disk: Path) -> int:
+    reason = full_disk.why_not()
+    if reason:
+        print(f"full disk: NOT RUN: {reason}")
+        return 3
+    disk.mkdir()
+    return 1 if subprocess.run(full_disk.command(disk), check=False).returncode else 0
+
+
+def _summary(rows: Sequence[Row]) -> int:
+    """Print how often each outcome came; return how many faults were not survived."""
     print()
     for (scene, outcome), count in sorted(Counter((r.scene, r.outcome) for r in rows if r.survived).items()):
         print(f"{count:>5} {scene}: {outcome}")
-    print(f"{len(rows)} faults, {lost} not survived, {time.monotonic() - began:.0f} s")
-    return 1 if lost else 0
+    return sum(not row.survived for row in rows)
 
 
 if __name__ == "__main__":

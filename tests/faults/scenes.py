@@ -98,10 +98,10 @@ _EVIDENCE = hashlib.sha256(b"evidence").hexdigest()
 
 
 class PutFile:
-    """A file of three chunks is put into the artifact store, in a folder that is not there yet."""
+    """A file of two chunks is put into the artifact store, in a folder that is not there yet."""
 
     def prepare(self, folder: Path) -> None:
-        (folder / "model.bin").write_bytes(bytes(range(256)) * 4 * 2500)
+        (folder / "model.bin").write_bytes(bytes(range(256)) * 4 * 1500)
         ArtifactStore(folder / "artifacts").put(b"evidence")
 
     def act(self, folder: Path, say: Callable[..., None]) -> None:

@@ -1,0 +1,94 @@
+"""A sample of `make faults`: at some points of every scene, each fault loses nothing that was acknowledged.
+
+Where strace may not trace, or no file system can be mounted, the tests say that they were skipped; in CI they fail.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults import full_disk, strace
+from tests.faults.followers import follower_rows
+from tests.faults.scenes import SCENES
+from tests.faults.strace import FAULTS, ROOT, Actor, Fault, Point, actor, points, strike
+
+KILL, EIO, _, _, ENOSPC_ONWARDS = FAULTS
+
+
+def must_run(reason: str | None) -> None:
+    """Skip a test for a reason of this machine's, but never in CI."""
+    if reason and os.environ.get("CI") == "true":
+        pytest.fail(f"FAULTS NOT INJECTED: {reason}")
+    if reason:
+        pytest.skip(f"FAULTS NOT INJECTED: {reason}")
+
+
+@pytest.fixture(scope="module")
+def acting() -> Iterator[Actor]:
+    must_run(strace.why_not())
+    with actor() as started:
+        yield started
+
+
+def some(found: list[Point]) -> list[Point]:
+    """Take the last point of each system call on each file, but for SQLite's shared memory, which is made anew."""
+    return list({(p.call, p.file): p for p in found if not p.file.endswith("-shm")}.values())
+
+
+@pytest.mark.parametrize(
+    ("scene", "faults", "reached"),
+    [
+        ("append", (KILL, ENOSPC_ONWARDS), {"ledger.db", "ledger.db-wal", "anchor.checkpoint"}),
+        ("artifact", (KILL, EIO), {"artifacts/sha256"}),
+        ("key", (KILL, EIO), {"keys"}),
+    ],
+)
+def test_whatever_strikes_nothing_acknowledged_is_lost_and_nothing_is_half_written(
+    tmp_path: Path, acting: Actor, scene: str, faults: tuple[Fault, ...], reached: set[str]
+) -> None:
+    template = tmp_path / "template"
+    template.mkdir()
+    SCENES[scene].prepare(template)
+    chosen = some(points(acting, scene, template))
+    assert reached <= {point.file for point in chosen}
+    rows = [strike(acting, scene, template, point, fault) for point in chosen for fault in faults]
+    assert [row for row in rows if not row.survived] == []
+
+
+def test_a_disk_that_is_full_stops_a_command_with_status_3_and_one_sentence(
+    tmp_path: Path, acting: Actor
+) -> None:
+    template = tmp_path / "template"
+    template.mkdir()
+    SCENES["command"].prepare(template)
+    found = points(acting, "command", template)
+    point = next(p for p in found if p.call == "pwrite64" and p.file.endswith("-wal"))
+    row = strike(acting, "command", template, point, ENOSPC_ONWARDS)
+    assert (row.survived, row.outcome) == (True, "EnvironmentFailed, nothing written")
+
+
+def test_a_fault_that_strikes_nowhere_is_not_counted_as_survived(tmp_path: Path, acting: Actor) -> None:
+    template = tmp_path / "template"
+    template.mkdir()
+    row = strike(acting, "key", template, Point("pwrite64", 9, ""), EIO)
+    assert (row.survived, row.outcome) == (False, "the point was not reached")
+
+
+def test_a_follower_that_raises_leaves_nothing_written(tmp_path: Path) -> None:
+    rows = list(follower_rows(tmp_path))
+    assert len(rows) == 9
+    assert {outcome.partition(", ")[2] for _, _, outcome in rows} == {"nothing written"}
+
+
+def test_on_a_disk_that_is_really_full_an_append_is_refused_and_later_goes_on(tmp_path: Path) -> None:
+    must_run(full_disk.why_not())
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    done = subprocess.run(full_disk.command(disk, 14), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    refused, written = (done.stdout.count(word) for word in ("nothing written", "acknowledged, written"))
+    assert refused > 0
+    assert written >= full_disk.ENOUGH
