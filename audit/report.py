@@ -1,18 +1,26 @@
 """What verification answers: numbered steps, each passed, failed or skipped with its reason.
 
-Skipped is never shown as passed, and a report with a failed step is false.
+Rules:
+
+- Skipped is never shown as passed, and a report with a failed step is false.
+- Each step says what it looked at, as `figures`: counts by name, such as ``{"records": 20}``.
+- Findings of neighbouring ranges of a ledger, joined in order, are those of the whole; however many there are, they
+  take little memory: the first of them are named, and all are counted.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
 
 from audit.canonical import Json, JsonObject
 
-__all__ = ["Anchor", "Findings", "Report", "Status", "Step"]
+__all__ = ["Anchor", "Findings", "Report", "Status", "Step", "counted"]
 
 Status = Literal["passed", "failed", "skipped"]
 MOST_NAMED = 5
+MOST_ENTRIES = 1_000
+"""So many entries are listed at most: of a ledger where nothing is right, `detail` says how much is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,7 @@ class Step:
     status: Status
     detail: str
     entries: tuple[int, ...] = ()
+    figures: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> JsonObject:
         """Write the step as `verify --json` prints it."""
@@ -33,6 +42,7 @@ class Step:
             "status": self.status,
             "detail": self.detail,
             "entries": list[Json](self.entries),
+            "figures": dict[str, Json](self.figures),
         }
 
 
@@ -74,38 +84,75 @@ class Report:
 
 
 class Findings:
-    """Collects what is wrong in one step."""
+    """Collects what is wrong in one step, and counts what it looked at (`figures`)."""
 
     def __init__(self, number: int, name: str) -> None:
         """Start a step with nothing found."""
         self.number, self.name = number, name
-        self._found: list[str] = []
-        self._entries: list[int] = []
+        self.figures: Counter[str] = Counter()
+        self._named: list[str] = []
+        self._count = 0
+        # A dict and not a set: entries are listed in the order in which they were found.
+        self._entries: dict[int, None] = {}
+
+    def __bool__(self) -> bool:
+        """Say whether something was found."""
+        return self._count > 0
 
     def add(self, sentence: str, entry: int | None = None) -> None:
         """Note one thing that is wrong, and at which entry."""
-        # What was read from a damaged table may not be printable as UTF-8; a finding always is.
-        self._found.append(sentence.encode("utf-8", "backslashreplace").decode("utf-8"))
-        if entry is not None and entry not in self._entries:
-            self._entries.append(entry)
+        self._count += 1
+        if len(self._named) < MOST_NAMED:
+            # What was read from a damaged table may not be printable as UTF-8; a finding always is.
+            self._named.append(sentence.encode("utf-8", "backslashreplace").decode("utf-8"))
+        if entry is not None and len(self._entries) < MOST_ENTRIES:
+            self._entries[entry] = None
 
     def extend(self, sentences: Iterable[str]) -> None:
         """Note several things that concern no entry."""
         for sentence in sentences:
             self.add(sentence)
 
+    def join(self, later: "Findings") -> None:
+        """Take over what the same step found in the range after this one."""
+        self.figures.update(later.figures)
+        self._count += later._count
+        self._named = [*self._named, *later._named][:MOST_NAMED]
+        self._entries = dict.fromkeys([*self._entries, *later._entries][:MOST_ENTRIES])
+
     def step(self, passed: str) -> Step:
         """Close the step: failed with what was found, or passed with this sentence."""
-        if not self._found:
-            return Step(self.number, self.name, "passed", passed)
-        return Step(self.number, self.name, "failed", _listed(self._found), tuple(self._entries))
+        if not self._count:
+            return Step(self.number, self.name, "passed", passed, (), dict(self.figures))
+        more = self._count - len(self._named)
+        detail = "; ".join(self._named) + (f"; and {more} more" if more else "")
+        return Step(self.number, self.name, "failed", detail, tuple(self._entries), dict(self.figures))
 
     def skipped(self, reason: str) -> Step:
         """Close the step as not done, with the reason; what was found before still fails it."""
-        return self.step("") if self._found else Step(self.number, self.name, "skipped", reason)
+        return self.step("") if self._count else Step(self.number, self.name, "skipped", reason)
+
+    def to_json(self) -> JsonObject:
+        """Write what was found, to be handed from one process to another."""
+        return {
+            "step": self.number,
+            "name": self.name,
+            "figures": dict[str, Json](self.figures),
+            "named": list[Json](self._named),
+            "count": self._count,
+            "entries": list[Json](self._entries),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Findings":
+        """Read what `to_json` wrote."""
+        found = cls(value["step"], value["name"])
+        found.figures.update(cast(dict[str, int], value["figures"]))
+        found._named, found._count = list(value["named"]), value["count"]
+        found._entries = dict.fromkeys(value["entries"])
+        return found
 
 
-def _listed(found: Sequence[str]) -> str:
-    named = "; ".join(found[:MOST_NAMED])
-    more = len(found) - MOST_NAMED
-    return f"{named}; and {more} more" if more > 0 else named
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """Write a number with what it counts: ``1 row``, ``2,000 rows``."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

@@ -63,8 +63,9 @@ def open_file(path: Path) -> Engine:
 
 
 def open_scratch() -> Engine:
-    """Open an empty database for replaying: it lives in memory, and goes away with its one connection."""
-    engine = create_engine("sqlite://", poolclass=NullPool)
+    """Open an empty database for replaying: it goes away with its one connection, and is on disk once it is large."""
+    # SQLite documentation, "Temporary databases": no name means one of its own, kept in memory while it fits a cache.
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(""), poolclass=NullPool)
     _configure(engine, durable=False)
     return engine
 

@@ -188,7 +188,7 @@ def open_database(path: Path) -> Engine:
 
 
 def open_scratch() -> Engine:
-    """Open an empty database for replaying: it lives in memory, and goes away with its one connection."""
+    """Open an empty database for replaying: it goes away with its one connection, and is on disk once it is large."""
     return sqlite.open_scratch()
 
 

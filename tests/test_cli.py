@@ -50,7 +50,8 @@ def test_verify_prints_the_document_of_the_interface(here: Folder) -> None:
     assert document["anchor"] is None
     assert [step["step"] for step in document["steps"]] == list(range(1, 9))
     assert {step["status"] for step in document["steps"]} == {"passed", "skipped"}
-    assert all(step.keys() == {"step", "name", "status", "detail", "entries"} for step in document["steps"])
+    keys = {"step", "name", "status", "detail", "entries", "figures"}
+    assert all(step.keys() == keys for step in document["steps"])
 
 
 def test_a_checkpoint_kept_elsewhere_is_an_anchor(here: Folder) -> None:

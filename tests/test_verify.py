@@ -23,7 +23,7 @@ from audit.ledger import Ledger
 from audit.merkle import EMPTY_ROOT
 from audit.note import VerifierKey
 from audit.record import parse_record
-from audit.report import Report, Step
+from audit.report import Findings, Report, Step
 from audit.statement import Statement, Subject
 from audit.verify import verify_ledger
 from registry.artifacts import ArtifactStore
@@ -781,3 +781,42 @@ def test_what_surrounds_the_database_is_not_taken_for_tampering(
     shutil.rmtree(kept.folder)
     with pytest.raises(EnvironmentFailed, match="could not be read"):
         ledger.verify()
+
+
+# -- figures -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_step_says_what_it_looked_at(template: Kept) -> None:
+    figures = {
+        s.name: dict(s.figures)
+        for s in template.verify(checkpoint=template.ledger.head().checkpoint).steps
+        if s.name != "anchors"
+    }
+    assert figures["records"]["records"] == LAST + 1
+    assert figures["records"]["bytes"] == sum(map(len, template.records))
+    assert figures["tree"] == {"tiles": 1, "checkpoints": len(rowids(template, "checkpoints"))}
+    assert figures["signatures"]["signatures"] == LAST + 1
+    assert figures["observed"] == {"tree heads": LAST + 1}
+    assert figures["tables"]["rows"] > 0
+    assert figures["artifacts"]["artifacts"] > 0
+
+
+def test_of_very_many_findings_the_first_are_named_and_all_are_counted() -> None:
+    found = Findings(1, "records")
+    for number in range(3_000):
+        found.add(f"entry {number} is wrong", number)
+    step = found.step("")
+    assert step.detail.startswith("entry 0 is wrong; ")
+    assert step.detail.endswith("; and 2995 more")
+    assert step.entries == tuple(range(1_000))
+
+
+def test_findings_of_two_ranges_are_those_of_the_whole() -> None:
+    one, two, whole = Findings(1, "records"), Findings(1, "records"), Findings(1, "records")
+    for number in range(8):
+        (one if number < 4 else two).add(f"entry {number} is wrong", number)
+        (one if number < 4 else two).figures["records"] += 1
+        whole.add(f"entry {number} is wrong", number)
+        whole.figures["records"] += 1
+    one.join(Findings.from_json(two.to_json()))
+    assert one.step("") == whole.step("")
