@@ -15,35 +15,35 @@ Rules:
 import os
 import re
 import time as clocks
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from sqlalchemy import Connection, Engine, func, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Engine, select
 
 from audit import key_events, tables
 from audit.anchor_file import AnchorFile
-from audit.checkpoint import Checkpoint, check_origin
+from audit.checkpoint import check_origin
+from audit.edge import Edge, EdgeReader
 from audit.envelope import Envelope, sign
-from audit.errors import Conflict, MalformedInput, NotFound
+from audit.errors import MalformedInput, NotFound
 from audit.follower import Artifacts, Follower
 from audit.holders import SALT_BYTES
 from audit.key_events import KeyEvent
 from audit.keys import PublicKey, Signer
-from audit.log_keys import sign_head
-from audit.merkle import EMPTY_ROOT, CompactRange, leaf_hash
+from audit.merkle import EMPTY_ROOT
 from audit.note import VerifierKey
-from audit.record import FIRST_PREV, Entry, index_columns, parse_record, write_record
+from audit.record import Entry, parse_record
 from audit.report import Report
+from audit.sequencer import Sequencer, Submission, Within
 from audit.statement import Observed, Statement, claim, new_entry_id, written_time
-from audit.tiles import Tiles
-from audit.trust import KEY_KINDS, Trust
+from audit.trust import Trust
 from audit.verify import verify_ledger
+from audit.writer import Writer
 
 __all__ = ["Head", "Ledger", "Within", "create_ledger"]
 
-Within = Callable[[Connection], None]
 _HASH_START = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -54,16 +54,6 @@ class Head:
     size: int
     root: bytes
     checkpoint: bytes
-
-
-@dataclass(slots=True)
-class _Edge:
-    """What an append continues from."""
-
-    tree: CompactRange
-    last_leaf: str
-    last_time: str
-    checkpoints: int
 
 
 class Ledger:
@@ -90,11 +80,21 @@ class Ledger:
         self.followers = tuple(followers)
         self.artifacts = artifacts
         self._signer = signer
-        self._log_signer = log_signer
-        self._anchor = anchor
         self._clock = clock
         self._random_bytes = random_bytes
-        self._trusted: tuple[int, Trust] = (0, Trust())
+        self._edges = EdgeReader()
+        self._log_signer = log_signer or _no_log_signer
+        self._appending = tables.keeping(engine)
+        weakref.finalize(self, self._appending.dispose)
+        self._writer = Writer(
+            self._appending,
+            edges=self._edges,
+            followers=self.followers,
+            log_signer=self._log_signer,
+            anchor=anchor,
+            clock=clock,
+        )
+        self._sequencer = Sequencer(self._writer.commit)
 
     @cached_property
     def origin(self) -> str:
@@ -104,7 +104,7 @@ class Ledger:
     def head(self) -> Head:
         """Read the newest checkpoint and what it signs."""
         with tables.failures(), self.engine.connect() as connection:
-            edge = _edge(connection)
+            edge = self._edges.read(connection)
             note = connection.execute(
                 select(tables.checkpoints.c.note).order_by(tables.checkpoints.c.number.desc()).limit(1)
             ).scalar()
@@ -115,7 +115,7 @@ class Ledger:
         with tables.failures(), self.engine.connect() as connection:
             checkpoints = tables.checkpoints.c
             note = connection.execute(select(checkpoints.note).where(checkpoints.size == size)).scalar()
-            logs = self._trust(connection).logs
+            logs = self._edges.trust(connection).logs
         if note is None:
             raise NotFound(f"the log signed no head at size {size}: the newest is at {self.head().size}")
         return Head(size, logs.open(bytes(note)).root, bytes(note))
@@ -123,7 +123,7 @@ class Ledger:
     def trust(self) -> Trust:
         """Learn which keys may say what, as of the newest entry."""
         with tables.failures(), self.engine.connect() as connection:
-            return self._trust(connection)
+            return self._edges.trust(connection)
 
     def holder(self, keyid: str) -> str | None:
         """Return the name of the person who holds a key, where it is known and not erased."""
@@ -148,10 +148,11 @@ class Ledger:
         """Read one entry by the start of its leaf hash (8 digits or more); `NotFound` when none or several match."""
         if _HASH_START.fullmatch(prefix.lower()) is None:
             raise MalformedInput(f"{prefix!r} is not the start of a hash: give 8 to 64 hexadecimal digits")
-        column = func.lower(func.hex(tables.records.c.leaf_hash))
+        leaf_hash = tables.records.c.leaf_hash
+        first, last = (bytes.fromhex(prefix.ljust(64, digit)) for digit in "0f")
         with tables.failures(), self.engine.connect() as connection:
             rows = connection.execute(
-                select(tables.records.c.record).where(column.like(f"{prefix.lower()}%")).limit(2)
+                select(tables.records.c.record).where(leaf_hash.between(first, last)).limit(2)
             ).scalars()
             found = [bytes(row) for row in rows]
         if len(found) != 1:
@@ -201,8 +202,8 @@ class Ledger:
         for statement in statements:
             signers = _several(signer or self._default_signer(statement.kind))
             claimed = self._claim(statement, signers[0].public.keyid, role, *view)
-            said.append((sign(claimed.payload(), signers), claimed))
-        return self._append_said(said, within)
+            said.append(sign(claimed.payload(), signers))
+        return self._submit(Submission(tuple(said), within))
 
     def append_signed(
         self, envelope: Envelope, *, within: Within | None = None, log_signers: Sequence[Signer] = ()
@@ -211,7 +212,7 @@ class Ledger:
 
         `log_signers` are keys of the log beside the one at hand: its next one, where the statement is a ``log-rotate``.
         """
-        return self._append_said([(envelope, Statement.parse(envelope.payload))], within, log_signers)[0]
+        return self._submit(Submission((envelope,), within, tuple(log_signers)))[0]
 
     def claim(self, statement: Statement, keyid: str, role: str | None = None) -> Statement:
         """Bind a statement to this ledger, a new entry and what is seen now, for a key that will sign it."""
@@ -278,20 +279,19 @@ class Ledger:
                 count += 1
             return count
 
+    def close(self) -> None:
+        """Close the connections that appending has kept; the ledger can be used again afterwards."""
+        self._appending.dispose()
+
     def _default_signer(self, kind: str) -> Signer:
         if self._signer is None:
             raise MalformedInput("no key signs here by itself: pass `signer`, or open the ledger with one")
         return self._signer(kind)
 
-    def _open_log_signer(self) -> Signer:
-        if self._log_signer is None:
-            raise MalformedInput("this ledger was opened for reading: its log key is not at hand")
-        return self._log_signer()
-
     def _view(self) -> tuple[Observed, Trust]:
-        with tables.failures(), self.engine.connect() as connection:
-            tree = _edge(connection).tree
-            return Observed(tree.size, tree.root().hex()), self._trust(connection)
+        with tables.failures(), self._appending.connect() as connection:
+            edge = self._edges.read(connection)
+            return Observed(edge.tree.size, edge.tree.root().hex()), edge.trust
 
     def _claim(
         self, statement: Statement, keyid: str, role: str | None, seen: Observed, trust: Trust
@@ -306,87 +306,10 @@ class Ledger:
             role=role or trust.role_for(keyid, statement.kind, seen.size),
         )
 
-    def _append_said(
-        self,
-        said: Sequence[tuple[Envelope, Statement]],
-        within: Within | None,
-        log_signers: Sequence[Signer] = (),
-    ) -> list[Entry]:
-        log_signer = self._open_log_signer()
-        with tables.writing(self.engine) as connection:
-            if self._anchor is not None:
-                self._compare(connection, self._anchor)
-            if within is not None:
-                within(connection)
-            entries, note = self._write(connection, said, log_signer, *log_signers)
-        if self._anchor is not None:
-            self._anchor.advance(note)
-        return entries
-
-    def _write(
-        self,
-        connection: Connection,
-        said: Sequence[tuple[Envelope, Statement]],
-        *log_signers: Signer,
-    ) -> tuple[list[Entry], bytes]:
-        edge, trust = _edge(connection), self._trust(connection)
-        before, logs_before = edge.tree.size, trust.logs
-        edge_tiles = _tiles(connection)
-        time = max(written_time(self._clock()), edge.last_time)
-        entries, changed = [], {}
-        for envelope, statement in said:
-            trust.permit(envelope, statement, edge.tree.size)
-            trust = trust.after(edge.tree.size, statement)
-            origin = statement.text("ledger")
-            if edge.tree.size > 0 and origin != self.origin:
-                raise MalformedInput(
-                    f"the statement is for the ledger {origin!r}, this one is {self.origin!r}"
-                )
-            record = write_record(envelope, log=origin, prev=edge.last_leaf, seq=edge.tree.size, time=time)
-            entry = parse_record(record)
-            leaf = leaf_hash(record)
-            changed.update({(level, number): hashes for level, number, hashes in edge_tiles.append(leaf)})
-            edge.tree, edge.last_leaf = edge.tree.append(leaf), leaf.hex()
-            _insert(connection, entry)
-            entries.append(entry)
-        edge.last_time, edge.checkpoints = time, edge.checkpoints + 1
-        _store_tiles(connection, changed)
-        _swap_head(connection, before, edge)
-        checkpoint = Checkpoint(entries[0].log, edge.tree.size, edge.tree.root())
-        note = sign_head(checkpoint, logs_before, trust.logs, log_signers)
-        connection.execute(
-            tables.checkpoints.insert().values(number=edge.checkpoints, size=checkpoint.size, note=note)
-        )
-        for entry in entries:
-            for follower in self.followers:
-                follower.apply(connection, entry)
-        return entries, note
-
-    def _compare(self, connection: Connection, anchor: AnchorFile) -> None:
-        """Refuse to continue a store that is not the one its anchor saw."""
-        tree, logs = _edge(connection).tree, self._trust(connection).logs
-        notes = tables.checkpoints.c
-        anchor.check(
-            tree.size,
-            tree.root(),
-            lambda size: connection.execute(select(notes.note).where(notes.size == size)).scalar(),
-            logs.keys,
-        )
-
-    def _trust(self, connection: Connection) -> Trust:
-        read, trust = self._trusted
-        query = (
-            select(tables.records.c.record)
-            .where(tables.records.c.kind.in_(KEY_KINDS), tables.records.c.seq >= read)
-            .order_by(tables.records.c.seq)
-        )
-        for record in connection.execute(query).scalars():
-            entry = parse_record(bytes(record))
-            trust = trust.after(entry.seq, entry.statement)
-            read = entry.seq + 1
-        # Only what is committed is read here (an append asks before it writes), so it may be kept.
-        self._trusted = (read, trust)
-        return trust
+    def _submit(self, submission: Submission) -> list[Entry]:
+        # Before it waits in the queue: a key that does not open is nobody else's trouble.
+        self._log_signer()
+        return self._sequencer.submit(submission)
 
 
 def create_ledger(
@@ -425,10 +348,10 @@ def create_ledger(
     with tables.writing(engine) as connection:
         if connection.execute(select(tables.head.c.id)).first() is not None:
             raise MalformedInput("the database holds a ledger already: a ledger is never overwritten")
-        edge = _Edge(CompactRange(), FIRST_PREV, "", 0)
-        connection.execute(tables.head.insert().values(id=1, **_head_columns(edge)))
+        connection.execute(tables.head.insert().values(id=1, **Edge().head_row()))
         key_events.remembering(statement, event.holder)(connection)
-        ledger._write(connection, [(sign(statement.payload(), [signer]), statement)], log_signer)
+        genesis = Submission((sign(statement.payload(), [signer]),))
+        ledger._writer.write(connection, [genesis], log_signer)
     return ledger
 
 
@@ -436,60 +359,5 @@ def _several(signer: Signer | Sequence[Signer]) -> Sequence[Signer]:
     return signer if isinstance(signer, Sequence) else [signer]
 
 
-def _edge(connection: Connection) -> _Edge:
-    row = connection.execute(select(tables.head)).one_or_none()
-    if row is None:
-        raise MalformedInput(
-            "the ledger's database has no head row: it was cut short or edited, run `affidavit verify`"
-        )
-    tree = CompactRange.from_bytes(row.size, bytes(row.compact_range))
-    return _Edge(tree, bytes(row.last_leaf).hex(), row.last_time, row.checkpoints)
-
-
-def _head_columns(edge: _Edge) -> dict[str, object]:
-    return {
-        "size": edge.tree.size,
-        "compact_range": edge.tree.to_bytes(),
-        "last_leaf": bytes.fromhex(edge.last_leaf),
-        "last_time": edge.last_time,
-        "checkpoints": edge.checkpoints,
-    }
-
-
-def _insert(connection: Connection, entry: Entry) -> None:
-    try:
-        connection.execute(tables.records.insert().values(**index_columns(entry)))
-    except IntegrityError as error:
-        if "records.entry_id" not in str(error.orig):
-            raise
-        raise MalformedInput(
-            f"the statement {entry.entry_id} stands in this ledger already: a statement is appended once"
-        ) from None
-
-
-def _swap_head(connection: Connection, before: int, edge: _Edge) -> None:
-    swapped = connection.execute(
-        update(tables.head).where(tables.head.c.size == before).values(**_head_columns(edge))
-    )
-    if swapped.rowcount != 1:
-        raise Conflict("another writer moved the ledger's head: try again")
-
-
-def _tiles(connection: Connection) -> Tiles:
-    newest = select(tables.tiles.c.level, func.max(tables.tiles.c.number)).group_by(tables.tiles.c.level)
-    edge = {}
-    for level, number in connection.execute(newest).all():
-        hashes = connection.execute(
-            select(tables.tiles.c.hashes).where(
-                tables.tiles.c.level == level, tables.tiles.c.number == number
-            )
-        ).scalar_one()
-        edge[level] = (number, bytes(hashes))
-    return Tiles(edge)
-
-
-def _store_tiles(connection: Connection, changed: dict[tuple[int, int], bytes]) -> None:
-    for (level, number), hashes in changed.items():
-        where = (tables.tiles.c.level == level) & (tables.tiles.c.number == number)
-        if connection.execute(update(tables.tiles).where(where).values(hashes=hashes)).rowcount == 0:
-            connection.execute(tables.tiles.insert().values(level=level, number=number, hashes=hashes))
+def _no_log_signer() -> Signer:
+    raise MalformedInput("this ledger was opened for reading: its log key is not at hand")

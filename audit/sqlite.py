@@ -4,7 +4,7 @@ Rules:
 
 - WAL and ``synchronous=FULL``: what a commit has acknowledged survives a crash of the machine.
 - ``BEGIN IMMEDIATE`` for writers only: a reader that took it would wait for itself.
-- A database that others hold locked is waited for (`BUSY_MILLISECONDS`), then it is `EnvironmentFailed`.
+- A database that others hold locked is waited for (`BUSY_SECONDS`), then it is `EnvironmentFailed`.
 - The number ``user_version`` in the file says which tables there are.
 
 This module knows no table: `audit.tables` says which there are.
@@ -14,14 +14,16 @@ Source: sqlite.org, "Write-Ahead Logging", "STRICT Tables", "Result and Error Co
 
 import os
 import sqlite3
+import weakref
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
-from sqlalchemy.exc import DatabaseError, OperationalError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
 
@@ -33,6 +35,7 @@ __all__ = [
     "failure",
     "foreign_marks",
     "is_damage",
+    "keeping",
     "lost_columns",
     "open_file",
     "open_scratch",
@@ -43,7 +46,7 @@ __all__ = [
 ]
 
 APPLICATION_ID = 0x41464649  # "AFFI": file(1) and other tools recognise the database by it
-BUSY_MILLISECONDS = 60_000
+BUSY_SECONDS = 60.0
 
 
 def open_file(path: Path) -> Engine:
@@ -68,6 +71,40 @@ def open_scratch() -> Engine:
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(""), poolclass=NullPool)
     _configure(engine, durable=False)
     return engine
+
+
+def keeping(engine: Engine) -> Engine:
+    """Return an engine on the same file that keeps its connections, for one who writes again and again.
+
+    Opening costs about as much as an fsync, and closing the last connection empties the WAL. But who writes to a file
+    that was replaced writes to nothing, and SQLite's locks do not survive a fork: so a kept connection is handed out
+    only for the file that is there now, and all are closed before a fork (sqlite.org, "How To Corrupt An SQLite
+    Database File", 2.2 and 2.6). `dispose` closes them.
+    """
+    if not str(engine.url.database).startswith("file:"):
+        return engine
+    path = Path(unquote(str(engine.url.database).removeprefix("file:")))
+    kept = create_engine(
+        engine.url,
+        poolclass=QueuePool,
+        max_overflow=-1,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+    )
+    _configure(kept, durable=True)
+
+    @event.listens_for(kept, "connect")
+    def connected(_: object, record: ConnectionPoolEntry) -> None:
+        record.info["file"] = _identity(path)
+
+    @event.listens_for(kept, "checkout")
+    def checked_out(_: object, record: ConnectionPoolEntry, __: object) -> None:
+        if record.info["file"] != _identity(path):
+            raise DisconnectionError
+
+    # The hooks cannot be taken back: they must not keep the engine alive.
+    ref = weakref.ref(kept)
+    os.register_at_fork(before=lambda: None if (here := ref()) is None else here.dispose())
+    return kept
 
 
 def create_file(path: Path, version: int) -> None:
@@ -154,7 +191,7 @@ def failure(error: DatabaseError) -> str | None:
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
         return (
-            f"another process has held the ledger's database for {BUSY_MILLISECONDS // 1000} s: "
+            f"another process has held the ledger's database for {BUSY_SECONDS:g} s: "
             "nothing was half-written, look what writes to it and try again"
         )
     return None
@@ -191,14 +228,20 @@ def _indexes(connection: Connection, table: str) -> list[tuple[object, ...]]:
 
 
 def _engine(uri: str) -> Engine:
-    # No pool: a connection is cheap beside an fsync, and a forked child never inherits an open one.
+    # No pool: a forked child never inherits an open connection, and nobody holds the file who does not use it.
     engine = create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(uri, uri=True, timeout=BUSY_MILLISECONDS / 1000),
-        poolclass=NullPool,
+        f"sqlite:///{uri}&uri=true", poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS}
     )
     _configure(engine, durable=True)
     return engine
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _configure(engine: Engine, *, durable: bool) -> None:
@@ -216,4 +259,4 @@ def _configure(engine: Engine, *, durable: bool) -> None:
 
 
 def _quoted(path: Path) -> str:
-    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return quote(str(path.absolute()))

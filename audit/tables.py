@@ -48,6 +48,7 @@ __all__ = [
     "head",
     "holders",
     "is_damage",
+    "keeping",
     "ledger_metadata",
     "lost_columns",
     "open_database",
@@ -185,6 +186,11 @@ class Backend(Protocol):
 def open_database(path: Path) -> Engine:
     """Open the SQLite file of an embedded ledger; `NotFound` where there is none."""
     return sqlite.open_file(path)
+
+
+def keeping(engine: Engine) -> Engine:
+    """Return an engine on the same database that keeps its connections, for one who writes again and again."""
+    return sqlite.keeping(engine)
 
 
 def open_scratch() -> Engine:

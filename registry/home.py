@@ -176,7 +176,9 @@ def _fill(
             followers=[Catalog()],
         )
         ledger.append_many(_first_stages(home))
-        return ledger.head().checkpoint
+        head = ledger.head().checkpoint
+        ledger.close()
+        return head
     except BaseException:
         # The folder of keys may be outside the one that is thrown away.
         home.keys.discard(name)

@@ -41,7 +41,7 @@ def affidavit(ctx: click.Context, ledger: str | None) -> None:
     Runs, decisions and reports of machine-learning models on a ledger that strangers can verify.
     """
     # Opened by the first command that needs it, and only once.
-    ctx.obj = cache(lambda: _open(ledger))
+    ctx.obj = cache(lambda: _open(ctx, ledger))
 
 
 @click.command(cls=Command, examples=["affidavit demo", "affidavit demo /tmp/story"])
@@ -103,11 +103,13 @@ def main() -> None:
     affidavit(prog_name="affidavit")
 
 
-def _open(ledger: str | None) -> "Registry":
+def _open(ctx: click.Context, ledger: str | None) -> "Registry":
     from registry.home import passphrase_from_environment
     from registry.registry import open_registry
 
-    return open_registry(ledger, passphrase(passphrase_from_environment))
+    registry = open_registry(ledger, passphrase(passphrase_from_environment))
+    ctx.call_on_close(registry.ledger.close)
+    return registry
 
 
 for _command in (

@@ -35,4 +35,5 @@ def tell(folder: Path) -> Registry:
     registry.ledger.grant("leaver", leaver.public, ("recorder",), "Leif Aas", by=registry.signer("admin"))
     registry.ledger.revoke(leaver.public.keyid, "left", None, by=registry.signer("admin"))
     registry.record_run(run_result(registry, auc=0.81))
+    registry.ledger.close()
     return registry

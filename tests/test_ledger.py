@@ -13,6 +13,7 @@ from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotFound, 
 from audit.keys import LocalSigner, new_private_key
 from audit.ledger import Ledger, create_ledger
 from audit.merkle import CompactRange, leaf_hash
+from audit.sequencer import Submission
 from audit.statement import Observed
 from tests.small_ledger import ORIGIN, Clock, People, Titles, claimed, new_ledger, reopened, report, signer
 
@@ -200,9 +201,8 @@ def test_a_statement_of_this_ledger_is_not_appended_again(ledger: Ledger, people
     before = state(ledger)
     with (
         pytest.raises(MalformedInput, match="stands in this ledger already"),
-        tables.writing(ledger.engine) as connection,
     ):
-        ledger._write(connection, [(entry.envelope, entry.statement)], people.log)
+        ledger._sequencer.submit(Submission((entry.envelope,)))
     assert state(ledger) == before
 
 
@@ -216,9 +216,8 @@ def test_a_statement_of_another_ledger_is_not_appended(
         pytest.raises(
             MalformedInput, match=r"for the ledger 'other\.example', this one is 'test\.example/ledger'"
         ),
-        tables.writing(ledger.engine) as connection,
     ):
-        ledger._write(connection, [(entry.envelope, entry.statement)], people.log)
+        ledger._sequencer.submit(Submission((entry.envelope,)))
     assert state(ledger) == before
 
 
@@ -227,8 +226,8 @@ def test_a_statement_that_was_changed_after_signing_is_not_appended(ledger: Ledg
     other = claimed(predicate={"title": "changed"})
     forged = sign(statement.payload(), [people.admin])
     forged = type(forged)(other.payload(), forged.signatures)
-    with pytest.raises(NotVerified), tables.writing(ledger.engine) as connection:
-        ledger._write(connection, [(forged, other)], people.log)
+    with pytest.raises(NotVerified):
+        ledger._sequencer.submit(Submission((forged,)))
 
 
 # -- two ledgers under one name ----------------------------------------------------------------------------------------
@@ -241,8 +240,7 @@ def test_a_history_told_twice_is_caught_by_what_its_signers_saw(tmp_path: Path) 
     one.append(report("one"))
     entry = one.append(report("two"))
     two.append(report("another"))
-    with tables.writing(two.engine) as connection:
-        two._write(connection, [(entry.envelope, entry.statement)], people.log)
+    two._sequencer.submit(Submission((entry.envelope,)))
     failed = [step for step in two.verify().steps if step.status == "failed"]
     assert [(step.name, step.entries) for step in failed] == [("observed", (2,))]
 

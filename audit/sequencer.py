@@ -1,0 +1,166 @@
+"""Group commit: many threads append at once, one of them commits for all that wait.
+
+Callers sign in their own threads, outside any lock, and submit envelopes. Whoever finds nobody leading leads: it takes
+all that waits, commits it in one transaction, and tells each of the others how theirs ended. There is no thread in the
+background, so there is nothing to start, to stop, or to die unseen.
+
+Invariants:
+
+- A submission is in the queue, in the batch of the one who leads, or settled. It is settled once.
+- It is settled as written only after the transaction that wrote it is durable. Nothing else acknowledges.
+- A submission that fails (a conflict, a signature, a follower that raises) fails alone: the others of its batch stand.
+- A caller that is interrupted while it waits takes its submission back if nobody has begun it. If it was begun, it may
+  stand in the ledger or not, as with any interrupted append: it was not acknowledged.
+- A leader that is interrupted settles nothing by guess. Each of those that wait offers its own submission again, as
+  `doubtful`: who commits it looks first whether it stands already, so it is neither lost nor written twice.
+- Who waits looks up once a second, so that a leader that was struck down between two steps leaves nobody waiting.
+- A fork waits until no batch is being written; the child begins with an empty queue, since those who wait are threads
+  of the parent.
+"""
+
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from audit.envelope import Envelope
+from audit.errors import MalformedInput
+from audit.keys import Signer
+from audit.record import Entry
+
+__all__ = ["Sequencer", "Submission", "Within"]
+
+Within = Callable[[Connection], None]
+"""Runs inside the writing transaction, before the submission is placed; may raise `Conflict`."""
+
+MOST_IN_A_BATCH = 1_024
+LOOK_UP_SECONDS = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class Submission:
+    """Envelopes that go into the ledger together or not at all, and how that ended.
+
+    `log_signers` are keys of the log that sign the head besides the one at hand: the next one, when it changes.
+    """
+
+    envelopes: tuple[Envelope, ...]
+    within: Within | None = None
+    log_signers: tuple[Signer, ...] = ()
+    doubtful: bool = False
+    entries: tuple[Entry, ...] = field(default=(), repr=False)
+    error: Exception | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it was written or refused."""
+        return bool(self.entries) or self.error is not None
+
+    def outcome(self) -> list[Entry]:
+        """Return the entries, or raise what refused them."""
+        if self.error is not None:
+            raise self.error
+        return list(self.entries)
+
+
+Commit = Callable[[Sequence[Submission]], None]
+"""Writes a batch and settles its submissions. One that it leaves unsettled is offered again."""
+
+
+class Sequencer:
+    """The queue of one ledger in one process."""
+
+    def __init__(self, commit: Commit) -> None:
+        """Commit batches with `commit`, which is never called by two threads at once."""
+        self._commit = commit
+        self._heeds_forks = False
+        self._leader: int | None = None
+        self._begin()
+
+    def submit(self, submission: Submission) -> list[Entry]:
+        """Wait until a submission is written, and return its entries; raise what refused it."""
+        with self._mutex:
+            self._queue.append(submission)
+            self._heed_forks()
+        try:
+            while not submission.is_settled:
+                self._lead(submission)
+        except BaseException:
+            with self._mutex:
+                if submission in self._queue:
+                    self._queue.remove(submission)
+            raise
+        return submission.outcome()
+
+    def _lead(self, own: Submission) -> None:
+        """Wait for one's own submission to be settled, or for nobody to lead; then lead for one batch."""
+        me = threading.get_ident()
+        if self._leader == me:
+            raise MalformedInput("an append inside another one cannot be: append when that has returned")
+        try:
+            with self._mutex:
+                while self._leader is not None and not own.is_settled:
+                    self._changed.wait(LOOK_UP_SECONDS)
+                if own.is_settled:
+                    return
+                self._leader = me
+                batch = self._take(own)
+            self._settle(batch)
+        finally:
+            if self._leader == me:
+                self._leader = None
+                with self._mutex:
+                    self._changed.notify_all()
+
+    def _take(self, own: Submission) -> list[Submission]:
+        batch = []
+        if own not in self._queue:
+            # It was in the batch of one who led and did not settle it.
+            own.doubtful = True
+            batch.append(own)
+        while self._queue and len(batch) < MOST_IN_A_BATCH:
+            batch.append(self._queue.popleft())
+        return batch
+
+    def _settle(self, batch: Sequence[Submission]) -> None:
+        try:
+            self._commit(batch)
+        except Exception as error:
+            for submission in batch:
+                if not submission.is_settled:
+                    submission.error = error
+
+    def _heed_forks(self) -> None:
+        if self._heeds_forks:
+            return
+        self._heeds_forks = True
+        ref = weakref.ref(self)
+
+        def tell(do: Callable[[Sequencer], None]) -> Callable[[], None]:
+            # The hooks cannot be taken back: they must not keep the ledger alive.
+            return lambda: None if (here := ref()) is None else do(here)
+
+        os.register_at_fork(
+            before=tell(Sequencer._pause),
+            after_in_parent=tell(Sequencer._resume),
+            after_in_child=tell(Sequencer._begin),
+        )
+
+    def _begin(self) -> None:
+        self._mutex = threading.Lock()
+        self._changed = threading.Condition(self._mutex)
+        self._queue: deque[Submission] = deque()
+        self._leader = None
+
+    def _pause(self) -> None:
+        """Hold the queue still for a fork: nothing is half-written, and nobody holds the lock in the child."""
+        self._mutex.acquire()
+        while self._leader not in (None, threading.get_ident()):
+            self._changed.wait(LOOK_UP_SECONDS)
+
+    def _resume(self) -> None:
+        self._mutex.release()

@@ -1,0 +1,201 @@
+"""Writes batches of submissions: the only code that puts entries into a ledger.
+
+A batch is one transaction: what each submission is decided on (`within`), its records, what the followers learn, then
+for all of them the tiles, the head, and the checkpoint that the log signs. It is there whole, or not at all.
+
+Rules:
+
+- A store that is behind its anchor, or forked from it, is not continued (`audit.anchor_file`).
+- A submission that fails is undone by itself, to a savepoint: edge and trust are values, and are dropped.
+- A submission that changes the log's key is a batch of its own, since a checkpoint must end with it.
+- Time never goes back: where the clock does, the last record's time is used again.
+- Nothing is settled as written before the commit has returned.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import Connection, Engine, bindparam, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from audit import tables
+from audit.anchor_file import AnchorFile
+from audit.checkpoint import Checkpoint
+from audit.edge import Edge, EdgeReader, Placed, place
+from audit.errors import Conflict, MalformedInput
+from audit.follower import Follower
+from audit.keys import Signer
+from audit.log_keys import sign_head
+from audit.record import Entry, index_columns, parse_record
+from audit.sequencer import Submission
+from audit.statement import Statement, written_time
+
+__all__ = ["Writer", "Written"]
+
+_INSERT_RECORD = tables.records.insert()
+_INSERT_CHECKPOINT = tables.checkpoints.insert()
+_PUT_TILE = text(
+    "INSERT INTO tiles (level, number, hashes) VALUES (:level, :number, :hashes) "
+    "ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes"
+)
+_SWAP_HEAD = (
+    update(tables.head)
+    .where(tables.head.c.size == bindparam("before"))
+    .values({column: bindparam(f"new_{column}") for column in Edge().head_row()})
+)
+_NOTE_AT = select(tables.checkpoints.c.note).where(tables.checkpoints.c.size == bindparam("size"))
+_RECORD_OF = select(tables.records.c.record).where(tables.records.c.entry_id == bindparam("entry_id"))
+
+
+@dataclass(slots=True)
+class Written:
+    """What a transaction wrote: the edge after it, its checkpoint, and how each submission ended."""
+
+    edge: Edge
+    note: bytes = b""
+    entries: list[tuple[Submission, tuple[Entry, ...]]] = field(default_factory=list)
+    errors: list[tuple[Submission, Exception]] = field(default_factory=list)
+
+
+class Writer:
+    """Writes the batches of one ledger, one at a time."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        edges: EdgeReader,
+        followers: Sequence[Follower],
+        log_signer: Callable[[], Signer],
+        anchor: AnchorFile | None,
+        clock: Callable[[], float],
+    ) -> None:
+        """Write to a database; nothing is opened until a batch comes."""
+        self._engine = engine
+        self._edges = edges
+        self._followers = followers
+        self._log_signer = log_signer
+        self._anchor = anchor
+        self._clock = clock
+
+    def commit(self, batch: Sequence[Submission]) -> None:
+        """Write a batch and settle its submissions; raise where none of it could be written."""
+        log_signer = self._log_signer()
+        with tables.writing(self._engine) as connection:
+            written = self.write(connection, batch, log_signer)
+        self.settle(written)
+
+    def write(self, connection: Connection, batch: Sequence[Submission], log_signer: Signer) -> Written:
+        """Write a batch in an open transaction; nothing is settled yet."""
+        before = self._edges.read(connection)
+        if self._anchor is not None and before.tree.size:
+            _compare(connection, before, self._anchor)
+        time = max(written_time(self._clock()), before.last_time)
+        written, tiles = Written(before), dict[tuple[int, int], bytes]()
+        signers = [log_signer]
+        for submission in batch:
+            if submission.doubtful and (standing := _standing(connection, submission)):
+                written.entries.append((submission, standing))
+                continue
+            try:
+                # One alone needs no savepoint: what it raises ends the transaction.
+                with connection.begin_nested() if len(batch) > 1 else nullcontext():
+                    placed = self._place(connection, written.edge, submission, time, before)
+            except _NewBatch:
+                break
+            except Exception as error:
+                if len(batch) == 1 or not connection.in_transaction():
+                    raise
+                written.errors.append((submission, error))
+                continue
+            written.edge = placed.edge
+            written.entries.append((submission, placed.entries))
+            tiles.update(placed.tiles)
+            signers += submission.log_signers
+            if placed.edge.trust.logs != before.trust.logs:
+                break
+        if written.edge is not before:
+            self._finish(connection, before, written, tiles, signers)
+        return written
+
+    def settle(self, written: Written) -> None:
+        """Acknowledge what is durable now."""
+        for refused, error in written.errors:
+            refused.error = error
+        if written.note:
+            self._edges.keep(written.edge)
+            if self._anchor is not None:
+                self._anchor.advance(written.note)
+        for submission, entries in written.entries:
+            submission.entries = entries
+
+    def _place(
+        self, connection: Connection, edge: Edge, submission: Submission, time: str, before: Edge
+    ) -> Placed:
+        if submission.within is not None:
+            submission.within(connection)
+        placed = place(edge, submission.envelopes, time)
+        if placed.edge.trust.logs != edge.trust.logs and edge is not before:
+            raise _NewBatch
+        _insert(connection, placed.entries)
+        for entry in placed.entries:
+            for follower in self._followers:
+                follower.apply(connection, entry)
+        return placed
+
+    def _finish(
+        self,
+        connection: Connection,
+        before: Edge,
+        written: Written,
+        tiles: dict[tuple[int, int], bytes],
+        signers: Sequence[Signer],
+    ) -> None:
+        """Store the tiles, swap the head, and sign it."""
+        edge = written.edge = replace(written.edge, checkpoints=before.checkpoints + 1)
+        rows = [
+            {"level": level, "number": number, "hashes": hashes} for (level, number), hashes in tiles.items()
+        ]
+        connection.execute(_PUT_TILE, rows)
+        new = {f"new_{column}": value for column, value in edge.head_row().items()}
+        if connection.execute(_SWAP_HEAD, {"before": before.tree.size, **new}).rowcount != 1:
+            raise Conflict("another writer moved the ledger's head: try again")
+        log = edge.trust.log
+        assert log is not None
+        checkpoint = Checkpoint(log.name, edge.tree.size, edge.tree.root())
+        written.note = sign_head(checkpoint, before.trust.logs, edge.trust.logs, signers)
+        row = {"number": edge.checkpoints, "size": checkpoint.size, "note": written.note}
+        connection.execute(_INSERT_CHECKPOINT, row)
+
+
+class _NewBatch(Exception):
+    """A submission that changes the log's key came after others."""
+
+
+def _standing(connection: Connection, submission: Submission) -> tuple[Entry, ...]:
+    """Read the entries of a submission that stands already, as one whose leader was interrupted may."""
+    ids = [Statement.parse(envelope.payload).text("entry_id") for envelope in submission.envelopes]
+    records = [connection.execute(_RECORD_OF, {"entry_id": one}).scalar() for one in ids]
+    return tuple(parse_record(bytes(record)) for record in records if record is not None)
+
+
+def _insert(connection: Connection, entries: Sequence[Entry]) -> None:
+    try:
+        connection.execute(_INSERT_RECORD, [index_columns(entry) for entry in entries])
+    except IntegrityError as error:
+        if "entry_id" not in str(error.orig):
+            raise
+        raise MalformedInput(
+            "a statement with this id stands in this ledger already: a statement is appended once"
+        ) from None
+
+
+def _compare(connection: Connection, edge: Edge, anchor: AnchorFile) -> None:
+    """Refuse to continue a store that is not the one its anchor saw."""
+    anchor.check(
+        edge.tree.size,
+        edge.tree.root(),
+        lambda size: connection.execute(_NOTE_AT, {"size": size}).scalar(),
+        edge.trust.logs.keys,
+    )
