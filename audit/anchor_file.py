@@ -44,9 +44,10 @@ _LOOK = (
 
 @dataclass(slots=True)
 class AnchorFile:
-    """One anchor file of one ledger."""
+    """One anchor file of one ledger; `outside` says whether it lies outside the ledger's folder."""
 
     path: Path
+    outside: bool = False
     _checked: bytes = field(default=b"", repr=False)
 
     def check_free(self, origin: str) -> None:

@@ -116,11 +116,9 @@ class AnchorSettings:
 
     def anchor_file(self, folder: Path) -> AnchorFile | None:
         """Return the anchor file of the ledger in a folder, None where there is none."""
-        return None if self.file is None else AnchorFile(folder / self.file)
-
-    def file_is_outside(self, folder: Path) -> bool:
-        """Say whether the anchor file lies outside the ledger's folder."""
-        return self.file is not None and is_outside(folder / self.file, folder)
+        if self.file is None:
+            return None
+        return AnchorFile(folder / self.file, outside=is_outside(folder / self.file, folder))
 
     def with_witness(self, witness: WitnessAt) -> "AnchorSettings":
         """Add a witness; `MalformedInput` where its name or its key is another one's."""
@@ -132,8 +130,11 @@ class AnchorSettings:
         return replace(self, witnesses=(*self.witnesses, witness))
 
     def with_authority(self, authority: Authority) -> "AnchorSettings":
-        """Add a time stamp authority; `MalformedInput` where its address is there already."""
-        if authority.url in {known.url for known in self.timestamps}:
+        """Add a time stamp authority; `MalformedInput` where it is there already.
+
+        One address may have several certificates, as they follow one another: the last is asked, all are believed.
+        """
+        if (authority.url, authority.certificate) in {(a.url, a.certificate) for a in self.timestamps}:
             raise MalformedInput(
                 f"the authority {authority.url} is an anchor already: `affidavit anchor list` shows the anchors"
             )

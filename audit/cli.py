@@ -73,6 +73,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="A checkpoint kept outside: the ledger must contain it.",
 )
 @click.option("--key", "log_key", type=_FILE, help="The log's verifier key, as known from outside.")
+@click.option(
+    "--anchors",
+    "pinned",
+    type=_FILE,
+    help="Whose anchors you believe (a file like the ledger's own anchors.json, which says it otherwise).",
+)
 @json_option
 @click.pass_obj
 def verify(
@@ -80,6 +86,7 @@ def verify(
     files: tuple[Path, ...],
     kept: Path | None,
     log_key: Path | None,
+    pinned: Path | None,
     as_json: bool,
 ) -> None:
     """Verify the whole ledger.
@@ -87,14 +94,16 @@ def verify(
     Everything is recomputed from the records, in eight numbered steps. With FILE, say besides which entries are about
     exactly these files. Checking a report or a bundle without its ledger is not part of this version.
     """
+    from audit.anchor_settings import AnchorSettings
     from audit.note import VerifierKey
 
     note = kept.read_bytes() if kept else None
     # A key is ASCII: what is not is kept visible, so that the parser can refuse it by what it says.
     key_given = VerifierKey.parse(log_key.read_text("ascii", "replace").strip()) if log_key else None
+    believed = AnchorSettings.read_file(pinned) if pinned else None
     opened_ledger = opened().ledger
     with bar("verifying") as progress:
-        report = opened_ledger.verify(checkpoint=note, log_key=key_given, progress=progress)
+        report = opened_ledger.verify(checkpoint=note, log_key=key_given, pinned=believed, progress=progress)
     about = [(path, _entries_about(opened_ledger, path)) for path in files]
     unknown = [path for path, entries in about if not entries]
     if as_json:

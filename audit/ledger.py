@@ -24,6 +24,8 @@ from sqlalchemy import Engine, select
 
 from audit import key_events, tables
 from audit.anchor_file import AnchorFile
+from audit.anchor_settings import AnchorSettings
+from audit.anchors import kept_in
 from audit.checkpoint import check_origin
 from audit.edge import Edge, EdgeReader
 from audit.envelope import Envelope, sign
@@ -40,6 +42,7 @@ from audit.sequencer import Sequencer, Submission, Within
 from audit.statement import Observed, Statement, claim, new_entry_id, written_time
 from audit.trust import Trust
 from audit.verify import verify_ledger
+from audit.verify_anchors import AnchorSources
 from audit.writer import Writer
 
 __all__ = ["Head", "Ledger", "Within", "create_ledger"]
@@ -72,6 +75,7 @@ class Ledger:
         signer: Callable[[str], Signer] | None = None,
         log_signer: Callable[[], Signer] | None = None,
         anchor: AnchorFile | None = None,
+        pinned: AnchorSettings | None = None,
         clock: Callable[[], float] = clocks.time,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -80,6 +84,7 @@ class Ledger:
         self.followers = tuple(followers)
         self.artifacts = artifacts
         self._signer = signer
+        self._anchor, self._pinned = anchor, pinned or AnchorSettings()
         self._clock = clock
         self._random_bytes = random_bytes
         self._edges = EdgeReader()
@@ -252,15 +257,22 @@ class Ledger:
         *,
         checkpoint: bytes | None = None,
         log_key: VerifierKey | None = None,
+        pinned: AnchorSettings | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Report:
-        """Verify the whole ledger from its records; see `audit.verify` for the steps."""
+        """Verify the whole ledger from its records; see `audit.verify` for the steps.
+
+        `pinned` says whose anchors are believed, in place of what lies in the ledger's own folder.
+        """
+        # Before the records: what is anchored later is not in what is read here.
+        kept = () if self._anchor is None else (kept_in(self._anchor),)
         return verify_ledger(
             self.engine,
             followers=self.followers,
             artifacts=self.artifacts,
             checkpoint=checkpoint,
             log_key=log_key,
+            anchors=AnchorSources(pinned or self._pinned, kept, self._clock()),
             progress=progress,
         )
 

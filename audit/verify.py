@@ -15,20 +15,31 @@ What no step can see without an anchor: a tail cut off cleanly, and changes afte
 someone who holds the log's key and the signers' keys.
 """
 
+import time as clocks
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DatabaseError
 
 from audit import tables
-from audit.checkpoint import Checkpoint
-from audit.errors import AffidavitError, EnvironmentFailed, NotVerified
+from audit.anchor_settings import AnchorSettings
+from audit.anchors import Kept, Opened
+from audit.errors import EnvironmentFailed
 from audit.follower import Artifacts, Follower
 from audit.log_keys import LogKeys
 from audit.merkle import EMPTY_ROOT
 from audit.note import VerifierKey
-from audit.report import Anchor, Findings, Report, Step, counted
+from audit.report import Findings, Report, Step, counted
+from audit.verify_anchors import (
+    AnchorSources,
+    anchors_step,
+    open_stored,
+    signed_from,
+    suspect_words,
+    time_of,
+)
 from audit.verify_artifacts import NamedArtifacts
 from audit.verify_checkpoints import Checkpoints
 from audit.verify_range import RangeCheck
@@ -48,6 +59,18 @@ class _Brought:
 
     checkpoint: bytes | None
     log_key: VerifierKey | None
+    anchors: AnchorSources
+
+    def sources(self) -> AnchorSources:
+        """Say what anchors are opened with: what there is, and the checkpoint."""
+        given = Kept("checkpoint file", "the checkpoint that was given", self.checkpoint, outside=True)
+        kept = (*([] if self.checkpoint is None else [given]), *self.anchors.kept)
+        return replace(self.anchors, kept=kept)
+
+    def logs(self, said: LogKeys) -> LogKeys:
+        """Return the log's keys as the entries say them, or the one that was given where they do not say it."""
+        given = self.log_key
+        return said if given is None or given in said.keys else LogKeys().then(0, given)
 
 
 def verify_ledger(
@@ -57,11 +80,13 @@ def verify_ledger(
     artifacts: Artifacts | None = None,
     checkpoint: bytes | None = None,
     log_key: VerifierKey | None = None,
+    anchors: AnchorSources | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Verify the ledger in a database.
 
-    `checkpoint` is a signed tree head that the auditor kept, `log_key` the log's key as known from outside;
+    `checkpoint` is a signed tree head that the auditor kept, `log_key` the log's key as known from outside, `anchors`
+    what the stored anchors are checked with (by default nothing is pinned, and the clock is the machine's);
     `progress` is told the entries read so far and in all. Nothing is written to the ledger.
     """
     found = Findings(6, "tables")
@@ -76,7 +101,10 @@ def verify_ledger(
             if lost:
                 return _unreadable(found, f"the database has no {', '.join(lost)}")
             named = None if artifacts is None else NamedArtifacts(artifacts, scratch)
-            return _verify(stored, replay, named, _Brought(checkpoint, log_key), progress)
+            brought = _Brought(
+                checkpoint, log_key, anchors or AnchorSources(AnchorSettings(), (), clocks.time())
+            )
+            return _verify(stored, replay, named, brought, progress)
     except (EnvironmentFailed, OSError):
         raise
     except DatabaseError as error:
@@ -110,7 +138,18 @@ def _verify(
                 named.see(row.seq, entry)
         if progress is not None:
             progress(total, total)
-        anchor, anchors = _anchors(tree, brought, check.trust.logs)
+        sources = brought.sources()
+        opened = open_stored(
+            stored,
+            tables.tables_of(tables.version_of(stored)),
+            sources,
+            brought.logs(check.trust.logs),
+            tree.size,
+            tree.root_at,
+        )
+        anchor, anchors = anchors_step(
+            opened, tree.size, sources.now, partial(time_of, stored), sources.pinned.resets
+        )
         return Report(
             size=tree.size,
             root=tree.range().root().hex(),
@@ -118,7 +157,7 @@ def _verify(
                 _records(check),
                 _tree(heads, stored, check, brought),
                 anchors,
-                _signatures(check),
+                _signatures(check, stored, opened),
                 _observed(check),
                 replay.finish(stored, check.trust),
                 _artifacts(named),
@@ -162,48 +201,12 @@ def _tree(found: Findings, stored: Connection, check: RangeCheck, brought: _Brou
     )
 
 
-def _anchors(tree: RecomputedTree, brought: _Brought, logs: LogKeys) -> tuple[Anchor | None, Step]:
-    found = Findings(3, "anchors")
-    if brought.checkpoint is None:
-        return None, found.skipped(
-            "no tree head from outside was given (--checkpoint FILE): a tail that was cut off cleanly, or a "
-            "history signed anew with stolen keys, would not be seen"
-        )
-    try:
-        kept = _open(brought.checkpoint, logs, brought.log_key)
-    except AffidavitError as error:
-        found.add(f"the checkpoint that was given: {error}")
-        return None, found.step("")
-    if tree.size < kept.size:
-        found.add(
-            f"the ledger has {tree.size} entries, the checkpoint that was given {kept.size}: "
-            "its tail was cut off, or an old copy was restored",
-            tree.size,
-        )
-    elif tree.root_at(kept.size) != kept.root:
-        found.add(f"the first {kept.size} entries are not those of the checkpoint that was given")
-    passed = f"the checkpoint that was given (size {kept.size}) is part of this history"
-    return Anchor("checkpoint file", kept.size, None), found.step(passed)
-
-
-def _open(note: bytes, logs: LogKeys, given: VerifierKey | None) -> Checkpoint:
-    if given is not None and given not in logs.keys:
-        logs = LogKeys().then(0, given)
-    if logs.newest is None:
-        raise NotVerified("the log's key is unknown, since the genesis entry does not read")
-    return logs.open(note)
-
-
-def _signatures(check: RangeCheck) -> Step:
+def _signatures(check: RangeCheck, stored: Connection, opened: Opened) -> Step:
     found, grants = check.signatures, check.trust.grants.values()
     if not found.figures["signatures"]:
         return found.skipped(_NOTHING)
     found.figures["keys"] = len(grants)
-    suspect = "".join(
-        f"; entries by {g.name!r} from {g.suspect_since} on are suspect"
-        for g in grants
-        if g.suspect_since is not None
-    )
+    suspect = suspect_words(grants, partial(signed_from, stored), opened, partial(time_of, stored))
     by = counted(len(grants), "key")
     return found.step(
         f"{counted(found.figures['signatures'], 'signature')} by {by} that held their roles{suspect}"

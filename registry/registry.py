@@ -63,13 +63,15 @@ class Registry(Models):
         self.home = home
         self._passphrase = passphrase
         self._opened: dict[str, LocalSigner] = {}
+        anchors = home.anchors
         ledger = Ledger(
             tables.open_database(home.database),
             followers=[Catalog()],
             artifacts=KeptArtifacts(home.artifacts),
             signer=self.signer_for,
             log_signer=lambda: self.signer(LOG_KEY),
-            anchor=home.anchors.anchor_file(home.folder),
+            anchor=anchors.anchor_file(home.folder),
+            pinned=anchors,
         )
         super().__init__(ledger, home.artifacts)
 

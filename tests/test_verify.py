@@ -144,7 +144,9 @@ def test_what_was_not_looked_at_is_skipped_with_the_reason(template: Kept) -> No
 def test_the_answer_is_written_as_json_values(template: Kept) -> None:
     document = template.verify(checkpoint=template.ledger.head().checkpoint).to_json()
     assert (document["verified"], document["size"]) == (True, LAST + 1)
-    assert document["anchor"] == {"kind": "checkpoint file", "size": LAST + 1, "age_seconds": None}
+    anchor: Any = document["anchor"]
+    assert (anchor["kind"], anchor["size"]) == ("checkpoint file", LAST + 1)
+    assert 0 <= anchor["age_seconds"] < 3600
 
 
 def test_a_report_of_nothing_but_skipped_steps_is_not_true() -> None:

@@ -1,0 +1,237 @@
+"""What the anchors of a ledger come to: step 3 of verification, and what they say about suspect entries.
+
+Rules:
+
+- The step passes by an anchor outside the ledger's folder that holds, and fails by one that does not. Without one it
+  is skipped, whatever lies inside the folder.
+- The age of an anchor is told by the time that it attests. A plain file attests none: its age is that of the newest
+  entry that it covers, by the log's own clock, and it is said so.
+- What could have been changed since is said: the entries after the newest anchor outside, and what was cut off.
+- A suspect entry that an older anchor covers stood there before its key was revoked; one that none covers may have
+  been put there at any time. Older is an anchor over no more entries than there were before the revocation, which
+  attests no time after the log's time of it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Table, select
+
+from audit import tables
+from audit.anchor_settings import AnchorSettings, Reset
+from audit.anchors import Anchored, Kept, Kind, Opened, RootAt, StoredAnchor, open_anchors
+from audit.errors import AffidavitError
+from audit.grants import Grant
+from audit.log_keys import LogKeys
+from audit.record import Entry, parse_record
+from audit.report import Anchor, Findings, Step, counted
+
+__all__ = ["AnchorSources", "anchors_step", "open_stored", "signed_from", "suspect_words", "time_of"]
+
+TimeOf = Callable[[int], float | None]
+"""Gives the log's time of an entry, in seconds since 1970; None where it does not read."""
+
+_MOST_NAMED = 20
+_KINDS: dict[Kind, tuple[str, ...]] = {
+    "cosignature": ("cosignature",),
+    "timestamp": ("timestamp",),
+    "checkpoint file": ("checkpoint that was given", "checkpoints that were given"),
+    "file": ("anchor file",),
+}
+_NONE = (
+    "no anchor outside the ledger was at hand (--checkpoint FILE, `affidavit anchor add`): a tail that was cut off "
+    "cleanly, or a history signed anew with stolen keys, would not be seen"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorSources:
+    """What anchors are opened with: pinned keys, heads kept in files, and the clock at hand (seconds since 1970)."""
+
+    pinned: AnchorSettings
+    kept: tuple[Kept, ...]
+    now: float
+
+
+def open_stored(
+    stored: Connection,
+    expected: Sequence[Table],
+    sources: AnchorSources,
+    logs: LogKeys,
+    size: int,
+    root_at: RootAt,
+) -> Opened:
+    """Open every anchor of a stored ledger; `expected` are the tables that it has (an older one has no `anchors`)."""
+    rows: Iterable[StoredAnchor] = ()
+    if tables.anchors in expected:
+        columns = tables.anchors.c
+        query = select(columns.number, columns.kind, columns.size, columns.source, columns.body)
+        rows = (StoredAnchor(*row) for row in stored.execute(query.order_by(columns.number)))
+    return open_anchors(rows, sources.kept, sources.pinned, logs, size, root_at, sources.now)
+
+
+def time_of(stored: Connection, seq: int) -> float | None:
+    """Read the log's time of an entry, in seconds since 1970; None where it does not read."""
+    found = stored.execute(select(tables.records.c.record).where(tables.records.c.seq == seq)).scalar()
+    entry = _parsed(found)
+    return None if entry is None else datetime.fromisoformat(entry.time).timestamp()
+
+
+def signed_from(stored: Connection, keyid: str, first: int) -> Iterator[int]:
+    """Yield the numbers of the entries from `first` on that a key signed, alone or with others."""
+    query = select(tables.records.c.record).where(tables.records.c.seq >= first)
+    for record in stored.execute(query.order_by(tables.records.c.seq)).scalars():
+        entry = _parsed(record)
+        if entry is not None and any(s.keyid == keyid for s in entry.envelope.signatures):
+            yield entry.seq
+
+
+def anchors_step(
+    opened: Opened, size: int, now: float, log_time: TimeOf, resets: Sequence[Reset] = ()
+) -> tuple[Anchor | None, Step]:
+    """Answer step 3 of a ledger of `size` entries, and give the anchor that the report names."""
+    found = Findings(3, "anchors")
+    for kind in _KINDS:
+        found.figures[f"{kind}s"] = opened.count(kind)
+    found.figures["skipped"] = len(opened.skipped)
+    for problem in opened.problems:
+        found.add(problem.sentence, problem.entry)
+    notes = [*_inside(opened), *_given_up(resets), *_not_checked(opened)]
+    newest = opened.newest
+    if newest is None:
+        return None, found.skipped("; ".join([_NONE, *notes]))
+    age = _age(newest, now, log_time)
+    said = [_held(opened), _newest(newest, age), _since(newest, size), *notes]
+    return Anchor(newest.kind, newest.size, age), found.step("; ".join(said))
+
+
+def suspect_words(
+    grants: Iterable[Grant],
+    signed: Callable[[str, int], Iterable[int]],
+    opened: Opened,
+    log_time: TimeOf,
+) -> str:
+    """Say of every suspect key which of the entries that it signed an older anchor covers; empty for no such key.
+
+    `signed` gives the numbers of the entries that a key signed, from one on, rising.
+    """
+    said = []
+    for grant in grants:
+        if grant.suspect_since is None:
+            continue
+        older = _older_cover(grant, opened, log_time)
+        covered = 0 if older is None else older.size
+        entries = list(signed(grant.keyid, grant.suspect_since))
+        bare = [seq for seq in entries if seq >= covered]
+        stood = [seq for seq in entries if seq < covered]
+        words = f"entries by {grant.name!r} from {grant.suspect_since} on are suspect"
+        if stood and older is not None:
+            words += f": {_listed(stood)} stood there before the revocation ({_named(older)} over {covered} entries)"
+        if bare:
+            are = "are" if len(bare) > 1 else "is"
+            words += f"{', ' if stood else ': '}{_listed(bare)} {are} covered by no older anchor"
+        said.append(words if entries else f"{words}: it signed none")
+    return "".join(f"; {words}" for words in said)
+
+
+def _older_cover(grant: Grant, opened: Opened, log_time: TimeOf) -> Anchored | None:
+    """Find, of the anchors from before a key lost its roles, the one that covers most entries."""
+    ended = grant.revoked if grant.revoked is not None else grant.rotated
+    ended_at = None if ended is None else log_time(ended)
+    older = [
+        anchor
+        for anchor in opened.held
+        if anchor.outside
+        and (ended is None or anchor.size <= ended)
+        and (anchor.time is None or ended_at is None or anchor.time <= ended_at)
+    ]
+    return max(older, key=lambda anchor: anchor.size, default=None)
+
+
+def _held(opened: Opened) -> str:
+    words = [counted(opened.count(kind), *_KINDS[kind]) for kind in _KINDS if opened.count(kind)]
+    many = len(words) > 1 or not words[0].startswith("1 ")
+    return f"{', '.join(words)} {'are' if many else 'is'} of this history"
+
+
+def _newest(newest: Anchored, age: int | None) -> str:
+    by = "" if newest.time is not None else " by the log's own time of its newest entry"
+    old = "of unknown age" if age is None else f"{_span(age)} old{by}"
+    entries = counted(newest.size, "entry", "entries")
+    return f"the newest, {_named(newest)}, is over {entries} and {old} (to be believed: {newest.believe})"
+
+
+def _since(newest: Anchored, size: int) -> str:
+    if newest.size == size:
+        return "it covers every entry; later ones that were cut off would not be seen"
+    entries = (
+        f"entry {newest.size} is" if size == newest.size + 1 else f"entries {newest.size} to {size - 1} are"
+    )
+    them = "it" if size == newest.size + 1 else "them"
+    return (
+        f"{entries} covered by no anchor outside: whoever holds the log's key and the signers' keys could have changed "
+        f"or cut {them}"
+    )
+
+
+def _inside(opened: Opened) -> list[str]:
+    return [
+        f"{anchor.source} (size {anchor.size}) agrees, but lies in the ledger's own folder and goes where that goes: "
+        "it is no anchor outside"
+        for anchor in opened.held
+        if not anchor.outside
+    ]
+
+
+def _given_up(resets: Sequence[Reset]) -> list[str]:
+    return [f"the anchor file was set anew on {reset.time} ({reset.reason})" for reset in resets]
+
+
+def _not_checked(opened: Opened) -> list[str]:
+    if not opened.skipped:
+        return []
+    more = len(opened.skipped) - _MOST_NAMED
+    tail = f" and {more} more" if more > 0 else ""
+    return [f"not checked: {', '.join(opened.skipped[:_MOST_NAMED])}{tail}"]
+
+
+def _age(anchor: Anchored, now: float, log_time: TimeOf) -> int | None:
+    time = anchor.time if anchor.time is not None else log_time(anchor.size - 1)
+    return None if time is None else max(0, int(now - time))
+
+
+def _named(anchor: Anchored) -> str:
+    return {
+        "cosignature": f"the cosignature by {anchor.source}",
+        "timestamp": f"the timestamp by {anchor.source}",
+        "checkpoint file": "the checkpoint that was given",
+        "file": f"the file {anchor.source}",
+    }[anchor.kind]
+
+
+def _parsed(record: object) -> Entry | None:
+    try:
+        return parse_record(record) if isinstance(record, bytes) else None
+    except AffidavitError:
+        return None
+
+
+def _listed(entries: Sequence[int]) -> str:
+    """Write numbers of entries, neighbours as a range."""
+    ranges: list[list[int]] = []
+    for seq in entries:
+        if ranges and seq == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [seq]
+        else:
+            ranges.append([seq])
+    words = [str(r[0]) if len(r) == 1 else f"{r[0]} to {r[-1]}" for r in ranges]
+    more = len(words) - _MOST_NAMED
+    return ", ".join(words[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _span(seconds: int) -> str:
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= 2 * length or (unit == "minute" and seconds >= length):
+            return counted(seconds // length, unit)
+    return counted(seconds, "second")
