@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from registry.fingerprint import fingerprint
     from registry.pipeline import Pipeline
+    from registry.private import Private
     from registry.recording import record
     from registry.registry import open_ledger
 
 __version__ = "0.1.0"
-__all__ = ["Pipeline", "__version__", "fingerprint", "main", "open_ledger", "record"]
+__all__ = ["Pipeline", "Private", "__version__", "fingerprint", "main", "open_ledger", "record"]
 
 _HOME_OF = {
     "Pipeline": "registry.pipeline",
+    "Private": "registry.private",
     "fingerprint": "registry.fingerprint",
     "open_ledger": "registry.registry",
     "record": "registry.recording",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from audit.ledger import Ledger
     from audit.report import Report
 
-__all__ = ["Opened", "checkpoint", "key", "ledger", "verify"]
+__all__ = ["Open", "Opened", "checkpoint", "key", "ledger", "verify"]
 
 
 class Opened(Protocol):
@@ -201,19 +201,24 @@ def key_create(opened: Open, name: str, algorithm: str, as_json: bool) -> None:
 @click.pass_obj
 def key_list(opened: Open, as_json: bool) -> None:
     """List the keys, their roles and holders."""
+    from audit.erasure import erasures
+
     here = opened()
+    gone = erasures(here.ledger)
     rows = [
         {
             "name": grant.name,
             "keyid": grant.keyid,
             "roles": list(grant.roles),
-            "holder": here.ledger.holder(grant.keyid),
+            "holder": holder,
             "since": grant.since,
             "revoked": grant.revoked,
             "suspect_since": grant.suspect_since,
+            "holder_erased_by": gone.get(("holder", grant.keyid)) if holder is None else None,
             "here": grant.name in here.keys.names(),
         }
         for grant in here.ledger.trust().grants.values()
+        for holder in (here.ledger.holder(grant.keyid),)
     ]
     if as_json:
         print_json({"keys": rows})
@@ -222,7 +227,7 @@ def key_list(opened: Open, as_json: bool) -> None:
         (
             row["name"],
             ", ".join(cast(list[str], row["roles"])) or f"revoked by entry {row['revoked']}",
-            row["holder"] or "erased",
+            row["holder"] or _holder_gone(row["holder_erased_by"]),
             row["since"],
             str(row["keyid"])[:16] + "…",
             "yes" if row["here"] else "no",
@@ -322,6 +327,10 @@ def _entries_about(opened_ledger: "Ledger", path: Path) -> list[int]:
         for entry in opened_ledger.entries()
         if digest in {s.sha256 for s in entry.statement.subjects}
     ]
+
+
+def _holder_gone(entry: object) -> str:
+    return "not known" if entry is None else f"erased by entry {entry}"
 
 
 def _print_report(report: "Report") -> None:

@@ -47,6 +47,8 @@ __all__ = [
 
 APPLICATION_ID = 0x41464649  # "AFFI": file(1) and other tools recognise the database by it
 BUSY_SECONDS = 60.0
+# secure_delete: what an erasure deletes is overwritten, and so is what a later grant of the same key replaces.
+_PRAGMAS = ("synchronous=FULL", "trusted_schema=OFF", "cell_size_check=ON", "secure_delete=ON")
 
 
 def open_file(path: Path) -> Engine:
@@ -249,7 +251,7 @@ def _configure(engine: Engine, *, durable: bool) -> None:
     def connected(connection: Any, _: object) -> None:
         # SQLAlchemy and not the driver says BEGIN (SQLAlchemy docs, "Serializable isolation / Savepoints").
         connection.isolation_level = None
-        for pragma in ("synchronous=FULL", "trusted_schema=OFF", "cell_size_check=ON") if durable else ():
+        for pragma in _PRAGMAS if durable else ():
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

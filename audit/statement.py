@@ -7,6 +7,7 @@ Rules:
 - Every predicate carries ``ledger`` (the origin, so that it cannot be replayed into another ledger),
   ``entry_id`` (a UUIDv7, unique, so that it cannot be replayed into the same one), ``signed_at`` (a claim),
   ``observed`` (size and root of the last checkpoint its signer saw) and ``role`` (in which the signer speaks).
+- A predicate may say to which subjects it refers (``refers_to``, see `audit.subjects`).
 - A parsed statement is re-encoded and compared: there is one byte string per statement.
 
 Source: in-toto Attestation Framework, Statement v1; RFC 9562, section 5.7 (UUIDv7).
@@ -39,6 +40,7 @@ COMMON = ("ledger", "entry_id", "signed_at", "observed", "role")
 _KIND = re.compile(r"[a-z]+(?:-[a-z]+)*")
 _PREDICATE_TYPE = re.compile(r"urn:affidavit:(?P<kind>[a-z]+(?:-[a-z]+)*):v1")
 _HEX = re.compile(r"[0-9a-f]{64}")
+_NUMBER = re.compile(r"[0-9a-f]{32}")
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 # ASCII digits only: other scripts' digits would be another spelling, and would not sort as time does.
 _TIME = re.compile(
@@ -83,6 +85,12 @@ class Statement:
         """The tree head that the signer saw."""
         seen = cast(Mapping[str, Json], self.predicate["observed"])
         return Observed(size=cast(int, seen["size"]), root=cast(str, seen["root"]))
+
+    @property
+    def refers_to(self) -> tuple[tuple[str, str], ...]:
+        """The subjects that are referred to: the number of each, and the commitment to its row."""
+        listed = cast(list[dict[str, str]], self.predicate.get("refers_to", []))
+        return tuple((item["subject"], item["commitment"]) for item in listed)
 
     def text(self, member: str) -> str:
         """Return a text member of the predicate, or raise `MalformedInput`."""
@@ -200,6 +208,22 @@ def _check_common(predicate: JsonObject) -> None:
         or not _is_hex(observed["root"])
     ):
         raise MalformedInput("observed is a size and a root of 64 hexadecimal digits")
+    _check_refers_to(predicate.get("refers_to", []))
+
+
+def _check_refers_to(listed: Json) -> None:
+    numbers = []
+    for item in listed if isinstance(listed, list) else [None]:
+        if not isinstance(item, dict) or set(item) != {"subject", "commitment"}:
+            raise MalformedInput(
+                "refers_to is a list of subjects, each with exactly its number and its commitment"
+            )
+        number = item["subject"]
+        if not isinstance(number, str) or not _NUMBER.fullmatch(number) or not _is_hex(item["commitment"]):
+            raise MalformedInput("refers_to names a subject by 32 and commits by 64 hexadecimal digits")
+        numbers.append(number)
+    if len(set(numbers)) < len(numbers):
+        raise MalformedInput("refers_to names each subject once")
 
 
 def _is_hex(value: Json) -> bool:

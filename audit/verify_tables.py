@@ -2,7 +2,7 @@
 
 The entries are replayed into a scratch database, and both databases are read side by side in the order of their keys,
 so that neither has to fit in memory. The definitions of tables, indexes and triggers are compared too, and SQLite's
-own check of its pages is run.
+own check of its pages is run. Tables that can be erased are compared with what entries commit to (`audit.bindings`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,9 +15,9 @@ from sqlalchemy import Connection, RowMapping, Table, select
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from audit import tables
+from audit.bindings import Bindings
 from audit.errors import EnvironmentFailed
 from audit.follower import Follower
-from audit.holders import SALT_BYTES, commitment
 from audit.record import Entry
 from audit.report import Findings, Step, counted
 from audit.trust import Trust
@@ -33,7 +33,8 @@ class Replay:
     def __init__(self, scratch: Connection, followers: Sequence[Follower], expected: Sequence[Table]) -> None:
         """Make empty tables in `scratch`: those of the followers, and `expected` of the ledger itself."""
         self.found = Findings(6, "tables")
-        self._scratch, self._followers = scratch, followers
+        self._scratch, self._followers, self._expected = scratch, followers, expected
+        self._bindings = Bindings()
         self._stopped = False
         tables.ledger_metadata.create_all(scratch, tables=expected)
         for follower in followers:
@@ -55,6 +56,8 @@ class Replay:
 
     def see(self, seq: int, entry: Entry | None) -> None:
         """Replay one entry; None is one that does not read."""
+        if entry is not None:
+            self._bindings.see(entry)
         if self._stopped:
             return
         if entry is None:
@@ -84,15 +87,23 @@ class Replay:
             for table in metadata.sorted_tables:
                 if table.name not in gone:
                     _compare_rows(self.found, table, stored, self._scratch)
-        _compare_holders(self.found, stored, trust)
+        self._compare_erasable(stored, trust)
         damaged = tables.check_pages(stored)
         if damaged:
             self.found.add(f"SQLite's own check found damage: {damaged[0]}")
         figures = self.found.figures
         return self.found.step(
             f"{counted(figures['rows'], 'row')} replayed from the entries equal those stored; "
-            f"{counted(figures['holders'], 'key holder')} match their grants"
+            f"{self._bindings.summary(trust.grants)}"
         )
+
+    def _compare_erasable(self, stored: Connection, trust: Trust) -> None:
+        """Compare people with what entries commit to, but for those whom an entry erased."""
+        erasable = (tables.holders, tables.subjects)
+        rows = [stored.execute(select(t)).all() if t in self._expected else [] for t in erasable]
+        self.found.figures["holders"] = len(rows[0])
+        for sentence, seq in self._bindings.problems(trust.grants, *rows):
+            self.found.add(sentence, seq)
 
 
 def _compare_rows(found: Findings, table: Table, stored: Connection, replayed: Connection) -> None:
@@ -134,22 +145,3 @@ def _sortable(value: object) -> tuple[int, Any]:
 
 def _where(table: Table, row: RowMapping) -> str:
     return f"{table.name} {', '.join(str(row[key.name]) for key in table.primary_key.columns)}"
-
-
-def _compare_holders(found: Findings, stored: Connection, trust: Trust) -> None:
-    missing = dict(trust.grants)
-    for row in stored.execute(select(tables.holders).order_by(tables.holders.c.key)):
-        grant = trust.grants.get(row.key)
-        missing.pop(row.key, None)
-        if grant is None:
-            found.add(f"the row holders {str(row.key)[:16]} is of a key that was never granted")
-            continue
-        found.figures["holders"] += 1
-        salt = row.salt if isinstance(row.salt, bytes) else b""
-        # The length too: HMAC fills a short key up with zeros, so a salt with zeros behind it commits alike.
-        if len(salt) != SALT_BYTES or commitment(salt, str(row.name)) != grant.holder:
-            found.add(
-                f"holders.name or salt of the key {grant.name!r} is not what it was granted for", grant.since
-            )
-    for grant in missing.values():
-        found.add(f"the holder of the key {grant.name!r} is missing from the table holders", grant.since)

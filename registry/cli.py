@@ -155,7 +155,12 @@ def run(
         found = load_target(target)
         parameters = read_assignments(found.pipeline.parameters, given)
         result = run_pipeline(
-            found.pipeline, parameters, artifacts=registry.artifacts, target=found.text, progress=_step_line()
+            found.pipeline,
+            parameters,
+            artifacts=registry.artifacts,
+            target=found.text,
+            referrer=registry.referrer(),
+            progress=_step_line(),
         )
     recorded = registry.record_run(result, as_key)
     document = run_document(registry, recorded)

@@ -8,6 +8,7 @@ from functools import cache, partial
 from typing import cast
 
 from audit.canonical import Json, JsonObject
+from audit.erasure import erasures
 from audit.record import Entry
 from registry.catalog import Catalogued
 from registry.recheck import doubts
@@ -86,6 +87,9 @@ def summary(entry: Entry) -> str:
             return f"{key.get('name')} holds {', '.join(map(str, cast(list[Json], key.get('roles'))))}"
         case "key-revoke":
             return f"key {str(said.get('keyid'))[:16]} revoked: {said.get('reason')}"
+        case "erasure":
+            who = "the holder of the key" if said.get("erased") == "holder" else "the subject"
+            return f"{who} {str(said.get('id'))[:16]} erased: {said.get('reason')}"
         case "stage":
             names = [str(_object(p).get("name")) for p in cast(list[Json], said.get("policies"))]
             return f"{said.get('stage')} is guarded by {', '.join(names)}"
@@ -160,6 +164,9 @@ def _signer(registry: Registry, keyid: str) -> str:
     grant = registry.ledger.trust().grants.get(keyid)
     person = registry.ledger.holder(keyid)
     name = grant.name if grant else keyid[:16]
+    erased = None if person else erasures(registry.ledger).get(("holder", keyid))
+    if erased is not None:
+        return f"{name} (holder erased by entry {erased})"
     return f"{person} ({name})" if person and person != name else name
 
 

@@ -11,6 +11,7 @@ Rules:
 - A value of any other type is `{"opaque": "module.Class"}`: its `repr` may hold anything, so it is never recorded.
 - A parameter that is named like a secret, or text that carries one (a URL with a password, `pwd=...`, a token that
   can be told by its form), is `{"withheld": true}`. What neither name nor form gives away cannot be seen.
+- A `Private` value is recorded as a reference, by who records the run; here it is `{"withheld": true}`.
 - A path below the home folder is written from there, `{"path": "~/a.csv"}`, and text that is one as
   `{"home": "~/a.csv"}`: the name of the person who ran it is nobody's evidence.
 
@@ -38,6 +39,7 @@ from urllib.parse import urlsplit
 
 from audit.canonical import MOST_INTEGER, Json, JsonObject, encode
 from audit.errors import MalformedInput
+from registry.private import Private
 
 __all__ = [
     "Parameter",
@@ -164,7 +166,7 @@ def to_json(name: str, value: object) -> Json:
 
 
 def _to_json(name: str, value: object) -> Json:
-    if _looks_secret(name):
+    if _looks_secret(name) or isinstance(value, Private):
         return {"withheld": True}
     if value is None or isinstance(value, bool):
         return value
@@ -184,6 +186,8 @@ def from_json(value: Json) -> object:
         return [from_json(item) for item in value]
     if not isinstance(value, dict):
         return value
+    if set(value) == {"subject", "hmac"}:
+        raise MalformedInput("the value is only referred to, because it is a person's: give it again")
     if "withheld" in value:
         raise MalformedInput("the value was withheld because it looks like a secret: give it again")
     if len(value) == 1:
@@ -378,6 +382,8 @@ def _read(kind: object, text: str) -> object:
         return cast(Callable[[str], object], actual)(text)
     if isinstance(actual, type) and issubclass(actual, enum.Enum):
         return actual[text]
+    if actual is Private:
+        return Private.read(text)
     if actual in (datetime.date, datetime.datetime):
         return cast(type[datetime.date], actual).fromisoformat(text)
     if isinstance(actual, type) and actual is not object:
@@ -407,14 +413,21 @@ def _type_name(kind: object) -> str:
         return "None"
     if typing.get_origin(kind) is typing.Literal:
         return " or ".join(repr(choice) for choice in typing.get_args(kind))
-    plain = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
+    plain = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        Path: "a path",
+        Private: "SUBJECT=VALUE",
+    }
     if isinstance(kind, type) and kind in plain:
         return plain[kind]
     return f"a value of the type {getattr(kind, '__name__', kind)}"
 
 
 def _shown(name: str, value: object) -> str:
-    if _looks_secret(name):
+    if _looks_secret(name) or isinstance(value, Private):
         return "the given value"
     if isinstance(value, str):
         return repr(value if len(value) <= 60 else value[:57] + "...")

@@ -184,7 +184,13 @@ class Pipeline:
         registry = open_registry(ledger)
         # Before the run: a key that does not open is better known before than after an hour.
         registry.signer_for("run")
-        result = run_pipeline(self, parameters, artifacts=registry.artifacts, target=self._target())
+        result = run_pipeline(
+            self,
+            parameters,
+            artifacts=registry.artifacts,
+            target=self._target(),
+            referrer=registry.referrer(),
+        )
         with not_hiding(result.exception):
             entry = registry.record_run(result)
         if result.exception is not None:

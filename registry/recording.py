@@ -27,6 +27,7 @@ from typing import Any, Protocol, Self, TypeVar, cast
 
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
+from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
 from registry.model_file import save_model
 from registry.parts import is_fitted_model
@@ -49,6 +50,9 @@ class Recorder(Protocol):
 
     def record_run(self, result: RunResult, /) -> object:
         """Sign and append a run."""
+
+    def referrer(self) -> Referrer:
+        """Refer to people by the ledger's erasable table."""
 
 
 class Recording:
@@ -83,7 +87,12 @@ class Recording:
             raise MalformedInput("a recording is used once: call record() again for another run")
         self._registry = self._open_recorder()
         run = RunRecorder(
-            self._name, "record", self._registry.artifacts, clock=self._clock, stopwatch=self._stopwatch
+            self._name,
+            "record",
+            self._registry.artifacts,
+            referrer=self._registry.referrer(),
+            clock=self._clock,
+            stopwatch=self._stopwatch,
         )
         run.describe_code(self._file, None if self._file is None else str(self._file))
         run.add_step(BLOCK, parameters=self._params, given=self._params)
@@ -113,6 +122,23 @@ class Recording:
             if source is not None:
                 run.add_source(name, "source", Path(source))
         return table
+
+    def refer(self, subject: str, value: object, *, name: str | None = None) -> JsonObject:
+        """Record a reference to a person's value, never the value, and return the reference.
+
+        It stands among the parameters under `name`; the person can be erased later (`affidavit erase`).
+        """
+        run = self._open_run()
+        assert run.referrer is not None
+        reference = run.referrer.refer(subject, value)
+        parameters = cast(JsonObject, run.steps[0]["parameters"])
+        name = name or f"reference {sum(_is_reference(said) for said in parameters.values()) + 1}"
+        if not name.isascii() or name in parameters:
+            raise MalformedInput(
+                f"{name!r} cannot name a reference: use ASCII text that names no other parameter"
+            )
+        parameters[name] = reference
+        return reference
 
     def model(
         self,
@@ -188,6 +214,10 @@ class Recording:
         if name in (BLOCK, *self._recorded()):
             raise MalformedInput(f"{name} is already recorded in this run: choose another name")
         return name
+
+
+def _is_reference(said: Json) -> bool:
+    return isinstance(said, dict) and set(said) == {"subject", "hmac"}
 
 
 def record(model: str, params: Mapping[str, object] | None = None, *, ledger: str | None = None) -> Recording:

@@ -13,12 +13,14 @@ from sqlalchemy import Connection
 
 from audit import tables
 from audit.canonical import JsonObject, encode
+from audit.erasure import holder_shown
 from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted
 from audit.keys import LocalSigner, Signer
 from audit.keystore import KeyStore, Passphrase
 from audit.ledger import Ledger, Within
 from audit.record import Entry
 from audit.statement import Statement, Subject
+from audit.subjects import Referrer
 from audit.trust import MAY_SAY, Grant, article
 from registry import catalog
 from registry.catalog import Catalog, Catalogued
@@ -119,6 +121,10 @@ class Registry(Models):
             )
         return self.signer(keyids[min(may, key=lambda grant: grant.since).keyid])
 
+    def referrer(self) -> Referrer:
+        """Give the references of one statement to people and their values (see `audit.subjects`)."""
+        return Referrer(self.ledger.engine, os.urandom)
+
     def gather(self, ref: str, stage: str) -> Gathered:
         """Gather what a gate judges: run, policies, and the approvals that were given for exactly this evidence."""
         return gather(self, self.find(ref), stage)
@@ -127,7 +133,8 @@ class Registry(Models):
         """Sign and append a run, failed or not; a successful one becomes the next version of its model."""
         subjects = tuple(Subject(name, sha256) for name, sha256 in result.subjects)
         statement = Statement("run", subjects, result.predicate)
-        entry = self.ledger.append(statement, signer=self.signer_for("run", key))
+        within = result.referrer.remember if result.referrer is not None else None
+        entry = self.ledger.append(statement, signer=self.signer_for("run", key), within=within)
         model = entry.statement.text("model")
         version = next((v.version for v in self.versions(model) if v.seq == entry.seq), None)
         return RunEntry(entry, model, version)
@@ -230,26 +237,53 @@ class Registry(Models):
         return entry, decision
 
     def _check_independent(self, name: str, signer: Signer, found: Catalogued) -> None:
-        if self._same_person(found.recorder, signer.public.keyid):
-            raise NotPermitted(
-                f"the holder of the key {name!r} recorded {found.model}@{found.version} and so cannot approve it: "
-                "another person must"
-            )
+        keyid, said = signer.public.keyid, f"recorded {found.model}@{found.version}"
+        match self._same_person(found.recorder, keyid):
+            case True:
+                raise NotPermitted(
+                    f"the holder of the key {name!r} {said} and so cannot approve it: another person must"
+                )
+            case None:
+                raise NotPermitted(
+                    f"nobody can tell whether the holder of the key {name!r} {said}: "
+                    f"{self._untold(found.recorder, keyid)}"
+                )
 
     def _check_other_person(self, name: str, signer: Signer, gathered: Gathered) -> None:
         keyid = signer.public.keyid
         for given in gathered.evidence.approvals:
-            if given.verdict == "approve" and given.key != keyid and self._same_person(given.key, keyid):
-                raise NotPermitted(
-                    f"the holder of the key {name!r} has approved this already, with another key (entry {given.seq}): "
-                    "another person must"
-                )
+            if given.verdict != "approve" or given.key == keyid:
+                continue
+            match self._same_person(given.key, keyid):
+                case True:
+                    raise NotPermitted(
+                        f"the holder of the key {name!r} has approved this already, with another key "
+                        f"(entry {given.seq}): another person must"
+                    )
+                case None:
+                    raise NotPermitted(
+                        f"nobody can tell whether the holder of the key {name!r} has approved this already "
+                        f"(entry {given.seq}): {self._untold(given.key, keyid)}"
+                    )
 
-    def _same_person(self, one: str, other: str) -> bool:
-        """Say whether two keys are held by one person, as far as the names of holders tell."""
+    def _same_person(self, one: str, other: str) -> bool | None:
+        """Say whether two keys are held by one person, by the names of their holders; None where a name is erased.
+
+        Unknown is never a pass: an erasure must not turn a refusal into an approval.
+        """
+        if one == other:
+            return True
         first, second = self.ledger.holder(one), self.ledger.holder(other)
-        named = first is not None and second is not None
-        return one == other or (named and _plain(str(first)) == _plain(str(second)))
+        return None if first is None or second is None else _plain(first) == _plain(second)
+
+    def _untold(self, *keyids: str) -> str:
+        """Say which holder is not known, and what to do."""
+        keyid = next(keyid for keyid in keyids if self.ledger.holder(keyid) is None)
+        grant = self.ledger.trust().grants.get(keyid)
+        return (
+            f"who holds the key {grant.name if grant else keyid[:16]!r} is {holder_shown(self.ledger, keyid)} "
+            "(record the run again with another key, or grant that key anew with its holder)"
+        )
 
     def _check_role(self, name: str, signer: Signer, role: str) -> None:
         grant: Grant | None = self.ledger.trust().grants.get(signer.public.keyid)

@@ -139,7 +139,7 @@ def _parameters(run: JsonObject) -> JsonObject:
     for step in cast(list[JsonObject], run["steps"]):
         given = cast(list[Json], step.get("given") or [])
         for name, value in cast(JsonObject, step["parameters"]).items():
-            if not (isinstance(value, dict) and ("withheld" in value or "opaque" in value)):
+            if not (isinstance(value, dict) and ({"withheld", "opaque", "hmac"} & value.keys())):
                 parameters[f"{step['name']}.{name}"] = value
             elif name in given:
                 raise Impossible(f"the parameter {step['name']}.{name} was not recorded")

@@ -7,6 +7,7 @@ Rules:
 - A step that raises ends the run: its status is `failed`, the rest are `not run`. The result carries the very same
   exception, so that the caller records first and raises it afterwards. This holds for an interrupt as well.
 - A run is never refused for its size: `registry.run_predicate` moves its longest parts to the artifact store.
+- What is a person's is referred to (`Private`); the rows that give the references meaning are written with the entry.
 - No floats, no object's `repr`, no message of an exception: they can hold anything.
 
 >>> result = run_pipeline(mortgage, {"C": 0.5}, artifacts=store)          # doctest: +SKIP
@@ -25,6 +26,7 @@ from typing import Any, cast
 from audit.canonical import Json, JsonObject, decimal, encode
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput
 from audit.statement import written_time
+from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore, digest_of_file
 from registry.code import describe_code, keep_source
 from registry.environment import describe_environment
@@ -32,6 +34,7 @@ from registry.model_file import save_model
 from registry.parameters import did_you_mean, to_json
 from registry.parts import describe, is_fitted_model, parts_of
 from registry.pipeline import Pipeline, PlannedStep
+from registry.private import Private
 from registry.run_predicate import fit_in_record
 
 __all__ = ["RunRecorder", "RunResult", "judge", "not_hiding", "run_pipeline"]
@@ -48,6 +51,8 @@ class RunResult:
     predicate: JsonObject
     subjects: tuple[tuple[str, str], ...]
     exception: BaseException | None
+    referrer: Referrer | None = None
+    """Remembers, with the entry, to whom the run refers."""
 
 
 def run_pipeline(
@@ -56,17 +61,21 @@ def run_pipeline(
     *,
     artifacts: ArtifactStore,
     target: str | None = None,
+    referrer: Referrer | None = None,
     clock: Callable[[], float] = time.time,
     stopwatch: Callable[[], float] = time.perf_counter,
     progress: Callable[[str], None] | None = None,
 ) -> RunResult:
     """Run every step of a pipeline and return what happened, also where a step failed.
 
+    `referrer` refers to the people of `Private` parameters (else they are withheld);
     `clock` gives seconds since 1970, `stopwatch` seconds for durations. Raises `MalformedInput` where the steps or
     the parameters are wrong (then nothing ran), and `EnvironmentFailed` where the artifact store cannot be written.
     """
     plan = pipeline.plan(parameters)
-    recorder = RunRecorder(pipeline.name, "pipeline", artifacts, clock=clock, stopwatch=stopwatch)
+    recorder = RunRecorder(
+        pipeline.name, "pipeline", artifacts, referrer=referrer, clock=clock, stopwatch=stopwatch
+    )
     recorder.describe_code(pipeline.file, target)
     try:
         _perform(plan, recorder, pipeline.model_format, progress)
@@ -119,10 +128,12 @@ class RunRecorder:
         how: str,
         artifacts: ArtifactStore,
         *,
+        referrer: Referrer | None = None,
         clock: Callable[[], float] = time.time,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.artifacts = artifacts
+        self.referrer = referrer
         self.exception: BaseException | None = None
         self.evaluation: JsonObject | None = None
         self.model_file: JsonObject | None = None
@@ -165,7 +176,7 @@ class RunRecorder:
             "kind": kind,
             "source": source,
             "status": status,
-            "parameters": {key: to_json(key, value) for key, value in values.items()},
+            "parameters": {key: self._said(key, value) for key, value in values.items()},
             "given": list[Json](given),
             "seed": to_json("seed", seeds[0]) if seeds else None,
             "duration_s": None,
@@ -175,6 +186,11 @@ class RunRecorder:
         }
         self.steps.append(row)
         return row
+
+    def _said(self, name: str, value: object) -> Json:
+        if isinstance(value, Private) and self.referrer is not None:
+            return self.referrer.refer(value.subject, value.value)
+        return to_json(name, value)
 
     def perform(self, planned: PlannedStep, returned: dict[str, object]) -> None:
         """Run one step with what came before it, and record it."""
@@ -281,9 +297,11 @@ class RunRecorder:
             "evaluation": self.evaluation,
             # A model that a failed run trained is not registered; its fingerprint stands with its step.
             "model_file": self.model_file if self.exception is None else None,
+            **(self.referrer.members() if self.referrer is not None else {}),
         }
         subjects = self._subjects(predicate)
-        return RunResult(fit_in_record(predicate, subjects, self.artifacts), subjects, self.exception)
+        fitting = fit_in_record(predicate, subjects, self.artifacts)
+        return RunResult(fitting, subjects, self.exception, self.referrer)
 
     def _planned_row(self, planned: PlannedStep, status: str) -> JsonObject:
         step = planned.step

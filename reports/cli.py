@@ -9,6 +9,7 @@ import click
 
 from audit import cli as audit_commands
 from audit import cli_witness as witness_commands
+from audit import cli_erasure as erasure_commands
 from audit.terminal import Command, Group, json_option, passphrase, print_json, say
 from registry import cli as registry_commands
 from registry import cli_decisions as decision_commands
@@ -134,5 +135,7 @@ for _command in (
     audit_commands.key,
     audit_commands.ledger,
     witness_commands.witness,
+    erasure_commands.subject,
+    erasure_commands.erase,
 ):
     affidavit.add_command(_command)

@@ -99,8 +99,8 @@ class Dossier:
 
     @property
     def signers(self) -> tuple[tuple[str, str | None], ...]:
-        """List each key that signed an entry used here, with its person, in order of first use."""
-        return tuple({item.entry.key: (item.entry.key, item.entry.person) for item in self.evidence}.values())
+        """List each key that signed an entry used here, with its holder, in order of first use."""
+        return tuple({item.entry.key: (item.entry.key, item.entry.holder) for item in self.evidence}.values())
 
     def limits_on(self, metric: str) -> tuple[Rule, ...]:
         """List the rules of the newest decision that set a limit for a metric, where all set the same."""

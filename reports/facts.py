@@ -38,7 +38,8 @@ __all__ = [
 class EntryFacts:
     """One ledger entry: its place, its signer (key id, hexadecimal; person where known) and what it says.
 
-    `doubts` are the ways in which a decision does not follow from the evidence (`registry.recheck`).
+    `doubts` are the ways in which a decision does not follow from the evidence (`registry.recheck`);
+    `erased_by` is the entry that erased the person's name.
     """
 
     seq: int
@@ -49,11 +50,18 @@ class EntryFacts:
     leaf_hash: str
     predicate: Mapping[str, Json]
     doubts: tuple[str, ...] = ()
+    erased_by: int | None = None
+
+    @property
+    def holder(self) -> str | None:
+        """Name the person who holds the key, or the entry that erased the name; None where nobody is on record."""
+        return f"erased by entry {self.erased_by}" if self.erased_by is not None else self.person
 
     @property
     def signer(self) -> str:
         """Name the person who signed, or the key where no person is on record."""
-        return self.person or f"key {self.key[:12]}"
+        key = f"key {self.key[:12]}"
+        return self.person or (key if self.holder is None else f"{key}, holder {self.holder}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit.canonical import JsonObject
+from audit.erasure import erasures
 from audit.errors import Conflict, EnvironmentFailed, MalformedInput
 from audit.ledger import Head
 from audit.record import Entry
@@ -108,15 +109,17 @@ def _gather(registry: Registry, ref: str, head: Head) -> Dossier:
 
 def _facts(registry: Registry, entry: Entry) -> EntryFacts:
     predicate = entry.statement.predicate
+    person = registry.ledger.holder(entry.key)
     return EntryFacts(
         seq=entry.seq,
         kind=entry.kind,
         time=entry.time,
         key=entry.key,
-        person=registry.ledger.holder(entry.key),
+        person=person,
         leaf_hash=entry.leaf_hash,
         predicate=resolve_run(predicate, registry.artifacts) if entry.kind == "run" else predicate,
         doubts=doubts(registry, entry) if entry.kind == "decision" else (),
+        erased_by=None if person else erasures(registry.ledger).get(("holder", entry.key)),
     )
 
 

@@ -1,13 +1,16 @@
 """A whole small story on a ledger, for tests: every kind of entry, and a row in every table."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from audit.canonical import JsonObject
 from registry.policy import packaged
 from registry.predicates import IssuedReport, Reproduction
 from registry.registry import Registry
+from registry.run import RunResult
 from tests.small_registry import new_registry, run_result
 
-__all__ = ["tell"]
+__all__ = ["referring", "tell"]
 
 MEANING = "Reviewed data, method and bias"
 
@@ -34,6 +37,13 @@ def tell(folder: Path) -> Registry:
     leaver = registry.keys.create("leaver", b"")
     registry.ledger.grant("leaver", leaver.public, ("recorder",), "Leif Aas", by=registry.signer("admin"))
     registry.ledger.revoke(leaver.public.keyid, "left", None, by=registry.signer("admin"))
-    registry.record_run(run_result(registry, auc=0.81))
+    registry.record_run(referring(registry, run_result(registry, auc=0.81)))
     registry.ledger.close()
     return registry
+
+
+def referring(registry: Registry, result: RunResult) -> RunResult:
+    """Let a run refer to a person, as one with a parameter that is `Private` does."""
+    referrer = registry.referrer()
+    said: JsonObject = {**result.predicate, "complaint_by": referrer.refer("applicant 4711", "1980-02-03")}
+    return replace(result, predicate=said | referrer.members(), referrer=referrer)

@@ -1,5 +1,6 @@
 """A block of code that is already written is recorded without changing what it does."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -8,8 +9,10 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from audit import tables
 from audit.canonical import encode
 from audit.errors import EnvironmentFailed, MalformedInput
+from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
 from registry.recording import Recording
 from registry.run import RunResult
@@ -22,6 +25,9 @@ class Kept:
 
     artifacts: ArtifactStore
     results: list[RunResult] = field(default_factory=list)
+
+    def referrer(self) -> Referrer:
+        return Referrer(tables.open_scratch(), os.urandom)
 
     def record_run(self, result: RunResult) -> str:
         self.results.append(result)

@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from audit import tables
 from audit.canonical import encode
 from audit.errors import EnvironmentFailed, MalformedInput, NotPermitted
+from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
 from registry.model_file import load_model
 from registry.model_state import fingerprint_value
@@ -357,6 +359,9 @@ class Kept:
     def signer_for(self, kind: str) -> None:
         if self.refuses is not None:
             raise self.refuses
+
+    def referrer(self) -> Referrer:
+        return Referrer(tables.open_scratch(), os.urandom)
 
     def record_run(self, result: RunResult) -> str:
         self.results.append(result)

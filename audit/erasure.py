@@ -1,0 +1,186 @@
+"""Erasure of personal data: the row that gives a reference its meaning is deleted, and an entry says so.
+
+Rules:
+
+- Row and key are deleted in the transaction that appends the `erasure` entry, which an admin signs; then the
+  database's files are scrubbed (`audit.scrub`).
+- No entry changes. What refers to the row is verified as before, as bytes; what it says can no longer be told.
+- The reason stands in the ledger for ever: one that holds the name that it is to erase is refused.
+- What cannot be reached from here: backups and copies, blocks that the file system or the disk has set aside, files
+  in the artifact store, and documents that were handed out.
+
+>>> found = erasable(ledger, "applicant 4711")                                # doctest: +SKIP
+>>> erase(ledger, found, "request of 3 March", by=admin)                      # doctest: +SKIP
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from audit import tables
+from audit.bindings import Erasure, What
+from audit.canonical import Json, JsonObject
+from audit.errors import Conflict, MalformedInput, NotFound
+from audit.keys import Signer
+from audit.ledger import Ledger
+from audit.record import Entry
+from audit.scrub import Scrubbed, scrub
+from audit.subjects import known_subjects
+
+__all__ = [
+    "Erasable",
+    "Erased",
+    "check_reason",
+    "erasable",
+    "erase",
+    "erased_before",
+    "erasures",
+    "holder_shown",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Erasable:
+    """A row that can be erased, and the entries that refer to it (for a holder, those that the key signed)."""
+
+    erased: What
+    id: str
+    name: str
+    secret: bytes
+    entries: tuple[int, ...]
+
+    def to_json(self) -> JsonObject:
+        """Write it without its secret."""
+        return {"erased": self.erased, "id": self.id, "name": self.name, "entries": list[Json](self.entries)}
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was done: the entries that say so, and what the database's files still hold."""
+
+    entries: tuple[Entry, ...]
+    scrubbed: Scrubbed
+
+
+def erasable(ledger: Ledger, named: str) -> tuple[Erasable, ...]:
+    """Find what a text names: a key by name or id, a subject by number or name, or a person by name.
+
+    A person's name finds every key that the person holds and every subject of that name. Nothing is found where it was
+    erased before (`erased_before`). Raises `NotFound` where nothing is known under this name, and `MalformedInput`
+    where a key and a subject bear it.
+    """
+    keyids = _keys_named(ledger, named)
+    people = [k for k in known_subjects(ledger.engine) if named in (k.number, k.name)]
+    with tables.failures(), ledger.engine.connect() as connection:
+        held = {row.key: row for row in connection.execute(select(tables.holders))}
+    holders = [held[keyid] for keyid in keyids if keyid in held]
+    if holders and people:
+        raise MalformedInput(
+            f"both a key and a subject are named {named!r}: give the key's id {holders[0].key[:16]} or the subject's "
+            f"number {people[0].number}"
+        )
+    holders = holders or [row for row in held.values() if row.name == named]
+    if not holders and not people and erased_before(ledger, named) is None:
+        raise NotFound(
+            f"nothing is known here under {named!r}: `affidavit key list` and `affidavit subject list` show what is, "
+            "and what was erased is not found by its name any more"
+        )
+    referring = _entries_referring(ledger, {known.number for known in people})
+    return (
+        *(Erasable("holder", h.key, h.name, bytes(h.salt), _signed_by(ledger, h.key)) for h in holders),
+        *(Erasable("subject", k.number, k.name, k.key, referring[k.number]) for k in people),
+    )
+
+
+def erased_before(ledger: Ledger, named: str) -> int | None:
+    """Say which entry erased the holder of a key (by its name or id) or a subject (by number), or None."""
+    keyids = _keys_named(ledger, named)
+    found = [
+        seq
+        for (erased, ident), seq in erasures(ledger).items()
+        if (ident in keyids if erased == "holder" else ident == named)
+    ]
+    return max(found, default=None)
+
+
+def erase(ledger: Ledger, found: Sequence[Erasable], reason: str, *, by: Signer | None = None) -> Erased:
+    """Delete rows and keys, append the entries that say so, and scrub the database's files.
+
+    Raises `Conflict` where another erasure came first; then nothing was written.
+    """
+    reason = check_reason(reason, found)
+
+    def delete(connection: Connection) -> None:
+        for one in found:
+            _delete(connection, one)
+
+    statements = [Erasure(one.erased, one.id, reason).statement() for one in found]
+    entries = ledger.append_many(statements, signer=by, within=delete)
+    return Erased(
+        tuple(entries), scrub(ledger.engine, [one.secret for one in found], [one.name for one in found])
+    )
+
+
+def check_reason(reason: str, found: Sequence[Erasable]) -> str:
+    """Return the reason of an erasure, or raise `MalformedInput` where there is none or it holds what is erased."""
+    reason = reason.strip()
+    if not reason:
+        raise MalformedInput("an erasure states its reason (--reason)")
+    if any(one.name.casefold() in reason.casefold() for one in found):
+        raise MalformedInput(
+            "the reason stays in the ledger for ever: say it without the name that is erased"
+        )
+    return reason
+
+
+def erasures(ledger: Ledger) -> dict[tuple[str, str], int]:
+    """Say which entry erased what, by kind and id; the newest where there are several."""
+    found: dict[tuple[str, str], int] = {}
+    for entry in ledger.entries(kind="erasure"):
+        said = Erasure.read(entry.statement.predicate)
+        found[said.erased, said.id] = entry.seq
+    return found
+
+
+def holder_shown(ledger: Ledger, keyid: str) -> str:
+    """Say who holds a key, or why that cannot be said."""
+    name = ledger.holder(keyid)
+    if name is not None:
+        return name
+    entry = erasures(ledger).get(("holder", keyid))
+    return "not known" if entry is None else f"erased by entry {entry}"
+
+
+def _delete(connection: Connection, one: Erasable) -> None:
+    table, key = {
+        "holder": (tables.holders, tables.holders.c.key),
+        "subject": (tables.subjects, tables.subjects.c.subject),
+    }[one.erased]
+    if connection.execute(table.delete().where(key == one.id)).rowcount != 1:
+        raise Conflict(f"the {one.erased} {one.id[:16]} was erased or changed meanwhile: look again")
+
+
+def _keys_named(ledger: Ledger, named: str) -> list[str]:
+    """List the ids of the keys of a name, rotated ones among them, or of the one key whose id starts so."""
+    grants = ledger.trust().grants.values()
+    found = [grant.keyid for grant in grants if grant.name == named]
+    if not found and len(named) >= 8:
+        found = [grant.keyid for grant in grants if grant.keyid.startswith(named)]
+        found = found if len(found) == 1 else []
+    return found
+
+
+def _signed_by(ledger: Ledger, keyid: str) -> tuple[int, ...]:
+    query = select(tables.records.c.seq).where(tables.records.c.key == keyid).order_by(tables.records.c.seq)
+    with tables.failures(), ledger.engine.connect() as connection:
+        return tuple(connection.execute(query).scalars())
+
+
+def _entries_referring(ledger: Ledger, numbers: set[str]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, list[int]] = {number: [] for number in numbers}
+    for entry in ledger.entries() if numbers else ():
+        for number, _ in entry.statement.refers_to:
+            if number in found:
+                found[number].append(entry.seq)
+    return {number: tuple(entries) for number, entries in found.items()}
