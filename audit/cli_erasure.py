@@ -115,7 +115,7 @@ def subject_list(opened: Open, as_json: bool) -> None:
     "check",
     examples=[
         "affidavit subject check 'applicant 4711' 1980-02-03",
-        "affidavit subject check 'applicant 4711' - < value.txt",
+        "affidavit subject check 'applicant 4711' -",
     ],
 )
 @click.argument("named", metavar="SUBJECT")

@@ -219,6 +219,10 @@ def refit(
     with sql(folder) as connection:
         granted = tuple(_granted(folder))
         connection.execute(f"DELETE FROM holders WHERE key NOT IN ({', '.join('?' * len(granted))})", granted)
+        referred = tuple({n for r in records_of(folder) for n, _ in parse_record(r).statement.refers_to})
+        connection.execute(
+            f"DELETE FROM subjects WHERE subject NOT IN ({', '.join('?' * len(referred))})", referred
+        )
 
 
 def _granted(folder: Path) -> Iterator[str]:

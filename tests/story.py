@@ -42,8 +42,8 @@ def tell(folder: Path) -> Registry:
     return registry
 
 
-def referring(registry: Registry, result: RunResult) -> RunResult:
+def referring(registry: Registry, result: RunResult, name: str = "applicant 4711") -> RunResult:
     """Let a run refer to a person, as one with a parameter that is `Private` does."""
     referrer = registry.referrer()
-    said: JsonObject = {**result.predicate, "complaint_by": referrer.refer("applicant 4711", "1980-02-03")}
+    said: JsonObject = {**result.predicate, "complaint_by": referrer.refer(name, "1980-02-03")}
     return replace(result, predicate=said | referrer.members(), referrer=referrer)

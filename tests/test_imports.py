@@ -75,7 +75,15 @@ def test_importing_a_module_does_not_import_what_it_may_not_need(
 def test_the_face_offers_its_names_and_no_others() -> None:
     import affidavit
 
-    assert affidavit.__all__ == ["Pipeline", "__version__", "fingerprint", "main", "open_ledger", "record"]
+    assert affidavit.__all__ == [
+        "Pipeline",
+        "Private",
+        "__version__",
+        "fingerprint",
+        "main",
+        "open_ledger",
+        "record",
+    ]
     assert dir(affidavit) == sorted(affidavit.__all__)
     assert all(getattr(affidavit, name) is not None for name in affidavit.__all__)
 
