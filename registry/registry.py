@@ -267,11 +267,13 @@ class Registry(Models):
                     )
 
     def _same_person(self, one: str, other: str) -> bool | None:
-        """Say whether two keys are held by one person, by the names of their holders; None where a name is erased.
+        """Say whether two keys are held by one person; None where that takes a name that was erased.
 
-        Unknown is never a pass: an erasure must not turn a refusal into an approval.
+        One key, or keys that took each other's place, are one person's; else the holders' names tell. Unknown is never
+        a pass: an erasure must not turn a refusal into an approval.
         """
-        if one == other:
+        trust = self.ledger.trust()
+        if trust.first_key(one) == trust.first_key(other):
             return True
         first, second = self.ledger.holder(one), self.ledger.holder(other)
         return None if first is None or second is None else _plain(first) == _plain(second)
