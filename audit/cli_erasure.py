@@ -145,7 +145,10 @@ def subject_check(opened: Open, named: str, value: str, as_json: bool) -> None:
     elif equal:
         say(f"This value of {named!r} is what {_shortened(equal)} refer{'s' * (len(equal) == 1)} to.")
     else:
-        say(f"No entry refers to this value of {named!r}; {_shortened(other)} refer to other values of it.")
+        others = (
+            f"; {_shortened(other)} refer{'s' * (len(other) == 1)} to other values of it" if other else ""
+        )
+        say(f"No entry refers to this value of {named!r}{others}.")
     raise SystemExit(0 if equal else NotVerified.exit_status)
 
 

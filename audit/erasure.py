@@ -162,13 +162,15 @@ def _delete(connection: Connection, one: Erasable) -> None:
 
 
 def _keys_named(ledger: Ledger, named: str) -> list[str]:
-    """List the ids of the keys of a name, rotated ones among them, or of the one key whose id starts so."""
-    grants = ledger.trust().grants.values()
-    found = [grant.keyid for grant in grants if grant.name == named]
+    """List the ids of the keys of a name, or of the key whose id starts so, with those they took the place of."""
+    trust = ledger.trust()
+    found = [grant.keyid for grant in trust.grants.values() if grant.name == named]
     if not found and len(named) >= 8:
-        found = [grant.keyid for grant in grants if grant.keyid.startswith(named)]
+        found = [keyid for keyid in trust.grants if keyid.startswith(named)]
         found = found if len(found) == 1 else []
-    return found
+    # Keys that took each other's place have one holder, name and salt: they are erased together.
+    firsts = {trust.first_key(keyid) for keyid in found}
+    return [keyid for keyid in trust.grants if trust.first_key(keyid) in firsts]
 
 
 def _signed_by(ledger: Ledger, keyid: str) -> tuple[int, ...]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from audit import cli as audit_commands
-from audit import cli_witness as witness_commands
 from audit import cli_erasure as erasure_commands
+from audit import cli_witness as witness_commands
 from audit.terminal import Command, Group, json_option, passphrase, print_json, say
 from registry import cli as registry_commands
 from registry import cli_decisions as decision_commands

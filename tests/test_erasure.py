@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from audit import sqlite
+from audit import key_events, sqlite
 from audit.bindings import Erasure
 from audit.canonical import JsonObject
 from audit.erasure import Erased, erasable, erase, erased_before, erasures, holder_shown
@@ -179,6 +179,15 @@ def test_the_entries_that_a_key_signed_are_told_with_its_holder(registry: Regist
 def test_the_start_of_a_key_id_names_its_holder(registry: Registry) -> None:
     keyid = registry.keys.public("validator").keyid
     assert erasable(registry.ledger, keyid[:12])[0].id == keyid
+
+
+def test_keys_that_took_each_others_place_lose_their_holder_together(registry: Registry) -> None:
+    old = registry.ledger.trust().named("validator")
+    new = registry.keys.create("validator-2", b"").public
+    registry.ledger.say(key_events.rotate(old, new, "a new laptop"), by=registry.signer("admin"))
+    done = erased(registry, old.keyid)
+    assert (len(done.entries), done.scrubbed.problem) == (2, None)
+    assert "2 key holders erased by entries" in table_step(registry.ledger.verify()).detail
 
 
 def test_what_is_not_known_cannot_be_erased(registry: Registry) -> None:
