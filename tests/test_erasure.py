@@ -117,7 +117,7 @@ def test_remnants_in_a_page_that_was_split_long_ago_are_scrubbed_too(registry: R
 
 def test_a_reader_that_holds_the_log_open_is_said_and_not_passed_over(registry: Registry) -> None:
     with kept_open(registry) as reader, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite, "BUSY_MILLISECONDS", 10)
+        patch.setattr(sqlite, "BUSY_SECONDS", 0.01)
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM records").fetchone()
         done = erased(registry, NAME)
