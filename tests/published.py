@@ -18,7 +18,7 @@ import pytest
 
 __all__ = ["PROPERTY", "Tally", "packaged", "published"]
 
-PROPERTY = "published vectors"
+PROPERTY = "vectors"
 BESIDE = Path(__file__).parent.parent.parent / "shared" / "vectors"
 
 

@@ -1,0 +1,1 @@
+"""Language-neutral vectors for whoever writes another implementation; `README.md` says how to read them."""
