@@ -23,7 +23,7 @@ from audit import tables
 from audit.anchor_file import AnchorFile
 from audit.checkpoint import Checkpoint
 from audit.edge import Edge, EdgeReader, Placed, place
-from audit.errors import Conflict, MalformedInput
+from audit.errors import Conflict, EnvironmentFailed, MalformedInput
 from audit.follower import Follower
 from audit.keys import Signer
 from audit.log_keys import sign_head
@@ -82,8 +82,14 @@ class Writer:
     def commit(self, batch: Sequence[Submission]) -> None:
         """Write a batch and settle its submissions; raise where none of it could be written."""
         log_signer = self._log_signer()
-        with tables.writing(self._engine) as connection:
-            written = self.write(connection, batch, log_signer)
+        try:
+            with tables.writing(self._engine) as connection:
+                written = self.write(connection, batch, log_signer)
+        except EnvironmentFailed:
+            # A commit whose fsync failed is undone in SQLite's shared memory, and its pages stay in the WAL: after a
+            # crash they would be read again, and what was refused would stand. Closing the last connection removes them.
+            self._engine.dispose()
+            raise
         self.settle(written)
 
     def write(self, connection: Connection, batch: Sequence[Submission], log_signer: Signer) -> Written:
