@@ -87,7 +87,7 @@ class Writer:
                 written = self.write(connection, batch, log_signer)
         except EnvironmentFailed:
             # A commit whose fsync failed is undone in SQLite's shared memory, and its pages stay in the WAL: after a
-            # crash they would be read again, and what was refused would stand. Closing the last connection removes them.
+            # crash they would be read again, and what was refused would stand. Closing the last connection drops them.
             self._engine.dispose()
             raise
         self.settle(written)
