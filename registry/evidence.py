@@ -8,6 +8,7 @@ Which statements count:
   when it signed: people leave, and what they approved was still approved.
 - But a revocation may name the entry from which the key is suspect. From there on nobody knows who signed: approvals
   and favourable reproductions do not count, and a run signed from there on cannot be promoted at all.
+- A key that took the place of another is the same person: both count as the first of them.
 - Rejections and reproductions that diverged count even then: a doubt about who said no is not a yes.
 - Who holds a key is not looked at: that can be erased, and then a refusal would turn into a promotion.
 
@@ -123,21 +124,26 @@ def _gathered(
             f"entry {suspect[found.recorder]} on: record the run again with another key"
         )
     digest = _evidence_digest(found, stage, policies)
+    first_key = models.ledger.trust().first_key
     entries = [models.ledger.entry(seq) for seq in seen]
     evidence = Evidence(
         found.model,
         found.version,
         stage,
         models.run_of(found),
-        found.recorder,
-        tuple(_approvals(models, entries, digest, suspect)),
+        first_key(found.recorder),
+        tuple(_approvals(models, entries, digest, suspect, first_key)),
         tuple(_reproductions(entries, suspect)),
     )
     return Gathered(found, policies, evidence, digest, seen, len(revoked))
 
 
 def _approvals(
-    models: Models, entries: list[Entry], digest: str, suspect: Mapping[str, int]
+    models: Models,
+    entries: list[Entry],
+    digest: str,
+    suspect: Mapping[str, int],
+    first_key: Callable[[str], str],
 ) -> list[Approval]:
     approvals = []
     for entry in entries:
@@ -146,9 +152,8 @@ def _approvals(
         said = ApprovalSaid.read(entry.statement.predicate)
         if said.evidence == digest and not (said.verdict == "approve" and _is_suspect(entry, suspect)):
             person, role = models.ledger.holder(entry.key), entry.statement.text("role")
-            approvals.append(
-                Approval(entry.seq, entry.key, person, role, said.verdict, said.meaning, entry.time)
-            )
+            key = first_key(entry.key)
+            approvals.append(Approval(entry.seq, key, person, role, said.verdict, said.meaning, entry.time))
     return approvals
 
 

@@ -40,7 +40,11 @@ _MOST_MESSAGE: Final = 800
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One signed verdict on exactly this evidence; `seq` is its ledger entry, `key` the signer's key id."""
+    """One signed verdict on exactly this evidence.
+
+    `seq` is its ledger entry; `key` the id of the signer's first key, by which keys that took each other's place count
+    as one.
+    """
 
     seq: int
     key: str
@@ -56,7 +60,8 @@ class Evidence:
     """All that a gate may look at: the run's predicate, who recorded it, and what was said about it since.
 
     `approvals` are the verdicts bound to this evidence's digest and this stage; `reproductions` are the
-    predicates of this version's reproductions in ledger order, the newest last.
+    predicates of this version's reproductions in ledger order, the newest last. `recorder` is the first key of who
+    recorded the run.
     """
 
     model: str

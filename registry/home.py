@@ -25,7 +25,7 @@ from audit.anchor_file import ANCHOR_FILE, AnchorFile
 from audit.anchor_settings import AnchorSettings, is_outside
 from audit.checkpoint import check_origin
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
-from audit.keystore import KeyStore, passphrase_from_environment
+from audit.keystore import LOG_KEY, KeyStore, passphrase_from_environment
 from audit.ledger import create_ledger
 from audit.statement import Statement
 from registry.artifacts import ArtifactStore
@@ -36,7 +36,6 @@ from registry.predicates import PolicyDigest, StagePolicies
 __all__ = ["FOLDER", "LOG_KEY", "STAGES", "Home", "create_home", "find_home", "passphrase_from_environment"]
 
 FOLDER = ".affidavit"
-LOG_KEY = "log"
 STAGES = {"staging": ("baseline",), "production": ("baseline",)}
 """The stages of a new ledger and the packaged policies that guard them; `affidavit policy adopt` changes that."""
 

@@ -15,10 +15,11 @@ from audit import tables
 from audit.canonical import JsonObject, encode
 from audit.erasure import holder_shown
 from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted
-from audit.keys import LocalSigner, Signer
+from audit.keys import Signer
 from audit.keystore import KeyStore, Passphrase
 from audit.ledger import Ledger, Within
 from audit.record import Entry
+from audit.rotation import next_name, settle
 from audit.statement import Statement, Subject
 from audit.subjects import Referrer
 from audit.trust import MAY_SAY, Grant, article
@@ -64,7 +65,7 @@ class Registry(Models):
         """Open an embedded ledger; keys are opened when something is signed."""
         self.home = home
         self._passphrase = passphrase
-        self._opened: dict[str, LocalSigner] = {}
+        self._opened: dict[str, Signer] = {}
         anchors = home.anchors
         ledger = Ledger(
             tables.open_database(home.database),
@@ -86,20 +87,29 @@ class Registry(Models):
         """Give the passphrase of a key, empty for none."""
         return self._passphrase(name)
 
-    def signer(self, name: str) -> LocalSigner:
-        """Open a private key once."""
-        if name not in self._opened:
-            # Who moved the whole folder of keys away has moved the log's with it.
-            beside = name == LOG_KEY and LOG_KEY in self.home.log_keys.names()
-            keys = self.home.log_keys if beside else self.home.keys
-            self._opened[name] = keys.open(name, self._passphrase)
-        return self._opened[name]
+    @property
+    def log_keys(self) -> KeyStore:
+        """The files of the log's own key."""
+        # Who moved the whole folder of keys away has moved the log's with it.
+        beside = {LOG_KEY, next_name(LOG_KEY)} & set(self.home.log_keys.names())
+        return self.home.log_keys if beside else self.home.keys
+
+    def signer(self, name: str) -> Signer:
+        """Open a private key once, and again where another took its place."""
+        keys = self.log_keys if name == LOG_KEY else self.keys
+        if next_name(name) in keys.names():
+            settle(keys, self.ledger.trust())
+        opened = self._opened.get(name)
+        if opened is None or opened.public != keys.public(name):
+            opened = self._opened[name] = keys.open(name, self._passphrase)
+        return opened
 
     def signer_for(self, kind: str, name: str | None = None) -> Signer:
         """Open the key that says a kind of statement: the one named, else `AFFIDAVIT_KEY`, else the first that may."""
         if kind not in MAY_SAY:
             raise NotPermitted(f"no key may sign a {kind} entry: the kinds are {', '.join(MAY_SAY)}")
         trust, size = self.ledger.trust(), self.ledger.head().size
+        settle(self.keys, trust)
         name = name or os.environ.get("AFFIDAVIT_KEY") or None
         if name is not None:
             trust.role_for(self.home.keys.public(name).keyid, kind, size)
@@ -250,7 +260,7 @@ class Registry(Models):
                 )
 
     def _check_other_person(self, name: str, signer: Signer, gathered: Gathered) -> None:
-        keyid = signer.public.keyid
+        keyid = self.ledger.trust().first_key(signer.public.keyid)
         for given in gathered.evidence.approvals:
             if given.verdict != "approve" or given.key == keyid:
                 continue

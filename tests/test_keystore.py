@@ -192,10 +192,69 @@ def test_a_name_that_no_file_should_have_is_refused(store: KeyStore, name: str) 
         store.create(name, b"")
 
 
-def test_a_folder_in_the_place_of_a_key_is_said(store: KeyStore) -> None:
-    (store.folder / "ana.pem").mkdir(parents=True)
-    with pytest.raises(EnvironmentFailed, match="cannot be read"):
+def _folder(path: Path) -> None:
+    path.mkdir(parents=True)
+
+
+def _loop(path: Path) -> None:
+    path.parent.mkdir()
+    path.symlink_to(path)
+
+
+def _pipe(path: Path) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path, 0o600)
+
+
+def _large(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch(0o600)
+    os.truncate(path, 10**9)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (_folder, "is not a file"),
+        (_pipe, "is not a file"),
+        (_loop, "is a symbolic link that leads to itself"),
+        (_large, "is too large for a key"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["pem", "uri", "pub"])
+def test_what_is_no_key_file_in_the_place_of_one_is_said(
+    store: KeyStore, make: Callable[[Path], None], said: str, suffix: str
+) -> None:
+    make(store.folder / f"ana.{suffix}")
+    with pytest.raises(MalformedInput, match=f"{said}.*: put the file of the key 'ana' in its place"):
+        store.public("ana") if suffix == "pub" else store.open("ana", lambda name: b"")
+
+
+def test_a_damaged_file_is_told_from_a_wrong_passphrase(store: KeyStore) -> None:
+    store.create("ana", PASSPHRASE)
+    path = store.folder / "ana.pem"
+    path.write_bytes(path.read_bytes().replace(b"MI", b"MA", 1))
+    with pytest.raises(MalformedInput, match="does not open: the file is damaged: restore it from a copy"):
+        store.open("ana", lambda name: PASSPHRASE)
+
+
+def test_a_uri_that_others_can_change_is_refused(store: KeyStore) -> None:
+    store.register(
+        "ana", "pkcs11:token=t;object=ana?module-path=/lib/x.so", LocalSigner(new_private_key()).public
+    )
+    (store.folder / "ana.uri").chmod(0o666)
+    with pytest.raises(MalformedInput, match="can be changed by others"):
         store.open("ana", lambda name: b"")
+
+
+def test_a_key_that_is_kept_elsewhere_is_one_of_the_keys_here(store: KeyStore) -> None:
+    public = LocalSigner(new_private_key()).public
+    store.register("ana", "pkcs11:token=t;object=ana?module-path=/lib/x.so", public)
+    assert store.names() == ["ana"]
+    assert store.open("ana", lambda name: b"").public == public
+    assert store.named(public.keyid) == "ana"
+    with pytest.raises(MalformedInput, match="exists: a key file is never overwritten"):
+        store.create("ana", b"")
 
 
 def test_a_place_where_no_folder_can_be_made_is_said(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import MetaData, Table
 
 from audit import tables
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput
-from audit.keys import LocalSigner
+from audit.keys import Signer
 from audit.keystore import KeyStore
 from audit.ledger import Ledger
 from audit.merkle import EMPTY_ROOT
@@ -59,7 +59,7 @@ class Kept:
     def verify(self, checkpoint: bytes | None = None, log_key: VerifierKey | None = None) -> Report:
         return self.ledger.verify(checkpoint=checkpoint, log_key=log_key)
 
-    def stolen(self, name: str) -> LocalSigner:
+    def stolen(self, name: str) -> Signer:
         return KeyStore(self.folder / "keys").open(name, lambda _: b"")
 
     @property
