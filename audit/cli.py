@@ -1,23 +1,21 @@
-"""Commands about the ledger itself: verify, checkpoint, keys, rebuild."""
+"""Commands about the ledger itself: verify, checkpoint, rebuild."""
 
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from audit.errors import MalformedInput, NotVerified
+from audit.errors import NotVerified
 from audit.terminal import (
     Command,
     Group,
-    NewPassphrase,
     bar,
     folded,
     json_option,
     mark,
     print_json,
-    print_table,
     say,
 )
 
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     from audit.ledger import Ledger
     from audit.report import Report
 
-__all__ = ["Open", "Opened", "checkpoint", "key", "ledger", "verify"]
+__all__ = ["Open", "Opened", "checkpoint", "ledger", "verify"]
 
 
 class Opened(Protocol):
@@ -42,6 +40,11 @@ class Opened(Protocol):
     @property
     def keys(self) -> "KeyStore":
         """The key files at hand."""
+        ...
+
+    @property
+    def log_keys(self) -> "KeyStore":
+        """The files of the log's own key."""
         ...
 
     def passphrase_of(self, name: str) -> bytes:
@@ -161,145 +164,6 @@ def checkpoint(opened: Open, output: Path | None, size: int | None, as_json: boo
 
 
 @click.group(cls=Group)
-def key() -> None:
-    """Signing keys, and the roles they hold."""
-
-
-@key.command("create", examples=["affidavit key create validator"])
-@click.argument("name")
-@click.option(
-    "--algorithm",
-    type=click.Choice(["ed25519", "ecdsa-p256"]),
-    default="ed25519",
-    show_default=True,
-    help="Kind of key.",
-)
-@json_option
-@click.pass_obj
-def key_create(opened: Open, name: str, algorithm: str, as_json: bool) -> None:
-    """Make a key; it holds no role yet.
-
-    It may say nothing until `affidavit key grant` gives it one.
-    """
-    from audit.keys import Algorithm
-
-    here = opened()
-    passphrase = NewPassphrase(here.passphrase_of)
-    signer = here.keys.create(name, passphrase(name), cast("Algorithm", algorithm))
-    passphrase.warn_of_none()
-    if as_json:
-        print_json(
-            {"name": name, "keyid": signer.public.keyid, "file": str(here.keys.folder / f"{name}.pem")}
-        )
-        return
-    say(f"Made the key {name} ({signer.public.keyid[:16]}…) in {here.keys.folder / f'{name}.pem'}.")
-    say(f"Give it roles with: affidavit key grant {name} --role ROLE --holder 'NAME OF THE PERSON'")
-
-
-@key.command("list", examples=["affidavit key list --json"])
-@json_option
-@click.pass_obj
-def key_list(opened: Open, as_json: bool) -> None:
-    """List the keys, their roles and holders."""
-    from audit.erasure import erasures
-
-    here = opened()
-    gone = erasures(here.ledger)
-    rows = [
-        {
-            "name": grant.name,
-            "keyid": grant.keyid,
-            "roles": list(grant.roles),
-            "holder": holder,
-            "since": grant.since,
-            "revoked": grant.revoked,
-            "suspect_since": grant.suspect_since,
-            "holder_erased_by": gone.get(("holder", grant.keyid)) if holder is None else None,
-            "here": grant.name in here.keys.names(),
-        }
-        for grant in here.ledger.trust().grants.values()
-        for holder in (here.ledger.holder(grant.keyid),)
-    ]
-    if as_json:
-        print_json({"keys": rows})
-        return
-    shown = [
-        (
-            row["name"],
-            ", ".join(cast(list[str], row["roles"])) or f"revoked by entry {row['revoked']}",
-            row["holder"] or _holder_gone(row["holder_erased_by"]),
-            row["since"],
-            str(row["keyid"])[:16] + "…",
-            "yes" if row["here"] else "no",
-        )
-        for row in rows
-    ]
-    print_table(("Key", "Roles", "Holder", "Since entry", "Key id", "Private part here"), shown)
-
-
-@key.command("grant", examples=["affidavit key grant validator --role validator --holder 'Dana Whitfield'"])
-@click.argument("name")
-@click.option("--role", "roles", multiple=True, required=True, help="A role; repeat for several.")
-@click.option(
-    "--holder", help="The person who holds the key. Kept outside the ledger, bound to it by a commitment."
-)
-@click.option("--public", type=_FILE, help="A PEM public key, where the private part is elsewhere.")
-@click.option("--as", "as_key", help="The granting key; it needs the role admin.")
-@json_option
-@click.pass_obj
-def key_grant(
-    opened: Open,
-    name: str,
-    roles: tuple[str, ...],
-    holder: str | None,
-    public: Path | None,
-    as_key: str | None,
-    as_json: bool,
-) -> None:
-    """Give a key its roles.
-
-    They hold from the next entry on, in place of those it had.
-    """
-    from audit.keys import PublicKey
-
-    here = opened()
-    granted = PublicKey.parse_pem(public.read_bytes()) if public else here.keys.public(name)
-    holder = holder or here.ledger.holder(granted.keyid)
-    if holder is None:
-        raise MalformedInput("say who holds the key: --holder 'NAME OF THE PERSON'")
-    entry = here.ledger.grant(name, granted, roles, holder, by=here.signer_for("key-grant", as_key))
-    if as_json:
-        print_json({"name": name, "keyid": granted.keyid, "roles": list(roles), "entry": entry.seq})
-    else:
-        say(f"Entry {entry.seq}: the key {name} holds {', '.join(roles)} from now on.")
-
-
-@key.command(
-    "revoke", examples=["affidavit key revoke validator --reason 'left the bank' --suspect-since 41"]
-)
-@click.argument("name")
-@click.option("--reason", required=True, help="Why.")
-@click.option("--suspect-since", type=int, help="The first entry that someone else may have signed with it.")
-@click.option("--as", "as_key", help="The revoking key; it needs the role admin.")
-@json_option
-@click.pass_obj
-def key_revoke(
-    opened: Open, name: str, reason: str, suspect_since: int | None, as_key: str | None, as_json: bool
-) -> None:
-    """Take a key's roles away.
-
-    From the next entry on it may say nothing; what it said before stays.
-    """
-    here = opened()
-    grant = here.ledger.trust().named(name)
-    entry = here.ledger.revoke(grant.keyid, reason, suspect_since, by=here.signer_for("key-revoke", as_key))
-    if as_json:
-        print_json({"name": name, "keyid": grant.keyid, "entry": entry.seq})
-    else:
-        say(f"Entry {entry.seq}: the key {name} may say nothing from now on.")
-
-
-@click.group(cls=Group)
 def ledger() -> None:
     """Keep the ledger's own tables."""
 
@@ -327,10 +191,6 @@ def _entries_about(opened_ledger: "Ledger", path: Path) -> list[int]:
         for entry in opened_ledger.entries()
         if digest in {s.sha256 for s in entry.statement.subjects}
     ]
-
-
-def _holder_gone(entry: object) -> str:
-    return "not known" if entry is None else f"erased by entry {entry}"
 
 
 def _print_report(report: "Report") -> None:

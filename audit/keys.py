@@ -55,6 +55,11 @@ class PublicKey:
             raise MalformedInput("an Ed25519 key is needed here: make one with `affidavit key create`")
         return key.public_bytes_raw()
 
+    @property
+    def algorithm(self) -> Algorithm:
+        """Which of the two kinds of key this is."""
+        return "ed25519" if isinstance(self._load(), Ed25519PublicKey) else "ecdsa-p256"
+
     def base64(self) -> str:
         """Write the DER bytes in base64 for a statement."""
         return base64.b64encode(self.spki).decode("ascii")

@@ -33,18 +33,23 @@ def next_name(name: str) -> str:
 
 def settle(store: KeyStore, trust: Trust) -> None:
     """Give every next key whose entry stands the name of the key whose place it took."""
-    for waiting in [name for name in store.names() if name.endswith(_NEXT)]:
-        name = waiting.removesuffix(_NEXT)
-        replaced = _replaced(trust, name, store.public(waiting))
-        if replaced is not None:
-            try:
-                with _alone(store):
+    if not _waiting(store):
+        return
+    try:
+        with _alone(store):
+            for name in _waiting(store):
+                replaced = _replaced(trust, name, store.public(next_name(name)))
+                if replaced is not None:
                     _take_place(store, name, replaced)
-            except OSError as error:
-                raise EnvironmentFailed(
-                    f"the files of the key {name!r} in {store.folder} cannot be renamed: {error.strerror}; the entry "
-                    "stands and both keys are there, try again once that is mended"
-                ) from None
+    except OSError as error:
+        raise EnvironmentFailed(
+            f"the files of a key in {store.folder} cannot be renamed: {error.strerror}; its entry stands and both keys "
+            "are there, try again once that is mended"
+        ) from None
+
+
+def _waiting(store: KeyStore) -> list[str]:
+    return [name.removesuffix(_NEXT) for name in store.names() if name.endswith(_NEXT)]
 
 
 def _replaced(trust: Trust, name: str, public: PublicKey) -> str | None:

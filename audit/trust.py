@@ -135,11 +135,20 @@ class Trust:
                     f"entry needs here{f' ({_has(grant, seq)})' if gone else ''}"
                 )
         envelope.verify(self.key)
-        self._check_threshold(role, len({s.keyid for s in envelope.signatures}))
+        self.check_enough(role, len({s.keyid for s in envelope.signatures}))
 
     def needed_for(self, role: str) -> int:
         """Return how many different keys must sign what is said in a role."""
         return self.needed if role == "admin" else 1
+
+    def check_enough(self, role: str, signed: int) -> None:
+        """Refuse what fewer keys signed than the role needs; `NotPermitted`."""
+        needed = self.needed_for(role)
+        if signed < needed:
+            raise NotPermitted(
+                f"what is said in the role {role} needs signatures by {needed} keys in this ledger and has {signed}: "
+                "name more with --as, or pass a draft on with --draft FILE"
+            )
 
     def after(self, seq: int, statement: Statement) -> "Trust":
         """Return the trust once the entry `seq` stands; `MalformedInput` when a key entry makes no sense."""
@@ -157,14 +166,6 @@ class Trust:
             case "threshold":
                 return self._with_threshold(statement.predicate.get("needed"))
         return self
-
-    def _check_threshold(self, role: str, signed: int) -> None:
-        needed = self.needed_for(role)
-        if signed < needed:
-            raise NotPermitted(
-                f"what is said in the role {role} needs signatures by {needed} keys in this ledger and has {signed}: "
-                "name more with --as, or pass a draft on with --draft FILE"
-            )
 
     def _from_genesis(self, seq: int, statement: Statement) -> "Trust":
         if seq != 0 or self.grants:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from audit.cli_drafts import as_keys_option, draft_option, dry_run_option, said
 from audit.errors import NotFound
 from audit.terminal import Command, Group, folded, json_option, mark, print_json, print_table, say
 from registry.cli import as_option
@@ -205,28 +206,44 @@ def policy_check(file: Path, as_json: bool) -> None:
         say(f"{file}: the policy {found.name} reads well, {_rules(found)}.\nSHA-256 {found.sha256}")
 
 
-@policy.command("adopt", examples=["affidavit policy adopt baseline lending --stage production --as admin"])
+@policy.command(
+    "adopt",
+    examples=[
+        "affidavit policy adopt baseline lending --stage production --as admin",
+        "affidavit policy adopt lending --stage production --as admin --draft lending.draft",
+    ],
+)
 @click.argument("policies", nargs=-1, required=True, metavar="NAME-OR-FILE...")
 @stage_option
-@as_option
+@as_keys_option
+@draft_option
+@dry_run_option
 @json_option
 @click.pass_obj
 def policy_adopt(
-    opened: Open, policies: tuple[str, ...], stage: str, as_key: str | None, as_json: bool
+    opened: Open,
+    policies: tuple[str, ...],
+    stage: str,
+    as_keys: tuple[str, ...],
+    draft: Path | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Guard a stage with policies.
 
     They hold from the next entry on, in place of those before; approvals given under others no longer count.
     """
+    from audit.key_events import KeyEvent
     from registry.policy import load
 
-    adopted = tuple(load(name) for name in policies)
-    entry = opened().adopt(stage, adopted, as_key)
-    if as_json:
-        named = [{"name": p.name, "sha256": p.sha256} for p in adopted]
-        print_json({"entry": entry.seq, "stage": stage, "policies": named})
-    else:
-        say(f"Entry {entry.seq}: {stage} is guarded by {', '.join(p.name for p in adopted)} from now on.")
+    registry, adopted = opened(), tuple(load(name) for name in policies)
+    statement = registry.adopting(stage, adopted)
+    if not dry_run:
+        registry.keep(adopted)
+    named = [{"name": p.name, "sha256": p.sha256} for p in adopted]
+    sentence = f"{stage} is guarded by {', '.join(p.name for p in adopted)} from now on"
+    facts = {"stage": stage, "policies": named}
+    said(registry, KeyEvent(statement), as_keys, draft, dry_run, as_json, facts, sentence)
 
 
 def _rules(found: "Policy") -> str:

@@ -151,6 +151,12 @@ class Registry(Models):
 
     def adopt(self, stage: str, policies: tuple[Policy, ...], key: str | None = None) -> Entry:
         """Guard a stage with policies from here on; approvals given under others no longer count."""
+        statement = self.adopting(stage, policies)
+        self.keep(policies)
+        return self.ledger.append(statement, signer=self.signer_for("stage", key))
+
+    def adopting(self, stage: str, policies: tuple[Policy, ...]) -> Statement:
+        """Return the statement that guards a stage with policies; `MalformedInput` where they cannot."""
         check_stage_name(stage)
         if len({policy.name for policy in policies}) < len(policies):
             raise MalformedInput("each policy guards a stage once: name no policy twice")
@@ -160,12 +166,13 @@ class Registry(Models):
                 f"these policies have {count} rules together and a decision holds at most {MOST_RULES}: "
                 "merge rules, or use several stages"
             )
+        digests = tuple(PolicyDigest(policy.name, policy.sha256) for policy in policies)
+        return StagePolicies(stage, digests).statement()
+
+    def keep(self, policies: tuple[Policy, ...]) -> None:
+        """Keep the texts of policies as artifacts, as the statement that names them needs."""
         for policy in policies:
             self.artifacts.put(policy.text)
-        digests = tuple(PolicyDigest(policy.name, policy.sha256) for policy in policies)
-        return self.ledger.append(
-            StagePolicies(stage, digests).statement(), signer=self.signer_for("stage", key)
-        )
 
     def approve(
         self, ref: str, stage: str, *, key: str, role: str, meaning: str, verdict: str = "approve"

@@ -9,6 +9,7 @@ import click
 
 from audit import cli as audit_commands
 from audit import cli_erasure as erasure_commands
+from audit import cli_keys as key_commands
 from audit import cli_witness as witness_commands
 from audit.terminal import Command, Group, json_option, passphrase, print_json, say
 from registry import cli as registry_commands
@@ -132,7 +133,7 @@ for _command in (
     audit_commands.verify,
     registry_commands.reproduce,
     audit_commands.checkpoint,
-    audit_commands.key,
+    key_commands.key,
     audit_commands.ledger,
     witness_commands.witness,
     erasure_commands.subject,

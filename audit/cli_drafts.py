@@ -1,0 +1,223 @@
+"""What is said in the role admin, which several may have to sign: an entry at once, or a draft that is passed on."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from audit.cli import Open, Opened
+from audit.errors import MalformedInput
+from audit.terminal import Command, folded, json_option, print_json, say, warn
+
+# What the commands need is imported inside them: `affidavit --help` loads none of it.
+if TYPE_CHECKING:
+    from audit.drafts import Draft
+    from audit.key_events import KeyEvent
+    from audit.keys import PublicKey, Signer
+
+__all__ = [
+    "PEM",
+    "as_keys_option",
+    "draft_option",
+    "dry_run_option",
+    "key_sign",
+    "key_submit",
+    "public_of",
+    "said",
+]
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+PEM = "A PEM public key, where the private part is elsewhere."
+
+as_keys_option = click.option(
+    "--as",
+    "as_keys",
+    multiple=True,
+    metavar="KEY",
+    help="A key that signs, by name; it needs the role admin. Repeat where several must sign.",
+)
+draft_option = click.option(
+    "--draft",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a draft that others sign (`affidavit key sign`), and append nothing yet.",
+)
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Check and say what would be done; change nothing."
+)
+
+
+@click.command("sign", cls=Command, examples=["affidavit key sign grant.draft --as second"])
+@click.argument("file", type=_FILE)
+@click.option(
+    "--as", "as_key", required=True, metavar="KEY", help="The key that signs; it needs the role admin."
+)
+@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+@dry_run_option
+@json_option
+@click.pass_obj
+def key_sign(opened: Open, file: Path, as_key: str, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Sign a draft.
+
+    Says in words what is signed, asks on a terminal, and adds the signature to the file.
+    """
+    from audit.drafts import described
+
+    here = opened()
+    draft = _read_draft(file)
+    trust = draft.check(here.ledger)
+    told = described(draft, trust, here.ledger.head().size)
+    names = [trust.grants[signature.keyid].name for signature in draft.envelope.signatures]
+    # What is signed is shown before anything is signed, also where the facts go to a program.
+    (warn if as_json else say)(folded(f"{file} says: {told}"))
+    (warn if as_json else say)(f"Signed so far by {', '.join(names)}.")
+    if not dry_run:
+        if sys.stdin.isatty() and not yes:
+            click.confirm(f"Sign this as {as_key}?", abort=True, err=True)
+        draft = draft.signed_by(here.signer_for(draft.statement.kind, as_key), here.ledger)
+        _replace(file, draft.to_bytes())
+    missing = draft.missing(trust)
+    if as_json:
+        signed = [signature.keyid for signature in draft.envelope.signatures]
+        print_json(
+            {"file": str(file), "says": told, "signed": signed, "missing": missing, "dry_run": dry_run}
+        )
+    elif not dry_run:
+        do = f"affidavit key submit {file}" if not missing else f"{missing} more must sign it"
+        say(f"Signed as {as_key}: {do}.")
+
+
+@click.command("submit", cls=Command, examples=["affidavit key submit grant.draft"])
+@click.argument("file", type=_FILE)
+@dry_run_option
+@json_option
+@click.pass_obj
+def key_submit(opened: Open, file: Path, dry_run: bool, as_json: bool) -> None:
+    """Append a draft that enough have signed."""
+    from audit.drafts import described, submit
+
+    here = opened()
+    draft = _read_draft(file)
+    trust = draft.check(here.ledger)
+    told = described(draft, trust, here.ledger.head().size)
+    missing, facts = draft.missing(trust), {"file": str(file), "says": told}
+    if dry_run:
+        if as_json:
+            print_json({**facts, "missing": missing, "dry_run": True})
+        else:
+            say(folded(f"{file} says: {told}"))
+            say(f"{missing} more must sign it." if missing else "Enough have signed it.")
+        return
+    entry = submit(here.ledger, draft, _log_signers(here, draft.statement.kind))
+    _settle(here)
+    if as_json:
+        print_json({**facts, "entry": entry.seq})
+    else:
+        say(folded(f"Entry {entry.seq}: {told}"))
+
+
+def signers_of(here: Opened, kind: str, as_keys: Sequence[str], draft: Path | None) -> "list[Signer]":
+    """Open the keys that sign; refuse too few of them, unless others sign a draft."""
+    signers = [here.signer_for(kind, name) for name in as_keys] or [here.signer_for(kind)]
+    if draft is None:
+        here.ledger.trust().check_enough("admin", len(signers))
+    return signers
+
+
+def said(
+    here: Opened,
+    event: "KeyEvent",
+    as_keys: Sequence[str],
+    draft: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    facts: Mapping[str, object],
+    sentence: str,
+) -> None:
+    """Sign and append what is said in the role admin, or write it as a draft, or only check it; and print which."""
+    from audit.drafts import append, begin, would_stand
+
+    statement = event.statement
+    if dry_run:
+        would_stand(here.ledger, statement)
+        if as_json:
+            print_json({**facts, "dry_run": True})
+        else:
+            say(f"Would be said: {sentence}.")
+        return
+    begun = begin(here.ledger, statement, event.holder, signers_of(here, statement.kind, as_keys, draft))
+    if draft is not None:
+        _write_new(draft, begun.to_bytes())
+        missing = begun.missing(here.ledger.trust())
+        if as_json:
+            print_json({**facts, "draft": str(draft), "missing": missing})
+        else:
+            do = "affidavit key sign FILE --as KEY" if missing else f"affidavit key submit {draft}"
+            say(f"Wrote {draft}; {missing} more must sign it ({do}). It says: {sentence}.")
+        return
+    entry = append(here.ledger, begun, _log_signers(here, statement.kind))
+    _settle(here)
+    if as_json:
+        print_json({**facts, "entry": entry.seq})
+    else:
+        say(f"Entry {entry.seq}: {sentence}.")
+
+
+def public_of(file: Path | None) -> "PublicKey | None":
+    """Read the PEM public key that was given with --public, if one was."""
+    from audit.keys import PublicKey
+
+    if file is None:
+        return None
+    try:
+        return PublicKey.parse_pem(file.read_bytes())
+    except MalformedInput as error:
+        raise MalformedInput(f"{file}: {error}") from None
+
+
+def _log_signers(here: Opened, kind: str) -> "list[Signer]":
+    """Open the log's next key where a statement names it: both sign the head that ends with that entry."""
+    from audit.keystore import LOG_KEY
+    from audit.rotation import next_name
+
+    if kind != "log-rotate":
+        return []
+    return [here.log_keys.open(next_name(LOG_KEY), lambda _: here.passphrase_of(LOG_KEY))]
+
+
+def _settle(here: Opened) -> None:
+    from audit.rotation import settle
+
+    trust = here.ledger.trust()
+    for store in (here.keys, here.log_keys):
+        settle(store, trust)
+
+
+def _read_draft(file: Path) -> "Draft":
+    from audit.drafts import MOST_BYTES, Draft
+
+    with file.open("rb") as opened:
+        data = opened.read(MOST_BYTES + 1)
+    try:
+        return Draft.parse(data)
+    except MalformedInput as error:
+        raise MalformedInput(f"{file}: {error}") from None
+
+
+def _write_new(file: Path, data: bytes) -> None:
+    """Write a draft where there is none: it names a person, so others may not read it."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise MalformedInput(f"{file} exists: a draft is never overwritten, choose another name") from None
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(data)
+
+
+def _replace(file: Path, data: bytes) -> None:
+    """Write a draft anew, whole or not at all."""
+    making = file.with_name(f"{file.name}.new")
+    _write_new(making, data)
+    making.replace(file)

@@ -1,0 +1,230 @@
+"""Commands about keys: give and take roles, say how many admins must sign; and those that make and rotate keys."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from audit.cli import Open, Opened
+from audit.cli_drafts import (
+    PEM,
+    as_keys_option,
+    draft_option,
+    dry_run_option,
+    key_sign,
+    key_submit,
+    public_of,
+    said,
+)
+from audit.cli_new_keys import key_create, key_rotate
+from audit.errors import MalformedInput
+from audit.terminal import Group, json_option, print_json, print_table, say
+
+# What the commands need is imported inside them: `affidavit --help` loads none of it.
+if TYPE_CHECKING:
+    from audit.grants import Grant
+
+__all__ = ["key"]
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group(cls=Group)
+def key() -> None:
+    """Signing keys, and the roles they hold."""
+
+
+key.add_command(key_create)
+
+
+@key.command("list", examples=["affidavit key list --json"])
+@json_option
+@click.pass_obj
+def key_list(opened: Open, as_json: bool) -> None:
+    """List the keys, their roles and holders.
+
+    Also those that were rotated, revoked or have expired; how many admins must sign; and the log's own keys.
+    """
+    from audit.erasure import erasures
+
+    here = opened()
+    trust, size, gone = here.ledger.trust(), here.ledger.head().size, erasures(here.ledger)
+    kept = {here.keys.public(name).keyid for name in here.keys.names()}
+    rows = [_row(here, grant, size, gone) | {"here": grant.keyid in kept} for grant in trust.grants.values()]
+    logs = [{"since": seq, "verifier_key": str(log)} for seq, log in trust.logs.named]
+    if as_json:
+        print_json({"keys": rows, "threshold": {"admin": trust.needed}, "log": logs})
+        return
+    shown = [
+        (
+            row["name"],
+            row["standing"],
+            row["holder"] or _holder_gone(row["holder_erased_by"]),
+            row["since"],
+            "" if row["expires"] is None else row["expires"],
+            str(row["keyid"])[:16] + "…",
+            "yes" if row["here"] else "no",
+        )
+        for row in rows
+    ]
+    heads = ("Key", "Roles", "Holder", "Since entry", "Expires at", "Key id", "Private part here")
+    print_table(heads, shown)
+    say()
+    say(f"What an admin says is signed by {trust.needed} {'key' if trust.needed == 1 else 'different keys'}.")
+    for log in logs:
+        say(f"The log's key since entry {log['since']}: {log['verifier_key']}")
+
+
+@key.command(
+    "grant",
+    examples=[
+        "affidavit key grant validator --role validator --holder 'Dana Whitfield'",
+        "affidavit key grant guest --role auditor --holder 'Kim Seo' --expires 500 --public guest.pem",
+    ],
+)
+@click.argument("name")
+@click.option("--role", "roles", multiple=True, required=True, help="A role; repeat for several.")
+@click.option(
+    "--holder", help="The person who holds the key. Kept outside the ledger, bound to it by a commitment."
+)
+@click.option("--expires", type=int, metavar="ENTRY", help="The first entry in which it holds them no more.")
+@click.option("--public", type=_FILE, help=PEM)
+@as_keys_option
+@draft_option
+@dry_run_option
+@json_option
+@click.pass_obj
+def key_grant(
+    opened: Open,
+    name: str,
+    roles: tuple[str, ...],
+    holder: str | None,
+    expires: int | None,
+    public: Path | None,
+    as_keys: tuple[str, ...],
+    draft: Path | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Give a key its roles.
+
+    They hold from the next entry on, in place of those it had.
+    """
+    from audit import key_events
+    from audit.holders import SALT_BYTES
+
+    here = opened()
+    granted = public_of(public) or here.keys.public(name)
+    holder = holder or here.ledger.holder(granted.keyid)
+    if holder is None:
+        raise MalformedInput("say who holds the key: --holder 'NAME OF THE PERSON'")
+    salt = os.urandom(SALT_BYTES)
+    event = key_events.grant(name, granted, roles, holder, salt, expires)
+    facts = {"name": name, "keyid": granted.keyid, "roles": list(roles), "expires": expires}
+    until = f" up to entry {expires - 1}" if expires is not None else ""
+    sentence = f"the key {name} holds {', '.join(roles)} from now on{until}"
+    said(here, event, as_keys, draft, dry_run, as_json, facts, sentence)
+
+
+@key.command(
+    "revoke", examples=["affidavit key revoke validator --reason 'laptop stolen' --suspect-since 41"]
+)
+@click.argument("name")
+@click.option("--reason", required=True, help="Why.")
+@click.option("--suspect-since", type=int, help="The first entry that someone else may have signed with it.")
+@as_keys_option
+@draft_option
+@dry_run_option
+@json_option
+@click.pass_obj
+def key_revoke(
+    opened: Open,
+    name: str,
+    reason: str,
+    suspect_since: int | None,
+    as_keys: tuple[str, ...],
+    draft: Path | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Take a key's roles away.
+
+    From the next entry on it may say nothing; what it said before stays, but for what is suspect: that no approval
+    counts, and no run can be promoted. NAME may be the start of a key id, for a key that was rotated.
+    """
+    from audit import key_events
+
+    here = opened()
+    grant = here.ledger.trust().named(name)
+    event = key_events.revoke(grant.keyid, reason, suspect_since)
+    facts = {"name": grant.name, "keyid": grant.keyid, "suspect_since": suspect_since}
+    sentence = f"the key {name} may say nothing from now on"
+    said(here, event, as_keys, draft, dry_run, as_json, facts, sentence)
+
+
+key.add_command(key_rotate)
+
+
+@key.command(
+    "threshold",
+    examples=["affidavit key threshold", "affidavit key threshold 2 --as admin --as second"],
+)
+@click.argument("needed", type=int, required=False)
+@as_keys_option
+@draft_option
+@dry_run_option
+@json_option
+@click.pass_obj
+def key_threshold(
+    opened: Open,
+    needed: int | None,
+    as_keys: tuple[str, ...],
+    draft: Path | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Say how many admins must sign.
+
+    From the next entry on, what is said in the role admin needs signatures by NEEDED different keys. Without a number,
+    tell how many it is.
+    """
+    from audit import key_events
+
+    here = opened()
+    if needed is None:
+        now = here.ledger.trust().needed
+        print_json({"needed": now}) if as_json else say(f"{now} must sign what an admin says.")
+        return
+    event = key_events.threshold(here.ledger.origin, needed)
+    sentence = f"{needed} must sign what an admin says from now on"
+    said(here, event, as_keys, draft, dry_run, as_json, {"needed": needed}, sentence)
+
+
+def _holder_gone(entry: object) -> str:
+    return "not known" if entry is None else f"erased by entry {entry}"
+
+
+def _row(here: Opened, grant: "Grant", size: int, gone: dict[tuple[str, str], int]) -> dict[str, object]:
+    holder = here.ledger.holder(grant.keyid)
+    standing = grant.standing(size)
+    if grant.suspect_since is not None:
+        standing += f", suspect since entry {grant.suspect_since}"
+    return {
+        "name": grant.name,
+        "keyid": grant.keyid,
+        "roles": list(grant.roles),
+        "standing": standing,
+        "holder": holder,
+        "holder_erased_by": gone.get(("holder", grant.keyid)) if holder is None else None,
+        "since": grant.since,
+        "expires": grant.expires,
+        "revoked": grant.revoked,
+        "rotated": grant.rotated,
+        "replaces": grant.replaces,
+        "suspect_since": grant.suspect_since,
+    }
+
+
+key.add_command(key_sign)
+key.add_command(key_submit)

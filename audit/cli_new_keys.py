@@ -1,0 +1,197 @@
+"""Commands that make keys: in files here, on hardware tokens, for a key service; and those that replace another."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from audit.cli import Open, Opened
+from audit.cli_drafts import PEM, as_keys_option, draft_option, dry_run_option, public_of, said, signers_of
+from audit.errors import MalformedInput, NotFound
+from audit.terminal import Command, NewPassphrase, json_option, print_json, say
+
+# What the commands need is imported inside them: `affidavit --help` loads none of it.
+if TYPE_CHECKING:
+    from audit.key_events import KeyEvent
+    from audit.keys import Algorithm, PublicKey
+    from audit.keystore import KeyStore
+
+__all__ = ["key_create", "key_rotate"]
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+_algorithm_option = click.option(
+    "--algorithm", type=click.Choice(["ed25519", "ecdsa-p256"]), help="Kind of key (default: ed25519)."
+)
+_uri_option = click.option(
+    "--uri", help="Where the key is kept that is in no file: pkcs11:, awskms:, gcpkms:, azurekms: or hv:."
+)
+_existing_option = click.option("--existing", is_flag=True, help="Take the key that is on the token already.")
+
+
+@click.command(
+    "create",
+    cls=Command,
+    examples=[
+        "affidavit key create validator",
+        "affidavit key create dana --uri 'pkcs11:token=bank;object=dana?module-path=/usr/lib/softhsm/libsofthsm2.so'",
+        "affidavit key create deploy --uri awskms:alias/models --public deploy.pem",
+    ],
+)
+@click.argument("name")
+@_algorithm_option
+@_uri_option
+@_existing_option
+@click.option("--public", type=_FILE, help="The public part, where a key service keeps the private one.")
+@json_option
+@click.pass_obj
+def key_create(
+    opened: Open,
+    name: str,
+    algorithm: str | None,
+    uri: str | None,
+    existing: bool,
+    public: Path | None,
+    as_json: bool,
+) -> None:
+    """Make a key; it holds no role yet.
+
+    It may say nothing until `affidavit key grant` gives it one. With --uri the private part is made on a hardware
+    token, or is in a key service, and only its place is kept here.
+    """
+    here = opened()
+    made = _make(here, here.keys, name, name, algorithm, uri, existing, public)
+    file = here.keys.folder / f"{name}.{'uri' if uri else 'pem'}"
+    if as_json:
+        print_json({"name": name, "keyid": made.keyid, "file": str(file)})
+        return
+    say(f"Made the key {name} ({made.keyid[:16]}…) in {file}.")
+    say(f"Give it roles with: affidavit key grant {name} --role ROLE --holder 'NAME OF THE PERSON'")
+
+
+@click.command(
+    "rotate",
+    cls=Command,
+    examples=[
+        "affidavit key rotate validator --reason 'yearly rotation'",
+        "affidavit key rotate validator --reason 'new laptop' --public new.pem",
+        "affidavit key rotate log --reason 'yearly rotation'",
+    ],
+)
+@click.argument("name")
+@click.option("--reason", required=True, help="Why.")
+@_algorithm_option
+@_uri_option
+@_existing_option
+@click.option("--public", type=_FILE, help=PEM)
+@as_keys_option
+@draft_option
+@dry_run_option
+@json_option
+@click.pass_obj
+def key_rotate(
+    opened: Open,
+    name: str,
+    reason: str,
+    algorithm: str | None,
+    uri: str | None,
+    existing: bool,
+    public: Path | None,
+    as_keys: tuple[str, ...],
+    draft: Path | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Put a new key in the place of one, with its name, roles and holder.
+
+    What the old key signed stays verified, and its files are kept under another name. `log` is the log's own key: the
+    head that ends with this entry is signed by both. A stolen key is not rotated, but revoked.
+    """
+    from audit import key_events
+    from audit.drafts import would_stand
+    from audit.keys import LocalSigner, new_private_key
+    from audit.keystore import LOG_KEY
+
+    here = opened()
+    grant = None if name == LOG_KEY else here.ledger.trust().named(name)
+    stored = LOG_KEY if grant is None else here.keys.named(grant.keyid) or ""
+    store = here.log_keys if grant is None else here.keys
+    if not stored and public is None:
+        raise NotFound(
+            f"the private part of {name} is not in {store.folder}: its holder makes a new key there, and you pass "
+            "--public FILE"
+        )
+
+    def said_of(new: "PublicKey") -> "KeyEvent":
+        return (
+            key_events.log_rotate(here.ledger.origin, new, reason)
+            if grant is None
+            else key_events.rotate(grant, new, reason)
+        )
+
+    # All that can be refused is, before a key is made.
+    would_stand(here.ledger, said_of(LocalSigner(new_private_key()).public).statement)
+    facts: dict[str, object] = {"name": name, "replaces": grant.keyid if grant else None}
+    sentence = f"the key {name} is {{}} from now on, and the one before may say nothing"
+    if dry_run:
+        if as_json:
+            print_json({**facts, "dry_run": True})
+        else:
+            say(f"Would be said: {sentence.format('another one')}.")
+        return
+    signers_of(here, "key-rotate", as_keys, draft)
+    new = _next(here, store, stored, algorithm, uri, existing, public)
+    facts["keyid"], sentence = new.keyid, sentence.format(f"{new.keyid[:16]}…")
+    said(here, said_of(new), as_keys, draft, False, as_json, facts, sentence)
+
+
+def _make(
+    here: Opened,
+    store: "KeyStore",
+    name: str,
+    owner: str,
+    algorithm: str | None,
+    uri: str | None,
+    existing: bool,
+    public: Path | None,
+) -> "PublicKey":
+    """Make a key in a file, or where a URI says; its passphrase is asked for by the name of its owner."""
+    from audit.keystore import passphrase_from_environment
+    from audit.signers import create_at
+
+    chosen = cast("Algorithm", algorithm or "ed25519")
+    store.check_free(name)
+    if uri is not None:
+        known = public_of(public)
+        made = create_at(
+            uri, lambda: here.passphrase_of(owner), algorithm=chosen, existing=existing, public=known
+        )
+        store.register(name, uri, made)
+        return made
+    if existing or public is not None:
+        raise MalformedInput("a key that exists already is named by its place: --uri")
+    passphrase = NewPassphrase(passphrase_from_environment)
+    signer = store.create(name, passphrase(owner), chosen)
+    passphrase.warn_of_none()
+    return signer.public
+
+
+def _next(
+    here: Opened,
+    store: "KeyStore",
+    stored: str,
+    algorithm: str | None,
+    uri: str | None,
+    existing: bool,
+    public: Path | None,
+) -> "PublicKey":
+    """Return the key that is to take the place of another: one given, one that was begun before, or a new one."""
+    from audit.rotation import next_name
+
+    given, waiting = public_of(public), next_name(stored)
+    if given is not None and uri is None:
+        return given
+    if waiting in store.names():
+        return store.public(waiting)
+    chosen = algorithm or store.public(stored).algorithm
+    return _make(here, store, waiting, stored, chosen, uri, existing, public)
