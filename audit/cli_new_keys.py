@@ -102,9 +102,9 @@ def key_rotate(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Put a new key in the place of one, with its name, roles and holder.
+    """Put a new key in the place of one.
 
-    What the old key signed stays verified, and its files are kept under another name. `log` is the log's own key: the
+    It has the name, the roles and the holder of the old one. What the old key signed stays verified, and its files are kept under another name. `log` is the log's own key: the
     head that ends with this entry is signed by both. A stolen key is not rotated, but revoked.
     """
     from audit import key_events
