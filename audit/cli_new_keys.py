@@ -104,8 +104,9 @@ def key_rotate(
 ) -> None:
     """Put a new key in the place of one.
 
-    It has the name, the roles and the holder of the old one. What the old key signed stays verified, and its files are kept under another name. `log` is the log's own key: the
-    head that ends with this entry is signed by both. A stolen key is not rotated, but revoked.
+    It has the name, the roles and the holder of the old one. What the old key signed stays verified, and its files are
+    kept under another name. `log` is the log's own key: the head that ends with this entry is signed by both. A stolen
+    key is not rotated, but revoked.
     """
     from audit import key_events
     from audit.drafts import would_stand
