@@ -105,7 +105,13 @@ def bundle_members(
     members = {
         "README.txt": b"Check it with openssl and sha256sum.\n",
         "manifest.json": json.dumps(
-            {"about": about, "entries": sorted(numbers), "origin": origin, "size": size, "type": "urn:affidavit:bundle:v1"},
+            {
+                "about": about,
+                "entries": sorted(numbers),
+                "origin": origin,
+                "size": size,
+                "type": "urn:affidavit:bundle:v1",
+            },
             separators=(",", ":"),
         ).encode(),
         "checkpoint": checkpoint,
@@ -118,7 +124,12 @@ def bundle_members(
         record, statement = records[seq], said(records[seq])
         key = statement["predicate"].get("key")
         keys |= {key["keyid"]: key["public"]} if isinstance(key, dict) else {}
-        proof = f"c2sp.org/tlog-proof@v1\nindex {seq}\n".encode() + _lines(_path(seq, leaves)) + b"\n" + checkpoint
+        proof = (
+            f"c2sp.org/tlog-proof@v1\nindex {seq}\n".encode()
+            + _lines(_path(seq, leaves))
+            + b"\n"
+            + checkpoint
+        )
         members |= {f"entries/{seq}.json": record, f"entries/{seq}.tlog-proof": proof}
         heads.append(statement["predicate"]["observed"]["size"])
         for signature in json.loads(record)["entry"]["signatures"]:
