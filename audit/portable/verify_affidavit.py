@@ -1099,8 +1099,7 @@ def posix_time(seconds: int) -> str:
 # -- the answer ------------------------------------------------------------------------------------------------------
 
 BUNDLE_ENDS = (
-    "That nothing was left out: a later revocation or a rejection may stand in the ledger all the same. All entries "
-    + "are in the tiles tree and in the ledger.",
+    "That nothing was left out: a later revocation, or a rejection, may stand in the ledger all the same.",
     "That README.txt or a verifier in the bundle is sound: nobody signed them. Take this program from elsewhere.",
 )
 TREE_ENDS = ("That no tail was cut off, unless you gave a checkpoint that was kept elsewhere.",)
