@@ -14,7 +14,18 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-__all__ = ["KEY_EVENTS", "a_bundle", "a_tiles_tree", "bundle_members", "entries_about", "said", "zipped"]
+__all__ = [
+    "KEY_EVENTS",
+    "a_bundle",
+    "a_tiles_tree",
+    "bundle_members",
+    "entries_about",
+    "path_of",
+    "proof_of",
+    "root_of",
+    "said",
+    "zipped",
+]
 
 KEY_EVENTS = ("genesis", "key-grant", "key-revoke", "key-rotate", "log-rotate", "threshold", "erasure")
 
@@ -41,29 +52,29 @@ def _cut(leaves: Sequence[bytes]) -> int:
     return cut
 
 
-def _root(leaves: Sequence[bytes]) -> bytes:
+def root_of(leaves: Sequence[bytes]) -> bytes:
     if len(leaves) < 2:
         return leaves[0] if leaves else _hash(b"")
     cut = _cut(leaves)
-    return _hash(b"\x01" + _root(leaves[:cut]) + _root(leaves[cut:]))
+    return _hash(b"\x01" + root_of(leaves[:cut]) + root_of(leaves[cut:]))
 
 
-def _path(seq: int, leaves: Sequence[bytes]) -> list[bytes]:
+def path_of(seq: int, leaves: Sequence[bytes]) -> list[bytes]:
     if len(leaves) < 2:
         return []
     cut = _cut(leaves)
     if seq < cut:
-        return [*_path(seq, leaves[:cut]), _root(leaves[cut:])]
-    return [*_path(seq - cut, leaves[cut:]), _root(leaves[:cut])]
+        return [*path_of(seq, leaves[:cut]), root_of(leaves[cut:])]
+    return [*path_of(seq - cut, leaves[cut:]), root_of(leaves[:cut])]
 
 
-def _proof(size: int, leaves: Sequence[bytes], whole: bool = True) -> list[bytes]:
+def proof_of(size: int, leaves: Sequence[bytes], whole: bool = True) -> list[bytes]:
     if size == len(leaves):
-        return [] if whole else [_root(leaves)]
+        return [] if whole else [root_of(leaves)]
     cut = _cut(leaves)
     if size <= cut:
-        return [*_proof(size, leaves[:cut], whole), _root(leaves[cut:])]
-    return [*_proof(size - cut, leaves[cut:], False), _root(leaves[:cut])]
+        return [*proof_of(size, leaves[:cut], whole), root_of(leaves[cut:])]
+    return [*proof_of(size - cut, leaves[cut:], False), root_of(leaves[:cut])]
 
 
 # -- the page: Proofs, bundles and tiles -------------------------------------------------------------------------------
@@ -113,6 +124,7 @@ def bundle_members(
                 "type": "urn:affidavit:bundle:v1",
             },
             separators=(",", ":"),
+            ensure_ascii=False,
         ).encode(),
         "checkpoint": checkpoint,
         "vkey.txt": vkeys,
@@ -126,7 +138,7 @@ def bundle_members(
         keys |= {key["keyid"]: key["public"]} if isinstance(key, dict) else {}
         proof = (
             f"c2sp.org/tlog-proof@v1\nindex {seq}\n".encode()
-            + _lines(_path(seq, leaves))
+            + _lines(path_of(seq, leaves))
             + b"\n"
             + checkpoint
         )
@@ -139,7 +151,7 @@ def bundle_members(
                     Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
                 )
         members |= _artifacts(statement, artifacts)
-    members |= {f"consistency/{s}": _lines(_proof(s, leaves)) for s in heads if 0 < s < size}
+    members |= {f"consistency/{s}": _lines(proof_of(s, leaves)) for s in heads if 0 < s < size}
     return members
 
 
@@ -177,7 +189,7 @@ def a_tiles_tree(folder: Path, records: Sequence[bytes], checkpoint: bytes, vkey
     hashes, level = [_hash(b"\x00" + record) for record in records], 0
     while hashes:
         _tiles(folder / "tile" / str(level), hashes)
-        hashes = [_root(hashes[n : n + 256]) for n in range(0, len(hashes) - 255, 256)]
+        hashes = [root_of(hashes[n : n + 256]) for n in range(0, len(hashes) - 255, 256)]
         level += 1
     return folder
 

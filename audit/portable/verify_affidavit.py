@@ -36,6 +36,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Union
 
@@ -45,8 +46,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 MOST_RECORD = 65_535  # page, Record
+MOST_DEPTH = 64  # lists and objects within each other
 MOST_TEXT = 1 << 20  # a checkpoint, a proof, a key, the table of contents
-MOST_UNPACKED = 2 << 30  # all members of a bundle together
+MOST_MEMBERS = 20_000  # page, Proofs, bundles and tiles
+MOST_UNPACKED = 1 << 30  # all members of a bundle together
 
 
 class Wrong(Exception):
@@ -85,8 +88,9 @@ ESCAPES = {code: f"\\u{code:04x}" for code in range(32)}
 ESCAPES.update({8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"})
 
 
-def canonical(value: Any) -> str:
+def canonical(value: Any, depth: int = 0) -> str:
     """Write a value as RFC 8785 has it; raise `Wrong` for what is outside of the page's domain."""
+    need(depth <= MOST_DEPTH, f"it is nested more than {MOST_DEPTH} deep")
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int):
@@ -95,9 +99,10 @@ def canonical(value: Any) -> str:
     if isinstance(value, str):
         return '"' + value.translate(ESCAPES) + '"'
     if isinstance(value, list):
-        return "[" + ",".join(map(canonical, value)) + "]"
+        return "[" + ",".join(canonical(one, depth + 1) for one in value) + "]"
     need(isinstance(value, dict) and all(name.isascii() for name in value), "a member's name is not ASCII")
-    return "{" + ",".join(f"{canonical(name)}:{canonical(value[name])}" for name in sorted(value)) + "}"
+    written = (f"{canonical(name)}:{canonical(value[name], depth + 1)}" for name in sorted(value))
+    return "{" + ",".join(written) + "}"
 
 
 def parse_json(data: bytes, what: str) -> Any:
@@ -300,6 +305,7 @@ def add_points(p: tuple[int, ...], q: tuple[int, ...]) -> tuple[int, ...]:
     return e * f % FIELD, g * h % FIELD, f * g % FIELD, e * h % FIELD
 
 
+@lru_cache(maxsize=1024)
 def is_prime_order(raw: bytes) -> bool:
     """Page, Record: an Ed25519 key is the canonical encoding (RFC 8032, 5.1.3) of a point of prime order."""
     y, sign = int.from_bytes(raw, "little") & (1 << 255) - 1, raw[31] >> 7
@@ -410,6 +416,7 @@ class Checkpoint(NamedTuple):
             if (name, hash_) == (key.name, key.hash):
                 message = self.body
                 if key.kind == WITNESS_KEY:  # tlog-cosignature, Ed25519 signed message
+                    need(0 < self.time(place) < 1 << 63, f"the cosignature by {name} states no time")
                     message = b"cosignature/v1\ntime %d\n" % self.time(place) + message
                     signature = signature[8:]
                 good = is_signed(Ed25519PublicKey.from_public_bytes(key.raw), signature, message)
@@ -480,7 +487,6 @@ def parse_record(record: bytes, seq: int, origin: str) -> Entry:
     check_shape(statement, STATEMENT, "statement")
     said = statement["predicate"]
     check_shape({name: said[name] for name in COMMON if name in said}, COMMON, "predicate")
-    need(said["ledger"] == origin, "the statement was signed for another ledger")
     kind = statement["predicateType"][len(PREFIX) : -len(":v1")]
     subjects = [subject["digest"]["sha256"] for subject in statement["subject"]]
     return Entry(seq, outer["prev"], outer["time"], signatures, payload, kind, subjects, said)
@@ -546,7 +552,17 @@ class Trust:
         need(signers >= needed, f"it is signed by {signers} keys, and {needed} are needed")
 
     def learn(self, entry: Entry) -> None:
-        """Take in what an entry says about keys; it holds from the next entry on."""
+        """Take in what an entry says about keys; it holds from the next entry on, and not at all where it fails."""
+        if "admin" in MAY_SAY[entry.kind]:
+            before = dict(self.keys), self.needed, list(self.log), list(self.suspect)
+            try:
+                self.take_in(entry)
+            except Wrong:
+                self.keys, self.needed, self.log, self.suspect = before
+                raise
+
+    def take_in(self, entry: Entry) -> None:
+        """Change what is trusted."""
         said, seq = entry.said, entry.seq
         if entry.kind == "genesis":
             need(said.get("format") == PREFIX + "ledger:v1", "the ledger's format is another")
@@ -625,9 +641,10 @@ class Bundle:
     kind = "bundle"
 
     def __init__(self, path: Path) -> None:
-        self.about, self.consistent = "", {0: EMPTY_ROOT}  # heads that were proved
+        self.path, self.about = path, ""
+        self.consistent = {0: EMPTY_ROOT}  # heads that were proved
         try:
-            check_end_of_zip(path)
+            self.end = end_of_members(path)
             self.zip = zipfile.ZipFile(path)
         except BROKEN:
             raise Unusable(f"{path} is not a zip file that can be read") from None
@@ -656,16 +673,25 @@ class Bundle:
 
     def check_files(self, head: Checkpoint) -> str:
         """Check names, sizes and the table of contents."""
-        names, infos = self.zip.namelist(), self.infos.values()
-        need(len(names) == len(infos), "a member is in the zip file twice")
+        names, infos = self.zip.namelist(), self.zip.infolist()
+        need(len(names) == len(self.infos), "a member is in the zip file twice")
         strange = [name for name in names if not MEMBER.match(name)]
         need(not strange, f"{strange[:1]} is no member of a bundle")
-        plain = all(i.compress_type in (0, 8) and not i.flag_bits & 0x41 for i in infos)
-        need(plain, "a member is encrypted, or packed by another method than deflate")
-        need(sum(i.file_size for i in infos) <= MOST_UNPACKED, "the bundle unpacks to more than 2 GiB")
+        plain = all(i.compress_type in (0, 8) and not i.flag_bits & 0x49 and not i.comment for i in infos)
+        need(
+            plain, "a member is encrypted, has a comment or a data descriptor, or is packed by another method"
+        )
+        small = len(names) <= MOST_MEMBERS and sum(i.file_size for i in infos) <= MOST_UNPACKED
+        need(small, f"the bundle has more than {MOST_MEMBERS} members, or unpacks to more than 1 GiB")
+        self.check_layout()
         needed = {"README.txt", "vkey.txt", *(f"entries/{seq}.tlog-proof" for seq in self.seqs)}
         needed |= {re.sub(r"[a-z-]+\Z", "json", name) for name in names if name.startswith("entries/")}
-        needed |= {re.sub(r"[a-z]+\Z", "note", name) for name in names if name.startswith("anchors/")}
+        needed |= {
+            name[:-3] + "tsr" for name in names if name.startswith("anchors/") and name.endswith(".pem")
+        }
+        needed |= {
+            name[:-3] + "note" for name in names if name.startswith("anchors/") and name.endswith(".tsr")
+        }
         need(needed <= set(names), f"missing: {', '.join(sorted(needed - set(names))[:5])}")
         said = parse_json(self.read("manifest.json"), "manifest.json")
         check_shape(said, MANIFEST, "manifest.json")
@@ -673,6 +699,21 @@ class Bundle:
         need((said["origin"], said["size"]) == head[:2], "manifest.json is about another checkpoint")
         need(said["entries"] == self.seqs, "manifest.json names other entries than there are")
         return f"{len(names)} members, each as the format page names it"
+
+    def check_layout(self) -> None:
+        """Check that members lie one after another from the first byte on, with nothing between them."""
+        at = 0
+        with self.path.open("rb") as file:
+            for info in sorted(self.zip.infolist(), key=lambda info: info.header_offset):
+                need(
+                    info.header_offset == at,
+                    f"there are bytes before {info.filename} that belong to no member",
+                )
+                file.seek(at + 26)
+                lengths = file.read(4)
+                at += 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+                at += info.compress_size
+        need(at == self.end, "there are bytes after the members that belong to none")
 
     def records(self, head: Checkpoint) -> Iterator[tuple[int, bytes]]:
         """Yield the entries' numbers and records, rising."""
@@ -713,8 +754,10 @@ class Bundle:
     def check_rest(self, signers: dict[str, bytes]) -> None:
         """Check that keys/ holds the keys that signed, and that no proof is about a head that is nowhere."""
         for keyid, der in signers.items():
-            said = re.sub(rb"-----[A-Z ]+-----|\s", b"", self.read(f"keys/{keyid}.pem"))
-            need(said == base64.b64encode(der), f"keys/{keyid}.pem is not the key that the ledger granted")
+            lines = textwrap.wrap(base64.b64encode(der).decode(), 64)  # RFC 7468
+            pem = "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""]).encode()
+            there = self.read(f"keys/{keyid}.pem")
+            need(there == pem, f"keys/{keyid}.pem is not the key that the ledger granted")
         used = {f"consistency/{size}" for size in self.consistent}
         used |= {f"keys/{keyid}.pem" for keyid in signers}
         spare = [n for n in self.infos if n.startswith(("keys/", "consistency/")) and n not in used]
@@ -725,15 +768,21 @@ class Bundle:
         return sorted(name for name in self.infos if name.startswith("artifacts/") or name == "report.pdf")
 
 
-def check_end_of_zip(path: Path) -> None:
-    """Bound what the zip module reads: a plain end record at the very end, so at most 65,535 members."""
+def end_of_members(path: Path) -> int:
+    """Return where the table of contents begins, and bound it, before the zip module reads it.
+
+    The end record is the last 22 bytes and no ZIP64 record stands before it, so that all tools read the same members.
+    """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 22))
-        end = file.read(22)
-    directory = int.from_bytes(end[12:16], "little") + int.from_bytes(end[16:20], "little")
-    if end[:4] != b"PK\x05\x06" or end[20:] != b"\0\0" or directory != size - 22:
+        file.seek(max(0, size - 42))
+        tail = file.read(42)
+    end = tail[-22:]
+    length, start = int.from_bytes(end[12:16], "little"), int.from_bytes(end[16:20], "little")
+    plain = end[:4] == b"PK\x05\x06" and end[20:] == b"\0\0" and start + length == size - 22
+    if not plain or length > MOST_MEMBERS * 200 or tail[:4] == b"PK\x06\x07":
         raise zipfile.BadZipFile
+    return start
 
 
 class TilesTree:
@@ -952,6 +1001,7 @@ class Verification:
 
     def check_signatures(self, entry: Entry, head: Checkpoint) -> None:
         """Page, Keys over time."""
+        need(entry.said["ledger"] == head.origin, "the statement was signed for another ledger")
         self.trust.check(entry)
         self.trust.learn(entry)
 
@@ -988,7 +1038,13 @@ class Verification:
                 other = parse_checkpoint(data)
                 self.source.check_history(other.size, other.root, head)
                 self.check_signed(name, other)
-                step.said += f"; {name} is an earlier head of {other.size}"
+                step.said += f"; {name} is a head of {other.size}"
+            heads = {head.size for _, head in self.heads}
+            lacking = [size for size, _ in self.trust.log[1:] if size not in heads]
+            need(
+                self.source.kind != "bundle" or not lacking,
+                f"no head of {lacking[:1]} is signed by both log keys",
+            )
 
     def check_kept(self, head: Checkpoint) -> None:
         """Compare the checkpoint that was kept elsewhere."""
@@ -1010,6 +1066,8 @@ class Verification:
         with finding(step):
             known = [n for n, (_, key) in enumerate(keys) if key in self.trusted]
             need(known, "the key that was given is not this log's")
+            signed = any(name == "checkpoint" for name, _ in self.heads)
+            need(signed, "the checkpoint is not signed by this log's key")
             for size, _ in keys[known[-1] + 1 :]:
                 both = any(head.size == size for _, head in self.heads)
                 need(
@@ -1039,10 +1097,10 @@ class Verification:
         for name, head in self.heads:
             token = re.sub(r"note\Z", "tsr", name)
             if isinstance(self.source, Bundle) and token != name and token in self.source.infos:
-                digest = sha256(head.body).hex()
-                self.commands.append(
-                    f"openssl ts -verify -token_in -in {token} -digest {digest} -partial_chain -CAfile AUTHORITY.pem"
-                )
+                signer = re.sub(r"note\Z", "pem", name)
+                signer = f" -untrusted {signer}" if signer in self.source.infos else ""
+                command = f"openssl ts -verify -in {token} -digest {sha256(head.body).hex()}"
+                self.commands.append(f"{command} -partial_chain -CAfile AUTHORITY.pem{signer}")
         run = "are not checked here: run the commands below with the certificate that you have from the authority"
         count = len(self.commands)
         self.steps["timestamps"].skipped = f"{count} tokens {run}" if count else "there is no timestamp token"
@@ -1084,7 +1142,7 @@ class Verification:
     def key(self) -> tuple[str, str]:
         """The log's newest key, and where it comes from."""
         given = self.trusted and self.steps["log key"].status == "passed"
-        where = "the key that was given (--key)" if given else f"the {self.source.kind} itself"
+        where = "elsewhere, as given with --key" if given else f"the {self.source.kind} itself"
         return (str(self.trust.log[-1][1]), where) if self.trust.log else ("", "nowhere")
 
 
@@ -1137,9 +1195,10 @@ def as_json(done: Verification) -> dict[str, Any]:
     head = done.head
     where = {"origin": head.origin, "size": head.size, "root": head.root.hex()} if head else {}
     return {
-        "verified": done.verified, "confirmed": done.confirmed, "verdict": verdict(done), "kind": done.source.kind,
-        **where, "entries": done.entries, "key": done.key[0], "key_from": done.key[1], "in_doubt": done.in_doubt,
-        "steps": steps, "to_run": done.commands, "not_shown": not_shown(done),
+        "verified": done.verified, "confirmed": done.confirmed, "verdict": verdict(done),
+        "kind": done.source.kind, "about": done.source.about, **where, "entries": done.entries,
+        "key": done.key[0], "key_from": done.key[1], "in_doubt": done.in_doubt, "steps": steps,
+        "to_run": done.commands, "not_shown": not_shown(done),
     }  # fmt: skip
 
 

@@ -1,0 +1,168 @@
+"""Evidence of a ledger whose keys change: what holds when, and what somebody tries who ignores it."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from audit import key_events
+from audit.envelope import PAYLOAD_TYPE, pae, sign
+from audit.keys import LocalSigner, Signer
+from audit.ledger import Ledger
+from tests import dishonest
+from tests.evidence import a_bundle, root_of, said
+from tests.portable_samples import Kept, Sample, rechained
+from tests.small_ledger import ENTRY_ID, ORIGIN, Clock, People, new_ledger, report, signer
+
+__all__ = ["key_samples", "keys_over_time"]
+
+IN_DOUBT = (6, 10)
+"""Signed with a key that was revoked in entry 11, suspect since 6."""
+
+
+def keys_over_time(folder: Path) -> Kept:
+    """Make a ledger in which keys are rotated, expire, are suspect, need company, and in which the log's key changes.
+
+    0 genesis, 1 grant of a second admin, 2 threshold 2, 3 grant of ana, 4 report by ana, 5 ana's key rotated, 6 report
+    by the new one, 7 bob's grant until 9, 8 report by bob, 9 the log's key rotated, 10 report by ana's new key, 11 that
+    key revoked, suspect since 6, 12 report by the admin.
+    """
+    people = People()
+    ledger = new_ledger(folder, people)
+    second, ana, next_ana, bob, next_log = (signer() for _ in range(5))
+    both = [people.admin, second]
+    ledger.grant("second", second.public, ("admin",), "Mira Okafor")
+    ledger.say(key_events.threshold(ORIGIN, 2), by=people.admin)
+    ledger.say(key_events.grant("ana", ana.public, ("recorder",), "Ana Ruiz", bytes(32), None), by=both)
+    ledger.append(report("one"), signer=ana)
+    ledger.say(key_events.rotate(ledger.trust().named("ana"), next_ana.public, "yearly"), by=both)
+    ledger.append(report("two"), signer=next_ana)
+    ledger.say(key_events.grant("bob", bob.public, ("recorder",), "Bob Stone", bytes(32), 9), by=both)
+    ledger.append(report("three"), signer=bob)
+    event = key_events.log_rotate(ORIGIN, next_log.public, "yearly")
+    claimed = ledger.claim(event.statement, people.admin.public.keyid)
+    ledger.append_signed(sign(claimed.payload(), both), log_signers=[next_log])
+    later = Ledger(
+        ledger.engine,
+        signer=lambda kind: people.admin,
+        log_signer=lambda: next_log,
+        clock=Clock(2_000_000_000.0),
+    )
+    later.append(report("four"), signer=next_ana)
+    later.say(key_events.revoke(next_ana.public.keyid, "lost", 6), by=both)
+    later.append(report("five"), signer=people.admin)
+    assert ledger.verify()
+    named = {
+        "admin": people.admin, "second": second, "ana": ana, "next ana": next_ana, "bob": bob, "next log": next_log,
+    }  # fmt: skip
+    return Kept(dishonest.records_of(folder), [people.log, next_log], None, named)
+
+
+def resigned(record: bytes, change: Callable[[dict[str, Any]], object], *by: Signer) -> bytes:
+    """Change a predicate, and let keys sign it."""
+    document = json.loads(dishonest.forge(record, change))
+    payload = base64.b64decode(document["entry"]["payload"])
+    document["entry"]["signatures"] = [
+        {"keyid": s.public.keyid, "sig": base64.b64encode(s.sign(pae(PAYLOAD_TYPE, payload))).decode()}
+        for s in by
+    ]
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def appended(kept: Kept, seq: int, *by: str, **change: Any) -> Kept:
+    """Say what entry `seq` says once more at the end, changed and signed by these keys."""
+    leaf = [hashlib.sha256(b"\x00" + record).digest() for record in kept.records]
+    change = {"entry_id": ENTRY_ID, "observed": {"size": len(leaf), "root": root_of(leaf).hex()}, **change}
+    new = resigned(kept.records[seq], lambda p: p.update(change), *(kept.people[name] for name in by))
+    new = dishonest.backdate(new, json.loads(kept.records[-1])["time"])
+    return kept.with_records(rechained([*kept.records, new]))
+
+
+def key_samples(folder: Path, keys: Kept) -> list[Sample]:
+    """Make evidence of it in a folder."""
+    found = [*_heads(folder, keys)]
+    for number, (name, (make, fails)) in enumerate(TRICKS.items()):
+        sample = Sample(name, make(keys).tree(folder / f"keys{number}"), in_doubt=IN_DOUBT)
+        found.append(sample.bad("signatures") if fails else sample)
+    return found
+
+
+def _heads(folder: Path, keys: Kept) -> list[Sample]:
+    old, new = keys.log
+    turn, tree = keys.head(10, old, new), keys.tree(folder / "keys")
+
+    def bundle(name: str, **anchors: bytes) -> Path:
+        notes = {f"anchors/{number}.note": note for number, note in enumerate(anchors.values())}
+        made = (keys.records, range(len(keys.records)), keys.head(), keys.vkeys)
+        return a_bundle(folder / f"{name}.zip", *made, anchors=notes, about="keys")
+
+    late = keys.tree(folder / "late", keys.head(None, old))
+    found = [
+        Sample("keys over time", tree, keys.vkey()),
+        Sample("the old log key and the head that both signed", tree, keys.vkey(old), turn),
+        Sample("the old log key alone", tree, keys.vkey(old)).bad("log key"),
+        Sample("a bundle with the head that both signed", bundle("both", turn=turn), keys.vkey(old)),
+        Sample("a bundle without it", bundle("without")).bad("tree"),
+        Sample("a head that the new key signed first", bundle("first", turn=keys.head(10, new, old))).bad(
+            "tree"
+        ),
+        Sample("a head that the new key signed alone", bundle("new", turn=keys.head(10, new))).bad("tree"),
+        Sample("a checkpoint signed by the old log key", late).bad("tree"),
+        Sample("an older head signed by the new log key", tree, kept=keys.head(5, new)).bad("checkpoint"),
+    ]
+    return [replace(sample, in_doubt=IN_DOUBT) for sample in found]
+
+
+def _key(keys: Kept, name: str, new: LocalSigner | None = None, **change: Any) -> dict[str, Any]:
+    public = (new or signer()).public
+    granted: dict[str, Any] = said(keys.records[3])["predicate"]["key"]
+    return granted | {"name": name, "keyid": public.keyid, "public": public.base64(), **change}
+
+
+def _about(name: str) -> Callable[[Kept], str]:
+    return lambda keys: keys.people[name].public.keyid
+
+
+def _said(seq: int, *by: str, **change: Any) -> Callable[[Kept], Kept]:
+    """Say entry `seq` again; what is a function of the ledger is called with it."""
+
+    def make(keys: Kept) -> Kept:
+        return appended(keys, seq, *by, **{n: v(keys) if callable(v) else v for n, v in change.items()})
+
+    return make
+
+
+ADMINS = ("admin", "second")
+TRICKS: dict[str, tuple[Callable[[Kept], Kept], bool]] = {
+    "an honest grant": (_said(3, *ADMINS, key=lambda keys: _key(keys, "eve", expires=15)), False),
+    "a grant by one admin of two": (_said(3, "admin", key=lambda keys: _key(keys, "eve")), True),
+    "a grant by one admin twice": (_said(3, "admin", "admin", key=lambda keys: _key(keys, "eve")), True),
+    "a grant by an admin and a recorder": (_said(3, "admin", "bob", key=lambda keys: _key(keys, "eve")), True),
+    "a report by a key that was rotated": (_said(4, "ana"), True),
+    "a report by a key that expired": (_said(8, "bob"), True),
+    "a report by a key that was revoked": (_said(6, "next ana"), True),
+    "a report by a key and one that expired": (_said(12, "admin", "bob"), True),
+    "a threshold that the admins cannot meet": (_said(2, *ADMINS, needed=3), True),
+    "a threshold of none": (_said(2, *ADMINS, needed=0), True),
+    "a threshold of seventeen": (_said(2, *ADMINS, needed=17), True),
+    "a second genesis": (_said(0, *ADMINS), True),
+    "a rotation to a key that is known": (_said(5, *ADMINS, keyid=_about("bob")), True),
+    "a rotation of an expired key": (
+        _said(5, *ADMINS, keyid=_about("bob"), key=lambda keys: _key(keys, "bob")), True),
+    "a revocation of an admin who is needed": (_said(11, *ADMINS, keyid=_about("second")), True),
+    "a revocation of a key that nobody has": (_said(11, *ADMINS, keyid="ab" * 32), True),
+    "a suspicion of what is to come": (_said(11, *ADMINS, keyid=_about("ana"), suspect_since=14), True),
+    "a grant of the log's own key": (_said(3, *ADMINS, key=lambda keys: _key(keys, "eve", keys.log[1])), True),
+    "a grant under a name that is taken": (_said(3, *ADMINS, key=lambda keys: _key(keys, "bob")), True),
+    "a grant under a rotated key's name": (_said(3, *ADMINS, key=lambda keys: _key(keys, "ana")), True),
+    "a key under another id": (_said(3, *ADMINS, key=lambda keys: _key(keys, "eve", keyid="ab" * 32)), True),
+    "a key that expires at once": (_said(3, *ADMINS, key=lambda keys: _key(keys, "eve", expires=14)), True),
+    "roles out of order": (
+        _said(3, *ADMINS, key=lambda keys: _key(keys, "eve", roles=["recorder", "admin"])), True),
+    "a log key that the log had before": (_said(9, *ADMINS, log=lambda keys: keys.vkey(keys.log[0])), True),
+    "a log key that is a person's": (_said(9, *ADMINS, log=lambda keys: keys.vkey(keys.people["bob"])), True),
+}  # fmt: skip
+"""What is said at the end, and whether it has to fail."""

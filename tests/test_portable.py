@@ -1,0 +1,675 @@
+"""The portable verifier: alone in a folder it says what we say, of honest and of dishonest evidence."""
+
+import ast
+import base64
+import hashlib
+import json
+import random
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit.canonical import decode, encode
+from audit.curve import has_prime_order
+from audit.errors import MalformedInput
+from tests.evidence import a_tiles_tree, path_of, proof_of, root_of, zipped
+from tests.portable_key_samples import key_samples, keys_over_time
+from tests.portable_samples import TRICKS, Kept, Sample, a_story, package_says, rechained, samples
+from tests.portable_verifier import PORTABLE, VERIFIER, answer, said_by
+from tests.small_ledger import People, new_ledger, report
+
+SCRIPT = PORTABLE / "verify_affidavit.py"
+STEPS = (
+    "files", "records", "tree", "log key", "signatures", "observed", "checkpoint", "witnesses", "timestamps",
+    "artifacts", "times",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    return a_story(tmp_path_factory.mktemp("portable-story"))
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    return keys_over_time(tmp_path_factory.mktemp("portable-keys"))
+
+
+@pytest.fixture(scope="session")
+def evidence(tmp_path_factory: pytest.TempPathFactory, story: Kept, keys: Kept) -> list[Sample]:
+    folder = tmp_path_factory.mktemp("evidence")
+    return [*samples(folder, story), *key_samples(folder, keys)]
+
+
+@pytest.fixture
+def bundle(story: Kept, tmp_path: Path) -> Path:
+    return story.bundle(tmp_path / "evidence.zip")
+
+
+@pytest.fixture
+def tree(story: Kept, tmp_path: Path) -> Path:
+    return story.tree(tmp_path / "tiles")
+
+
+def failing(said: dict[str, Any]) -> set[str]:
+    return {step["name"] for step in said["steps"] if step["status"] == "failed"}
+
+
+def details(said: dict[str, Any]) -> dict[str, str]:
+    return {step["name"]: step["detail"] for step in said["steps"]}
+
+
+# -- alone -------------------------------------------------------------------------------------------------------------
+
+
+def alone(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the file where nothing else is, cut off from the environment's variables and the user's packages."""
+    shutil.copy(SCRIPT, folder)
+    command = [sys.executable, "-I", SCRIPT.name, *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_it_runs_alone_in_a_folder(story: Kept, tmp_path: Path) -> None:
+    story.bundle(tmp_path / "evidence.zip")
+    done = alone(tmp_path, "evidence.zip", "--key", story.vkey())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "VERIFIED, against what you brought from elsewhere." in done.stdout
+
+
+def test_it_exits_with_1_where_a_step_fails(story: Kept, tmp_path: Path) -> None:
+    zipped(tmp_path / "evidence.zip", {**story.members(), "report.pdf": b"another"})
+    done = alone(tmp_path, "evidence.zip")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "NOT VERIFIED: failed in step 10 (artifacts)." in done.stdout
+
+
+def test_it_imports_nothing_of_ours() -> None:
+    tree = ast.parse(SCRIPT.read_text(), feature_version=(3, 9))
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in (
+            [node.module or "?"] if isinstance(node, ast.ImportFrom) else [n.name for n in node.names]
+        )
+    }
+    assert imported - set(sys.stdlib_module_names) == {"cryptography"}
+    calls = {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not calls & {"__import__", "exec", "eval", "compile"}
+
+
+def test_running_it_loads_nothing_of_ours(bundle: Path) -> None:
+    look = (
+        "import runpy, sys; sys.argv = sys.argv[1:]\ntry: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    look += "finally: print(*sorted(m.split('.')[0] for m in sys.modules), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", look, str(SCRIPT), str(bundle)],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert not {"audit", "registry", "reports", "affidavit"} & set(done.stderr.split())
+
+
+# -- what it says ------------------------------------------------------------------------------------------------------
+
+
+def test_it_answers_in_numbered_steps(bundle: Path, story: Kept) -> None:
+    said = answer(bundle, "--key", story.vkey())
+    assert [(step["step"], step["name"]) for step in said["steps"]] == list(enumerate(STEPS, start=1))
+    skipped = {"checkpoint", "witnesses", "timestamps"}
+    assert {s["name"]: s["status"] for s in said["steps"]} == {
+        name: "skipped" if name in skipped else "passed" for name in STEPS
+    }
+
+
+def test_it_answers_every_sample_as_it_should(evidence: list[Sample], tmp_path: Path) -> None:
+    wrong = {}
+    for sample in evidence:
+        said = answer(sample.path, *sample.options(tmp_path))
+        found = failing(said)
+        as_it_should = sample.failing <= found and bool(found) == bool(sample.failing)
+        if not as_it_should or said["in_doubt"] != list(sample.in_doubt):
+            wrong[sample.name] = {name: details(said)[name] for name in found} or said
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("name", TRICKS)
+def test_the_package_and_the_portable_verifier_see_the_same_tricks(
+    story: Kept, tmp_path: Path, name: str
+) -> None:
+    records = rechained(TRICKS[name][0](story))
+    ours = package_says(story, records, tmp_path / "ledger")
+    theirs = failing(answer(story.with_records(records).tree(tmp_path / "tiles")))
+    assert (bool(ours), bool(theirs)) == (True, True)
+    if "records" not in theirs:  # what could not be read fails whatever would have been read in it
+        shared = {"signatures", "observed", "times"}
+        assert theirs & shared == ours & shared
+
+
+def test_an_honest_story_is_verified_by_both(story: Kept, tmp_path: Path) -> None:
+    assert package_says(story, story.records, tmp_path / "ledger") == set()
+    assert failing(answer(story.tree(tmp_path / "tiles"))) == set()
+
+
+def test_without_a_key_from_elsewhere_it_does_not_say_verified(bundle: Path) -> None:
+    said = answer(bundle)
+    assert (said["verified"], said["confirmed"]) == (True, False)
+    assert said["verdict"].startswith("CONSISTENT IN ITSELF")
+    assert said["key_from"] == "the bundle itself"
+    assert any("Whose ledger this is" in line for line in said["not_shown"])
+
+
+def test_a_whole_ledger_that_somebody_made_up_is_not_said_to_be_verified(tmp_path: Path) -> None:
+    people = People()
+    new_ledger(tmp_path / "made-up", people, origin="bank.example/models")
+    from tests.dishonest import records_of
+
+    kept = Kept(records_of(tmp_path / "made-up"), [people.log])
+    assert answer(kept.tree(tmp_path / "tiles"))["confirmed"] is False
+
+
+def test_it_says_what_a_bundle_cannot_show(bundle: Path, story: Kept) -> None:
+    assert any("nothing was left out" in line for line in answer(bundle, "--key", story.vkey())["not_shown"])
+
+
+def test_it_names_the_entry_that_is_wrong(story: Kept, tmp_path: Path) -> None:
+    records = rechained(TRICKS["an excuse, its key not at hand"][0](story))
+    said = answer(story.with_records(records).tree(tmp_path / "tiles"))
+    [step] = [step for step in said["steps"] if step["name"] == "signatures"]
+    assert step["entries"] == [10]
+    assert "entry 10: the signature by 'approver' does not verify" in step["detail"]
+
+
+def test_control_characters_and_turned_writing_do_not_reach_the_terminal(story: Kept, tmp_path: Path) -> None:
+    path = story.bundle(tmp_path / "evidence.zip", about="\x1b[31mcredit\u202e@2")
+    _, out, _ = said_by(path)
+    assert "about \\u001b[31mcredit\\u202e@2" in out
+    assert "\x1b" not in out
+
+
+# -- wrong input -------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_no_evidence_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").write_text("no zip file")
+    zipped(tmp_path / "other.zip", {"a": b"b"})
+    for name, sentence in {
+        "missing": "is neither a file nor a folder",
+        "empty": "is a folder, but no tiles tree: it has no file named checkpoint",
+        "text": "is not a zip file that can be read",
+        "other.zip": "is a zip file, but no bundle: it has no manifest.json and checkpoint",
+    }.items():
+        assert said_by(tmp_path / name) == (2, "", f"verify_affidavit: {tmp_path / name} {sentence}\n")
+
+
+def test_a_key_that_is_none_is_one_sentence(bundle: Path, story: Kept) -> None:
+    _, _, err = said_by(bundle, "--key", "no key")
+    assert (
+        err == "verify_affidavit: no key is neither a verifier key (name+hash+base64) nor a file with one\n"
+    )
+    status, _, err = said_by(bundle, "--key", story.vkey()[:-4] + "AAAA")
+    assert (status, err.count("\n")) == (2, 1)
+
+
+def test_a_key_and_a_witness_may_stand_in_files(bundle: Path, story: Kept, tmp_path: Path) -> None:
+    (tmp_path / "vkey.txt").write_text(story.vkey() + "\n")
+    assert answer(bundle, "--key", tmp_path / "vkey.txt")["key_from"] == "elsewhere, as given with --key"
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"origin\n1\n", b"a\n1\n\n\n\xe2\x80\x94 a AAAAAAA=\n"])
+def test_a_checkpoint_that_is_none_is_one_sentence(bundle: Path, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "kept").write_bytes(data)
+    status, out, err = said_by(bundle, "--checkpoint", tmp_path / "kept")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+
+
+# -- bundles -----------------------------------------------------------------------------------------------------------
+
+UNSIGNED = ("README.txt", "verify_affidavit.py", "verify_affidavit.html")
+
+
+def test_a_byte_changed_in_any_member_is_seen(story: Kept, tmp_path: Path) -> None:
+    members, draw = story.members(anchors={"anchors/0.note": story.head(5)}), random.Random(7)
+    overlooked = []
+    for name, data in members.items():
+        if name not in UNSIGNED:
+            about = (
+                data.index(b'"about"') + 10 if name == "manifest.json" else -1
+            )  # what it is about is not signed
+            place = draw.choice([n for n in range(len(data)) if not about <= n < about + 8])
+            flipped = data[:place] + bytes([data[place] ^ draw.randrange(1, 128)]) + data[place + 1 :]
+            status, _, _ = said_by(zipped(tmp_path / "changed.zip", {**members, name: flipped}))
+            overlooked += [(name, place)] if status == 0 else []
+    assert overlooked == []
+
+
+def test_a_member_that_is_missing_is_seen(story: Kept, tmp_path: Path) -> None:
+    members = story.members()
+    overlooked = []
+    for name in members:
+        fewer = {n: d for n, d in members.items() if n != name}
+        if said_by(zipped(tmp_path / "fewer.zip", fewer))[0] == 0:
+            overlooked.append(name)
+    # What an entry names need not all be there: its digest stands in the entry.
+    assert [name for name in overlooked if not name.startswith(("artifacts/", "report.pdf"))] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["entries/20.json", "entries/01.json", "entries/0.txt", "notes.txt", "../evil", "keys/ab.pem", "consistency/7",
+     "anchors/0.tsr", "anchors/0.pem", f"artifacts/{'ab' * 32}", f"keys/{'ab' * 32}.pem", "entries/", "checkpoint "],
+)  # fmt: skip
+def test_a_member_that_does_not_belong_is_seen(story: Kept, tmp_path: Path, name: str) -> None:
+    path = zipped(tmp_path / "more.zip", {**story.members(), name: b"x"})
+    assert failing(answer(path)) & {"files", "artifacts"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"entries": [0]}, {"size": 19}, {"origin": "other"}, {"type": "x"}, {"more": 1}, {"entries": [True]}],
+    ids=str,
+)
+def test_a_manifest_that_says_otherwise_is_seen(story: Kept, tmp_path: Path, change: dict[str, Any]) -> None:
+    members = story.members()
+    said = json.loads(members["manifest.json"]) | change
+    members["manifest.json"] = json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
+    assert failing(answer(zipped(tmp_path / "lies.zip", members))) == {"files"}
+
+
+def twice(path: Path) -> None:
+    with zipfile.ZipFile(path, "a") as file, pytest.warns(UserWarning, match="Duplicate"):
+        file.writestr("checkpoint", b"x")
+
+
+def before(path: Path) -> None:
+    path.write_bytes(b"#!/bin/sh\n" + path.read_bytes())
+
+
+def after(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"x")
+
+
+def commented(path: Path) -> None:
+    with zipfile.ZipFile(path, "a") as file:
+        file.comment = b"x"
+
+
+def between(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    start = int.from_bytes(data[-6:-2], "little")
+    data[start:start] = b"hidden"
+    data[-6:-2] = (start + 6).to_bytes(4, "little")
+    path.write_bytes(data)
+
+
+def encrypted(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(data)
+
+
+def described(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\x01\x02") + 8] |= 8
+    path.write_bytes(data)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def bzipped(path: Path) -> None:
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as file:
+        for name, data in members.items():
+            file.writestr(name, data)
+
+
+def bomb(path: Path) -> None:
+    """Let a member declare fewer bytes than come out of it."""
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    members["checkpoint"] = bytes(50_000_000)
+    zipped(path, members)
+    data = bytearray(path.read_bytes())
+    for mark, place in ((b"PK\x01\x02", 24), (b"PK\x03\x04", 22)):
+        at = 0
+        while (at := data.find(mark, at)) >= 0:
+            if data[at + place : at + place + 4] == struct.pack("<I", 50_000_000):
+                data[at + place : at + place + 4] = struct.pack("<I", 100)
+            at += 4
+    path.write_bytes(data)
+
+
+def large(path: Path) -> None:
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    zipped(
+        path,
+        {
+            **members,
+            "entries/0.json": bytes(3_000_000),
+            "checkpoint": members["checkpoint"] + bytes(2_000_000),
+        },
+    )
+
+
+ODD_ZIPS: list[Callable[[Path], None]] = [
+    twice, before, after, commented, between, encrypted, described, cut, bzipped, bomb, large,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("spoil", ODD_ZIPS, ids=lambda f: f.__name__)
+def test_a_zip_file_that_tools_might_read_differently_is_refused(
+    bundle: Path, spoil: Callable[[Path], None]
+) -> None:
+    spoil(bundle)
+    status, out, err = said_by(bundle)
+    assert status in (1, 2)
+    assert "Traceback" not in out + err
+
+
+# -- tiles trees -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    people, folder = People(), tmp_path_factory.mktemp("long")
+    ledger = new_ledger(folder, people)
+    ledger.append_many([report(str(n)) for n in range(599)])
+    from tests.dishonest import records_of
+
+    return Kept(records_of(folder), [people.log])
+
+
+@pytest.mark.parametrize("size", [1, 2, 255, 256, 257, 512, 600])
+def test_trees_of_any_size_are_verified(long: Kept, tmp_path: Path, size: int) -> None:
+    kept = long.with_records(long.records[:size])
+    said = answer(kept.tree(tmp_path / "tiles"), "--key", kept.vkey())
+    assert (said["confirmed"], said["entries"]) == (True, size)
+
+
+def test_a_byte_changed_in_any_file_of_a_tree_is_seen(long: Kept, tmp_path: Path) -> None:
+    folder, draw = long.tree(tmp_path / "tiles"), random.Random(7)
+    overlooked = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        place = draw.randrange(len(data))
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        overlooked += [path.name] if said_by(folder)[0] == 0 else []
+        path.write_bytes(data)
+    assert overlooked == []
+    assert said_by(folder)[0] == 0
+
+
+def test_a_file_that_is_missing_from_a_tree_is_seen(tree: Path) -> None:
+    for name in ("vkey.txt", "tile/0/000.p/20", "tile/entries/000.p/20"):
+        path = tree / name
+        path.rename(tree / "away")
+        assert f"{name} is missing" in str(details(answer(tree)))
+        (tree / "away").rename(path)
+
+
+def test_a_partial_tile_may_have_become_full_since(long: Kept, tmp_path: Path) -> None:
+    older, folder = long.with_records(long.records[:300]), tmp_path / "tiles"
+    older.tree(folder)
+    for level in ("0", "entries"):
+        shutil.rmtree(folder / "tile" / level / "001.p")
+        a_tiles_tree(tmp_path / level, long.records, older.head(), older.vkeys)
+        (tmp_path / level / "tile" / level / "001").rename(folder / "tile" / level / "001")
+    assert said_by(folder)[0] == 0
+
+
+def test_a_tree_whose_tail_was_cut_off_cleanly_needs_a_checkpoint_kept_elsewhere(
+    story: Kept, tmp_path: Path
+) -> None:
+    folder = story.with_records(story.records[:15]).tree(tmp_path / "tiles")
+    blind = answer(folder, "--key", story.vkey())
+    assert blind["verified"]
+    assert any("no tail was cut off" in line for line in blind["not_shown"])
+    (tmp_path / "kept").write_bytes(story.head())
+    assert failing(answer(folder, "--checkpoint", tmp_path / "kept")) == {"checkpoint"}
+
+
+def test_tiles_are_named_as_the_standard_has_it() -> None:
+    assert VERIFIER.tile_path(1234067) == "x001/x234/067"
+    assert [VERIFIER.tile_path(n) for n in (0, 999, 1000)] == ["000", "999", "x001/000"]
+
+
+# -- what it does not check itself -------------------------------------------------------------------------------------
+
+
+def test_timestamps_are_skipped_and_the_command_that_is_shown_checks_them(
+    story: Kept, tmp_path: Path
+) -> None:
+    note = story.head(5)
+    token, authority = a_timestamp(tmp_path, note.partition(b"\n\n")[0] + b"\n")
+    anchors = {"anchors/0.note": note, "anchors/0.tsr": token, "anchors/0.pem": authority}
+    said = answer(story.bundle(tmp_path / "evidence.zip", anchors=anchors))
+    [step] = [step for step in said["steps"] if step["name"] == "timestamps"]
+    assert (step["status"], said["verified"]) == ("skipped", True)
+    [command] = said["to_run"]
+    with zipfile.ZipFile(tmp_path / "evidence.zip") as file:
+        file.extractall(tmp_path)
+    (tmp_path / "AUTHORITY.pem").write_bytes(authority)
+    done = subprocess.run(
+        command.split(), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert "Verification: OK" in done.stdout + done.stderr
+    other = command.replace(hashlib.sha256(note.partition(b"\n\n")[0] + b"\n").hexdigest(), "ab" * 32)
+    done = subprocess.run(
+        other.split(), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode != 0
+
+
+def a_timestamp(folder: Path, data: bytes) -> tuple[bytes, bytes]:
+    """Let openssl be a time stamp authority for once."""
+    (folder / "data").write_bytes(data)
+    (folder / "serial").write_text("01\n")
+    (folder / "tsa.cnf").write_text(
+        "[req]\ndistinguished_name=dn\nx509_extensions=ext\n[dn]\n[ext]\nextendedKeyUsage=critical,timeStamping\n"
+        "[tsa]\ndefault_tsa=one\n[one]\nserial=serial\nsigner_cert=tsa.pem\nsigner_key=tsa.key\nsigner_digest=sha256\n"
+        "default_policy=1.2.3.4\ndigests=sha256\n"
+    )
+    curve = "ec -pkeyopt ec_paramgen_curve:P-256"
+    for command in (
+        f"openssl req -x509 -newkey {curve} -nodes -keyout tsa.key -out tsa.pem -subj /CN=tsa -days 30 -config tsa.cnf",
+        "openssl ts -query -data data -sha256 -out query",
+        "openssl ts -reply -config tsa.cnf -queryfile query -out reply",
+    ):
+        subprocess.run(command.split(), cwd=folder, capture_output=True, check=True, timeout=30)
+    return (folder / "reply").read_bytes(), (folder / "tsa.pem").read_bytes()
+
+
+# -- its parts ---------------------------------------------------------------------------------------------------------
+
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(max_codepoint=127)), inner, max_size=4)
+    ),
+    max_leaves=10,
+)
+
+
+@given(VALUES)
+def test_canonical_json_is_written_as_the_package_writes_it(value: Any) -> None:
+    assert VERIFIER.canonical(value).encode() == encode(value)
+
+
+@pytest.mark.parametrize(
+    "data",
+        [b'{"a":1,"a":1}', b'{"b":1,"a":1}', b"1.0", b"1e2", b"-0", b"01", b" 1", b"9007199254740992", b'"\\u0041"',
+     b'"\\/"', b'"\\ud800"', b'{"\xc3\xa9":1}', b"NaN", b"Infinity", b"[1,]", b"\xef\xbb\xbf1", b'"\xff"', b"", b"'a'",
+     b"[" * 5000, b'"\xed\xa0\x80"', b"1" * 5000, b"true false", b'"\x7f\x1f"', b'"\\u001F"', b"[" * 66 + b"]" * 66],
+    ids=lambda data: ascii(data[:20]),
+)  # fmt: skip
+def test_json_that_can_be_written_otherwise_is_refused(data: bytes) -> None:
+    with pytest.raises(VERIFIER.Wrong):
+        VERIFIER.parse_json(data, "it")
+    with pytest.raises(MalformedInput):
+        decode(data)
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=60) | VALUES.map(encode).map(lambda data: data[: len(data) // 2] + data))
+def test_what_is_read_as_canonical_is_what_the_package_reads(data: bytes) -> None:
+    try:
+        ours = decode(data)
+    except MalformedInput:
+        with pytest.raises(VERIFIER.Wrong):
+            VERIFIER.parse_json(data, "it")
+    else:
+        assert VERIFIER.parse_json(data, "it") == ours
+
+
+SMALL_ORDER = (
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000080",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "0100000000000000000000000000000000000000000000000000000000000080",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+)
+"""Points of order 1, 2, 4 and 8, and encodings that are not the one of their point."""
+
+
+@pytest.mark.parametrize("encoded", SMALL_ORDER)
+def test_a_key_of_small_order_is_none(encoded: str) -> None:
+    assert not VERIFIER.is_prime_order(bytes.fromhex(encoded))
+
+
+@settings(max_examples=25)
+@given(st.binary(min_size=32, max_size=32))
+def test_any_bytes_are_a_key_or_none_as_the_package_has_it(encoded: bytes) -> None:
+    assert VERIFIER.is_prime_order(encoded) == has_prime_order(encoded)
+
+
+def leaves(count: int) -> list[bytes]:
+    return [hashlib.sha256(b"\x00%d" % n).digest() for n in range(count)]
+
+
+def test_every_proof_of_small_trees_verifies() -> None:
+    for size in range(1, 20):
+        tree = VERIFIER.Tree()
+        for leaf in leaves(size):
+            tree.append(leaf)
+        root = root_of(leaves(size))
+        assert tree.root(size) == root
+        for seq, leaf in enumerate(leaves(size)):
+            assert VERIFIER.root_by_inclusion(seq, size, leaf, path_of(seq, leaves(size))) == root
+            old = root_of(leaves(seq))
+            assert tree.root(seq) == old
+            if seq:
+                VERIFIER.check_consistency(seq, old, size, root, proof_of(seq, leaves(size)))
+
+
+@given(st.integers(2, 40), st.data())
+def test_a_consistency_proof_that_was_changed_is_refused(size: int, data: st.DataObject) -> None:
+    old = data.draw(st.integers(1, size - 1))
+    proof = proof_of(old, leaves(size))
+    kind = data.draw(st.sampled_from(["drop", "add", "change", "root"]))
+    place = data.draw(st.integers(0, len(proof) - 1))
+    roots = [root_of(leaves(old)), root_of(leaves(size))]
+    if kind == "drop":
+        del proof[place]
+    elif kind == "add":
+        proof.insert(place, data.draw(st.sampled_from([*roots, bytes(32)])))
+    elif kind == "change":
+        proof[place] = bytes(32)
+    else:
+        roots[place % 2] = bytes(32)
+    with pytest.raises(VERIFIER.Wrong):
+        VERIFIER.check_consistency(old, roots[0], size, roots[1], proof)
+
+
+# -- whatever is given -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("anything")
+
+
+@pytest.fixture(scope="session")
+def parts(story: Kept) -> Iterator[dict[str, bytes]]:
+    return iter([story.members(anchors={"anchors/0.note": story.head(5)})])
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_whatever_stands_in_a_member_there_is_an_answer(
+    story: Kept, place: Path, data: st.DataObject
+) -> None:
+    members = story.members(anchors={"anchors/0.note": story.head(5)})
+    name = data.draw(st.sampled_from(sorted(members)))
+    lines = members[name].split(b"\n")
+    at = data.draw(st.integers(0, len(lines) - 1))
+    lines[at] = data.draw(
+        st.binary(max_size=80) | st.text(max_size=20).map(str.encode) | st.just(lines[at] * 2)
+    )
+    members[name] = b"\n".join(lines)
+    status, out, err = said_by(zipped(place / "any.zip", members))
+    assert status in (0, 1)
+    assert (bool(out), err) == (True, "")
+
+
+@settings(max_examples=60)
+@given(data=st.binary(max_size=400), whole=st.booleans())
+def test_whatever_a_file_holds_there_is_one_sentence(place: Path, data: bytes, whole: bool) -> None:
+    end = b"PK\x05\x06" + bytes(8) + struct.pack("<IIH", len(data) // 2, len(data) - len(data) // 2, 0)
+    (place / "any").write_bytes(data + (end if whole else b""))
+    status, out, err = said_by(place / "any")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_a_statement_that_says_anything_at_all_never_breaks_it(
+    story: Kept, place: Path, data: st.DataObject
+) -> None:
+    seq = data.draw(st.integers(0, 19))
+    owners = {signer.public.keyid: name for name, signer in story.people.items()}
+    record = json.loads(story.records[seq])
+    said = json.loads(base64.b64decode(record["entry"]["payload"]))["predicate"]
+    flat: st.SearchStrategy[Any] = st.none() | st.booleans() | st.integers(-5, 10**6) | st.text(max_size=5)
+    junk = flat | st.lists(flat, max_size=2) | st.dictionaries(st.text("ab"), flat, max_size=2)
+    drawn = data.draw(st.dictionaries(st.sampled_from(sorted(said)), junk, min_size=1, max_size=3))
+    from tests import dishonest
+
+    signer = story.people[owners[record["entry"]["signatures"][0]["keyid"]]]
+    records = list(story.records)
+    records[seq] = dishonest.forge(records[seq], lambda p: p.update(drawn), signer)
+    shutil.rmtree(place / "tiles", ignore_errors=True)
+    status, out, err = said_by(story.with_records(rechained(records)).tree(place / "tiles"), "--json")
+    assert status in (0, 1)
+    assert err == ""
+    assert json.loads(out)["verified"] == (status == 0)
+
+
+def test_the_file_says_which_of_the_pages_headings_it_follows() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "ledger-format.md").read_text()
+    cited = set(re.findall(r"[Pp]age, ([A-Z][\w ,]+?)(?:[:.;)]| and |\n)", SCRIPT.read_text()))
+    headings = set(re.findall(r"^## (.+)$", page, re.MULTILINE))
+    assert {name for name in cited if not any(h.startswith(name) for h in headings)} == set()
