@@ -280,10 +280,9 @@ def test_the_page_names_the_digests_of_its_own_script_and_style() -> None:
 
 
 def test_the_page_names_no_other_file_or_address() -> None:
-    text = PAGE.read_text()
-    assert not re.search(
-        r"https?://|\bsrc=|\bhref=|\bimport\b[ (]|@import|url\(|fetch\(|XMLHttp|WebSocket|eval\(", text
-    )
+    text = PAGE.read_text().replace("https://in-toto.io/Statement/v1", "")  # the name of a type
+    loads = r"https?://|\bsrc=|\bhref=|\bimport\b[ (]|@import|url\(|fetch\(|XMLHttp|WebSocket|eval\("
+    assert not re.search(loads, text)
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write", text)
 
 
