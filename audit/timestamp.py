@@ -19,6 +19,7 @@ own); what is pinned, and what beside the signature must hold, is decided here.
 """
 
 import hashlib
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ __all__ = ["Stamp", "obtain", "open_response", "pin", "verify_stamp"]
 MOST_BYTES = 64 * 1024
 _SHA256 = "2.16.840.1.101.3.4.2.1"
 _QUERY = "application/timestamp-query"
-_BEGIN = "-----BEGIN CERTIFICATE-----"
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def pin(url: str, certificates: str, policy: str | None = None) -> Authority:
             raise MalformedInput(
                 f"the policy {policy!r} is no object identifier, such as 1.2.3.4.1"
             ) from None
-    pems = [f"{_BEGIN}{rest.strip()}\n" for rest in certificates.split(_BEGIN)[1:]]
+    pems = [f"{pem}\n" for pem in _PEM.findall(certificates)]
     authority = Authority(check_url(url), *((pems[0], tuple(pems[1:])) if pems else ("", ())), policy)
     leaf, _, roots = _certificates(authority)
     if not _stamps(leaf):

@@ -27,7 +27,15 @@ from audit.log_keys import LogKeys
 from audit.record import Entry, parse_record
 from audit.report import Anchor, Findings, Step, counted
 
-__all__ = ["AnchorSources", "anchors_step", "open_stored", "signed_from", "suspect_words", "time_of"]
+__all__ = [
+    "AnchorSources",
+    "anchors_step",
+    "open_stored",
+    "read_anchors",
+    "signed_from",
+    "suspect_words",
+    "time_of",
+]
 
 TimeOf = Callable[[int], float | None]
 """Gives the log's time of an entry, in seconds since 1970; None where it does not read."""
@@ -63,12 +71,17 @@ def open_stored(
     root_at: RootAt,
 ) -> Opened:
     """Open every anchor of a stored ledger; `expected` are the tables that it has (an older one has no `anchors`)."""
-    rows: Iterable[StoredAnchor] = ()
-    if tables.anchors in expected:
-        columns = tables.anchors.c
-        query = select(columns.number, columns.kind, columns.size, columns.source, columns.body)
-        rows = (StoredAnchor(*row) for row in stored.execute(query.order_by(columns.number)))
+    rows = read_anchors(stored, expected)
     return open_anchors(rows, sources.kept, sources.pinned, logs, size, root_at, sources.now)
+
+
+def read_anchors(stored: Connection, expected: Sequence[Table]) -> Iterator[StoredAnchor]:
+    """Yield the rows of the table `anchors` in order; an older ledger has no such table."""
+    columns = tables.anchors.c
+    query = select(columns.number, columns.kind, columns.size, columns.source, columns.body)
+    if tables.anchors in expected:
+        for row in stored.execute(query.order_by(columns.number)):
+            yield StoredAnchor(*row)
 
 
 def time_of(stored: Connection, seq: int) -> float | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from audit import cli as audit_commands
+from audit import cli_anchors as anchor_commands
 from audit import cli_erasure as erasure_commands
 from audit import cli_keys as key_commands
 from audit import cli_witness as witness_commands
@@ -135,6 +136,7 @@ for _command in (
     audit_commands.checkpoint,
     key_commands.key,
     audit_commands.ledger,
+    anchor_commands.anchor,
     witness_commands.witness,
     erasure_commands.subject,
     erasure_commands.erase,

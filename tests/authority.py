@@ -32,6 +32,12 @@ ess_cert_id_alg = sha256
 """
 
 
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False,
+    key_agreement=False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Certified:
     """A certificate with its private key."""
@@ -59,6 +65,8 @@ def root_certificate(name: str = "Test root") -> Certified:
     certificate = (
         _builder(subject, subject, key, 1, days=(-30, 3650))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_SIGNS_CERTIFICATES, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
     return Certified(key, certificate)
@@ -79,6 +87,9 @@ def certified(
     certificate = (
         _builder(_name(name), root.certificate.subject, key, number, days=days)
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=critical)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key()), critical=False
+        )
         .sign(root.key, hashes.SHA256())
     )
     return Certified(key, certificate)

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -81,11 +83,13 @@ def test_a_failed_append_leaves_the_anchor_as_it_was(ledger: Ledger, anchor: Anc
 def test_an_older_copy_put_back_is_not_appended_to(
     tmp_path: Path, ledger: Ledger, anchor: AnchorFile, people: People
 ) -> None:
-    backup = shutil.copyfile(tmp_path / "ledger" / "ledger.db", tmp_path / "backup.db")
+    database, backup = tmp_path / "ledger" / "ledger.db", tmp_path / "backup.db"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("VACUUM INTO ?", (str(backup),))
     ledger.append_many([report("one"), report("two")])
-    shutil.copyfile(backup, tmp_path / "ledger" / "ledger.db")
-    for journal in (tmp_path / "ledger").glob("ledger.db-*"):
+    for journal in database.parent.glob("ledger.db-*"):
         journal.unlink()
+    backup.replace(database)
     restored, before = opened(tmp_path / "ledger", people, anchor), anchor.read()
     with pytest.raises(
         EnvironmentFailed, match=r"has 1 entries and its anchor .* 3: an older copy was restored"

@@ -1,0 +1,387 @@
+"""Commands about anchors: naming them, obtaining them, keeping copies, and setting the anchor file anew."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotFound
+from audit.terminal import Group, json_option, mark, print_json, print_table, say
+
+# What the commands need is imported inside them: `affidavit --help` loads none of it.
+if TYPE_CHECKING:
+    from audit.anchor_settings import AnchorSettings, Authority
+    from audit.anchors import StoredAnchor
+    from audit.ledger import Ledger
+
+__all__ = ["anchor"]
+
+
+class _Home(Protocol):
+    @property
+    def folder(self) -> Path:
+        """The ledger's folder."""
+        ...
+
+
+class _Opened(Protocol):
+    @property
+    def ledger(self) -> "Ledger":
+        """The ledger."""
+        ...
+
+    @property
+    def home(self) -> _Home:
+        """Where it lies."""
+        ...
+
+
+Open = Callable[[], _Opened]
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+
+
+@click.group(cls=Group)
+def anchor() -> None:
+    """Have the ledger's head vouched for elsewhere.
+
+    What nobody outside has seen can be changed by whoever holds the keys, and cut off by whoever holds the disk. A
+    witness, a time stamp authority or a file on another machine bounds that: docs/anchors.md says what each is worth.
+    """
+
+
+@anchor.command("list", examples=["affidavit anchor list"])
+@json_option
+@click.pass_obj
+def anchor_list(opened: Open, as_json: bool) -> None:
+    """List the anchors: whom they are by, and the newest of each.
+
+    Nothing is checked here; `affidavit verify` checks them all.
+    """
+    here = opened()
+    rows = [*_file(here), *_others(_settings(here), _stored(here.ledger))]
+    if as_json:
+        print_json({"size": here.ledger.head().size, "anchors": rows})
+        return
+    if not rows:
+        say("No anchors: `affidavit anchor add --help` says how to get one.")
+        return
+    shown = [
+        (row["kind"], row["name"], row["obtained"], row["newest_size"] or "none", row["note"]) for row in rows
+    ]
+    print_table(("Kind", "Name", "Obtained", "Newest, over entries", ""), shown)
+
+
+@anchor.group("add", cls=Group)
+def anchor_add() -> None:
+    """Add an anchor."""
+
+
+@anchor_add.command("file", examples=["affidavit anchor add file /mnt/compliance/credit.checkpoint"])
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@_dry_run
+@json_option
+@click.pass_obj
+def add_file(opened: Open, path: Path, dry_run: bool, as_json: bool) -> None:
+    """Keep the newest head in a file.
+
+    It is written after every append, and the ledger is not appended to where it is behind it. Best on a disk that is
+    backed up, restored and guarded on its own.
+    """
+    from audit.anchor_file import AnchorFile
+    from audit.anchor_settings import is_outside
+
+    here = opened()
+    settings, head = _settings(here), here.ledger.head()
+    if settings.file is not None:
+        raise MalformedInput(
+            f"the ledger keeps its head in {settings.file} already: `affidavit anchor remove {settings.file}` first"
+        )
+    file = AnchorFile(path)
+    file.check_free(here.ledger.origin)
+    outside = is_outside(path, here.home.folder)
+    name = str(path.absolute()) if outside else str(path.resolve().relative_to(here.home.folder.resolve()))
+    if not dry_run:
+        file.create(head.checkpoint)
+        replace(settings, file=name).write(here.home.folder)
+    _say_added(
+        "file",
+        name,
+        dry_run,
+        as_json,
+        "" if outside else "It lies in the ledger's own folder: no anchor outside.",
+    )
+
+
+@anchor_add.command(
+    "timestamp",
+    examples=["affidavit anchor add timestamp https://tsa.example/tsr --certificate tsa-chain.pem"],
+)
+@click.argument("url")
+@click.option(
+    "--certificate", "chain", type=_FILE, required=True,
+    help="PEM of the certificate that signs the tokens first, then those above it, the root among them.",
+)  # fmt: skip
+@click.option("--policy", metavar="OID", help="The policy that tokens must name (default: any).")
+@_dry_run
+@json_option
+@click.pass_obj
+def add_timestamp(
+    opened: Open, url: str, chain: Path, policy: str | None, dry_run: bool, as_json: bool
+) -> None:
+    """Add a time stamp authority (RFC 3161).
+
+    Its certificate is pinned: compare the fingerprint with the one that its operator publishes. When the authority
+    changes its certificate, add the new one; the tokens by the old one go on counting.
+    """
+    from audit.timestamp import pin
+
+    here = opened()
+    authority = pin(url, chain.read_text("ascii", "replace"), policy)
+    settings = _settings(here).with_authority(authority)
+    if not dry_run:
+        settings.write(here.home.folder)
+    _say_added("timestamp", url, dry_run, as_json, f"Pinned: {_described(authority)}.")
+
+
+@anchor_add.command(
+    "witness", examples=["affidavit anchor add witness https://witness.bank.example/ --key compliance.vkey"]
+)
+@click.argument("url")
+@click.option("--key", "key", type=_FILE, required=True, help="The witness's verifier key.")
+@_dry_run
+@json_option
+@click.pass_obj
+def add_witness(opened: Open, url: str, key: Path, dry_run: bool, as_json: bool) -> None:
+    """Add a witness (C2SP tlog-witness).
+
+    Its operator must know this ledger's verifier key: `affidavit checkpoint --json` prints it as verifier_key.
+    """
+    from audit.anchor_settings import WitnessAt, check_url
+    from audit.cosignature import WitnessKey
+
+    here = opened()
+    witness = WitnessAt(check_url(url), WitnessKey.parse(key.read_text("utf-8", "replace").strip()))
+    settings = _settings(here).with_witness(witness)
+    if not dry_run:
+        settings.write(here.home.folder)
+    _say_added("witness", witness.key.name, dry_run, as_json, "")
+
+
+@anchor.command("remove", examples=["affidavit anchor remove compliance.bank.example"])
+@click.argument("name")
+@_dry_run
+@json_option
+@click.pass_obj
+def anchor_remove(opened: Open, name: str, dry_run: bool, as_json: bool) -> None:
+    """Ask a witness or an authority no more, or keep the head in a file no more.
+
+    What was obtained stays in the ledger; it is not checked any more where the key is not pinned elsewhere.
+    """
+    here = opened()
+    settings = _settings(here).without(name)
+    if not dry_run:
+        settings.write(here.home.folder)
+    if as_json:
+        print_json({"removed": name, "dry_run": dry_run})
+    else:
+        say(f"{'Would remove' if dry_run else 'Removed'} the anchor {name}.")
+
+
+@anchor.command("now", examples=["affidavit anchor now", "affidavit anchor now --dry-run"])
+@_dry_run
+@json_option
+@click.pass_obj
+def anchor_now(opened: Open, dry_run: bool, as_json: bool) -> None:
+    """Have the newest head cosigned and stamped.
+
+    Every witness and authority is asked; one that fails does not stop the others, and the exit status is then 3. Run it
+    as often as you can afford to lose certainty about what lies between, such as from cron every hour.
+    """
+    from audit.anchoring import obtain_anchors
+
+    here = opened()
+    settings, head = _settings(here), here.ledger.head()
+    names = [*(w.key.name for w in settings.witnesses), *dict.fromkeys(a.url for a in settings.timestamps)]
+    if not names:
+        raise MalformedInput(
+            "no witness and no time stamp authority is known: `affidavit anchor add` adds one"
+        )
+    if dry_run:
+        if as_json:
+            print_json({"size": head.size, "would_ask": names})
+        else:
+            say(f"Would have the head of {head.size} entries anchored by {', '.join(names)}.")
+        return
+    obtained = obtain_anchors(here.ledger.engine, head.checkpoint, head.size, settings, time.time)
+    failed = [one for one in obtained if one.problem is not None]
+    if as_json:
+        print_json({"size": head.size, "anchors": [one.to_json() for one in obtained], "failed": len(failed)})
+    else:
+        for one in obtained:
+            what = f"{one.kind} by {one.source} over {one.size} entries"
+            say(f"{mark('failed')}: {what}: {one.problem}" if one.problem else f"{mark('succeeded')}: {what}")
+    raise SystemExit(EnvironmentFailed.exit_status if failed else 0)
+
+
+@anchor.command("save", examples=["affidavit anchor save anchors-2026-11"])
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@json_option
+@click.pass_obj
+def anchor_save(opened: Open, folder: Path, as_json: bool) -> None:
+    """Write what was obtained into a folder, for other people's tools and for keeping elsewhere.
+
+    N.txt is the text that was signed, N.note the checkpoint with the cosignature, N.tsr the timestamp, N.pem the
+    certificate of its authority and N-issuers.pem those above it. A file that is there is not overwritten.
+    """
+    here = opened()
+    authorities = {a.url: a for a in _settings(here).timestamps}
+    written = []
+    for row in _stored(here.ledger):
+        for name, data in _saved(here.ledger, row, authorities).items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                path.write_bytes(data)
+                written.append(str(path))
+    if as_json:
+        print_json({"files": written})
+    else:
+        say(f"Wrote {len(written)} files into {folder}.")
+
+
+@anchor.command("reset", examples=["affidavit anchor reset --reason 'the newest day was lost with the disk'"])
+@click.option("--reason", required=True, help="Why the head in the anchor file is given up.")
+@_dry_run
+@json_option
+@click.pass_obj
+def anchor_reset(opened: Open, reason: str, dry_run: bool, as_json: bool) -> None:
+    """Set the anchor file anew, where the ledger it is of is lost.
+
+    Only where an append is refused because of it, and when the newer copy of the ledger is lost for good. The head that
+    is given up is kept beside the file and in anchors.json, with the reason, and `affidavit verify` says it. Witnesses
+    do not forget: one that cosigned the lost entries will not cosign this ledger again.
+    """
+    from audit.anchor_settings import Reset
+    from audit.statement import written_time
+
+    here = opened()
+    settings, head = _settings(here), here.ledger.head()
+    file = settings.anchor_file(here.home.folder)
+    if file is None:
+        raise MalformedInput("the ledger keeps its head in no file: there is nothing to set anew")
+    if not reason.strip():
+        raise MalformedInput("say why the head in the anchor file is given up (--reason)")
+    problem = _refusal(here.ledger, settings, here.home.folder)
+    if problem is None:
+        raise MalformedInput(f"the ledger goes on from the head in {file.path}: there is nothing to set anew")
+    given_up = file.path.read_bytes().decode("utf-8", "replace") if file.path.exists() else ""
+    aside = None
+    if not dry_run:
+        reset = Reset(written_time(time.time()), reason.strip(), given_up or "(the file was gone)")
+        replace(settings, resets=(*settings.resets, reset)).write(here.home.folder)
+        aside = file.reset(head.checkpoint)
+    if as_json:
+        kept = None if aside is None else str(aside)
+        print_json(
+            {"file": str(file.path), "size": head.size, "was": problem, "kept": kept, "dry_run": dry_run}
+        )
+        return
+    say(f"It was refused because {problem}")
+    say(f"{'Would write' if dry_run else 'Wrote'} the head of {head.size} entries to {file.path}.")
+    if aside is not None:
+        say(f"The head that was given up is kept in {aside}.")
+
+
+def _settings(here: _Opened) -> "AnchorSettings":
+    from audit.anchor_settings import AnchorSettings
+
+    return AnchorSettings.read(here.home.folder)
+
+
+def _stored(ledger: "Ledger") -> "list[StoredAnchor]":
+    from audit.anchoring import stored_anchors
+
+    return stored_anchors(ledger.engine)
+
+
+def _refusal(ledger: "Ledger", settings: "AnchorSettings", folder: Path) -> str | None:
+    file, head = settings.anchor_file(folder), ledger.head()
+
+    def head_at(size: int) -> bytes | None:
+        try:
+            return ledger.head_at(size).checkpoint
+        except NotFound:
+            return None
+
+    try:
+        if file is not None:
+            file.check(head.size, head.root, head_at, ledger.trust().logs.keys)
+    except EnvironmentFailed as error:
+        return str(error)
+    return None
+
+
+def _file(here: _Opened) -> list[dict[str, object]]:
+    from audit.checkpoint import Checkpoint
+    from audit.note import Note
+
+    file = _settings(here).anchor_file(here.home.folder)
+    if file is None:
+        return []
+    note = "" if file.outside else "in the ledger's own folder: no anchor outside"
+    try:
+        size: int | None = Checkpoint.parse(Note.parse(file.read()).text).size
+    except AffidavitError as error:
+        size, note = None, str(error)
+    return [{"kind": "file", "name": str(file.path), "obtained": 1, "newest_size": size, "note": note}]
+
+
+def _others(settings: "AnchorSettings", stored: "Sequence[StoredAnchor]") -> list[dict[str, object]]:
+    named = [
+        *(("cosignature", witness.key.name) for witness in settings.witnesses),
+        *(("timestamp", url) for url in dict.fromkeys(a.url for a in settings.timestamps)),
+    ]
+    rows: list[dict[str, object]] = []
+    for kind, name in dict.fromkeys([*named, *((str(row.kind), str(row.source)) for row in stored)]):
+        sizes = [row.size for row in stored if (row.kind, row.source) == (kind, name)]
+        note = "" if (kind, name) in named else "not asked any more"
+        obtained = {"obtained": len(sizes), "newest_size": max(sizes, default=None)}
+        rows.append({"kind": kind, "name": name, **obtained, "note": note})
+    return rows
+
+
+def _saved(ledger: "Ledger", row: "StoredAnchor", authorities: "dict[str, Authority]") -> dict[str, bytes]:
+    from audit.note import Note
+
+    note = ledger.head_at(row.size).checkpoint
+    files = {f"{row.number}.txt": Note.parse(note).text.encode(), f"{row.number}.note": note}
+    if row.kind == "cosignature":
+        files[f"{row.number}.note"] = note + row.body + b"\n"
+    elif row.kind == "timestamp":
+        files[f"{row.number}.tsr"] = row.body
+        if row.source in authorities:
+            files[f"{row.number}.pem"] = authorities[row.source].certificate.encode()
+            files[f"{row.number}-issuers.pem"] = "".join(authorities[row.source].issuers).encode()
+    return files
+
+
+def _described(authority: "Authority") -> str:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    leaf = x509.load_pem_x509_certificate(authority.certificate.encode())
+    until = leaf.not_valid_after_utc.date().isoformat()
+    return f"{leaf.subject.rfc4514_string()}, until {until}, SHA-256 {leaf.fingerprint(SHA256()).hex()}"
+
+
+def _say_added(kind: str, name: str, dry_run: bool, as_json: bool, more: str) -> None:
+    if as_json:
+        print_json({"kind": kind, "name": name, "dry_run": dry_run, "note": more})
+        return
+    say(f"{'Would add' if dry_run else 'Added'} the {kind} {name}.")
+    if more:
+        say(more)
