@@ -21,7 +21,7 @@ from audit.keys import PublicKey
 from audit.keystore import LOG_KEY, KeyStore
 from audit.trust import Trust
 
-__all__ = ["next_name", "settle"]
+__all__ = ["next_name", "settle", "waiting"]
 
 _NEXT = ".next"
 
@@ -31,13 +31,18 @@ def next_name(name: str) -> str:
     return name + _NEXT
 
 
+def waiting(store: KeyStore) -> list[str]:
+    """List the names that have a next key, also where it was renamed half."""
+    return [path.stem.removesuffix(_NEXT) for path in store.folder.glob(f"*{_NEXT}.pub")]
+
+
 def settle(store: KeyStore, trust: Trust) -> None:
     """Give every next key whose entry stands the name of the key whose place it took."""
-    if not _waiting(store):
+    if not waiting(store):
         return
     try:
         with _alone(store):
-            for name in _waiting(store):
+            for name in waiting(store):
                 replaced = _replaced(trust, name, store.public(next_name(name)))
                 if replaced is not None:
                     _take_place(store, name, replaced)
@@ -46,10 +51,6 @@ def settle(store: KeyStore, trust: Trust) -> None:
             f"the files of a key in {store.folder} cannot be renamed: {error.strerror}; its entry stands and both keys "
             "are there, try again once that is mended"
         ) from None
-
-
-def _waiting(store: KeyStore) -> list[str]:
-    return [name.removesuffix(_NEXT) for name in store.names() if name.endswith(_NEXT)]
 
 
 def _replaced(trust: Trust, name: str, public: PublicKey) -> str | None:

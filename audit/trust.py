@@ -190,12 +190,13 @@ class Trust:
         return self._with(replace(grant, roles=(), revoked=seq, suspect_since=min(known, default=None)))
 
     def _rotated(self, seq: int, statement: Statement) -> "Trust":
-        old, new = self._known(statement, "rotated"), parse_grant(statement.predicate, seq)
+        old = self._known(statement, "rotated")
         if not old.roles or old.is_expired(seq):
             raise MalformedInput(
                 f"the key {old.name!r} holds no role to pass on, it is {old.standing(seq)}: grant the new key its "
                 "roles with `affidavit key grant`"
             )
+        new = parse_grant(statement.predicate, seq)
         if (new.name, new.roles, new.holder) != (old.name, old.roles, old.holder):
             raise MalformedInput(
                 "a key that takes the place of another has its name, its roles and its holder"

@@ -19,7 +19,7 @@ from audit.keys import Signer
 from audit.keystore import KeyStore, Passphrase
 from audit.ledger import Ledger, Within
 from audit.record import Entry
-from audit.rotation import next_name, settle
+from audit.rotation import settle, waiting
 from audit.statement import Statement, Subject
 from audit.subjects import Referrer
 from audit.trust import MAY_SAY, Grant, article
@@ -91,13 +91,14 @@ class Registry(Models):
     def log_keys(self) -> KeyStore:
         """The files of the log's own key."""
         # Who moved the whole folder of keys away has moved the log's with it.
-        beside = {LOG_KEY, next_name(LOG_KEY)} & set(self.home.log_keys.names())
-        return self.home.log_keys if beside else self.home.keys
+        store = self.home.log_keys
+        beside = LOG_KEY in store.names() or LOG_KEY in waiting(store)
+        return store if beside else self.home.keys
 
     def signer(self, name: str) -> Signer:
         """Open a private key once, and again where another took its place."""
         keys = self.log_keys if name == LOG_KEY else self.keys
-        if next_name(name) in keys.names():
+        if name in waiting(keys):
             settle(keys, self.ledger.trust())
         opened = self._opened.get(name)
         if opened is None or opened.public != keys.public(name):

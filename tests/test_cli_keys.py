@@ -1,0 +1,315 @@
+"""Key commands, as people type them: what they print, what stands afterwards, and what they leave alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from audit.keys import LocalSigner, new_private_key
+from tests.command_line import Folder, a_lender
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Folder:
+    return a_lender(tmp_path / "lender")
+
+
+@pytest.fixture
+def two(here: Folder) -> Folder:
+    """Give a lender in which two administrators sign."""
+    here.text("key", "create", "second")
+    here.text("key", "grant", "second", "--role", "admin", "--holder", "Bob Osei")
+    here.text("key", "threshold", "2")
+    return here
+
+
+def keys_of(here: Folder, name: str) -> list[dict[str, object]]:
+    return [row for row in here.json("key", "list")["keys"] if row["name"] == name]
+
+
+def files(here: Folder) -> list[str]:
+    return sorted(path.name for path in (here.path / ".affidavit" / "keys").iterdir())
+
+
+def size(here: Folder) -> int:
+    return len(here.json("log", "-n", "1000")["entries"])
+
+
+def approve(here: Folder, ref: str, key: str) -> tuple[str, ...]:
+    return (
+        *("approve", ref, "--stage", "production", "--as", key, "--role", "validator"),
+        *("--meaning", "Reviewed"),
+    )
+
+
+def public_file(here: Folder) -> str:
+    (here.path / "new.pem").write_bytes(LocalSigner(new_private_key()).public.pem())
+    return "new.pem"
+
+
+# -- grants ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_grant_that_expires_says_up_to_which_entry(here: Folder) -> None:
+    here.text("key", "create", "guest")
+    said = here.text("key", "grant", "guest", "--role", "auditor", "--holder", "Kim Seo", "--expires", "14")
+    assert said == "Entry 11: the key guest holds auditor from now on up to entry 13.\n"
+    [row] = keys_of(here, "guest")
+    assert (row["standing"], row["expires"]) == ("auditor", 14)
+
+
+def test_a_key_that_expired_is_listed_as_such_and_signs_no_more(here: Folder) -> None:
+    here.text("key", "create", "guest")
+    here.text("key", "grant", "guest", "--role", "validator", "--holder", "Kim Seo", "--expires", "13")
+    here.text("policy", "adopt", "strict.yaml", "--stage", "staging")
+    assert keys_of(here, "guest")[0]["standing"] == "expired at entry 13"
+    assert "it is expired at entry 13" in here(*approve(here, "loans@2", "guest")).stderr
+
+
+def test_a_grant_that_never_holds_is_refused(here: Folder) -> None:
+    refused = here("key", "grant", "nobody", "--role", "auditor", "--holder", "Kim", "--expires", "12")
+    assert refused.exit_code == 2
+    assert "give 13 or more" in refused.stderr
+
+
+# -- rotation ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_finds_a_key_by_its_name_finds_the_new_one(here: Folder) -> None:
+    [before] = keys_of(here, "validator")
+    here.text("key", "rotate", "validator", "--reason", "yearly")
+    entry = here.json(*approve(here, "loans@2", "validator"))["entry"]
+    signed = next(e for e in here.json("log")["entries"] if e["seq"] == entry)["key"]
+    old, new = keys_of(here, "validator")
+    assert (signed, old["keyid"]) == (new["keyid"], before["keyid"])
+    assert (new["replaces"], old["standing"]) == (old["keyid"], "replaced by another key in entry 11")
+    assert here.json("verify")["verified"]
+
+
+def test_a_rotation_deletes_no_private_key(here: Folder) -> None:
+    before = {name: (here.path / ".affidavit" / "keys" / name).read_bytes() for name in files(here)}
+    here.text("key", "rotate", "validator", "--reason", "yearly")
+    after = [(here.path / ".affidavit" / "keys" / name).read_bytes() for name in files(here)]
+    assert [name for name, data in before.items() if data not in after] == []
+
+
+def test_approvals_of_before_a_rotation_still_count(here: Folder) -> None:
+    here.text("key", "rotate", "validator", "--reason", "yearly")
+    assert here.json("gate", "loans@1", "--stage", "production")["decision"] == "would_promote"
+
+
+def test_one_person_with_an_old_and_a_new_key_counts_once(here: Folder) -> None:
+    (here.path / "pairs.yaml").write_text(
+        'name: pairs\nversion: 1\ntitle: "Two validators"\nrules:\n'
+        '  - {id: two, says: "Two validators approve.", clauses: [], kind: approval, role: validator, count: 2}\n'
+    )
+    here.text("policy", "adopt", "pairs.yaml", "--stage", "production")
+    here.text(*approve(here, "loans@2", "validator"))
+    here.text("key", "rotate", "validator", "--reason", "yearly")
+    here.text(*approve(here, "loans@2", "validator"))
+    gate = here.json("gate", "loans@2", "--stage", "production", status=1)
+    assert gate["decision"] == "would_refuse"
+    assert "and has 1" in gate["rules"][0]["message"]
+
+
+def test_who_recorded_cannot_approve_with_a_new_key(here: Folder) -> None:
+    here.text("key", "rotate", "scientist", "--reason", "yearly")
+    refused = here(*approve(here, "loans@2", "scientist"))
+    assert "recorded loans@2 and so cannot approve it" in refused.stderr
+
+
+def test_a_key_that_was_revoked_as_suspect_is_not_rotated(here: Folder) -> None:
+    here.text("key", "revoke", "validator", "--reason", "stolen", "--suspect-since", "9")
+    refused = here("key", "rotate", "validator", "--reason", "stolen")
+    assert refused.exit_code == 2
+    assert "holds no role to pass on, it is revoked by entry 11" in refused.stderr
+    assert "validator.next.pem" not in files(here)
+
+
+def test_a_key_found_stolen_after_its_rotation_takes_its_approvals_with_it(here: Folder) -> None:
+    [before] = keys_of(here, "validator")
+    here.text("key", "rotate", "validator", "--reason", "yearly")
+    here.text("key", "revoke", str(before["keyid"])[:16], "--reason", "stolen", "--suspect-since", "9")
+    assert here.json("gate", "loans@1", "--stage", "production", status=1)["decision"] == "would_refuse"
+    assert keys_of(here, "validator")[1]["roles"] == ["validator"]
+
+
+def test_a_key_whose_private_part_is_elsewhere_is_rotated_to_the_public_part_that_its_holder_sends(
+    here: Folder,
+) -> None:
+    for suffix in ("pem", "pub"):
+        (here.path / ".affidavit" / "keys" / f"validator.{suffix}").unlink()
+    refused = here("key", "rotate", "validator", "--reason", "new laptop")
+    assert "is not in" in refused.stderr
+    here.text("key", "rotate", "validator", "--reason", "new laptop", "--public", public_file(here))
+    assert keys_of(here, "validator")[1]["here"] is False
+
+
+def test_a_rotation_keeps_the_kind_of_key(here: Folder) -> None:
+    here.text("key", "create", "bob", "--algorithm", "ecdsa-p256")
+    here.text("key", "grant", "bob", "--role", "auditor", "--holder", "Bob Osei")
+    here.text("key", "rotate", "bob", "--reason", "yearly")
+    from audit.keystore import KeyStore
+
+    assert KeyStore(here.path / ".affidavit" / "keys").public("bob").algorithm == "ecdsa-p256"
+
+
+def test_a_rotation_on_trial_makes_nothing(here: Folder) -> None:
+    before = files(here), size(here)
+    said = here.text("key", "rotate", "validator", "--reason", "yearly", "--dry-run")
+    assert said.startswith("Would be said: the key validator is another one from now on")
+    assert (files(here), size(here)) == before
+
+
+def test_the_log_goes_on_with_its_new_key(here: Folder) -> None:
+    said = here.json("key", "rotate", "log", "--reason", "yearly")
+    here.text("policy", "adopt", "strict.yaml", "--stage", "staging")
+    assert here.json("verify")["verified"]
+    logs = here.json("key", "list")["log"]
+    assert [log["since"] for log in logs] == [0, said["entry"]] == [0, 11]
+    assert here.json("checkpoint", "--size", "12")["note"].count("\n— lender.example/models ") == 2
+    assert here.json("checkpoint")["verifier_key"] == logs[1]["verifier_key"]
+
+
+def test_a_key_of_the_log_is_ed25519(here: Folder) -> None:
+    refused = here("key", "rotate", "log", "--reason", "yearly", "--algorithm", "ecdsa-p256")
+    assert refused.exit_code == 2
+    assert "an Ed25519 key is needed here" in refused.stderr
+    assert size(here) == 11
+
+
+# -- several sign ------------------------------------------------------------------------------------------------------
+
+
+def test_one_administrator_alone_makes_no_entry_and_no_key(two: Folder) -> None:
+    before = files(two), size(two)
+    for command in (
+        ("key", "rotate", "validator", "--reason", "yearly"),
+        ("key", "revoke", "validator", "--reason", "left"),
+        ("key", "threshold", "1"),
+        ("policy", "adopt", "strict.yaml", "--stage", "staging"),
+    ):
+        refused = two(*command, "--as", "admin")
+        assert refused.exit_code == 2, command
+        assert "needs signatures by 2 keys in this ledger and has 1" in refused.stderr
+    assert (files(two), size(two)) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("key", "rotate", "validator", "--reason", "yearly"),
+        ("key", "rotate", "log", "--reason", "yearly"),
+        ("key", "revoke", "validator", "--reason", "left"),
+        ("key", "threshold", "1"),
+        ("policy", "adopt", "strict.yaml", "--stage", "staging"),
+    ],
+    ids=" ".join,
+)
+def test_two_administrators_sign_at_once_or_one_after_the_other(
+    two: Folder, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    drafted = two.json(*command, "--as", "admin", "--draft", "it.draft")
+    assert (drafted["missing"], size(two)) == (1, 13)
+    assert two.json("key", "sign", "it.draft", "--as", "second")["missing"] == 0
+    assert two.json("key", "submit", "it.draft")["entry"] == 13
+    assert two.json("verify")["verified"]
+
+
+def test_a_rotation_by_draft_takes_place_when_it_is_submitted(two: Folder) -> None:
+    two.text("key", "rotate", "validator", "--reason", "yearly", "--as", "admin", "--draft", "it.draft")
+    assert "validator.next.pem" in files(two)
+    two.text(*approve(two, "loans@2", "validator"))
+    two.text("key", "sign", "it.draft", "--as", "second")
+    two.text("key", "submit", "it.draft")
+    assert "validator.next.pem" not in files(two)
+    two.text(*approve(two, "loans@2", "validator"))
+    assert two.json("verify")["verified"]
+
+
+def test_what_is_signed_is_shown_before_it_is_signed(two: Folder) -> None:
+    two.text("key", "revoke", "validator", "--reason", "left the bank", "--draft", "it.draft")
+    before = (two.path / "it.draft").read_bytes()
+    shown = two.text("key", "sign", "it.draft", "--as", "second", "--dry-run")
+    assert "the key validator (" in shown
+    assert "holds no role. Reason: left the bank" in shown
+    assert (two.path / "it.draft").read_bytes() == before
+
+
+def test_a_draft_is_never_overwritten(two: Folder) -> None:
+    (two.path / "it.draft").write_text("mine")
+    refused = two("key", "threshold", "1", "--draft", "it.draft")
+    assert "a draft is never overwritten" in refused.stderr
+    assert (two.path / "it.draft").read_text() == "mine"
+
+
+def test_a_draft_that_somebody_else_can_read_names_nobody(two: Folder) -> None:
+    two.text("key", "threshold", "1", "--draft", "it.draft")
+    assert (two.path / "it.draft").stat().st_mode & 0o77 == 0
+    assert json.loads((two.path / "it.draft").read_text())["holder"] is None
+
+
+def test_a_file_that_is_no_draft_is_said_by_its_name(two: Folder) -> None:
+    (two.path / "notes.txt").write_text("notes")
+    refused = two("key", "submit", "notes.txt")
+    assert (refused.exit_code, "notes.txt: this is no draft" in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("key", "grant", "nobody", "--role", "auditor", "--holder", "Kim Seo"),
+        ("key", "revoke", "validator", "--reason", "left"),
+        ("key", "threshold", "1"),
+        ("policy", "adopt", "strict.yaml", "--stage", "staging"),
+    ],
+    ids=" ".join,
+)
+def test_a_dry_run_changes_nothing(here: Folder, command: tuple[str, ...]) -> None:
+    assert here.json(*command, "--dry-run")["dry_run"] is True
+    assert size(here) == 11
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("key", "threshold", "2"), "only 1 would hold the role admin for good"),
+        (("key", "revoke", "admin", "--reason", "left"), "nobody could grant it again"),
+        (("key", "revoke", "validator", "--reason", " "), "states its reason"),
+        (("key", "rotate", "ghost", "--reason", "yearly"), "no key named 'ghost'"),
+        (
+            ("key", "rotate", "admin", "--reason", "r", "--public", "loans.csv"),
+            "loans.csv: this is not a PEM",
+        ),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_said_is_refused_with_its_reason(
+    here: Folder, command: tuple[str, ...], sentence: str
+) -> None:
+    refused = here(*command)
+    assert (refused.exit_code, sentence in refused.stderr) == (2, True), refused.stderr
+    assert size(here) == 11
+
+
+# -- key files ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_passphrase_is_said_and_nothing_is_written(here: Folder) -> None:
+    right, wrong = {"AFFIDAVIT_PASSPHRASE": "right"}, {"AFFIDAVIT_PASSPHRASE": "wrong"}
+    assert here("key", "rotate", "admin", "--reason", "yearly", variables=right).exit_code == 0
+    for variables, sentence in (
+        (wrong, "the passphrase is wrong"),
+        ({}, "it is encrypted: give its passphrase"),
+    ):
+        refused = here("key", "grant", "nobody", "--role", "auditor", "--holder", "Kim", variables=variables)
+        assert (refused.exit_code, sentence in refused.stderr) == (2, True)
+    assert size(here) == 12
+
+
+def test_a_key_file_that_others_can_read_is_said_and_nothing_is_written(here: Folder) -> None:
+    path = here.path / ".affidavit" / "keys" / "admin.pem"
+    path.chmod(0o644)
+    refused = here("key", "grant", "nobody", "--role", "auditor", "--holder", "Kim")
+    assert (refused.exit_code, "can be read by others: run `chmod 600" in refused.stderr) == (2, True)
+    assert size(here) == 11
