@@ -15,7 +15,7 @@ from typing import Any
 from audit import tables
 from audit.cosignature import WitnessKey, cosign
 from audit.errors import MalformedInput
-from audit.keys import LocalSigner
+from audit.keys import Signer
 from audit.keystore import KeyStore
 from audit.ledger import Ledger
 from audit.note import VerifierKey
@@ -37,11 +37,11 @@ class Kept:
     """Records with what is needed to make evidence of them."""
 
     records: list[bytes]
-    log: list[LocalSigner]
+    log: list[Signer]
     """The log's keys, the oldest first."""
     folder: Path | None = None
     """Where the ledger is, when it is the story's."""
-    people: dict[str, LocalSigner] = field(default_factory=dict)
+    people: dict[str, Signer] = field(default_factory=dict)
 
     @property
     def origin(self) -> str:
@@ -51,13 +51,13 @@ class Kept:
     def vkeys(self) -> bytes:
         return "".join(f"{self.vkey(log)}\n" for log in self.log).encode()
 
-    def vkey(self, log: LocalSigner | None = None) -> str:
+    def vkey(self, log: Signer | None = None) -> str:
         return str(VerifierKey(self.origin, (log or self.log[-1]).public.raw))
 
     def with_records(self, records: Sequence[bytes]) -> "Kept":
         return Kept(list(records), self.log, self.folder, self.people)
 
-    def head(self, size: int | None = None, *by: LocalSigner) -> bytes:
+    def head(self, size: int | None = None, *by: Signer) -> bytes:
         """Sign a head of the first `size` records."""
         records = self.records[: len(self.records) if size is None else size]
         return signed_head(self.origin, records, *(by or self.log[-1:]))
@@ -78,7 +78,7 @@ class Kept:
         return bundle_members(*made, artifacts=self.artifact, **more)
 
 
-def signed_head(origin: str, records: Sequence[bytes], *by: LocalSigner) -> bytes:
+def signed_head(origin: str, records: Sequence[bytes], *by: Signer) -> bytes:
     """Sign a checkpoint over records: C2SP signed-note, by hand."""
     root = root_of([hashlib.sha256(b"\x00" + record).digest() for record in records])
     text = f"{origin}\n{len(records)}\n{base64.b64encode(root).decode()}\n".encode()
