@@ -5,7 +5,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -41,7 +41,7 @@ class Kept:
     """The log's keys, the oldest first."""
     folder: Path | None = None
     """Where the ledger is, when it is the story's."""
-    people: dict[str, Signer] = field(default_factory=dict)
+    people: Mapping[str, Signer] = field(default_factory=dict)
 
     @property
     def origin(self) -> str:
