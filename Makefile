@@ -36,6 +36,10 @@ bench: setup  ## measure speed and memory
 faults: setup  ## kill, EIO and ENOSPC at every write of an append, by strace (SCENE=append for one scene)
 	$(bin)/python -m tests.faults $(SCENE)
 
+fuzz: setup  ## feed the parsers by coverage, with atheris (SECONDS=30 for each, TARGET=note for one)
+	@[ -d build/fuzz/atheris ] || .ci/uv pip install --quiet --python $(bin)/python --target build/fuzz/atheris 'atheris>=3'
+	PYTHONPATH=build/fuzz/atheris $(bin)/python -m tests.fuzz --seconds $(or $(SECONDS),30) $(TARGET)
+
 docs: setup  ## run what the README and the documentation show
 	$(bin)/pytest tests/test_readme.py tests/test_docs.py
 

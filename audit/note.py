@@ -184,4 +184,5 @@ def read_line(line: str) -> NoteSignature:
 
 
 def _is_name(name: str) -> bool:
-    return bool(name) and "+" not in name and not any(ch.isspace() for ch in name)
+    # A command line gives bytes that are not UTF-8 as surrogates, which no name can hold.
+    return bool(name) and not any(ch == "+" or ch.isspace() or "\ud800" <= ch <= "\udfff" for ch in name)

@@ -44,6 +44,8 @@ class Pkcs11Uri:
     @classmethod
     def parse(cls, uri: str) -> "Pkcs11Uri":
         """Read a URI; raise `MalformedInput`."""
+        if not uri.isascii():
+            raise _malformed("is ASCII: other characters of a label are percent-encoded as UTF-8")
         scheme, colon, rest = uri.partition(":")
         if scheme != "pkcs11" or not colon:
             raise _malformed("begins with pkcs11:")

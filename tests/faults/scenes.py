@@ -65,6 +65,8 @@ class Append:
         ledger = self._ledger(folder)
         said = [report(f"title {n}" * 500, sha256=_EVIDENCE) for n in range(self.batch)]
         say("acknowledged", *(entry.seq for entry in ledger.append_many(said)))
+        # Closing the last connection writes what is in the WAL into the database, and removes it.
+        ledger.close()
 
     def judge(self, folder: Path, said: Said) -> str:
         there = self._check(folder)

@@ -1,0 +1,1 @@
+"""The parsers, fed with anything: only errors of ours may escape. `make fuzz` feeds them by coverage, with atheris."""
