@@ -1,8 +1,8 @@
 """Fuzz the parsers by coverage with atheris: `python -m tests.fuzz [--seconds N] [TARGET...]`.
 
 Every target runs for a bounded time in a process of its own, from the vectors on. What makes a parser raise anything
-but its refusals is kept in build/fuzz/<target>, and belongs into a test before it is mended. Exit status 1 where there is
-such an input, 3 where atheris is not installed (`make fuzz` installs it into build/fuzz/atheris).
+but its refusals is kept in build/fuzz/<target>, and belongs into a test before it is mended. Exit status 1 where there
+is such an input, 3 where atheris is not installed (`make fuzz` installs it into build/fuzz/atheris).
 """
 
 import argparse
