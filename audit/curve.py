@@ -2,10 +2,13 @@
 
 A key of small or mixed order lets one signature verify for many messages, and is where libraries disagree
 (Chalkias, Garillot and Nikolaenko, "Taming the many EdDSAs", 2020). With this check at registration, OpenSSL
-and libsodium answer alike. Called once per key grant; constant time is not needed, since a public key is public.
+and libsodium answer alike. It takes a millisecond, so answers are kept; constant time is not needed, since a public key
+is public.
 
 Source: RFC 8032, sections 5.1 and 5.1.3 (decoding), curve edwards25519.
 """
+
+from functools import lru_cache
 
 __all__ = ["has_prime_order"]
 
@@ -19,6 +22,7 @@ _Point = tuple[int, int, int, int]
 _IDENTITY: _Point = (0, 1, 1, 0)
 
 
+@lru_cache(maxsize=256)
 def has_prime_order(encoded: bytes) -> bool:
     """Say whether 32 bytes decode, canonically, to a point P != identity with L*P = identity."""
     point = _decode(encoded)

@@ -27,19 +27,19 @@ class Prover:
     def __init__(self, connection: Connection) -> None:
         """Read nothing yet."""
         self._connection = connection
-        self._node = TileReader(self._tile).node
+        self.node = TileReader(self._tile).node
 
     def root_at(self, size: int) -> bytes:
         """Compute the root of the first `size` entries; `NotVerified` where the tiles do not reach so far."""
-        return root_at(self._node, size)
+        return root_at(self.node, size)
 
     def inclusion(self, seq: int, size: int) -> tuple[bytes, ...]:
         """Prove that entry `seq` stands in the tree of `size` entries."""
-        return inclusion_proof(self._node, seq, size)
+        return inclusion_proof(self.node, seq, size)
 
     def consistency(self, first: int, second: int) -> tuple[bytes, ...]:
         """Prove that the tree of `first` entries is a prefix of that of `second`."""
-        return consistency_proof(self._node, first, second)
+        return consistency_proof(self.node, first, second)
 
     def _tile(self, level: int, number: int) -> bytes | None:
         found = self._connection.execute(_TILE, {"level": level, "number": number}).scalar()

@@ -35,6 +35,11 @@ class Tiles:
         """Continue from `edge`: for each level the number and the hashes of its last tile."""
         self._edge = dict(edge or {})
 
+    @property
+    def edge(self) -> dict[int, tuple[int, bytes]]:
+        """For each level the number and the hashes of its last tile."""
+        return dict(self._edge)
+
     def append(self, leaf: bytes) -> Iterator[tuple[int, int, bytes]]:
         """Add a leaf hash; yield (level, number, hashes) of every tile that it changes."""
         level, node = 0, leaf

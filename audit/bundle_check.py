@@ -1,0 +1,290 @@
+"""Verification of a bundle: no ledger, no database, nothing but the file and what the reader brings.
+
+In the eight steps of a ledger's verification (`audit.verify`):
+
+1. records: each parses, is canonical, says its number and its ledger, and is in the table of contents;
+2. tree: each inclusion proof leads to the checkpoint, which the log's key signed; so do the heads of the anchors;
+3. anchors: the checkpoint that was brought is of this history, and what others signed about its heads holds;
+4. signatures: each statement is signed by keys that held its role at that entry, as the key entries in it say;
+5. observed: every tree head that a signer saw is of the checkpoint's history, by the consistency proofs;
+6. tables: skipped, a bundle has none;
+7. artifacts: the files in it have the digests that its entries name, and the report is what a report entry is about;
+8. times: they do not go back.
+
+What no step can show: that nothing was left out. Each entry in the bundle stands in the ledger; one that is not in the
+bundle, such as a later revocation or a rejection, may stand there all the same.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from audit.bundle import Bundle
+from audit.bundle_anchors import open_bundled
+from audit.canonical import Json
+from audit.checkpoint import Checkpoint
+from audit.entry_checks import EntryChecks
+from audit.errors import AffidavitError, MalformedInput, NotVerified
+from audit.evidence import Brought, Evidence, finding, steps_in_order, unread
+from audit.known_key import told, unfollowed
+from audit.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
+from audit.note import Note
+from audit.proof import TlogProof
+from audit.record import Entry
+from audit.report import Anchor, Findings, Report, Step
+from audit.statement import written_time
+
+__all__ = ["verify_bundle"]
+
+LEFT_OUT = (
+    "that nothing was left out: an entry that is not in the bundle (a later revocation, a rejection) may stand in the "
+    "ledger all the same; the tiles tree or the ledger shows all entries"
+)
+AFTERWARDS = "what came after the checkpoint, and whether a tail was cut off before it"
+WHOSE = "whose ledger this is: give the log's key (--key) or a checkpoint (--checkpoint) from elsewhere"
+UNSIGNED = "README.txt, manifest.json and a verifier in the bundle are signed by nobody"
+
+_DIGEST = re.compile(r"(?:^|[^0-9a-f])([0-9a-f]{64})$")
+
+
+def verify_bundle(path: Path, brought: Brought) -> Evidence:
+    """Verify the bundle in a file; what is wrong with it is in the answer, whatever it is."""
+    try:
+        with Bundle.open(path) as bundle:
+            try:
+                head = Checkpoint.parse(Note.parse(bundle.checkpoint).text)
+            except AffidavitError as error:
+                return unread("bundle", 2, f"the bundle's checkpoint does not read: {error}")
+            return _BundleCheck(bundle, head, brought).run()
+    except MalformedInput as error:
+        return unread("bundle", 1, str(error))
+
+
+class _BundleCheck:
+    """The steps over one open bundle."""
+
+    def __init__(self, bundle: Bundle, head: Checkpoint, brought: Brought) -> None:
+        self.bundle, self.head, self.brought = bundle, head, brought
+        self.entries = EntryChecks(head.origin)
+        self.tree, self.anchors = Findings(2, "tree"), Findings(3, "anchors")
+        self.observed, self.artifacts = Findings(5, "observed"), Findings(7, "artifacts")
+        self.heads_seen = 0
+        self.proofs_used: set[int] = set()
+        self.both_signed: set[int] = set()
+        self.signed_heads: dict[str, Checkpoint] = {}
+        self.confirming = self.brought.log_key is not None or self.brought.checkpoint is not None
+        self.named: dict[str, int] = {}
+        self.reports: dict[str, int] = {}
+        self.anchor: Anchor | None = None
+
+    def run(self) -> Evidence:
+        """Read every entry once, then what is about all of them."""
+        for seq in self.bundle.seqs:
+            record = self.bundle.record(seq)
+            with finding(self.tree, f"entry {seq}", seq):
+                self._included(seq, record)
+            entry = self.entries.see(seq, record)
+            if entry is not None:
+                self._learn(seq, entry)
+        with finding(self.entries.records):
+            self._contents()
+        self._heads()
+        self._keys()
+        # Before the tree: the checkpoint that was brought may be one in which the log's key changed.
+        anchors = self._anchors_step()
+        steps = steps_in_order(
+            self.entries.records_step(
+                f"{len(self.bundle.seqs)} records parse, are canonical and follow each other where they are neighbours"
+            ),
+            self._tree_step(),
+            anchors,
+            self.entries.signatures_step("; a key entry that was left out of the bundle would not be seen"),
+            self._observed_step(),
+            Findings(6, "tables").skipped("a bundle has no tables"),
+            self._artifacts_step(),
+            self.entries.times_step(),
+        )
+        return self._answer(Report(self.head.size, self.head.root.hex(), steps, self.anchor))
+
+    def _answer(self, report: Report) -> Evidence:
+        confirmed = bool(report) and self.confirming
+        return Evidence(
+            kind="bundle",
+            report=report,
+            origin=self.head.origin,
+            about=self._about(),
+            entries=self.bundle.seqs,
+            log_key=self.entries.trust.log_at(self.head.size),
+            confirmed=confirmed,
+            in_doubt=tuple(self.entries.in_doubt),
+            not_shown=(LEFT_OUT, AFTERWARDS, UNSIGNED, *(() if confirmed else (WHOSE,))),
+            more={"entries": list[Json](self.bundle.seqs)},
+        )
+
+    def _about(self) -> str:
+        try:
+            return self.bundle.manifest.about
+        except MalformedInput:
+            return ""
+
+    def _included(self, seq: int, record: bytes) -> None:
+        proof = TlogProof.parse(self.bundle.proof(seq))
+        if proof.index != seq or proof.extra:
+            raise NotVerified("its inclusion proof is of another entry, or says more than it has to")
+        if proof.checkpoint != self.bundle.checkpoint:
+            raise NotVerified("its inclusion proof is under another checkpoint than the bundle's")
+        verify_inclusion(leaf_hash(record), seq, self.head.size, proof.hashes, self.head.root)
+
+    def _contents(self) -> None:
+        manifest = self.bundle.manifest
+        if (manifest.origin, manifest.size) != (self.head.origin, self.head.size):
+            raise NotVerified("manifest.json is about another checkpoint than the bundle's")
+        if manifest.entries != self.bundle.seqs:
+            raise NotVerified("manifest.json names other entries than there are")
+
+    def _learn(self, seq: int, entry: Entry) -> None:
+        self.heads_seen += 1
+        seen = entry.statement.observed
+        with finding(self.observed, f"the tree head that the signer of entry {seq} saw", seq):
+            if seen.size > seq:
+                raise NotVerified(f"it is of {seen.size} entries, more than there were")
+            self._is_of_this_history(seen.size, bytes.fromhex(seen.root))
+        for digest in _digests(dict(entry.statement.predicate)):
+            self.named.setdefault(digest, seq)
+        for subject in entry.statement.subjects:
+            self.named.setdefault(subject.sha256, seq)
+            if entry.kind == "report":
+                self.reports[subject.sha256] = seq
+
+    def _is_of_this_history(self, size: int, root: bytes) -> None:
+        """Check that the checkpoint's tree begins with the tree of that size and root; raise `NotVerified`."""
+        if size in (0, self.head.size):
+            if root != (self.head.root if size else EMPTY_ROOT):
+                raise NotVerified(f"the head of {size} entries is of another history")
+            return
+        if size > self.head.size:
+            raise NotVerified(
+                f"the head of {size} entries is newer than the bundle's checkpoint of {self.head.size}"
+            )
+        if size not in self.bundle.proven:
+            raise NotVerified(f"the bundle has no proof that the head of {size} entries is of its history")
+        self.proofs_used.add(size)
+        verify_consistency(size, self.head.size, root, self.head.root, self.bundle.consistency(size))
+
+    def _heads(self) -> None:
+        """Check who signed the checkpoint and the anchors' heads, and that the log's keys follow from each other."""
+        logs = self.entries.trust.logs
+        with finding(self.tree, "the checkpoint"):
+            self.signed_heads["checkpoint"] = logs.open(self.bundle.checkpoint)
+            self.both_signed.add(self.head.size)
+        for name, note in self.bundle.notes():
+            with finding(self.tree, name):
+                head = logs.open(note)
+                self._is_of_this_history(head.size, head.root)
+                self.signed_heads[name] = head
+                self.both_signed.add(head.size)
+        for size in logs.handovers:
+            if size not in self.both_signed:
+                self.tree.add(
+                    f"the head of {size} entries, with which the log's key changed, is not in the bundle"
+                )
+        with finding(self.tree):
+            if self.bundle.vkeys != logs.keys:
+                raise NotVerified("vkey.txt does not hold the keys that the entries name as the log's")
+        for size in set(self.bundle.proven) - self.proofs_used:
+            self.observed.add(f"consistency/{size} is about no tree head in the bundle")
+
+    def _keys(self) -> None:
+        grants = self.entries.trust.grants
+        for keyid in self.bundle.keyids:
+            with finding(self.entries.said, f"keys/{keyid}.pem"):
+                if keyid not in self.entries.signers:
+                    raise NotVerified("it signed none of the entries")
+                if keyid not in grants or self.bundle.key(keyid) != grants[keyid].public.pem():
+                    raise NotVerified("it is not the key that the ledger granted")
+        for keyid in self.entries.signers.keys() - set(self.bundle.keyids):
+            self.entries.said.add(f"the key {keyid[:16]} signed and is not among the bundle's keys")
+
+    def _tree_step(self) -> Step:
+        logs, known = self.entries.trust.logs, self.brought.log_key
+        problem = unfollowed(known, logs, self.both_signed)
+        if problem:
+            self.tree.add(problem)
+        return self.tree.step(
+            f"{len(self.bundle.seqs)} inclusion proofs lead to the root of {self.head.size} entries; it is signed by "
+            f"the log's key, {told(known, logs)}"
+        )
+
+    def _anchors_step(self) -> Step:
+        held = []
+        with finding(self.anchors, "the checkpoint that was given"):
+            if self.brought.checkpoint is not None:
+                kept = self.entries.trust.logs.open(self.brought.checkpoint)
+                self._is_of_this_history(kept.size, kept.root)
+                self.both_signed.add(kept.size)
+                self.anchor = Anchor("checkpoint file", kept.size, None)
+                held.append(f"the checkpoint that was given (size {kept.size})")
+        opened = open_bundled(
+            self.bundle,
+            self.signed_heads,
+            self.brought.pinned,
+            self.entries.trust.logs,
+            self.head.size,
+            self.brought.now,
+        )
+        for problem in opened.problems:
+            self.anchors.add(problem.sentence, problem.entry)
+        for anchor in opened.held:
+            self.confirming |= anchor.kind == "cosignature"
+            held.append(f"the {anchor.kind} by {anchor.source} (size {anchor.size}, {_written(anchor.time)})")
+        newest = opened.newest
+        if newest is not None and newest.time is not None and self.anchor is None:
+            age = max(0, int(self.brought.now - newest.time)) if self.brought.now != float("inf") else None
+            self.anchor = Anchor(newest.kind, newest.size, age)
+        unknown = f"; not checked: {', '.join(opened.skipped)}" if opened.skipped else ""
+        if not held:
+            return self.anchors.skipped(
+                f"nothing from outside vouches for it (--checkpoint FILE, --anchors FILE){unknown}"
+            )
+        return self.anchors.step(f"of this history: {', '.join(held)}{unknown}")
+
+    def _observed_step(self) -> Step:
+        if not self.heads_seen:
+            return self.observed.skipped("no entry could be read")
+        return self.observed.step(
+            f"{self.heads_seen} tree heads that signers saw are part of the checkpoint's history"
+        )
+
+    def _artifacts_step(self) -> Step:
+        names = {f"artifacts/{digest}": self.named for digest in self.bundle.digests}
+        if self.bundle.has_report:
+            names["report.pdf"] = self.reports
+        if not names:
+            return self.artifacts.skipped("no file that the entries name is in the bundle")
+        for name, known in names.items():
+            with finding(self.artifacts, name):
+                digest = self.bundle.archive.digest(name)
+                if name not in ("report.pdf", f"artifacts/{digest}"):
+                    raise NotVerified(f"its bytes have the SHA-256 {digest}")
+                if digest not in known:
+                    raise NotVerified(f"its SHA-256 {digest[:16]}… is not what an entry in the bundle names")
+        report = "; report.pdf is what a report entry is about" if self.bundle.has_report else ""
+        return self.artifacts.step(f"{len(names)} files have the digests that the entries name{report}")
+
+
+def _written(time: float | None) -> str:
+    return "at no time that it attests" if time is None else written_time(time)
+
+
+def _digests(value: Json) -> Iterator[str]:
+    """Yield every SHA-256 that a statement says, alone or at the end of a longer name such as a fingerprint."""
+    if isinstance(value, str):
+        matched = _DIGEST.search(value)
+        if matched:
+            yield matched[1]
+    elif isinstance(value, list):
+        for item in value:
+            yield from _digests(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _digests(item)

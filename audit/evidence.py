@@ -1,0 +1,95 @@
+"""What verifying evidence without its ledger answers: the eight steps, whose ledger it is, and what it cannot show.
+
+Rules:
+
+- `confirmed` says whether something from outside, a key or a checkpoint that the reader brought, says whose ledger
+  this is. Evidence alone cannot: whoever made it may have made the key in it.
+- What cannot be shown is said with every answer, also with one that is passed.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from audit.anchor_settings import AnchorSettings
+from audit.canonical import Json, JsonObject
+from audit.errors import AffidavitError
+from audit.note import VerifierKey
+from audit.report import Findings, Report, Step
+
+__all__ = ["STEPS", "Brought", "Evidence", "finding", "steps_in_order", "unread"]
+
+STEPS = ("records", "tree", "anchors", "signatures", "observed", "tables", "artifacts", "times")
+"""The names of the eight steps, in order; a whole ledger is verified in the same ones (`audit.verify`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What the reader knows from elsewhere: a signed tree head, a verifier key of the log, whose anchors to believe.
+
+    `now` is the clock at hand, in seconds since 1970; without one, no anchor has an age, and none is in the future.
+    """
+
+    checkpoint: bytes | None = None
+    log_key: VerifierKey | None = None
+    pinned: AnchorSettings = field(default_factory=AnchorSettings)
+    now: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was verified, and the answer."""
+
+    kind: str
+    report: Report
+    origin: str = ""
+    about: str = ""
+    entries: tuple[int, ...] = ()
+    log_key: VerifierKey | None = None
+    confirmed: bool = False
+    in_doubt: tuple[int, ...] = ()
+    not_shown: tuple[str, ...] = ()
+    more: Mapping[str, Json] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Say whether no step failed."""
+        return bool(self.report)
+
+    def to_json(self) -> JsonObject:
+        """Write the answer as `verify FILE --json` prints it: the report's members, and these beside them."""
+        return {
+            **self.report.to_json(),
+            "kind": self.kind,
+            "origin": self.origin,
+            "about": self.about,
+            "log_key": str(self.log_key) if self.log_key else None,
+            "confirmed": self.confirmed,
+            "in_doubt": list[Json](self.in_doubt),
+            "not_shown": list[Json](self.not_shown),
+            **self.more,
+        }
+
+
+@contextmanager
+def finding(found: Findings, what: str = "", entry: int | None = None) -> Iterator[None]:
+    """Let what does not hold inside it be a finding."""
+    try:
+        yield
+    except AffidavitError as error:
+        found.add(f"{what}: {error}" if what else str(error), entry)
+
+
+def steps_in_order(*steps: Step) -> tuple[Step, ...]:
+    """Check that there is every step, and each once; return them in order of their numbers."""
+    ordered = tuple(sorted(steps, key=lambda step: step.number))
+    assert tuple(step.name for step in ordered) == STEPS
+    return ordered
+
+
+def unread(kind: str, step: int, reason: str) -> Evidence:
+    """Answer for evidence that does not read: one step failed for that reason, and no other was done."""
+    found = Findings(step, STEPS[step - 1])
+    found.add(reason)
+    steps = [Findings(n, name).skipped(f"not done, see step {step}") for n, name in enumerate(STEPS, 1)]
+    steps[step - 1] = found.step("")
+    return Evidence(kind, Report(size=0, root="", steps=tuple(steps)))

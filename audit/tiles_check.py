@@ -1,0 +1,187 @@
+"""Verification of a tiles tree: every record of a ledger is in it, so all that was said can be recomputed.
+
+In the eight steps of a ledger's verification (`audit.verify`); two are skipped, with their reasons: 6, since what was
+learned from the entries is not in the folder, and 7, since the files that entries name are not.
+
+Nothing is left out of a tiles tree: the checkpoint's root is computed from all the records. What it cannot show is
+what came after the checkpoint, and whether a tail was cut off before it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+from audit.checkpoint import Checkpoint
+from audit.entry_checks import EntryChecks
+from audit.errors import AffidavitError, NotVerified
+from audit.evidence import Brought, Evidence, finding, steps_in_order, unread
+from audit.known_key import told, unfollowed
+from audit.merkle import EMPTY_ROOT, HASH_SIZE, CompactRange, leaf_hash, root_at
+from audit.note import Note
+from audit.record import Entry
+from audit.report import Anchor, Findings, Report, Step
+from audit.tiles import TILE_HEIGHT, TILE_WIDTH, TileReader, Tiles
+from audit.tiles_folder import TilesFolder, tile_name
+
+__all__ = ["verify_tiles"]
+
+AFTERWARDS = "what came after the checkpoint, and whether a tail was cut off before it"
+FILES = "that the files which entries name are there: a tiles tree has records only"
+WHOSE = "whose ledger this is: give the log's key (--key) or a checkpoint (--checkpoint) from elsewhere"
+
+_KEPT = 4_096
+"""Roots that are kept in memory: signers saw heads shortly before they signed."""
+
+Progress = Callable[[int, int], None]
+
+
+def verify_tiles(folder: Path, brought: Brought, progress: Progress | None = None) -> Evidence:
+    """Verify a tiles tree; what is wrong with it is in the answer, whatever it is. Memory does not grow with its size.
+
+    (But for an id of each entry, by which one that stands twice is found.)
+    """
+    tree = TilesFolder(folder)
+    try:
+        head = Checkpoint.parse(Note.parse(tree.checkpoint).text)
+    except AffidavitError as error:
+        return unread("tiles", 2, f"the checkpoint of the tiles tree does not read: {error}")
+    return _TilesCheck(tree, head, brought).run(progress)
+
+
+class _TilesCheck:
+    """The steps over one tiles tree."""
+
+    def __init__(self, folder: TilesFolder, head: Checkpoint, brought: Brought) -> None:
+        self.folder, self.head, self.brought = folder, head, brought
+        self.entries = EntryChecks(head.origin)
+        self.range, self.tiles = CompactRange(), Tiles()
+        self.roots = OrderedDict({0: EMPTY_ROOT})
+        self.reader = TileReader(self._stored)
+        self.tree, self.anchors, self.observed = (
+            Findings(2, "tree"),
+            Findings(3, "anchors"),
+            Findings(5, "observed"),
+        )
+        self.heads_seen, self.tiles_read = 0, 0
+        self.both_signed: set[int] = set()
+        self.anchor: Anchor | None = None
+
+    def run(self, progress: Progress | None) -> Evidence:
+        """Read every record once, then what is about all of them."""
+        with finding(self.entries.records):
+            for seq, record in self.folder.records(self.head.size):
+                if progress is not None and seq % TILE_WIDTH == 0:
+                    progress(seq, self.head.size)
+                entry = self.entries.see(seq, record)
+                if entry is not None:
+                    self._saw(seq, entry)
+                self._grow(leaf_hash(record))
+        if progress is not None:
+            progress(self.head.size, self.head.size)
+        self._edge()
+        self._signed()
+        # Before the tree: the checkpoint that was brought may be one in which the log's key changed.
+        anchors = self._anchors_step()
+        steps = steps_in_order(
+            self.entries.records_step(f"all {self.entries.count} records parse, are canonical and chain"),
+            self._tree_step(),
+            anchors,
+            self.entries.signatures_step(),
+            self._observed_step(),
+            Findings(6, "tables").skipped("a tiles tree has no tables"),
+            Findings(7, "artifacts").skipped("a tiles tree holds no artifacts"),
+            self.entries.times_step(),
+        )
+        report = Report(self.head.size, self.head.root.hex(), steps, self.anchor)
+        confirmed = bool(report) and (self.brought.log_key is not None or self.brought.checkpoint is not None)
+        return Evidence(
+            kind="tiles",
+            report=report,
+            origin=self.head.origin,
+            log_key=self.entries.trust.log_at(self.head.size),
+            confirmed=confirmed,
+            in_doubt=tuple(self.entries.in_doubt),
+            not_shown=(AFTERWARDS, FILES, *(() if confirmed else (WHOSE,))),
+        )
+
+    def _saw(self, seq: int, entry: Entry) -> None:
+        """Check the tree head that the signer saw, before the entry itself is in the tree."""
+        self.heads_seen += 1
+        seen = entry.statement.observed
+        with finding(self.observed, f"the tree head that the signer of entry {seq} saw", seq):
+            if seen.size > seq:
+                raise NotVerified(f"it is of {seen.size} entries, more than there were")
+            self._is_of_this_history(seen.size, bytes.fromhex(seen.root))
+
+    def _is_of_this_history(self, size: int, root: bytes) -> None:
+        if size > self.range.size:
+            raise NotVerified(f"the head of {size} entries is newer than the {self.range.size} that are here")
+        known = self.roots.get(size) or root_at(self.reader.node, size)
+        if known != root:
+            raise NotVerified(f"the head of {size} entries is of another history")
+
+    def _grow(self, leaf: bytes) -> None:
+        self.range = self.range.append(leaf)
+        self.roots[self.range.size] = self.range.root()
+        if len(self.roots) > _KEPT:
+            self.roots.popitem(last=False)
+        for level, number, hashes in self.tiles.append(leaf):
+            if len(hashes) == TILE_WIDTH * HASH_SIZE:
+                self._compare(level, number, hashes)
+
+    def _edge(self) -> None:
+        """Compare the partial tiles: the last of each level, as the records leave it."""
+        for level, (number, hashes) in self.tiles.edge.items():
+            if len(hashes) < TILE_WIDTH * HASH_SIZE:
+                self._compare(level, number, hashes)
+
+    def _compare(self, level: int, number: int, hashes: bytes) -> None:
+        self.tiles_read += 1
+        width = len(hashes) // HASH_SIZE
+        with finding(self.tree):
+            if self.folder.tile(level, number, width) != hashes:
+                raise NotVerified(f"{tile_name(level, number, width)} is not what the records give")
+
+    def _stored(self, level: int, number: int) -> bytes | None:
+        width = min(TILE_WIDTH, (self.head.size >> TILE_HEIGHT * level) - number * TILE_WIDTH)
+        return self.folder.tile(level, number, width) if width > 0 else None
+
+    def _signed(self) -> None:
+        """Check root and signature of the checkpoint, and the log's keys."""
+        logs = self.entries.trust.logs
+        with finding(self.tree, "the checkpoint"):
+            if (self.range.size, self.range.root()) != (self.head.size, self.head.root):
+                raise NotVerified(f"its root is not that of the {self.range.size} records that could be read")
+            logs.open(self.folder.checkpoint)
+            self.both_signed.add(self.head.size)
+        with finding(self.tree):
+            if self.folder.vkeys != logs.keys:
+                raise NotVerified("vkey.txt does not hold the keys that the entries name as the log's")
+
+    def _anchors_step(self) -> Step:
+        if self.brought.checkpoint is None:
+            return self.anchors.skipped("no tree head from outside was given (--checkpoint FILE)")
+        with finding(self.anchors, "the checkpoint that was given"):
+            kept = self.entries.trust.logs.open(self.brought.checkpoint)
+            self._is_of_this_history(kept.size, kept.root)
+            self.both_signed.add(kept.size)
+            self.anchor = Anchor("checkpoint file", kept.size, None)
+            return self.anchors.step(
+                f"the checkpoint that was given (size {kept.size}) is part of this history"
+            )
+        return self.anchors.step("")
+
+    def _tree_step(self) -> Step:
+        logs, known = self.entries.trust.logs, self.brought.log_key
+        problem = unfollowed(known, logs, self.both_signed)
+        if problem:
+            self.tree.add(problem)
+        return self.tree.step(
+            f"the root of {self.head.size} entries and {self.tiles_read} tiles are what the records give; it is signed "
+            f"by the log's key, {told(known, logs)}"
+        )
+
+    def _observed_step(self) -> Step:
+        if not self.heads_seen:
+            return self.observed.skipped("no entry could be read")
+        return self.observed.step(f"{self.heads_seen} tree heads that signers saw are part of this history")

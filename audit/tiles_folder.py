@@ -1,0 +1,111 @@
+"""A folder of static files as C2SP tlog-tiles has it, read: the signed head, the tree's tiles, the records.
+
+::
+
+    checkpoint                        the signed head
+    vkey.txt                          the log's verifier keys, the oldest first
+    tile/<level>/<N>[.p/<width>]      the hashes of the tree, 256 to a tile
+    tile/entries/<N>[.p/<width>]      the records, each after its length in two bytes, the higher first
+
+Rules:
+
+- N is written in groups of three digits, all but the last behind an x: 1234067 is ``x001/x234/067``.
+- A partial tile is read from its own file, or from the full one that came after it.
+- Nothing is taken for true here; `audit.tiles_check` recomputes all of it.
+
+>>> tile_name(0, 1234067, 256), tile_name("entries", 0, 11)
+('tile/0/x001/x234/067', 'tile/entries/000.p/11')
+
+Source: C2SP tlog-tiles.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from audit.bundle import MOST_TEXT, parse_vkeys
+from audit.errors import NotVerified
+from audit.merkle import HASH_SIZE
+from audit.note import VerifierKey
+from audit.record import MOST_BYTES
+from audit.tiles import TILE_WIDTH
+
+__all__ = ["TilesFolder", "tile_name", "written_entry"]
+
+_LENGTH = 2
+
+
+class TilesFolder:
+    """Reads a tiles tree file by file; `NotVerified` where one is missing, too short or too long."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read nothing yet."""
+        self.folder = folder
+
+    @property
+    def checkpoint(self) -> bytes:
+        """The signed head."""
+        return self._read("checkpoint", MOST_TEXT)
+
+    @property
+    def vkeys(self) -> tuple[VerifierKey, ...]:
+        """The log's verifier keys, the oldest first, as the folder gives them."""
+        return parse_vkeys(self._read("vkey.txt", MOST_TEXT))
+
+    def tile(self, level: int, number: int, width: int) -> bytes:
+        """Read the first `width` hashes of a tile."""
+        name, there = self._place(level, number, width)
+        data = self._read(name, TILE_WIDTH * HASH_SIZE)
+        if len(data) != there * HASH_SIZE:
+            raise NotVerified(f"{name} does not have {there} hashes")
+        return data[: width * HASH_SIZE]
+
+    def records(self, size: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the number and the bytes of each of the first `size` records."""
+        for first in range(0, size, TILE_WIDTH):
+            width = min(TILE_WIDTH, size - first)
+            name, there = self._place("entries", first // TILE_WIDTH, width)
+            data = self._read(name, TILE_WIDTH * (_LENGTH + MOST_BYTES))
+            yield from enumerate(_split(data, there, name)[:width], first)
+
+    def _place(self, level: int | str, number: int, width: int) -> tuple[str, int]:
+        """Say in which file a tile is, and how many there are in it."""
+        name = tile_name(level, number, width)
+        if width == TILE_WIDTH or (self.folder / name).is_file():
+            return name, width
+        full = tile_name(level, number, TILE_WIDTH)
+        return (full, TILE_WIDTH) if (self.folder / full).is_file() else (name, width)
+
+    def _read(self, name: str, most: int) -> bytes:
+        try:
+            with (self.folder / name).open("rb") as file:
+                data = file.read(most + 1)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise NotVerified(f"{name} is missing from the tiles tree") from None
+        if len(data) > most:
+            raise NotVerified(f"{name} has more than {most} bytes")
+        return data
+
+
+def tile_name(level: int | str, number: int, width: int) -> str:
+    """Write the path of a tile from the tree's folder; `level` is a number, or ``entries``."""
+    groups = [f"{number % 1000:03d}"]
+    while number := number // 1000:
+        groups.append(f"x{number % 1000:03d}")
+    partial = "" if width == TILE_WIDTH else f".p/{width}"
+    return f"tile/{level}/{'/'.join(reversed(groups))}{partial}"
+
+
+def written_entry(record: bytes) -> bytes:
+    """Write a record as a tile of entries holds it."""
+    return len(record).to_bytes(_LENGTH, "big") + record
+
+
+def _split(data: bytes, count: int, name: str) -> list[bytes]:
+    records, place = list[bytes](), 0
+    while place + _LENGTH <= len(data) and len(records) < count:
+        end = place + _LENGTH + int.from_bytes(data[place : place + _LENGTH], "big")
+        records.append(data[place + _LENGTH : end])
+        place = end
+    if len(records) != count or place != len(data):
+        raise NotVerified(f"{name} does not hold {count} whole entries and nothing else")
+    return records
