@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from audit.ledger import Ledger
     from audit.report import Report
 
-__all__ = ["Open", "Opened", "checkpoint", "ledger", "verify"]
+__all__ = ["Open", "Opened", "checkpoint", "ledger", "print_steps", "verify"]
 
 
 class Opened(Protocol):
@@ -65,10 +65,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     examples=[
         "affidavit verify",
         "affidavit verify --checkpoint kept-elsewhere.txt --key log.vkey",
+        "affidavit verify evidence.zip --key log.vkey",
+        "affidavit verify 7.tlog-proof --record 7.json --key log.vkey",
         "affidavit verify card.pdf",
     ],
 )
-@click.argument("files", nargs=-1, type=_FILE)
+@click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--checkpoint",
     "kept",
@@ -82,6 +84,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=_FILE,
     help="Whose anchors you believe (a file like the ledger's own anchors.json, which says it otherwise).",
 )
+@click.option("--record", type=_FILE, help="The record that a .tlog-proof is about.")
 @json_option
 @click.pass_obj
 def verify(
@@ -90,23 +93,29 @@ def verify(
     kept: Path | None,
     log_key: Path | None,
     pinned: Path | None,
+    record: Path | None,
     as_json: bool,
 ) -> None:
-    """Verify the whole ledger.
+    """Verify the whole ledger, or evidence.
 
-    Everything is recomputed from the records, in eight numbered steps. With FILE, say besides which entries are about
-    exactly these files. Checking a report or a bundle without its ledger is not part of this version.
+    Everything is recomputed from the records, in eight numbered steps. A FILE that is a bundle, a tiles tree (its
+    folder), a .tlog-proof or a checkpoint is verified on its own: no ledger is opened, nor needed. For any other FILE
+    the ledger is verified, and which entries are about exactly this file is said besides.
     """
-    from audit.anchor_settings import AnchorSettings
-    from audit.note import VerifierKey
+    from audit.cli_evidence import brought_from, evidence_in, verify_files
 
-    note = kept.read_bytes() if kept else None
-    # A key is ASCII: what is not is kept visible, so that the parser can refuse it by what it says.
-    key_given = VerifierKey.parse(log_key.read_text("ascii", "replace").strip()) if log_key else None
-    believed = AnchorSettings.read_file(pinned) if pinned else None
+    brought = brought_from(kept, log_key, pinned)
+    evidence = evidence_in(files)
+    if evidence:
+        raise SystemExit(0 if verify_files(evidence, brought, record, as_json) else NotVerified.exit_status)
     opened_ledger = opened().ledger
     with bar("verifying") as progress:
-        report = opened_ledger.verify(checkpoint=note, log_key=key_given, pinned=believed, progress=progress)
+        report = opened_ledger.verify(
+            checkpoint=brought.checkpoint,
+            log_key=brought.log_key,
+            pinned=brought.pinned if pinned else None,
+            progress=progress,
+        )
     about = [(path, _entries_about(opened_ledger, path)) for path in files]
     unknown = [path for path, entries in about if not entries]
     if as_json:
@@ -193,10 +202,15 @@ def _entries_about(opened_ledger: "Ledger", path: Path) -> list[int]:
     ]
 
 
-def _print_report(report: "Report") -> None:
+def print_steps(report: "Report") -> None:
+    """Print the steps of a report, a line or more for each."""
     for step in report.steps:
         head = f"{step.number} {step.name:<11} {mark(step.status)}{' ' * (8 - len(step.status))} "
         say(folded(head + step.detail, " " * 23))
+
+
+def _print_report(report: "Report") -> None:
+    print_steps(report)
     say()
     skipped = sum(step.status == "skipped" for step in report.steps)
     not_done = f" ({skipped} of {len(report.steps)} steps skipped, see above)" if skipped else ""

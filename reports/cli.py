@@ -10,11 +10,13 @@ import click
 from audit import cli as audit_commands
 from audit import cli_anchors as anchor_commands
 from audit import cli_erasure as erasure_commands
+from audit import cli_evidence as evidence_commands
 from audit import cli_keys as key_commands
 from audit import cli_witness as witness_commands
 from audit.terminal import Command, Group, json_option, passphrase, print_json, say
 from registry import cli as registry_commands
 from registry import cli_decisions as decision_commands
+from registry import cli_export as export_commands
 from registry import cli_reading as reading_commands
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
@@ -133,6 +135,8 @@ for _command in (
     report,
     audit_commands.verify,
     registry_commands.reproduce,
+    export_commands.export,
+    evidence_commands.import_bundle,
     audit_commands.checkpoint,
     key_commands.key,
     audit_commands.ledger,

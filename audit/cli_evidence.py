@@ -1,0 +1,189 @@
+"""Commands about evidence that leaves the ledger: files verified on their own, import, the static tiles tree."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from audit.cli import Open, ledger, print_steps
+from audit.errors import MalformedInput, NotVerified
+from audit.terminal import Command, bar, folded, json_option, mark, print_json, say
+
+# What the commands need is imported inside them: `affidavit --help` loads none of it.
+if TYPE_CHECKING:
+    from audit.evidence import Brought, Evidence
+    from audit.note import VerifierKey
+    from audit.offline import Kind
+
+__all__ = ["brought_from", "evidence_in", "import_bundle", "ledger_tiles", "verify_files"]
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_NAMES = {"bundle": "bundle", "tiles": "tiles tree", "proof": "proof of an entry", "checkpoint": "checkpoint"}
+
+
+@click.command(
+    "import",
+    cls=Command,
+    examples=[
+        "affidavit import evidence.zip",
+        "affidavit import evidence.zip --into case-12 --key log.vkey --checkpoint kept-elsewhere.txt",
+    ],
+)
+@click.argument("file", type=_FILE)
+@click.option(
+    "--into",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder to make (default: named as the file).",
+)
+@click.option(
+    "--checkpoint", "kept", type=_FILE, help="A checkpoint kept outside: it must be of this history."
+)
+@click.option("--key", "log_key", type=_FILE, help="The log's verifier key, as known from outside.")
+@click.option("--anchors", "pinned", type=_FILE, help="Whose anchors you believe (a file like anchors.json).")
+@json_option
+def import_bundle(
+    file: Path, into: Path | None, kept: Path | None, log_key: Path | None, pinned: Path | None, as_json: bool
+) -> None:
+    """Verify a bundle and unpack it.
+
+    No ledger is needed, and none is changed. What does not verify is not unpacked.
+    The folder must be new or empty; it is there whole or not at all.
+    """
+    from audit.offline import kind_of, verify_evidence
+
+    if kind_of(file) != "bundle":
+        raise MalformedInput(f"{file} is not a bundle: `affidavit export` makes one")
+    folder = into or file.with_suffix("")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise MalformedInput(f"{folder} exists and is not empty: name another folder with --into")
+    answer = verify_evidence(file, "bundle", brought_from(kept, log_key, pinned))
+    if answer:
+        from audit.bundle import Bundle
+
+        with Bundle.open(file) as bundle:
+            bundle.unpack(folder)
+    if as_json:
+        print_json({**answer.to_json(), "folder": str(folder) if answer else None})
+    else:
+        _print_evidence(file, answer)
+        say(f"\nUnpacked into {folder}." if answer else "\nNothing was unpacked.")
+    raise SystemExit(0 if answer else NotVerified.exit_status)
+
+
+@ledger.command(
+    "tiles", examples=["affidavit ledger tiles public/", "affidavit ledger tiles /mnt/usb/tiles --json"]
+)
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@json_option
+@click.pass_obj
+def ledger_tiles(opened: Open, folder: Path, as_json: bool) -> None:
+    """Write all entries as static files.
+
+    DIR becomes a C2SP tlog-tiles tree, to be put on a web server or a disk: anyone who has it can verify the whole
+    history with `affidavit verify DIR` or with tools of their own. A tree of this ledger that is there is continued.
+    """
+    from audit.tiles_tree import write_tiles_tree
+
+    here = opened().ledger
+    with bar("writing tiles") as progress:
+        head = write_tiles_tree(here, folder, progress)
+    if as_json:
+        print_json({"folder": str(folder), "size": head.size, "root": head.root.hex(), "origin": here.origin})
+    else:
+        say(f"{folder} holds all {head.size} entries of {here.origin}.\nroot {head.root.hex()}")
+
+
+def brought_from(kept: Path | None, log_key: Path | None, pinned: Path | None = None) -> "Brought":
+    """Read what the reader brought: a checkpoint, the log's verifier key, of several in a file the newest, and pins."""
+    from audit.anchor_settings import AnchorSettings
+    from audit.evidence import Brought
+
+    return Brought(
+        kept.read_bytes() if kept else None,
+        _key_in(log_key) if log_key else None,
+        AnchorSettings.read_file(pinned) if pinned else AnchorSettings(),
+        time.time(),
+    )
+
+
+def evidence_in(files: Sequence[Path]) -> list[tuple[Path, "Kind"]]:
+    """Say which of the files are evidence, and of what kind; `MalformedInput` where some are and others are not."""
+    from audit.offline import kind_of
+
+    kinds = [(path, kind_of(path)) for path in files]
+    evidence = [(path, kind) for path, kind in kinds if kind is not None]
+    others = [path for path, kind in kinds if kind is None]
+    if evidence and others:
+        raise MalformedInput(
+            f"{evidence[0][0]} is verified on its own and {others[0]} by the ledger: give them in two commands"
+        )
+    for folder in filter(Path.is_dir, others):
+        raise MalformedInput(
+            f"{folder} is a folder and no tiles tree: it has no checkpoint and no folder tile"
+        )
+    return evidence
+
+
+def verify_files(
+    files: Sequence[tuple[Path, "Kind"]], brought: "Brought", record: Path | None, as_json: bool
+) -> bool:
+    """Verify evidence without its ledger, print the answers, and say whether all of it holds."""
+    from audit.offline import verify_evidence
+
+    answers = []
+    for path, kind in files:
+        with bar(f"verifying {path.name}") as progress:
+            said = record.read_bytes() if record else None
+            answers.append((path, verify_evidence(path, kind, brought, record=said, progress=progress)))
+    if as_json:
+        documents = [{"file": str(path), **answer.to_json()} for path, answer in answers]
+        # One document: that of the first that does not hold, with all of them beside it.
+        shown = next((d for d in documents if not d["verified"]), documents[0])
+        print_json(shown if len(documents) == 1 else {**shown, "files": documents})
+    else:
+        for number, (path, answer) in enumerate(answers):
+            say("\n") if number else None
+            _print_evidence(path, answer)
+    return all(answer for _, answer in answers)
+
+
+def _print_evidence(path: Path, answer: "Evidence") -> None:
+    about = f" about {answer.about}" if answer.about else ""
+    held = f"entries {', '.join(map(str, answer.entries))} of" if answer.entries else "a history of"
+    say(f"{path}: a {_NAMES[answer.kind]}{about}")
+    if answer.origin:
+        say(folded(f"{answer.origin}, {held} {answer.report.size}", "  "))
+    say()
+    print_steps(answer.report)
+    say()
+    if answer.log_key:
+        say(f"Log key: {answer.log_key}")
+    if answer.not_shown:
+        say("What this does not show:")
+        for sentence in answer.not_shown:
+            say(folded(f"- {sentence}", "  "))
+        say()
+    say(_verdict(answer))
+    say(f"root {answer.report.root}") if answer.report.root else None
+
+
+def _verdict(answer: "Evidence") -> str:
+    skipped = sum(step.status == "skipped" for step in answer.report.steps)
+    not_done = f" ({skipped} of {len(answer.report.steps)} steps skipped, see above)" if skipped else ""
+    if not answer:
+        failed = ", ".join(f"{s.number} {s.name}" for s in answer.report.steps if s.status == "failed")
+        return f"{mark('failed')}: not verified, step {failed}{not_done}"
+    if not answer.confirmed:
+        return f"{mark('passed')}: consistent in itself, and nothing from outside says whose ledger it is{not_done}"
+    return f"{mark('passed')}: verified against what was given{not_done}"
+
+
+def _key_in(path: Path) -> "VerifierKey":
+    from audit.note import VerifierKey
+
+    # A key is ASCII: what is not is kept visible, so that the parser can refuse it by what it says.
+    lines = path.read_text("ascii", "replace").split()
+    return VerifierKey.parse(lines[-1] if lines else "")
