@@ -231,8 +231,9 @@ class _Opening:
 
     def _timestamp(self, named: str, source: str, head: Checkpoint, body: bytes) -> None:
         # Imported here: a ledger without timestamps is verified without their libraries.
-        from audit.timestamp import verify_stamp
+        from audit.timestamp import check_granted, verify_stamp
 
+        check_granted(body)
         by_others = [a for a in self.pinned.timestamps if a.url != source]
         own = [a for a in self.pinned.timestamps if a.url == source]
 

@@ -43,7 +43,7 @@ from audit.anchor_settings import SKEW_SECONDS, Authority, check_url
 from audit.errors import EnvironmentFailed, MalformedInput, NotVerified
 from audit.post import Answer, fetch
 
-__all__ = ["Stamp", "obtain", "open_response", "pin", "verify_stamp"]
+__all__ = ["Stamp", "check_granted", "obtain", "open_response", "pin", "verify_stamp"]
 
 MOST_BYTES = 64 * 1024
 _SHA256 = "2.16.840.1.101.3.4.2.1"
@@ -157,6 +157,11 @@ def open_response(response: bytes, authority: Authority) -> Stamp:
         raise NotVerified(f"the timestamp is under the policy {stamp.policy}, not {authority.policy}")
     _check_unsigned(answer.time_stamp_token(), leaf)
     return stamp
+
+
+def check_granted(response: bytes) -> None:
+    """Check that an answer is one and grants a timestamp, whosoever's: `MalformedInput` or `NotVerified`."""
+    _decoded(response)
 
 
 def _decoded(response: bytes) -> TimeStampResponse:

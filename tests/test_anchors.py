@@ -139,7 +139,7 @@ def test_a_timestamp_by_a_certificate_that_was_followed_by_another_holds(
         pytest.param(replace(cosigned(), size="41"), "not a number of entries", id="a size that is text"),
         pytest.param(replace(cosigned(), source="other"), f"is by {NAME}", id="another name"),
         pytest.param(replace(cosigned(), kind="seal"), "its kind 'seal' is none", id="no kind"),
-        pytest.param(replace(cosigned(), kind="timestamp"), "not at hand", id="a timestamp by nobody that is known"),
+        pytest.param(replace(cosigned(), kind="timestamp"), "not a TimeStampResp", id="another kind"),
         pytest.param(replace(cosigned(), body=b""), "signature line", id="no body"),
         pytest.param(replace(cosigned(), body="text"), "signature line", id="a body that is text"),
         pytest.param(replace(cosigned(), body=cosigned().body[:-8] + b"AAAAAAAA"), "it was changed", id="changed"),
