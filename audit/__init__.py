@@ -3,7 +3,9 @@
 Each file holds one subject, most of them one published standard:
 
 - ``canonical`` RFC 8785 bytes, ``statement`` in-toto Statement v1, ``envelope`` DSSE v1;
-- ``keys`` and ``keystore`` signing keys, ``trust`` which key may say what, and from when;
+- ``keys`` and ``keystore`` signing keys, ``signers`` those that are in no file (tokens, key services);
+- ``grants``, ``trust`` and ``log_keys`` which key may say what, or sign a head, from which entry to which; ``key_events``
+  what is said about keys, ``drafts`` what several sign, ``rotation`` the files of a key that takes another's place;
 - ``merkle`` RFC 6962 trees, ``note`` and ``checkpoint`` the C2SP signed tree head;
 - ``tables`` and ``ledger`` the store and the only code that writes it;
 - ``verify`` recomputes all of it and trusts nothing that it did not recompute.

@@ -59,7 +59,11 @@ def key_create(
     It may say nothing until `affidavit key grant` gives it one. With --uri the private part is made on a hardware
     token, or is in a key service, and only its place is kept here.
     """
+    from audit.keystore import LOG_KEY
+
     here = opened()
+    if name == LOG_KEY:
+        raise MalformedInput(f"the name {name!r} is the log's own key: choose another")
     made = _make(here, here.keys, name, name, algorithm, uri, existing, public)
     file = here.keys.folder / f"{name}.{'uri' if uri else 'pem'}"
     if as_json:
@@ -193,6 +197,11 @@ def _next(
     if given is not None and uri is None:
         return given
     if waiting in store.names():
+        if uri is not None or algorithm is not None:
+            raise MalformedInput(
+                f"a next key of {stored} is in {store.folder} already, from a rotation that was not finished: rotate "
+                f"without --uri and --algorithm to use it, or move the files {waiting}.* away"
+            )
         return store.public(waiting)
     chosen = algorithm or store.public(stored).algorithm
     return _make(here, store, waiting, stored, chosen, uri, existing, public)

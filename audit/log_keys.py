@@ -73,11 +73,18 @@ class LogKeys:
         needed = self.signing(checkpoint.size)
         if not needed:
             raise NotVerified(f"no key of the log is known that signs a checkpoint of size {checkpoint.size}")
-        signed = note.verify(self.keys)
         if checkpoint.origin != needed[-1].name:
             raise NotVerified(
                 f"the checkpoint is of the ledger {checkpoint.origin!r}, not of {needed[-1].name!r}"
             )
+        if not {(line.name, line.key_hash) for line in note.signatures} & {
+            (k.name, k.hash) for k in self.keys
+        }:
+            raise NotVerified(
+                f"the checkpoint is of a ledger {checkpoint.origin!r} and signed by none of the keys of this one: "
+                "there are two ledgers with one origin, or it was forged"
+            )
+        signed = note.verify(self.keys)
         if signed != needed:
             raise NotVerified(
                 f"the checkpoint of size {checkpoint.size} is not signed by {_named(needed)}, but by {_named(signed)}"

@@ -7,18 +7,23 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["MODULE", "PIN", "new_token", "uri"]
+__all__ = ["MODULE", "PIN", "need_softhsm", "new_token", "uri"]
 
 PIN = "1234"
 _PLACES = ("/usr/lib/softhsm/libsofthsm2.so", *map(str, Path("/usr/lib").glob("*/softhsm/libsofthsm2.so")))
 MODULE = next((place for place in _PLACES if Path(place).exists()), "")
 
 
-def new_token(folder: Path, label: str) -> None:
-    """Make a token in a folder, for this process and its children; skip loudly where SoftHSM2 is missing."""
+def need_softhsm() -> None:
+    """Skip loudly where SoftHSM2 is missing; fail in CI, which installs it."""
     if not MODULE or shutil.which("softhsm2-util") is None:
         assert not os.environ.get("CI"), "CI must have SoftHSM2: .ci/run installs softhsm2"
         pytest.skip("SKIPPED FOR WANT OF SOFTHSM2: nothing was signed on a token (apt-get install softhsm2)")
+
+
+def new_token(folder: Path, label: str) -> None:
+    """Make a token in a folder, for this process and its children; skip loudly where SoftHSM2 is missing."""
+    need_softhsm()
     tokens = folder / "tokens"
     tokens.mkdir()
     settings = folder / "softhsm2.conf"

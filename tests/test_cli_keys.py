@@ -178,6 +178,20 @@ def test_a_key_of_the_log_is_ed25519(here: Folder) -> None:
     assert size(here) == 11
 
 
+def test_a_rotation_that_was_not_finished_is_finished_with_the_key_that_it_made(here: Folder) -> None:
+    here.text("key", "create", "validator.next")
+    refused = here("key", "rotate", "validator", "--reason", "yearly", "--algorithm", "ecdsa-p256")
+    assert "a next key of validator is in" in refused.stderr
+    waiting = (here.path / ".affidavit" / "keys" / "validator.next.pem").read_bytes()
+    here.text("key", "rotate", "validator", "--reason", "yearly")
+    assert (here.path / ".affidavit" / "keys" / "validator.pem").read_bytes() == waiting
+
+
+def test_nobody_has_the_name_of_the_logs_key(here: Folder, tmp_path: Path) -> None:
+    refused = here("key", "create", "log", variables={"AFFIDAVIT_KEYS": str(tmp_path / "elsewhere")})
+    assert "is the log's own key: choose another" in refused.stderr
+
+
 # -- several sign ------------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from registry.policy import parse
 from tests.command_line import Folder, a_lender
+from tests.soft_token import need_softhsm
 from tests.transcripts import blocks, run_block
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -20,7 +21,7 @@ def here(tmp_path: Path) -> Folder:
     return a_lender(tmp_path / "lender")
 
 
-@pytest.mark.parametrize("page", ["ledger-format.md", "policies.md", "pipelines.md", "erasure.md"])
+@pytest.mark.parametrize("page", ["ledger-format.md", "policies.md", "pipelines.md", "erasure.md", "keys.md"])
 def test_everything_that_a_page_shows_happens_as_shown(here: Folder, page: str) -> None:
     found = list(blocks(DOCS / page))
     assert found
@@ -30,6 +31,12 @@ def test_everything_that_a_page_shows_happens_as_shown(here: Folder, page: str) 
             assert name is not None
             (here.path / f"{name[1]}.yaml").write_text(block.text)
         run_block(block, here, page)
+
+
+def test_everything_that_the_page_on_tokens_shows_happens_as_shown(here: Folder) -> None:
+    need_softhsm()
+    for block in blocks(DOCS / "tokens.md"):
+        run_block(block, here, "tokens.md")
 
 
 def test_the_policy_that_is_shown_uses_every_kind_of_rule() -> None:
