@@ -44,6 +44,7 @@ def some(found: list[Point]) -> list[Point]:
         ("append", (KILL, ENOSPC_ONWARDS), {"ledger.db", "ledger.db-wal", "anchor.checkpoint"}),
         ("artifact", (KILL, EIO), {"artifacts/sha256"}),
         ("key", (KILL, EIO), {"keys"}),
+        ("witness", (KILL, EIO), {"state"}),
     ],
 )
 def test_whatever_strikes_nothing_acknowledged_is_lost_and_nothing_is_half_written(

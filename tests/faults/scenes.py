@@ -8,6 +8,7 @@ was lost, or is half there, it raises `AssertionError`.
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,14 +17,20 @@ import pytest
 
 from audit import tables
 from audit.anchor_file import ANCHOR_FILE, AnchorFile
+from audit.checkpoint import Checkpoint, sign_checkpoint
 from audit.errors import EnvironmentFailed, MalformedInput
 from audit.keystore import KeyStore
 from audit.ledger import Ledger
+from audit.merkle import consistency_proof, leaf_hash, root
+from audit.note import Note, VerifierKey
+from audit.proof import hash_lines
+from audit.witness_service import Witness
 from registry.artifacts import ArtifactStore
 from registry.home import create_home
 from registry.references import KeptArtifacts
 from tests.command_line import Folder
 from tests.small_ledger import ORIGIN, People, Titles, new_ledger, report
+from tests.vectors.people import signer as test_key
 
 __all__ = ["SCENES", "Said", "Scene"]
 
@@ -178,6 +185,48 @@ class CreateKey:
         return _outcome(said, made, [keyid])
 
 
+class Cosign:
+    """A witness remembers a larger head of a log before it cosigns it."""
+
+    def prepare(self, folder: Path) -> None:
+        status, _ = self._ask(folder, 0, 1)
+        assert status == 200
+
+    def act(self, folder: Path, say: Callable[..., None]) -> None:
+        status, body = self._ask(folder, 1, 3)
+        if status == 200:
+            say("acknowledged", "cosigned")
+        else:
+            assert status == 500, body
+            say("refused", "EnvironmentFailed", body.removesuffix("\n"))
+
+    def judge(self, folder: Path, said: Said) -> str:
+        with closing(self._witness(folder)) as witness:
+            note = witness.checkpoint(hashlib.sha256(ORIGIN.encode()).hexdigest())
+        assert note is not None
+        remembered = Checkpoint.parse(Note.parse(note).text).size
+        assert remembered in (1, 3)
+        status, body = self._ask(folder, remembered, 4)
+        assert status == 200, body
+        # A head that is remembered though nobody got the cosignature is a caution, and no harm.
+        return _outcome(said, remembered == 3, ["cosigned"], keeps_what_it_refused=True)
+
+    def _ask(self, folder: Path, old: int, size: int) -> tuple[int, str]:
+        leaves = [leaf_hash(b"%d" % number) for number in range(size)]
+        head = Checkpoint(ORIGIN, size, root(leaves))
+        proof = consistency_proof(lambda level, i: root(leaves[i << level : (i + 1) << level]), old, size)
+        body = b"old %d\n" % old + hash_lines(proof) + b"\n" + sign_checkpoint(head, test_key("log"))
+        with closing(self._witness(folder)) as witness:
+            answer, _ = witness.add_checkpoint(body)
+        return answer.status, answer.body.decode()
+
+    def _witness(self, folder: Path) -> Witness:
+        log = VerifierKey(ORIGIN, test_key("log").public.raw)
+        return Witness(
+            "witness.example/w", test_key("bob"), {ORIGIN: [log]}, folder / "state", lambda: 1_800_000_000.0
+        )
+
+
 def _outcome(said: Said, written: bool, whole: list[Any], *, keeps_what_it_refused: bool = False) -> str:
     """Put what was told beside what is there: a yes binds, and so does a no."""
     broken = [str(word[1]) for word in said if word[0] == "broken"]
@@ -204,4 +253,5 @@ SCENES: dict[str, Scene] = {
     "artifact": PutFile(),
     "key": CreateKey(),
     "command": Grant(),
+    "witness": Cosign(),
 }

@@ -30,6 +30,7 @@ CALLS = (
 
 ROOT = Path(__file__).parent.parent.parent
 _CALL = re.compile(r"(?P<thread>\d+) +(?P<call>\w+)\((?P<arguments>.*)")
+_HASH = re.compile(r"[0-9a-f]{60,}")
 _FILE = re.compile(r'<(?P<descriptor>/[^>]*)>|"(?P<path>[^"]*)"')
 
 
@@ -43,7 +44,7 @@ class Point:
 
     def __str__(self) -> str:
         """Write the point as the table shows it."""
-        return f"{self.call} {self.number} {self.file}"
+        return f"{self.call} {self.number} {_HASH.sub(lambda found: found[0][:8] + '...', self.file)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,10 @@ def _anchors() -> list[bytes]:
     return [AnchorSettings().to_bytes(), settings.to_bytes()]
 
 
+def _heads() -> list[bytes]:
+    return [note.partition(b"\n\n")[0] + b"\n" for note in _vectors("checkpoints", "note")()]
+
+
 def _drafts() -> list[bytes]:
     return [
         Draft(entry.envelope, entry.statement, None).to_bytes()
@@ -227,7 +231,7 @@ def _targets() -> Iterator[tuple[str, Target]]:
     yield "predicates", Target(_read_predicates, _payloads)
     yield "draft", Target(_draft, _drafts)
     yield "note", Target(_again(Note.parse, lambda note: note.to_bytes()), _vectors("notes", "note"))
-    yield "checkpoint", Target(_text(Checkpoint.parse), _vectors("checkpoints", "note"))
+    yield "checkpoint", Target(_text(Checkpoint.parse), _heads)
     yield "verifier-key", Target(_text(_vkey(VerifierKey.parse)), _vectors("verifier-keys", "vkey"))
     yield "witness-key", Target(_text(_vkey(WitnessKey.parse)), _vectors("verifier-keys", "vkey"))
     yield (
