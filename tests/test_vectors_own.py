@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +14,17 @@ from audit.canonical import decode
 from audit.checkpoint import open_checkpoint
 from audit.envelope import Envelope
 from audit.errors import AffidavitError, MalformedInput, NotVerified
+from audit.evidence import Brought
 from audit.keys import PublicKey
 from audit.merkle import leaf_hash, root, verify_consistency, verify_inclusion
 from audit.note import Note, VerifierKey
+from audit.offline import verify_evidence
 from audit.proof import TlogProof
 from audit.record import FIRST_PREV, Entry, parse_record
 from audit.statement import Statement
 from audit.trust import Trust
 from tests.published import Tally
+from tests.vectors.evidence import written
 from tests.vectors.make import FOLDER, MAKERS, text_of
 
 Case = dict[str, Any]
@@ -145,6 +149,19 @@ def test_every_root_is_that_of_its_leaves(request: pytest.FixtureRequest) -> Non
         tally.case(len(leaves), [leaf.hex() for leaf in leaves], case["leaf_hashes"])
         tally.case(len(leaves), root(leaves).hex(), case["root"])
     tally.close(42, request)
+
+
+@pytest.mark.parametrize(("name", "count"), [("bundles", 31), ("tiles-trees", 8)])
+def test_evidence_in_files_verifies_where_it_says_so(
+    request: pytest.FixtureRequest, tmp_path: Path, name: str, count: int
+) -> None:
+    tally = Tally(f"own vectors, {name}")
+    for number, case in enumerate(cases(name)):
+        place = written(case, tmp_path / str(number))
+        brought = Brought(log_key=VerifierKey.parse(case["vkey"]))
+        verified = verify_evidence(place, "bundle" if "zip" in case else "tiles", brought)
+        tally.case(case["why"], "accepted" if verified else "refused", case["answer"])
+    tally.close(count, request)
 
 
 class Log:

@@ -10,8 +10,9 @@ import pytest
 
 from audit.record import parse_record
 from tests.evidence import a_tiles_tree
-from tests.portable_verifier import VERIFIER, answer
+from tests.portable_verifier import VERIFIER, answer, said_by
 from tests.published import Tally
+from tests.vectors.evidence import written
 from tests.vectors.history import History
 from tests.vectors.make import FOLDER
 from tests.vectors.people import ORIGIN, signer
@@ -88,6 +89,17 @@ def test_it_answers_every_case_as_it_says(
     tally = Tally(f"own vectors by the portable verifier, {name}")
     for case in filter(is_asked, cases(name)):
         tally.case(case["why"], answered(read, case), case["answer"])
+    tally.close(count, request)
+
+
+@pytest.mark.parametrize(("name", "count"), [("bundles", 31), ("tiles-trees", 8)])
+def test_it_verifies_evidence_where_it_says_so(
+    request: pytest.FixtureRequest, tmp_path: Path, name: str, count: int
+) -> None:
+    tally = Tally(f"own vectors by the portable verifier, {name}")
+    for number, case in enumerate(cases(name)):
+        status, _, _ = said_by(written(case, tmp_path / str(number)), "--key", case["vkey"])
+        tally.case(case["why"], "accepted" if status == 0 else "refused", case["answer"])
     tally.close(count, request)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.vectors import formats, key_events, ledger, signed_texts, trees
+from tests.vectors import evidence, formats, key_events, ledger, signed_texts, trees
 
 __all__ = ["FOLDER", "MAKERS", "text_of"]
 
@@ -21,6 +21,7 @@ MAKERS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     **trees.FILES,
     **key_events.FILES,
     **ledger.FILES,
+    **evidence.FILES,
 }
 
 
