@@ -10,7 +10,6 @@ Rules:
 import base64
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -21,7 +20,7 @@ from audit.checkpoint import Checkpoint, check_origin
 from audit.cosignature import WitnessKey
 from audit.drafts import Draft
 from audit.envelope import Envelope
-from audit.errors import AffidavitError, MalformedInput, NotFound, NotPermitted, NotVerified
+from audit.errors import MalformedInput, NotFound, NotPermitted, NotVerified
 from audit.keys import PublicKey
 from audit.keystore import decrypt_pem, encrypt_pem
 from audit.merkle import CompactRange
@@ -34,30 +33,13 @@ from audit.timestamp import open_response
 from audit.trust import Trust
 from registry.policy import packaged, packaged_names, parse
 from registry.predicates import Approval, Decided, IssuedReport, Reproduction, StagePolicies, check_run
+from tests.fuzz import evidence
+from tests.fuzz.target import Target, again
+from tests.published import BESIDE
 from tests.vectors.make import FOLDER
 from tests.vectors.people import signer
 
 __all__ = ["TARGETS", "Target"]
-
-Refusals = tuple[type[AffidavitError], ...]
-_MALFORMED: Refusals = (MalformedInput,)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A parser, the errors by which it may refuse, and inputs to start from."""
-
-    parse: Callable[[bytes], object]
-    seeds: Callable[[], list[bytes]]
-    refusals: Refusals = _MALFORMED
-
-    def feed(self, data: bytes) -> bool:
-        """Give bytes to the parser; say whether it took them. Whatever is no refusal escapes."""
-        try:
-            self.parse(data)
-        except self.refusals:
-            return False
-        return True
 
 
 def _vectors(file: str, *members: str) -> Callable[[], list[bytes]]:
@@ -79,15 +61,6 @@ def _records() -> list[bytes]:
 
 def _payloads() -> list[bytes]:
     return [parse_record(record).envelope.payload for record in _records()]
-
-
-def _again(read: Callable[[bytes], object], write: Callable[[Any], bytes]) -> Callable[[bytes], None]:
-    """Read, write what was read, and compare."""
-
-    def parse(data: bytes) -> None:
-        assert write(read(data)) == data
-
-    return parse
 
 
 def _text(read: Callable[[str], object]) -> Callable[[bytes], object]:
@@ -216,33 +189,33 @@ def _hash_lines_seeds() -> list[bytes]:
 
 
 def _targets() -> Iterator[tuple[str, Target]]:
-    yield "canonical", Target(_again(decode, encode), _canonical_seeds)
-    yield "statement", Target(_again(Statement.parse, lambda said: said.payload()), _payloads)
+    yield "canonical", Target(again(decode, encode), _canonical_seeds)
+    yield "statement", Target(again(Statement.parse, lambda said: said.payload()), _payloads)
     yield (
         "envelope",
         Target(
-            _again(lambda data: Envelope.from_json(decode(data)), lambda read: encode(read.to_json())),
+            again(lambda data: Envelope.from_json(decode(data)), lambda read: encode(read.to_json())),
             _vectors("envelopes", "envelope"),
         ),
     )
-    yield "record", Target(_again(parse_record, lambda entry: entry.record), _records)
+    yield "record", Target(again(parse_record, lambda entry: entry.record), _records)
     yield "permit", Target(_permitted, _records, (MalformedInput, NotVerified, NotPermitted))
     yield "key-event", Target(_key_event, _payloads)
     yield "predicates", Target(_read_predicates, _payloads)
     yield "draft", Target(_draft, _drafts)
-    yield "note", Target(_again(Note.parse, lambda note: note.to_bytes()), _vectors("notes", "note"))
+    yield "note", Target(again(Note.parse, lambda note: note.to_bytes()), _vectors("notes", "note"))
     yield "checkpoint", Target(_text(Checkpoint.parse), _heads)
     yield "verifier-key", Target(_text(_vkey(VerifierKey.parse)), _vectors("verifier-keys", "vkey"))
     yield "witness-key", Target(_text(_vkey(WitnessKey.parse)), _vectors("verifier-keys", "vkey"))
     yield (
         "tlog-proof",
-        Target(_again(TlogProof.parse, lambda proof: proof.to_bytes()), _vectors("tlog-proofs", "proof")),
+        Target(again(TlogProof.parse, lambda proof: proof.to_bytes()), _vectors("tlog-proofs", "proof")),
     )
-    yield "hash-lines", Target(_again(parse_hash_lines, hash_lines), _hash_lines_seeds)
+    yield "hash-lines", Target(again(parse_hash_lines, hash_lines), _hash_lines_seeds)
     yield "compact-range", Target(_compact_range, lambda: [bytes(2), b"\x00\x03" + bytes(64)])
     yield (
         "public-key",
-        Target(_again(PublicKey.parse, lambda key: key.spki), _public_keys(lambda key: key.spki)),
+        Target(again(PublicKey.parse, lambda key: key.spki), _public_keys(lambda key: key.spki)),
     )
     yield "public-key-pem", Target(PublicKey.parse_pem, _public_keys(PublicKey.pem))
     yield "private-key", Target(_private_key, _private_keys)
@@ -252,12 +225,18 @@ def _targets() -> Iterator[tuple[str, Target]]:
         Target(_text(Pkcs11Uri.parse), lambda: [b"pkcs11:token=b%20c;id=%00?module-path=/lib/x.so"]),
     )
     yield "anchors", Target(AnchorSettings.parse, _anchors)
-    yield "timestamp", Target(_timestamp, lambda: [b"0\x03\x02\x01\x00"], (MalformedInput, NotVerified))
+    yield "timestamp", Target(_timestamp, _tokens, (MalformedInput, NotVerified))
     yield "policy", Target(lambda data: parse(data, "policy.yaml"), _policies, (MalformedInput, NotFound))
+
+
+def _tokens() -> list[bytes]:
+    # Where others' published tokens are at hand, they are a better start than the shortest answer there is.
+    folder = BESIDE / "rfc3161"
+    return [b"0\x05\x30\x03\x02\x01\x00", *(path.read_bytes() for path in sorted(folder.rglob("*.tsr")))]
 
 
 def _timestamp(data: bytes) -> None:
     open_response(data, _authority())
 
 
-TARGETS: dict[str, Target] = dict(_targets())
+TARGETS: dict[str, Target] = {**dict(_targets()), **evidence.TARGETS}
