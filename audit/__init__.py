@@ -4,9 +4,12 @@ Each file holds one subject, most of them one published standard:
 
 - ``canonical`` RFC 8785 bytes, ``statement`` in-toto Statement v1, ``envelope`` DSSE v1;
 - ``keys`` and ``keystore`` signing keys, ``signers`` those that are in no file (tokens, key services);
-- ``grants``, ``trust`` and ``log_keys`` which key may say what, or sign a head, from which entry to which; ``key_events``
-  what is said about keys, ``drafts`` what several sign, ``rotation`` the files of a key that takes another's place;
+- ``grants``, ``trust`` and ``log_keys`` which key may say what, or sign a head, from which entry to which;
+  ``key_events`` what is said about keys, ``drafts`` what several sign, ``rotation`` the files of a key that takes
+  another's place;
 - ``merkle`` RFC 6962 trees, ``note`` and ``checkpoint`` the C2SP signed tree head;
+- ``anchor_file``, ``timestamp`` RFC 3161, ``witness`` C2SP witnesses: heads that others keep or sign, which
+  ``anchors`` opens;
 - ``tables`` and ``ledger`` the store and the only code that writes it;
 - ``verify`` recomputes all of it and trusts nothing that it did not recompute.
 """

@@ -98,9 +98,15 @@ class Opened:
 
     @property
     def newest(self) -> Anchored | None:
-        """The anchor outside the ledger that covers most entries; of two the one that attests a time, the newest."""
+        """The anchor outside the ledger that covers most entries; of two the one that attests a time, the newest.
+
+        A file that the ledger itself writes always covers all: it is named only where nobody else vouches.
+        """
         outside = [anchor for anchor in self.held if anchor.outside]
-        return max(outside, key=lambda a: (a.size, a.time is not None, a.time or 0), default=None)
+        by_others = [anchor for anchor in outside if anchor.kind != "file"]
+        return max(
+            by_others or outside, key=lambda a: (a.size, a.time is not None, a.time or 0), default=None
+        )
 
     def count(self, kind: Kind) -> int:
         """Count the anchors of a kind that hold."""
@@ -173,7 +179,9 @@ class _Opening:
         elif self.root_at(head.size) != head.root:
             self.problems.append(Problem(f"the first {head.size} entries are not those of {named}"))
         else:
-            believe = f"whoever guards {kept.source}"
+            believe = (
+                "whoever kept it" if kept.kind == "checkpoint file" else f"whoever can write {kept.source}"
+            )
             self.held.append(
                 Anchored(kept.kind, kept.source, head.size, head.root, None, believe, kept.outside)
             )

@@ -103,7 +103,7 @@ def add_file(opened: Open, path: Path, dry_run: bool, as_json: bool) -> None:
     file = AnchorFile(path)
     file.check_free(here.ledger.origin)
     outside = is_outside(path, here.home.folder)
-    name = str(path.absolute()) if outside else str(path.resolve().relative_to(here.home.folder.resolve()))
+    name = str(path.resolve() if outside else path.resolve().relative_to(here.home.folder.resolve()))
     if not dry_run:
         file.create(head.checkpoint)
         replace(settings, file=name).write(here.home.folder)

@@ -7,6 +7,7 @@ Rules:
 - The age of an anchor is told by the time that it attests. A plain file attests none: its age is that of the newest
   entry that it covers, by the log's own clock, and it is said so.
 - What could have been changed since is said: the entries after the newest anchor outside, and what was cut off.
+- A file that the ledger itself writes is named as the newest only where nobody else vouches: it always covers all.
 - A suspect entry that an older anchor covers stood there before its key was revoked; one that none covers may have
   been put there at any time. Older is an anchor over no more entries than there were before the revocation, which
   attests no time after the log's time of it.

@@ -194,7 +194,7 @@ def _anchored(home: Home, origin: str, anchor: Path | None) -> AnchorSettings:
             "restored and guarded on its own"
         )
     AnchorFile(anchor).check_free(origin)
-    return AnchorSettings(file=str(anchor.absolute()))
+    return AnchorSettings(file=str(anchor.resolve()))
 
 
 def _first_stages(home: Home) -> list[Statement]:

@@ -255,6 +255,16 @@ def test_of_two_anchors_over_as_many_entries_the_one_with_a_time_is_named() -> N
     assert anchor["kind"] == "cosignature"
 
 
+def test_a_file_that_the_ledger_writes_itself_does_not_hide_how_old_the_others_are() -> None:
+    written = replace(given(SIZE), kind="file", source="elsewhere/head.checkpoint")
+    _, detail, anchor = told(opened(cosigned(), kept=(written,)))
+    assert (anchor["kind"], anchor["size"]) == ("cosignature", 41)
+    assert detail.startswith("1 cosignature, 1 anchor file are of this history")
+    _, alone, anchor = told(opened(kept=(written,)))
+    assert (anchor["kind"], anchor["size"]) == ("file", SIZE)
+    assert "to be believed: whoever can write elsewhere/head.checkpoint" in alone
+
+
 def test_a_finding_fails_the_step_whatever_else_holds() -> None:
     status, detail, _ = told(opened(cosigned(1), cosigned(2, leaves=FORKED)))
     assert status == "failed"

@@ -1,13 +1,18 @@
 """Tests of the pages in docs/: what they show is what happens."""
 
+import os
 import re
+import signal
+import socket
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from registry.policy import parse
+from tests.authority import LocalAuthority, served
 from tests.command_line import Folder, a_lender
 from tests.soft_token import need_softhsm
 from tests.transcripts import blocks, run_block
@@ -37,6 +42,24 @@ def test_everything_that_the_page_on_tokens_shows_happens_as_shown(here: Folder)
     need_softhsm()
     for block in blocks(DOCS / "tokens.md"):
         run_block(block, here, "tokens.md")
+
+
+def test_everything_that_the_page_about_anchors_shows_happens_as_shown(here: Folder, tmp_path: Path) -> None:
+    # The page's authority is one on this machine, and its witness listens at a port that is free.
+    local = LocalAuthority.make(tmp_path / "authority")
+    (here.path / "tsa-chain.pem").write_text(local.chain)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    try:
+        with served(local) as url:
+            for block in blocks(DOCS / "anchors.md"):
+                text = block.text.replace("8123", port).replace("https://tsa.example/tsr", url)
+                run_block(replace(block, text=text), here, "anchors.md")
+    finally:
+        pid = here.path / "witness.pid"
+        if pid.exists():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
 def test_the_policy_that_is_shown_uses_every_kind_of_rule() -> None:
