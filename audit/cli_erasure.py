@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from audit.cli import Open
+from audit.cli_drafts import as_keys_option, signers_of
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound, NotVerified
 from audit.terminal import Command, Group, folded, json_option, print_json, print_table, say, warn
 
@@ -35,13 +36,11 @@ _MOST_ENTRIES_SHOWN = 8
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be deleted and what refers to it; delete nothing."
 )
-@click.option(
-    "--as", "as_key", metavar="KEY", help="The key that signs the erasure; it needs the role admin."
-)
+@as_keys_option
 @json_option
 @click.pass_obj
 def erase(
-    opened: Open, named: str, reason: str, yes: bool, dry_run: bool, as_key: str | None, as_json: bool
+    opened: Open, named: str, reason: str, yes: bool, dry_run: bool, as_keys: tuple[str, ...], as_json: bool
 ) -> None:
     """Erase a person from the ledger.
 
@@ -61,9 +60,10 @@ def erase(
         _print_plan(found, as_json)
         return
     check_reason(reason, found)
+    signers = signers_of(here, "erasure", as_keys, None)
     if not yes:
         _ask(found)
-    done = erase_rows(here.ledger, found, reason, by=here.signer_for("erasure", as_key))
+    done = erase_rows(here.ledger, found, reason, by=signers)
     entries = [entry.seq for entry in done.entries]
     if as_json:
         erased = [{"erased": one.erased, "id": one.id} for one in found]

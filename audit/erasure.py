@@ -104,7 +104,13 @@ def erased_before(ledger: Ledger, named: str) -> int | None:
     return max(found, default=None)
 
 
-def erase(ledger: Ledger, found: Sequence[Erasable], reason: str, *, by: Signer | None = None) -> Erased:
+def erase(
+    ledger: Ledger,
+    found: Sequence[Erasable],
+    reason: str,
+    *,
+    by: Signer | Sequence[Signer] | None = None,
+) -> Erased:
     """Delete rows and keys, append the entries that say so, and scrub the database's files.
 
     Raises `Conflict` where another erasure came first; then nothing was written.

@@ -147,7 +147,7 @@ class Trust:
         if signed < needed:
             raise NotPermitted(
                 f"what is said in the role {role} needs signatures by {needed} keys in this ledger and has {signed}: "
-                "name more with --as, or pass a draft on with --draft FILE"
+                "name more with --as or, where the command has it, pass a draft on with --draft FILE"
             )
 
     def after(self, seq: int, statement: Statement) -> "Trust":

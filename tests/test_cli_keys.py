@@ -230,6 +230,13 @@ def test_two_administrators_sign_at_once_or_one_after_the_other(
     assert two.json("verify")["verified"]
 
 
+def test_two_administrators_erase_together(two: Folder) -> None:
+    erase = ("erase", "validator", "--reason", "left the bank", "--yes")
+    assert "and has 1" in two(*erase, "--as", "admin").stderr
+    assert two.json(*erase, "--as", "admin", "--as", "second")["entries"] == [13]
+    assert two.json("verify")["verified"]
+
+
 def test_a_rotation_by_draft_takes_place_when_it_is_submitted(two: Folder) -> None:
     two.text("key", "rotate", "validator", "--reason", "yearly", "--as", "admin", "--draft", "it.draft")
     assert "validator.next.pem" in files(two)
