@@ -11,5 +11,7 @@ Each file holds one subject, most of them one published standard:
 - ``anchor_file``, ``timestamp`` RFC 3161, ``witness`` C2SP witnesses: heads that others keep or sign, which
   ``anchors`` opens;
 - ``tables`` and ``ledger`` the store and the only code that writes it;
+- ``tiles`` and ``prover`` proofs from what is stored, ``proof`` the C2SP tlog-proof;
+- ``bundle``, ``tiles_folder`` and their checks: evidence that is verified with no ledger (``offline``);
 - ``verify`` recomputes all of it and trusts nothing that it did not recompute.
 """

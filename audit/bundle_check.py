@@ -31,7 +31,7 @@ from audit.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclu
 from audit.note import Note
 from audit.proof import TlogProof
 from audit.record import Entry
-from audit.report import Anchor, Findings, Report, Step
+from audit.report import Anchor, Findings, Report, Step, counted
 from audit.statement import written_time
 
 __all__ = ["verify_bundle"]
@@ -68,7 +68,6 @@ class _BundleCheck:
         self.entries = EntryChecks(head.origin)
         self.tree, self.anchors = Findings(2, "tree"), Findings(3, "anchors")
         self.observed, self.artifacts = Findings(5, "observed"), Findings(7, "artifacts")
-        self.heads_seen = 0
         self.proofs_used: set[int] = set()
         self.both_signed: set[int] = set()
         self.signed_heads: dict[str, Checkpoint] = {}
@@ -134,6 +133,7 @@ class _BundleCheck:
         if proof.checkpoint != self.bundle.checkpoint:
             raise NotVerified("its inclusion proof is under another checkpoint than the bundle's")
         verify_inclusion(leaf_hash(record), seq, self.head.size, proof.hashes, self.head.root)
+        self.tree.figures["inclusion proofs"] += 1
 
     def _contents(self) -> None:
         manifest = self.bundle.manifest
@@ -143,7 +143,7 @@ class _BundleCheck:
             raise NotVerified("manifest.json names other entries than there are")
 
     def _learn(self, seq: int, entry: Entry) -> None:
-        self.heads_seen += 1
+        self.observed.figures["tree heads"] += 1
         seen = entry.statement.observed
         with finding(self.observed, f"the tree head that the signer of entry {seq} saw", seq):
             if seen.size > seq:
@@ -249,10 +249,11 @@ class _BundleCheck:
         return self.anchors.step(f"of this history: {', '.join(held)}{unknown}")
 
     def _observed_step(self) -> Step:
-        if not self.heads_seen:
+        count = self.observed.figures["tree heads"]
+        if not count:
             return self.observed.skipped("no entry could be read")
         return self.observed.step(
-            f"{self.heads_seen} tree heads that signers saw are part of the checkpoint's history"
+            f"{counted(count, 'tree head')} that signers saw are part of the checkpoint's history"
         )
 
     def _artifacts_step(self) -> Step:
@@ -261,6 +262,7 @@ class _BundleCheck:
             names["report.pdf"] = self.reports
         if not names:
             return self.artifacts.skipped("no file that the entries name is in the bundle")
+        self.artifacts.figures["files"] = len(names)
         for name, known in names.items():
             with finding(self.artifacts, name):
                 digest = self.bundle.archive.digest(name)

@@ -139,7 +139,7 @@ def verify_files(
             said = record.read_bytes() if record else None
             answers.append((path, verify_evidence(path, kind, brought, record=said, progress=progress)))
     if as_json:
-        documents = [{"file": str(path), **answer.to_json()} for path, answer in answers]
+        documents = [{**answer.to_json(), "file": str(path)} for path, answer in answers]
         # One document: that of the first that does not hold, with all of them beside it.
         shown = next((d for d in documents if not d["verified"]), documents[0])
         print_json(shown if len(documents) == 1 else {**shown, "files": documents})

@@ -48,6 +48,7 @@ class EntryChecks:
     def see(self, seq: int, record: bytes) -> Entry | None:
         """Check the record that is found under a number, higher than that of the one before; return its entry."""
         self.count += 1
+        self.records.figures["records"] += 1
         try:
             entry = parse_record(record)
         except AffidavitError as error:
@@ -87,6 +88,7 @@ class EntryChecks:
             f"; in doubt, by a key that was suspect: entries {', '.join(map(str, doubt))}" if doubt else ""
         )
         keys = len(self.signers)
+        self.said.figures.update({"signatures": self.signatures, "keys": keys, "in doubt": len(doubt)})
         return self.said.step(
             f"{self.signatures} signatures by {keys} {'key' if keys == 1 else 'keys'} that held their roles at that "
             f"entry{suspect}{more}"
@@ -125,6 +127,7 @@ class EntryChecks:
 
     def _time(self, seq: int, entry: Entry) -> None:
         first, last = self._span
+        self.times.figures["times"] += 1
         if entry.time < last:
             self.times.add(f"the time of entry {seq} is before that of the entry before it", seq)
         self._span = (first or entry.time, entry.time)

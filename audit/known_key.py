@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from audit.log_keys import LogKeys
 from audit.note import VerifierKey
+from audit.report import counted
 
 __all__ = ["told", "unfollowed"]
 
@@ -39,4 +40,5 @@ def told(known: VerifierKey | None, logs: LogKeys) -> str:
     if known is None:
         return f"{logs.newest}, which came with the evidence: compare it with one from elsewhere (--key)"
     turns = len(logs.keys) - 1 - logs.keys.index(known) if known in logs.keys else 0
-    return f"which is the one that was given{f', by way of {turns} rotations' if turns else ''}"
+    by_way = f", by way of {counted(turns, 'rotation')}" if turns else ""
+    return f"which is the one that was given{by_way}"

@@ -19,7 +19,7 @@ from audit.known_key import told, unfollowed
 from audit.merkle import EMPTY_ROOT, HASH_SIZE, CompactRange, leaf_hash, root_at
 from audit.note import Note
 from audit.record import Entry
-from audit.report import Anchor, Findings, Report, Step
+from audit.report import Anchor, Findings, Report, Step, counted
 from audit.tiles import TILE_HEIGHT, TILE_WIDTH, TileReader, Tiles
 from audit.tiles_folder import TilesFolder, tile_name
 
@@ -62,7 +62,6 @@ class _TilesCheck:
             Findings(3, "anchors"),
             Findings(5, "observed"),
         )
-        self.heads_seen, self.tiles_read = 0, 0
         self.both_signed: set[int] = set()
         self.anchor: Anchor | None = None
 
@@ -106,7 +105,7 @@ class _TilesCheck:
 
     def _saw(self, seq: int, entry: Entry) -> None:
         """Check the tree head that the signer saw, before the entry itself is in the tree."""
-        self.heads_seen += 1
+        self.observed.figures["tree heads"] += 1
         seen = entry.statement.observed
         with finding(self.observed, f"the tree head that the signer of entry {seq} saw", seq):
             if seen.size > seq:
@@ -136,7 +135,7 @@ class _TilesCheck:
                 self._compare(level, number, hashes)
 
     def _compare(self, level: int, number: int, hashes: bytes) -> None:
-        self.tiles_read += 1
+        self.tree.figures["tiles"] += 1
         width = len(hashes) // HASH_SIZE
         with finding(self.tree):
             if self.folder.tile(level, number, width) != hashes:
@@ -176,12 +175,14 @@ class _TilesCheck:
         problem = unfollowed(known, logs, self.both_signed)
         if problem:
             self.tree.add(problem)
+        tiles = counted(self.tree.figures["tiles"], "tile")
         return self.tree.step(
-            f"the root of {self.head.size} entries and {self.tiles_read} tiles are what the records give; it is signed "
-            f"by the log's key, {told(known, logs)}"
+            f"the root of {self.head.size} entries and {tiles} follow from the records; it is signed by the log's key, "
+            f"{told(known, logs)}"
         )
 
     def _observed_step(self) -> Step:
-        if not self.heads_seen:
+        count = self.observed.figures["tree heads"]
+        if not count:
             return self.observed.skipped("no entry could be read")
-        return self.observed.step(f"{self.heads_seen} tree heads that signers saw are part of this history")
+        return self.observed.step(f"{counted(count, 'tree head')} that signers saw are part of this history")

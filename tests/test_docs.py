@@ -26,7 +26,9 @@ def here(tmp_path: Path) -> Folder:
     return a_lender(tmp_path / "lender")
 
 
-@pytest.mark.parametrize("page", ["ledger-format.md", "policies.md", "pipelines.md", "erasure.md", "keys.md"])
+@pytest.mark.parametrize(
+    "page", ["ledger-format.md", "policies.md", "pipelines.md", "erasure.md", "bundles.md", "keys.md"]
+)
 def test_everything_that_a_page_shows_happens_as_shown(here: Folder, page: str) -> None:
     found = list(blocks(DOCS / page))
     assert found
