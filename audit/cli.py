@@ -67,6 +67,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
         "affidavit verify --checkpoint kept-elsewhere.txt --key log.vkey",
         "affidavit verify evidence.zip --key log.vkey",
         "affidavit verify 7.tlog-proof --record 7.json --key log.vkey",
+        "affidavit verify --checkpoint last-year.checkpoint --incremental",
         "affidavit verify card.pdf",
     ],
 )
@@ -85,6 +86,17 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Whose anchors you believe (a file like the ledger's own anchors.json, which says it otherwise).",
 )
 @click.option("--record", type=_FILE, help="The record that a .tlog-proof is about.")
+@click.option(
+    "--incremental",
+    is_flag=True,
+    help="Take what was said up to --checkpoint as verified before: of those entries only the bytes are compared.",
+)
+@click.option(
+    "--structural", is_flag=True, help="Only records, tree, anchors and times: no signature of a statement."
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Processes that work on it (default: one for each processor)."
+)
 @json_option
 @click.pass_obj
 def verify(
@@ -94,6 +106,9 @@ def verify(
     log_key: Path | None,
     pinned: Path | None,
     record: Path | None,
+    incremental: bool,
+    structural: bool,
+    jobs: int | None,
     as_json: bool,
 ) -> None:
     """Verify the whole ledger, or evidence.
@@ -106,6 +121,10 @@ def verify(
 
     brought = brought_from(kept, log_key, pinned)
     evidence = evidence_in(files)
+    if evidence and (incremental or structural):
+        raise MalformedInput(
+            "--incremental and --structural are about a ledger: evidence is always verified whole"
+        )
     if evidence:
         raise SystemExit(0 if verify_files(evidence, brought, record, as_json) else NotVerified.exit_status)
     opened_ledger = opened().ledger
@@ -114,6 +133,9 @@ def verify(
             checkpoint=brought.checkpoint,
             log_key=brought.log_key,
             pinned=brought.pinned if pinned else None,
+            incremental=incremental,
+            structural=structural,
+            jobs=jobs,
             progress=progress,
         )
     about = [(path, _entries_about(opened_ledger, path)) for path in files]

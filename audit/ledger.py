@@ -258,9 +258,12 @@ class Ledger:
         checkpoint: bytes | None = None,
         log_key: VerifierKey | None = None,
         pinned: AnchorSettings | None = None,
+        structural: bool = False,
+        incremental: bool = False,
+        jobs: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Report:
-        """Verify the whole ledger from its records; see `audit.verify` for the steps.
+        """Verify the whole ledger from its records; see `audit.verify.verify_ledger` for the steps and the arguments.
 
         `pinned` says whose anchors are believed, in place of what lies in the ledger's own folder.
         """
@@ -273,6 +276,9 @@ class Ledger:
             checkpoint=checkpoint,
             log_key=log_key,
             anchors=AnchorSources(pinned or self._pinned, kept, self._clock()),
+            structural=structural,
+            incremental=incremental,
+            jobs=jobs,
             progress=progress,
         )
 

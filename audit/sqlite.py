@@ -33,6 +33,7 @@ __all__ = [
     "create_file",
     "create_guards",
     "failure",
+    "file_of",
     "foreign_marks",
     "is_damage",
     "keeping",
@@ -65,6 +66,13 @@ def open_file(path: Path) -> Engine:
             "a place that can be written, and open the copy"
         )
     return _engine(f"file:{_quoted(path)}?mode=ro&immutable=1")
+
+
+def file_of(connection: Connection) -> str:
+    """Return the path of the file that is open; empty for a database without one."""
+    return str(
+        connection.exec_driver_sql("SELECT file FROM pragma_database_list WHERE name = 'main'").scalar()
+    )
 
 
 def open_scratch() -> Engine:

@@ -45,6 +45,7 @@ __all__ = [
     "create_guards",
     "create_tables",
     "failures",
+    "file_of",
     "head",
     "holders",
     "is_damage",
@@ -191,6 +192,11 @@ def open_database(path: Path) -> Engine:
 def keeping(engine: Engine) -> Engine:
     """Return an engine on the same database that keeps its connections, for one who writes again and again."""
     return sqlite.keeping(engine)
+
+
+def file_of(connection: Connection) -> str:
+    """Return the path of the file that is open, by which another process opens it; empty where there is none."""
+    return sqlite.file_of(connection) if connection.dialect.name == "sqlite" else ""
 
 
 def open_scratch() -> Engine:

@@ -43,15 +43,16 @@ class NamedArtifacts:
         for digest in named:
             self._note(digest, seq)
 
-    def finish(self) -> Step:
-        """Read the artifacts again, those that were named and those that are kept."""
+    def finish(self, since: str = "") -> Step:
+        """Read the artifacts again, those that were named (`since` says by which entries) and those that are kept."""
         try:
             self._read_again()
         except OSError as error:
             self.found.add(f"the artifact store cannot be read: {error.strerror} ({error.filename})")
         named, unnamed = self.found.figures["artifacts"], self.found.figures["unnamed artifacts"]
         extra = f"; {unnamed} more that no entry names are unchanged too" if unnamed else ""
-        return self.found.step(f"{counted(named, 'artifact')} read again, digests right{extra}")
+        by = f" that entries{since} name" if since else ""
+        return self.found.step(f"{counted(named, 'artifact')}{by} read again, digests right{extra}")
 
     def _read_again(self) -> None:
         for digest in self._artifacts.kept():

@@ -7,10 +7,9 @@ from sqlalchemy import Row
 
 from audit.errors import AffidavitError
 from audit.log_keys import LogKeys
-from audit.note import VerifierKey
 from audit.report import Findings
 from audit.trust import Trust
-from audit.verify_tree import RecomputedTree
+from audit.verify_tree import Tree
 
 __all__ = ["Checkpoints"]
 
@@ -19,35 +18,37 @@ class Checkpoints:
     """Walks the stored checkpoints beside the growing tree: each is checked when the tree has its size.
 
     So the keys that must have signed it are the log's keys as they stand there, and no root has to be remembered.
+    `in_order` says whether their numbers and sizes rise as they must; `handovers` are the sizes at which two keys sign.
     """
 
-    def __init__(self, found: Findings, rows: Iterator[Row[Any]]) -> None:
-        """Begin before the first of `rows`, which come in order of their numbers."""
-        self.number, self.size = 0, 0
-        self._found, self._rows = found, rows
-        self._handed_over: set[int] = set()
+    def __init__(
+        self, found: Findings, rows: Iterator[Row[Any]], *, number: int = 0, size: int = 0, trusted: int = 0
+    ) -> None:
+        """Begin before the first of `rows`, which come in order of their numbers, and after `number` and `size`.
+
+        Those of up to `trusted` entries are only counted.
+        """
+        self.number, self.size = number, size
+        self.found, self._rows, self._trusted = found, rows, trusted
+        self.in_order = True
+        self.handovers: set[int] = set()
         self._next = self._following()
 
-    def reach(self, tree: RecomputedTree, trust: Trust) -> None:
+    def reach(self, tree: Tree, trust: Trust) -> None:
         """Check the checkpoints of the size that the tree has now."""
         while self._next is not None and self._next.size <= tree.size:
             self._check(self._next, tree, trust.logs)
             self._next = self._following()
 
-    def finish(self, tree: RecomputedTree, trust: Trust, log_key: VerifierKey | None) -> None:
-        """Check those of more entries than there are, and what all of them together must be.
-
-        `log_key` is the log's key as known from outside.
-        """
+    def finish(self, tree: Tree, trust: Trust) -> None:
+        """Check those of more entries than there are, and what all of them together must be."""
         while self._next is not None:
             self._check(self._next, tree, trust.logs)
             self._next = self._following()
-        if log_key is not None and log_key not in trust.logs.keys:
-            self._found.add("the log's key in the genesis entry is not the key that was given with --key", 0)
-        for size in sorted(set(trust.logs.handovers) - self._handed_over):
-            self._found.add(f"the checkpoint of size {size}, signed by the log's old and new key, is missing")
+        for size in sorted(set(trust.logs.handovers) - self.handovers):
+            self.found.add(f"the checkpoint of size {size}, signed by the log's old and new key, is missing")
         if self.size != tree.size:
-            self._found.add(
+            self.found.add(
                 f"the newest checkpoint is of {self.size} entries, the table records has {tree.size}",
                 min(self.size, tree.size),
             )
@@ -56,24 +57,28 @@ class Checkpoints:
         for row in self._rows:
             self.number += 1
             if row.number != self.number:
-                self._found.add(f"checkpoint {self.number} is missing from the table checkpoints")
+                self.in_order = False
+                self.found.add(f"checkpoint {self.number} is missing from the table checkpoints")
                 self.number = row.number
             if type(row.size) is int and row.size > self.size:
                 self.size = row.size
                 return row
-            self._found.add(f"checkpoints.size of checkpoint {row.number} is not more than the one before")
+            self.in_order = False
+            self.found.add(f"checkpoints.size of checkpoint {row.number} is not more than the one before")
         return None
 
-    def _check(self, row: Row[Any], tree: RecomputedTree, logs: LogKeys) -> None:
-        self._found.figures["checkpoints"] += 1
+    def _check(self, row: Row[Any], tree: Tree, logs: LogKeys) -> None:
         if row.size in logs.handovers:
-            self._handed_over.add(row.size)
+            self.handovers.add(row.size)
+        if row.size <= self._trusted:
+            return
+        self.found.figures["checkpoints"] += 1
         problem = _problem(row, tree, logs)
         if problem:
-            self._found.add(f"checkpoint {row.number} (size {row.size}): {problem}", row.size - 1)
+            self.found.add(f"checkpoint {row.number} (size {row.size}): {problem}", row.size - 1)
 
 
-def _problem(row: Row[Any], tree: RecomputedTree, logs: LogKeys) -> str:
+def _problem(row: Row[Any], tree: Tree, logs: LogKeys) -> str:
     if logs.newest is None:
         return "the log's key is unknown, since the genesis entry does not read"
     try:

@@ -6,75 +6,100 @@ Rules:
   signed heads whose size falls into the range.
 - A head is recomputed from the records before it, whoever signed it or says to have seen it.
 - Who holds which role at an entry follows from the key entries before it, as they were checked on the way.
+- Of entries before `Asked.trusted` the bytes are hashed, so that the tree is recomputed whole, and key entries are
+  read; everything else about them is taken from the checkpoint that the auditor trusts.
 """
 
+import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Select, select
 
+from audit import tables
 from audit.errors import AffidavitError
 from audit.merkle import leaf_hash
-from audit.record import FIRST_PREV, Entry, index_columns, parse_record
+from audit.record import FIRST_PREV, Entry, parse_record
 from audit.report import Findings
-from audit.trust import Trust
+from audit.trust import KEY_KINDS, Trust
 from audit.verify_checkpoints import Checkpoints
-from audit.verify_tree import RecomputedTree
+from audit.verify_tree import Tree
 
-__all__ = ["RangeCheck"]
+__all__ = ["Asked", "RangeCheck", "learned", "records_query"]
+
+_COLUMNS = ("seq", "record", "leaf_hash", "entry_id", "kind", "key", "time")
+_BEFORE_PAYLOAD = b'{"entry":{"payload":"'
+_KEY_TYPES = tuple(f'"urn:affidavit:{kind}:v1"'.encode() for kind in KEY_KINDS)
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """A stored row with what was recomputed from its record."""
+class Asked:
+    """How much is recomputed.
 
-    row: Row[Any]
-    record: bytes
-    leaf: bytes
-    entry: Entry | None
-    problem: str
+    `structural` leaves out steps 4 to 7; of the entries before `trusted` only the bytes are compared.
+    """
+
+    structural: bool = False
+    trusted: int = 0
+
+
+def records_query() -> Select[Any]:
+    """Select the rows that `RangeCheck.see` takes, in order."""
+    columns = (tables.records.c[name] for name in _COLUMNS)
+    return select(*columns).order_by(tables.records.c.seq)
 
 
 @dataclass(slots=True)
 class RangeCheck:
     """Reads one record after the other, and holds what was found and what the next range continues from."""
 
-    tree: RecomputedTree
+    tree: Tree
     checkpoints: Checkpoints
+    asked: Asked = field(default_factory=Asked)
     trust: Trust = field(default_factory=Trust)
     origin: str = ""
     next_seq: int = 0
-    last_leaf: str = FIRST_PREV
+    last_leaf: bytes = bytes.fromhex(FIRST_PREV)
     first_time: str = ""
     last_time: str = ""
-    ids: set[str] = field(default_factory=set)
+    key_entries: list[int] = field(default_factory=list)
+    ids: list[tuple[str, int]] = field(default_factory=list)
     records: Findings = field(default_factory=lambda: Findings(1, "records"))
     signatures: Findings = field(default_factory=lambda: Findings(4, "signatures"))
     observed: Findings = field(default_factory=lambda: Findings(5, "observed"))
     times: Findings = field(default_factory=lambda: Findings(8, "times"))
 
-    def see(self, row: Row[Any]) -> Entry | None:
+    def see(self, row: Sequence[Any]) -> Entry | None:
         """Check one stored row, the next in order; return its entry where it reads."""
-        record = row.record if isinstance(row.record, bytes) else b""
+        seq, stored = row[0], row[1]
+        record = stored if isinstance(stored, bytes) else b""
+        leaf = leaf_hash(record)
+        self._place(seq, len(record))
+        if seq < self.asked.trusted and not self._is_needed(seq, record):
+            self._grow(leaf)
+            return None
         try:
-            entry, problem = parse_record(record), ""
+            entry = parse_record(record)
         except AffidavitError as error:
-            entry, problem = None, str(error)
-        seen = _Seen(row, record, leaf_hash(record), entry, problem)
-        self._record(seen)
-        if entry is not None:
-            self._seen_head(row.seq, entry)
-        self.tree.append(seen.leaf)
-        self._signature(seen)
-        self._time(seen)
-        self.checkpoints.reach(self.tree, self.trust)
-        self.last_leaf = seen.leaf.hex()
+            self._unread(seq, str(error))
+            self._grow(leaf)
+            return None
+        if seq >= self.asked.trusted:
+            self._columns(row, entry, leaf)
+            self._time(entry)
+            if not self.asked.structural:
+                self._seen_head(seq, entry)
+                self._statement(seq, entry)
+        self._keys(seq, entry)
+        self.last_time = entry.time
+        self._grow(leaf)
         return entry
 
-    def _record(self, seen: _Seen) -> None:
-        seq, found = seen.row.seq, self.records
+    def _place(self, seq: int, length: int) -> None:
+        found = self.records
         found.figures["records"] += 1
-        found.figures["bytes"] += len(seen.record)
+        found.figures["bytes"] += length
         if seq < self.next_seq:
             found.add(f"entry {seq} is before the genesis entry", seq)
         elif seq != self.next_seq:
@@ -83,21 +108,34 @@ class RangeCheck:
                 gone = f"entries {self.next_seq} to {seq - 1}"
             found.add(f"{gone} missing from the table records", self.next_seq)
         self.next_seq = seq + 1
-        if seen.entry is None:
-            found.add(f"the record of entry {seq} is not one: {seen.problem}", seq)
-        else:
-            self._columns(seq, seen.entry, seen)
 
-    def _columns(self, seq: int, entry: Entry, seen: _Seen) -> None:
+    def _is_needed(self, seq: int, record: bytes) -> bool:
+        """Say whether a trusted entry is read all the same: a key entry, or the one whose time comes before."""
+        return seq == self.asked.trusted - 1 or _may_be_key_entry(record)
+
+    def _grow(self, leaf: bytes) -> None:
+        self.tree.append(leaf)
+        self.checkpoints.reach(self.tree, self.trust)
+        self.last_leaf = leaf
+
+    def _unread(self, seq: int, problem: str) -> None:
+        self.records.add(f"the record of entry {seq} is not one: {problem}", seq)
+        self.signatures.add(f"entry {seq} does not read, so its signature could not be checked", seq)
+        self.times.add(f"entry {seq} does not read, so it has no time", seq)
+
+    def _columns(self, row: Sequence[Any], entry: Entry, leaf: bytes) -> None:
+        seq, found = row[0], self.records
         self.origin = self.origin or entry.log
         if entry.log != self.origin:
-            self.records.add(f"the record of entry {seq} belongs to the ledger {entry.log!r}", seq)
-        if entry.prev != self.last_leaf:
-            self.records.add(f"the record of entry {seq} does not follow from the record before it", seq)
-        stored = seen.row._mapping
-        for column, value in index_columns(entry).items():
-            if stored[column] != value:
-                self.records.add(f"records.{column} of entry {seq} is not what its record says", seq)
+            found.add(f"the record of entry {seq} belongs to the ledger {entry.log!r}", seq)
+        if entry.prev != self.last_leaf.hex():
+            found.add(f"the record of entry {seq} does not follow from the record before it", seq)
+        # As `audit.record.index_columns` has them, without hashing the record twice.
+        expected = (entry.seq, entry.record, leaf, entry.entry_id, entry.kind, entry.key, entry.time)
+        if tuple(row) != expected:
+            for column, stored, value in zip(_COLUMNS, row, expected, strict=True):
+                if stored != value:
+                    found.add(f"records.{column} of entry {seq} is not what its record says", seq)
 
     def _seen_head(self, seq: int, entry: Entry) -> None:
         """Check the tree head that the signer saw, before the entry itself is in the tree."""
@@ -110,31 +148,47 @@ class RangeCheck:
                 seq,
             )
 
-    def _signature(self, seen: _Seen) -> None:
-        seq, entry, found = seen.row.seq, seen.entry, self.signatures
-        if entry is None:
-            found.add(f"entry {seq} does not read, so its signature could not be checked", seq)
-            return
+    def _statement(self, seq: int, entry: Entry) -> None:
         try:
             self.trust.permit(entry.envelope, entry.statement, entry.seq)
             self.trust = self.trust.after(entry.seq, entry.statement)
         except AffidavitError as error:
-            found.add(f"entry {seq}: {error}", seq)
+            self.signatures.add(f"entry {seq}: {error}", seq)
         if entry.statement.text("ledger") != entry.log:
-            found.add(f"the statement of entry {seq} was signed for another ledger", seq)
-        if entry.entry_id in self.ids:
-            found.add(f"the statement of entry {seq} stands in the ledger twice", seq)
-        self.ids.add(entry.entry_id)
-        found.figures["signatures"] += len(entry.envelope.signatures)
+            self.signatures.add(f"the statement of entry {seq} was signed for another ledger", seq)
+        self.ids.append((entry.entry_id, seq))
+        self.signatures.figures["signatures"] += len(entry.envelope.signatures)
 
-    def _time(self, seen: _Seen) -> None:
-        if seen.entry is None:
-            self.times.add(f"entry {seen.row.seq} does not read, so it has no time", seen.row.seq)
+    def _keys(self, seq: int, entry: Entry) -> None:
+        if entry.kind not in KEY_KINDS:
             return
-        time = seen.entry.time
+        self.key_entries.append(seq)
+        if self.asked.structural or seq < self.asked.trusted:
+            self.trust = learned(self.trust, entry)
+
+    def _time(self, entry: Entry) -> None:
         self.times.figures["times"] += 1
-        if time < self.last_time:
-            self.times.add(
-                f"the time of entry {seen.entry.seq} is before that of the entry before it", seen.entry.seq
-            )
-        self.first_time, self.last_time = self.first_time or time, time
+        if entry.time < self.last_time:
+            self.times.add(f"the time of entry {entry.seq} is before that of the entry before it", entry.seq)
+        self.first_time = self.first_time or entry.time
+
+
+def learned(trust: Trust, entry: Entry) -> Trust:
+    """Return the trust once a key entry stands, unchanged where the entry is not permitted: step 4 names that."""
+    try:
+        trust.permit(entry.envelope, entry.statement, entry.seq)
+        return trust.after(entry.seq, entry.statement)
+    except AffidavitError:
+        return trust
+
+
+def _may_be_key_entry(record: bytes) -> bool:
+    """Say whether a record could be a key entry, by its payload's bytes: canonical JSON spells its type one way."""
+    if not record.startswith(_BEFORE_PAYLOAD):
+        return True
+    end = record.find(b'"', len(_BEFORE_PAYLOAD))
+    try:
+        payload = base64.b64decode(record[len(_BEFORE_PAYLOAD) : end])
+    except ValueError:
+        return True
+    return any(kind in payload for kind in _KEY_TYPES)

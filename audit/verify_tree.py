@@ -1,37 +1,87 @@
 """The tree that verification recomputes, and whether the stored tiles and the stored head are its own.
 
-Every hash of the recomputed tree is at hand at any time, in constant memory: each row of tiles (`audit.tiles`) is a
-file of hashes one after the other, in memory while it is small and on disk from there on.
+Two trees grow by leaves and know the root at every size that they had, in constant memory:
+
+- `RecomputedTree` keeps every hash itself: each row of tiles (`audit.tiles`) is a file of hashes one after the other,
+  in memory while it is small and on disk from there on.
+- `ContinuedTree` begins in the middle and takes what stands before from the stored tiles. It says which those were,
+  and raises `Disproved` where a stored tile is not what it recomputes: what it says counts when others have recomputed
+  the tiles before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from sqlalchemy import Connection, select
 
 from audit import tables
-from audit.merkle import EMPTY_ROOT, HASH_SIZE, CompactRange, perfect_root, root_at
+from audit.merkle import EMPTY_ROOT, HASH_SIZE, CompactRange, Node, perfect_root, root_at, subtrees
 from audit.report import Findings
-from audit.tiles import TILE_HEIGHT, TILE_WIDTH, tiles_of
+from audit.tiles import TILE_HEIGHT, TILE_WIDTH, TileReader, tiles_of
 
-__all__ = ["RecomputedTree", "compare_head", "compare_tiles"]
+__all__ = [
+    "ContinuedTree",
+    "Disproved",
+    "RecomputedTree",
+    "Tree",
+    "compare_head",
+    "compare_tiles",
+    "stored_tile",
+    "tiles_agree",
+]
 
 _IN_MEMORY = 1 << 20
 _MOST_ROOTS = 1_024
 
+ReadTile = Callable[[int, int], bytes | None]
+"""Gives the hashes of a tile by level and number, None where there is no such tile."""
+
+
+class Disproved(Exception):
+    """Something that was assumed of a stored ledger is not so."""
+
+
+class Tree(Protocol):
+    """A growing tree."""
+
+    size: int
+
+    def append(self, leaf: bytes) -> None:
+        """Grow by a leaf hash."""
+
+    def root_at(self, size: int) -> bytes | None:
+        """Return the root of the first `size` leaves, None beyond the end."""
+
+
+class _Roots:
+    """Remembers the roots that were asked for lately: signers saw heads, and mostly the newest."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._known: dict[int, bytes] = {0: EMPTY_ROOT}
+
+    def at(self, size: int, whole: CompactRange | None) -> bytes:
+        known = self._known.get(size)
+        if known is None:
+            known = root_at(self._node, size) if whole is None else whole.root()
+            if len(self._known) >= _MOST_ROOTS:
+                del self._known[next(iter(self._known))]
+            self._known[size] = known
+        return known
+
 
 class RecomputedTree:
-    """An RFC 6962 tree that grows by leaves and knows the root at every size that it had."""
+    """An RFC 6962 tree from its first leaf on."""
 
     def __init__(self) -> None:
         """Start with no leaf."""
         self._files = ExitStack()
         self._rows: list[SpooledTemporaryFile[bytes]] = []
         self._edges: list[CompactRange] = []
-        self._roots: dict[int, bytes] = {0: EMPTY_ROOT}
+        self._roots = _Roots(self.node)
         self.size = 0
 
     def __enter__(self) -> Self:
@@ -68,14 +118,7 @@ class RecomputedTree:
         """Return the root of the first `size` leaves, None beyond the end."""
         if not 0 <= size <= self.size:
             return None
-        known = self._roots.get(size)
-        if known is None:
-            known = self.range().root() if size == self.size else root_at(self.node, size)
-            # Signers saw heads, and mostly the newest: what was asked for lately is asked for again.
-            if len(self._roots) >= _MOST_ROOTS:
-                del self._roots[next(iter(self._roots))]
-            self._roots[size] = known
-        return known
+        return self._roots.at(size, self.range() if size == self.size else None)
 
     def tile(self, level: int, number: int) -> bytes | None:
         """Return the hashes of a tile, None where the tree has no such tile."""
@@ -93,6 +136,65 @@ class RecomputedTree:
         return self._rows[level].read(count * HASH_SIZE)
 
 
+class ContinuedTree:
+    """An RFC 6962 tree from a full tile on, whose earlier hashes are those of the stored tiles."""
+
+    def __init__(self, read: ReadTile, start: int) -> None:
+        """Stand at `start` leaves, a multiple of 256."""
+        self._read = read
+        node = TileReader(read).node
+        self._roots = _Roots(node)
+        before = tuple(node(level, index) for level, index in subtrees(0, start))
+        self.size, self.tile_roots = start, b""
+        self.assumed = b"".join(before)
+        self._full = CompactRange(start // TILE_WIDTH, before)
+        self._edge, self._tile = CompactRange(), bytearray()
+
+    def last_leaf(self) -> bytes:
+        """Return the hash of the leaf before the first that is appended; 32 zeros where there is none."""
+        if self.size == 0:
+            return bytes(HASH_SIZE)
+        return (self._read(0, self.size // TILE_WIDTH - 1) or b"")[-HASH_SIZE:]
+
+    def append(self, leaf: bytes) -> None:
+        """Grow by a leaf hash; a tile that it completes must be the stored one."""
+        self.size += 1
+        self._tile += leaf
+        self._edge = self._edge.append(leaf)
+        if self._edge.size == TILE_WIDTH:
+            if self._read(0, self._full.size) != bytes(self._tile):
+                raise Disproved(f"tile {self._full.size} is another")
+            self.tile_roots += self._edge.root()
+            self._full = self._full.append(self._edge.root())
+            self._edge, self._tile = CompactRange(), bytearray()
+
+    def range(self) -> CompactRange:
+        """Return the compact range of all leaves so far."""
+        return CompactRange(self.size, (*self._full.hashes, *self._edge.hashes))
+
+    def edge(self) -> bytes:
+        """Return the hashes of the compact range of the leaves after the last full tile."""
+        return self._edge.to_bytes()
+
+    def root_at(self, size: int) -> bytes | None:
+        """Return the root of the first `size` leaves, None beyond the end."""
+        if not 0 <= size <= self.size:
+            return None
+        return self._roots.at(size, self.range() if size == self.size else None)
+
+
+def stored_tile(stored: Connection) -> ReadTile:
+    """Read tiles as they are stored."""
+    columns = tables.tiles.c
+
+    def read(level: int, number: int) -> bytes | None:
+        query = select(columns.hashes).where(columns.level == level, columns.number == number)
+        found = stored.execute(query).scalar()
+        return found if isinstance(found, bytes) else None
+
+    return read
+
+
 def compare_tiles(found: Findings, stored: Connection, tree: RecomputedTree) -> None:
     """Compare the stored tiles, each of them and no others, with the recomputed ones."""
     for level, number, hashes in stored.execute(select(tables.tiles)):
@@ -104,6 +206,26 @@ def compare_tiles(found: Findings, stored: Connection, tree: RecomputedTree) -> 
         here = (tables.tiles.c.level == level) & (tables.tiles.c.number == number)
         if stored.execute(select(tables.tiles.c.level).where(here)).first() is None:
             found.add(_odd_tile(level, number))
+
+
+def tiles_agree(stored: Connection, above: RecomputedTree, whole: CompactRange) -> bool:
+    """Say whether the stored tiles are those of a tree whose full tiles of level 0 are known to be.
+
+    `above` is the tree over the roots of those tiles, `whole` the compact range of all leaves.
+    """
+    read, expected = stored_tile(stored), 0
+    for level, number, width in tiles_of(whole.size):
+        expected += 1
+        if level and read(level, number) != above.tile(level - 1, number):
+            return False
+        if not level and width < TILE_WIDTH and len(read(0, number) or b"") != width * HASH_SIZE:
+            return False
+    if stored.exec_driver_sql("SELECT count(*) FROM tiles").scalar_one() != expected:
+        return False
+    node = TileReader(read).node
+    return all(
+        node(*place) == known for place, known in zip(subtrees(0, whole.size), whole.hashes, strict=True)
+    )
 
 
 def compare_head(found: Findings, stored: Connection, expected: Mapping[str, object]) -> None:

@@ -1,0 +1,189 @@
+"""What the eight steps of verification answer, from what was recomputed and found.
+
+A step that was not asked for, or not in full, says so: `Asked` (`audit.verify_range`) is how much was recomputed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from sqlalchemy import Connection
+
+from audit import tables
+from audit.anchors import Kept, Opened
+from audit.follower import Artifacts, Follower
+from audit.log_keys import LogKeys
+from audit.merkle import EMPTY_ROOT
+from audit.note import VerifierKey
+from audit.report import Findings, Report, Step, counted
+from audit.trust import Trust
+from audit.verify_anchors import AnchorSources, anchors_step, open_stored, signed_from, suspect_words, time_of
+from audit.verify_artifacts import NamedArtifacts
+from audit.verify_range import Asked
+from audit.verify_tables import Replay
+from audit.verify_tree import compare_head
+from audit.verify_whole import Progress, Whole
+
+__all__ = ["Request", "report_of", "unreadable"]
+
+NAMES = ("records", "tree", "anchors", "signatures", "observed", "tables", "artifacts", "times")
+_NOTHING = "no entry could be read"
+_STRUCTURAL = "left out: only the structure was asked for (--structural)"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be verified with what, and what the auditor brought."""
+
+    followers: Sequence[Follower]
+    artifacts: Artifacts | None
+    checkpoint: bytes | None
+    log_key: VerifierKey | None
+    anchors: AnchorSources
+    asked: Asked
+    jobs: int
+    progress: Progress
+
+    def sources(self) -> AnchorSources:
+        """Say what anchors are opened with: what there is, and the checkpoint."""
+        given = Kept("checkpoint file", "the checkpoint that was given", self.checkpoint, outside=True)
+        kept = (*([] if self.checkpoint is None else [given]), *self.anchors.kept)
+        return replace(self.anchors, kept=kept)
+
+    def logs(self, said: LogKeys) -> LogKeys:
+        """Return the log's keys as the entries say them, or the one that was given where they do not say it."""
+        given = self.log_key
+        return said if given is None or given in said.keys else LogKeys().then(0, given)
+
+
+def report_of(
+    stored: Connection,
+    whole: Whole,
+    replay: Replay,
+    named: NamedArtifacts | None,
+    request: Request,
+    processes: int,
+) -> Report:
+    """Close every step; `processes` worked on the records."""
+    whole.found["records"].figures["processes"] = processes
+    asked, sources = request.asked, request.sources()
+    expected = tables.tables_of(tables.version_of(stored))
+    opened = open_stored(stored, expected, sources, request.logs(whole.trust.logs), whole.size, whole.root_at)
+    anchor, anchors = anchors_step(
+        opened, whole.size, sources.now, partial(time_of, stored), sources.pinned.resets
+    )
+    return Report(
+        size=whole.size,
+        root=whole.tree.root().hex(),
+        steps=(
+            _records(whole, asked),
+            _tree(whole, stored, request),
+            anchors,
+            _signatures(whole, asked, stored, opened),
+            _observed(whole, asked),
+            _tables(replay, stored, whole.trust, asked),
+            _artifacts(named, asked),
+            _times(whole),
+        ),
+        anchor=anchor,
+    )
+
+
+def unreadable(found: Findings, reason: str) -> Report:
+    """Say that the ledger cannot be read any further, and what was found until then."""
+    found.add(reason)
+    steps = [Findings(n, name).skipped(f"not done: {reason}") for n, name in enumerate(NAMES, 1)]
+    steps[5] = found.step("")
+    return Report(size=0, root=EMPTY_ROOT.hex(), steps=tuple(steps))
+
+
+def _records(whole: Whole, asked: Asked) -> Step:
+    found = whole.found["records"]
+    count = found.figures["records"]
+    if count == 0:
+        found.add("the table records is empty: not even the genesis entry is there", 0)
+    if asked.trusted:
+        rest = counted(max(0, count - asked.trusted), "record")
+        return found.step(
+            f"the records before entry {asked.trusted} hash to the checkpoint that was given, which stands for what "
+            f"they say; {rest} from there on parse, are canonical and chain"
+        )
+    return found.step(f"{counted(count, 'record')} parse, are canonical and chain")
+
+
+def _tree(whole: Whole, stored: Connection, request: Request) -> Step:
+    found = whole.found["tree"]
+    if request.log_key is not None and request.log_key not in whole.trust.logs.keys:
+        found.add("the log's key in the genesis entry is not the key that was given with --key", 0)
+    expected = {
+        "id": 1,
+        "size": whole.size,
+        "compact_range": whole.tree.to_bytes(),
+        "last_leaf": whole.last_leaf,
+        "last_time": whole.last_time,
+        "checkpoints": whole.checkpoints,
+    }
+    compare_head(found, stored, expected)
+    given = ", which is the one that was given" if request.log_key is not None else ""
+    of = f" of more than {request.asked.trusted} entries" if request.asked.trusted else ""
+    return found.step(
+        f"root {whole.tree.root().hex()[:16]}… recomputed from {counted(whole.size, 'leaf', 'leaves')}; "
+        f"{counted(found.figures['checkpoints'], 'checkpoint')}{of} match and are signed by the log's key{given}"
+    )
+
+
+def _signatures(whole: Whole, asked: Asked, stored: Connection, opened: Opened) -> Step:
+    if asked.structural:
+        return Findings(4, "signatures").skipped(_STRUCTURAL)
+    found, grants = whole.found["signatures"], whole.trust.grants.values()
+    if not found.figures["signatures"] and not asked.trusted:
+        return found.skipped(_NOTHING)
+    found.figures["keys"] = len(grants)
+    suspect = suspect_words(grants, partial(signed_from, stored), opened, partial(time_of, stored))
+    by = counted(len(grants), "key")
+    return found.step(
+        f"{counted(found.figures['signatures'], 'signature')}{_from(asked)} by {by} that held their roles{suspect}"
+    )
+
+
+def _observed(whole: Whole, asked: Asked) -> Step:
+    if asked.structural:
+        return Findings(5, "observed").skipped(_STRUCTURAL)
+    found = whole.found["observed"]
+    count = found.figures["tree heads"]
+    if not count and not asked.trusted:
+        return found.skipped(_NOTHING)
+    return found.step(
+        f"{counted(count, 'tree head')} that signers saw{_from(asked)} are part of this history"
+    )
+
+
+def _tables(replay: Replay, stored: Connection, trust: Trust, asked: Asked) -> Step:
+    if asked.structural:
+        return Findings(6, "tables").skipped(_STRUCTURAL)
+    if asked.trusted:
+        return Findings(6, "tables").skipped(
+            "an incremental verification does not read what the entries before its checkpoint say, and replaying needs "
+            "all of them"
+        )
+    return replay.finish(stored, trust)
+
+
+def _artifacts(named: NamedArtifacts | None, asked: Asked) -> Step:
+    if asked.structural:
+        return Findings(7, "artifacts").skipped(_STRUCTURAL)
+    if named is None:
+        reason = "no artifact store was given, so the bytes behind the digests were not read"
+        return Findings(7, "artifacts").skipped(reason)
+    return named.finish(_from(asked))
+
+
+def _times(whole: Whole) -> Step:
+    found = whole.found["times"]
+    if not whole.first_time:
+        return found.skipped(_NOTHING)
+    return found.step(f"the log's times run from {whole.first_time} to {whole.last_time} without going back")
+
+
+def _from(asked: Asked) -> str:
+    return f" from entry {asked.trusted} on" if asked.trusted else ""
