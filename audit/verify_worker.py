@@ -7,7 +7,7 @@ takes as given it says in its answer: the tree before its range. What it finds t
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from audit.verify_checkpoints import Checkpoints
 from audit.verify_range import Asked, RangeCheck, learned, records_query
 from audit.verify_tree import ContinuedTree, Disproved, stored_tile
 
-__all__ = ["KeysByIndex", "check_range", "serve"]
+__all__ = ["KeysByIndex", "RangeWorker", "serve"]
 
 
 @dataclass(slots=True)
@@ -51,16 +51,35 @@ class KeysByIndex:
         self.read = max(self.read, end)
 
 
+class RangeWorker:
+    """Answers ranges in rising order, and keeps what it learned about keys from one to the next."""
+
+    def __init__(self, stored: Connection, setup: Mapping[str, Any]) -> None:
+        """Read from `stored`; `setup` says how much is to be recomputed."""
+        self._stored, self._keys = stored, KeysByIndex()
+        self._asked = Asked(setup["structural"], setup["trusted"])
+
+    def answer(self, first: int, end: int) -> dict[str, Any]:
+        """Recompute the records from `first` to before `end`; say what was found, or what went wrong."""
+        try:
+            self._keys.advance(self._stored, first)
+            return _check_range(self._stored, self._keys, self._asked, first, end)
+        except EnvironmentFailed as error:
+            return {"failed": str(error)}
+        except Exception as error:
+            # A ledger that was tampered with may raise anything: the process that recomputes it alone says what it is.
+            return {"disproved": f"{type(error).__name__}: {error}"}
+
+
 def serve() -> None:
     """Answer the ranges that are asked for on standard input, until it ends."""
-    asked = json.loads(sys.stdin.readline())
-    with tables.open_database(Path(asked["database"])).connect() as stored:
+    setup = json.loads(sys.stdin.readline())
+    with tables.open_database(Path(setup["database"])).connect() as stored:
         tables.read_any_text(stored)
-        keys = KeysByIndex()
+        worker = RangeWorker(stored, setup)
         _say({"code": verify_workers.__file__})
         for line in sys.stdin:
-            first, end = json.loads(line)
-            _say(_answer(stored, keys, asked, first, end))
+            _say(worker.answer(*json.loads(line)))
 
 
 def _say(answer: dict[str, Any]) -> None:
@@ -68,20 +87,7 @@ def _say(answer: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _answer(
-    stored: Connection, keys: KeysByIndex, asked: dict[str, Any], first: int, end: int
-) -> dict[str, Any]:
-    try:
-        keys.advance(stored, first)
-        return check_range(stored, keys, Asked(asked["structural"], asked["trusted"]), first, end)
-    except EnvironmentFailed as error:
-        return {"failed": str(error)}
-    except Exception as error:
-        # A ledger that was tampered with may raise anything: the process that recomputes it alone says what it is.
-        return {"disproved": f"{type(error).__name__}: {error}"}
-
-
-def check_range(stored: Connection, keys: KeysByIndex, asked: Asked, first: int, end: int) -> dict[str, Any]:
+def _check_range(stored: Connection, keys: KeysByIndex, asked: Asked, first: int, end: int) -> dict[str, Any]:
     """Recompute the records from `first`, a multiple of 256, to before `end`; `keys` knows those before `first`."""
     tree, heads = ContinuedTree(stored_tile(stored), first), Findings(2, "tree")
     numbers = _checkpoint_numbers(stored, first, end)

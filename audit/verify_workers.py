@@ -71,6 +71,10 @@ class Workers:
     ) -> None:
         self._end()
 
+    def processes(self) -> list[int]:
+        """List the process ids."""
+        return [worker.pid for worker in self._workers]
+
     def answers(self, starts: range, end: int, meanwhile: Iterator[None]) -> Iterator[dict[str, Any]]:
         """Yield the answer about each range in order: those from `starts` on, the last one to `end`.
 
@@ -114,6 +118,10 @@ class _Worker:
         self._ready, self._read = False, bytearray()
         self._say(sys.path)
         self._say(setup)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def is_free(self) -> bool:
         return len(self._asked) < _AHEAD
