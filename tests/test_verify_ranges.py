@@ -180,7 +180,7 @@ def backdated(kept: Told) -> None:
 
 def forged(kept: Told) -> None:
     records = dishonest.records_of(kept.folder)
-    records[255] = dishonest.forge(records[255], lambda p: p.update(title="another"))
+    records[100] = dishonest.forge(records[100], lambda p: p.update(title="another"))
     kept.refit(records)
 
 
