@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from audit.errors import NotVerified
+from audit.errors import MalformedInput, NotVerified
 from audit.terminal import (
     Command,
     Group,
