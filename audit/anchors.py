@@ -109,8 +109,8 @@ class Opened:
         )
 
     def count(self, kind: Kind) -> int:
-        """Count the anchors of a kind that hold."""
-        return sum(anchor.kind == kind for anchor in self.held)
+        """Count the anchors of a kind that hold, and lie outside."""
+        return sum(anchor.kind == kind and anchor.outside for anchor in self.held)
 
 
 def kept_in(file: AnchorFile) -> Kept:

@@ -1,13 +1,14 @@
 """Commands about anchors: naming them, obtaining them, keeping copies, and setting the anchor file anew."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
+from audit.cli_anchor_add import Open, Opened, anchor_add, dry_run_option, settings_of
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotFound
 from audit.terminal import Group, json_option, mark, print_json, print_table, say
 
@@ -18,30 +19,6 @@ if TYPE_CHECKING:
     from audit.ledger import Ledger
 
 __all__ = ["anchor"]
-
-
-class _Home(Protocol):
-    @property
-    def folder(self) -> Path:
-        """The ledger's folder."""
-        ...
-
-
-class _Opened(Protocol):
-    @property
-    def ledger(self) -> "Ledger":
-        """The ledger."""
-        ...
-
-    @property
-    def home(self) -> _Home:
-        """Where it lies."""
-        ...
-
-
-Open = Callable[[], _Opened]
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
 
 @click.group(cls=Group)
@@ -62,7 +39,7 @@ def anchor_list(opened: Open, as_json: bool) -> None:
     Nothing is checked here; `affidavit verify` checks them all.
     """
     here = opened()
-    rows = [*_file(here), *_others(_settings(here), _stored(here.ledger))]
+    rows = [*_file(here), *_others(settings_of(here), _stored(here.ledger))]
     if as_json:
         print_json({"size": here.ledger.head().size, "anchors": rows})
         return
@@ -75,105 +52,12 @@ def anchor_list(opened: Open, as_json: bool) -> None:
     print_table(("Kind", "Name", "Obtained", "Newest, over entries", ""), shown)
 
 
-@anchor.group("add", cls=Group)
-def anchor_add() -> None:
-    """Add an anchor."""
-
-
-@anchor_add.command("file", examples=["affidavit anchor add file /mnt/compliance/credit.checkpoint"])
-@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-@_dry_run
-@json_option
-@click.pass_obj
-def add_file(opened: Open, path: Path, dry_run: bool, as_json: bool) -> None:
-    """Keep the newest head in a file.
-
-    It is written after every append, and the ledger is not appended to where it is behind it. Best on a disk that is
-    backed up, restored and guarded on its own.
-    """
-    from audit.anchor_file import AnchorFile
-    from audit.anchor_settings import is_outside
-
-    here = opened()
-    settings, head = _settings(here), here.ledger.head()
-    if settings.file is not None:
-        raise MalformedInput(
-            f"the ledger keeps its head in {settings.file} already: `affidavit anchor remove {settings.file}` first"
-        )
-    file = AnchorFile(path)
-    file.check_free(here.ledger.origin)
-    outside = is_outside(path, here.home.folder)
-    name = str(path.resolve() if outside else path.resolve().relative_to(here.home.folder.resolve()))
-    if not dry_run:
-        file.create(head.checkpoint)
-        replace(settings, file=name).write(here.home.folder)
-    _say_added(
-        "file",
-        name,
-        dry_run,
-        as_json,
-        "" if outside else "It lies in the ledger's own folder: no anchor outside.",
-    )
-
-
-@anchor_add.command(
-    "timestamp",
-    examples=["affidavit anchor add timestamp https://tsa.example/tsr --certificate tsa-chain.pem"],
-)
-@click.argument("url")
-@click.option(
-    "--certificate", "chain", type=_FILE, required=True,
-    help="PEM of the certificate that signs the tokens first, then those above it, the root among them.",
-)  # fmt: skip
-@click.option("--policy", metavar="OID", help="The policy that tokens must name (default: any).")
-@_dry_run
-@json_option
-@click.pass_obj
-def add_timestamp(
-    opened: Open, url: str, chain: Path, policy: str | None, dry_run: bool, as_json: bool
-) -> None:
-    """Add a time stamp authority (RFC 3161).
-
-    Its certificate is pinned: compare the fingerprint with the one that its operator publishes. When the authority
-    changes its certificate, add the new one; the tokens by the old one go on counting.
-    """
-    from audit.timestamp import pin
-
-    here = opened()
-    authority = pin(url, chain.read_text("ascii", "replace"), policy)
-    settings = _settings(here).with_authority(authority)
-    if not dry_run:
-        settings.write(here.home.folder)
-    _say_added("timestamp", url, dry_run, as_json, f"Pinned: {_described(authority)}.")
-
-
-@anchor_add.command(
-    "witness", examples=["affidavit anchor add witness https://witness.bank.example/ --key compliance.vkey"]
-)
-@click.argument("url")
-@click.option("--key", "key", type=_FILE, required=True, help="The witness's verifier key.")
-@_dry_run
-@json_option
-@click.pass_obj
-def add_witness(opened: Open, url: str, key: Path, dry_run: bool, as_json: bool) -> None:
-    """Add a witness (C2SP tlog-witness).
-
-    Its operator must know this ledger's verifier key: `affidavit checkpoint --json` prints it as verifier_key.
-    """
-    from audit.anchor_settings import WitnessAt, check_url
-    from audit.cosignature import WitnessKey
-
-    here = opened()
-    witness = WitnessAt(check_url(url), WitnessKey.parse(key.read_text("utf-8", "replace").strip()))
-    settings = _settings(here).with_witness(witness)
-    if not dry_run:
-        settings.write(here.home.folder)
-    _say_added("witness", witness.key.name, dry_run, as_json, "")
+anchor.add_command(anchor_add)
 
 
 @anchor.command("remove", examples=["affidavit anchor remove compliance.bank.example"])
 @click.argument("name")
-@_dry_run
+@dry_run_option
 @json_option
 @click.pass_obj
 def anchor_remove(opened: Open, name: str, dry_run: bool, as_json: bool) -> None:
@@ -182,7 +66,7 @@ def anchor_remove(opened: Open, name: str, dry_run: bool, as_json: bool) -> None
     What was obtained stays in the ledger; it is not checked any more where the key is not pinned elsewhere.
     """
     here = opened()
-    settings = _settings(here).without(name)
+    settings = settings_of(here).without(name)
     if not dry_run:
         settings.write(here.home.folder)
     if as_json:
@@ -192,7 +76,7 @@ def anchor_remove(opened: Open, name: str, dry_run: bool, as_json: bool) -> None
 
 
 @anchor.command("now", examples=["affidavit anchor now", "affidavit anchor now --dry-run"])
-@_dry_run
+@dry_run_option
 @json_option
 @click.pass_obj
 def anchor_now(opened: Open, dry_run: bool, as_json: bool) -> None:
@@ -204,7 +88,7 @@ def anchor_now(opened: Open, dry_run: bool, as_json: bool) -> None:
     from audit.anchoring import obtain_anchors
 
     here = opened()
-    settings, head = _settings(here), here.ledger.head()
+    settings, head = settings_of(here), here.ledger.head()
     names = [*(w.key.name for w in settings.witnesses), *dict.fromkeys(a.url for a in settings.timestamps)]
     if not names:
         raise MalformedInput(
@@ -238,7 +122,7 @@ def anchor_save(opened: Open, folder: Path, as_json: bool) -> None:
     certificate of its authority and N-issuers.pem those above it. A file that is there is not overwritten.
     """
     here = opened()
-    authorities = {a.url: a for a in _settings(here).timestamps}
+    authorities = {a.url: a for a in settings_of(here).timestamps}
     written = []
     for row in _stored(here.ledger):
         for name, data in _saved(here.ledger, row, authorities).items():
@@ -255,7 +139,7 @@ def anchor_save(opened: Open, folder: Path, as_json: bool) -> None:
 
 @anchor.command("reset", examples=["affidavit anchor reset --reason 'the newest day was lost with the disk'"])
 @click.option("--reason", required=True, help="Why the head in the anchor file is given up.")
-@_dry_run
+@dry_run_option
 @json_option
 @click.pass_obj
 def anchor_reset(opened: Open, reason: str, dry_run: bool, as_json: bool) -> None:
@@ -269,7 +153,7 @@ def anchor_reset(opened: Open, reason: str, dry_run: bool, as_json: bool) -> Non
     from audit.statement import written_time
 
     here = opened()
-    settings, head = _settings(here), here.ledger.head()
+    settings, head = settings_of(here), here.ledger.head()
     file = settings.anchor_file(here.home.folder)
     if file is None:
         raise MalformedInput("the ledger keeps its head in no file: there is nothing to set anew")
@@ -296,12 +180,6 @@ def anchor_reset(opened: Open, reason: str, dry_run: bool, as_json: bool) -> Non
         say(f"The head that was given up is kept in {aside}.")
 
 
-def _settings(here: _Opened) -> "AnchorSettings":
-    from audit.anchor_settings import AnchorSettings
-
-    return AnchorSettings.read(here.home.folder)
-
-
 def _stored(ledger: "Ledger") -> "list[StoredAnchor]":
     from audit.anchoring import stored_anchors
 
@@ -325,11 +203,11 @@ def _refusal(ledger: "Ledger", settings: "AnchorSettings", folder: Path) -> str 
     return None
 
 
-def _file(here: _Opened) -> list[dict[str, object]]:
+def _file(here: Opened) -> list[dict[str, object]]:
     from audit.checkpoint import Checkpoint
     from audit.note import Note
 
-    file = _settings(here).anchor_file(here.home.folder)
+    file = settings_of(here).anchor_file(here.home.folder)
     if file is None:
         return []
     note = "" if file.outside else "in the ledger's own folder: no anchor outside"
@@ -367,21 +245,3 @@ def _saved(ledger: "Ledger", row: "StoredAnchor", authorities: "dict[str, Author
             files[f"{row.number}.pem"] = authorities[row.source].certificate.encode()
             files[f"{row.number}-issuers.pem"] = "".join(authorities[row.source].issuers).encode()
     return files
-
-
-def _described(authority: "Authority") -> str:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    leaf = x509.load_pem_x509_certificate(authority.certificate.encode())
-    until = leaf.not_valid_after_utc.date().isoformat()
-    return f"{leaf.subject.rfc4514_string()}, until {until}, SHA-256 {leaf.fingerprint(SHA256()).hex()}"
-
-
-def _say_added(kind: str, name: str, dry_run: bool, as_json: bool, more: str) -> None:
-    if as_json:
-        print_json({"kind": kind, "name": name, "dry_run": dry_run, "note": more})
-        return
-    say(f"{'Would add' if dry_run else 'Added'} the {kind} {name}.")
-    if more:
-        say(more)

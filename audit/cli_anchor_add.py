@@ -1,0 +1,167 @@
+"""The commands that name an anchor: a file, a time stamp authority, a witness."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from audit.errors import MalformedInput
+from audit.terminal import Group, json_option, print_json, say
+
+# What the commands need is imported inside them: `affidavit --help` loads none of it.
+if TYPE_CHECKING:
+    from audit.anchor_settings import AnchorSettings, Authority
+    from audit.ledger import Ledger
+
+__all__ = ["Open", "Opened", "anchor_add", "dry_run_option", "settings_of"]
+
+
+class Home(Protocol):
+    """Where an embedded ledger lies."""
+
+    @property
+    def folder(self) -> Path:
+        """The ledger's folder."""
+        ...
+
+
+class Opened(Protocol):
+    """An open ledger that knows where it lies; `ctx.obj` is a function that opens it."""
+
+    @property
+    def ledger(self) -> "Ledger":
+        """The ledger."""
+        ...
+
+    @property
+    def home(self) -> Home:
+        """Where it lies."""
+        ...
+
+
+Open = Callable[[], Opened]
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+
+
+@click.group("add", cls=Group)
+def anchor_add() -> None:
+    """Add an anchor."""
+
+
+@anchor_add.command("file", examples=["affidavit anchor add file /mnt/compliance/credit.checkpoint"])
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@dry_run_option
+@json_option
+@click.pass_obj
+def add_file(opened: Open, path: Path, dry_run: bool, as_json: bool) -> None:
+    """Keep the newest head in a file.
+
+    It is written after every append, and the ledger is not appended to where it is behind it. Best on a disk that is
+    backed up, restored and guarded on its own.
+    """
+    from audit.anchor_file import AnchorFile
+    from audit.anchor_settings import is_outside
+
+    here = opened()
+    settings, head = settings_of(here), here.ledger.head()
+    if settings.file is not None:
+        raise MalformedInput(
+            f"the ledger keeps its head in {settings.file} already: `affidavit anchor remove {settings.file}` first"
+        )
+    file = AnchorFile(path)
+    file.check_free(here.ledger.origin)
+    outside = is_outside(path, here.home.folder)
+    name = str(path.resolve() if outside else path.resolve().relative_to(here.home.folder.resolve()))
+    if not dry_run:
+        file.create(head.checkpoint)
+        replace(settings, file=name).write(here.home.folder)
+    _say_added(
+        "file",
+        name,
+        dry_run,
+        as_json,
+        "" if outside else "It lies in the ledger's own folder: no anchor outside.",
+    )
+
+
+@anchor_add.command(
+    "timestamp",
+    examples=["affidavit anchor add timestamp https://tsa.example/tsr --certificate tsa-chain.pem"],
+)
+@click.argument("url")
+@click.option(
+    "--certificate", "chain", type=_FILE, required=True,
+    help="PEM of the certificate that signs the tokens first, then those above it, the root among them.",
+)  # fmt: skip
+@click.option("--policy", metavar="OID", help="The policy that tokens must name (default: any).")
+@dry_run_option
+@json_option
+@click.pass_obj
+def add_timestamp(
+    opened: Open, url: str, chain: Path, policy: str | None, dry_run: bool, as_json: bool
+) -> None:
+    """Add a time stamp authority (RFC 3161).
+
+    Its certificate is pinned: compare the fingerprint with the one that its operator publishes. When the authority
+    changes its certificate, add the new one; the tokens by the old one go on counting.
+    """
+    from audit.timestamp import pin
+
+    here = opened()
+    authority = pin(url, chain.read_text("ascii", "replace"), policy)
+    settings = settings_of(here).with_authority(authority)
+    if not dry_run:
+        settings.write(here.home.folder)
+    _say_added("timestamp", url, dry_run, as_json, f"Pinned: {_described(authority)}.")
+
+
+@anchor_add.command(
+    "witness", examples=["affidavit anchor add witness https://witness.bank.example/ --key compliance.vkey"]
+)
+@click.argument("url")
+@click.option("--key", "key", type=_FILE, required=True, help="The witness's verifier key.")
+@dry_run_option
+@json_option
+@click.pass_obj
+def add_witness(opened: Open, url: str, key: Path, dry_run: bool, as_json: bool) -> None:
+    """Add a witness (C2SP tlog-witness).
+
+    Its operator must know this ledger's verifier key: `affidavit checkpoint --json` prints it as verifier_key.
+    """
+    from audit.anchor_settings import WitnessAt, check_url
+    from audit.cosignature import WitnessKey
+
+    here = opened()
+    witness = WitnessAt(check_url(url), WitnessKey.parse(key.read_text("utf-8", "replace").strip()))
+    settings = settings_of(here).with_witness(witness)
+    if not dry_run:
+        settings.write(here.home.folder)
+    _say_added("witness", witness.key.name, dry_run, as_json, "")
+
+
+def settings_of(here: Opened) -> "AnchorSettings":
+    """Read which anchors the ledger has."""
+    from audit.anchor_settings import AnchorSettings
+
+    return AnchorSettings.read(here.home.folder)
+
+
+def _described(authority: "Authority") -> str:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    leaf = x509.load_pem_x509_certificate(authority.certificate.encode())
+    until = leaf.not_valid_after_utc.date().isoformat()
+    return f"{leaf.subject.rfc4514_string()}, until {until}, SHA-256 {leaf.fingerprint(SHA256()).hex()}"
+
+
+def _say_added(kind: str, name: str, dry_run: bool, as_json: bool, more: str) -> None:
+    if as_json:
+        print_json({"kind": kind, "name": name, "dry_run": dry_run, "note": more})
+        return
+    say(f"{'Would add' if dry_run else 'Added'} the {kind} {name}.")
+    if more:
+        say(more)
