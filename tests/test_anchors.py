@@ -21,7 +21,9 @@ from audit.note import VerifierKey
 from audit.timestamp import pin
 from audit.verify_anchors import anchors_step, suspect_words
 from tests.authority import LocalAuthority, certified
-from tests.small_ledger import signer
+from tests.small_ledger import People, new_ledger, reopened, report, signer
+from tests.vouched import WITNESS as VOUCHING
+from tests.vouched import vouch
 
 ORIGIN, NAME, URL = "bank.example/credit", "compliance.bank.example", "https://tsa.example/tsr"
 SIZE = 58
@@ -375,3 +377,22 @@ def test_an_anchor_is_taken_away_by_its_name(authority: Authority) -> None:
 def test_of_nothing_nothing_is_newest() -> None:
     assert Opened().newest is None
     assert Anchored("file", "f", 1, b"", None, "", outside=False) not in Opened().held
+
+
+def test_verification_says_which_suspect_entries_an_anchor_covers(tmp_path: Path) -> None:
+    people, second = People(), signer()
+    ledger = new_ledger(tmp_path, people)
+    ledger.grant("second", second.public, ("recorder",), "Leif Aas", by=people.admin)
+    for title in ("before", "in doubt"):
+        ledger.append(report(title), signer=second)
+    vouch(tmp_path, ledger, ledger.head().size)
+    ledger.append(report("nobody saw this one"), signer=second)
+    ledger.revoke(second.public.keyid, "the laptop was stolen", 3, by=people.admin)
+    answer = reopened(tmp_path, people).verify(pinned=AnchorSettings.read(tmp_path))
+    assert answer
+    assert answer.steps[3].detail.endswith(
+        "entries by 'second' from 3 on are suspect: 3 stood there before the revocation (the cosignature "
+        f"by {VOUCHING} over 4 entries), 4 is covered by no older anchor"
+    )
+    assert "entries 4 to 5 are covered by no anchor outside" in answer.steps[2].detail
+    ledger.close()
