@@ -251,6 +251,7 @@ def _honest(folder: Path, story: Kept) -> list[Sample]:
         Sample("a bundle that another witness cosigned", by_another, witness=vkey).bad("witnesses"),
         Sample("another log's key", tree, story.vkey(leaver)).bad("log key"),
         Sample("a head of a longer history", shorter, kept=story.head()).bad("checkpoint"),
+        Sample("a head of nothing", tree, kept=story.head(0)).bad("checkpoint"),
         Sample("a head that nothing proves", bundle, kept=story.head(2)).bad("checkpoint"),
         Sample("a head signed by somebody", tree, kept=story.head(5, leaver)).bad("checkpoint"),
         Sample("a checkpoint signed by somebody", by_leaver, story.vkey()).bad("tree", "log key"),

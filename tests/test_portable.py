@@ -370,8 +370,26 @@ def large(path: Path) -> None:
     )
 
 
+def disguised(path: Path) -> None:
+    """Let the header before a member name another size than the table does."""
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\x03\x04") + 22] ^= 1
+    path.write_bytes(data)
+
+
+def renamed(path: Path) -> None:
+    """Give a member a field by which some tools name it otherwise."""
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in members.items():
+            info = zipfile.ZipInfo(name)
+            info.extra = struct.pack("<HHBI", 0x7075, 5, 1, 0) if name == "checkpoint" else b""
+            file.writestr(info, data)
+
+
 ODD_ZIPS: list[Callable[[Path], None]] = [
-    twice, before, after, commented, between, encrypted, described, cut, bzipped, bomb, large,
+    twice, before, after, commented, between, encrypted, described, cut, bzipped, bomb, large, disguised, renamed,
 ]  # fmt: skip
 
 

@@ -28,6 +28,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import sys
 import textwrap
 import unicodedata
@@ -412,6 +413,7 @@ class Checkpoint(NamedTuple):
 
         signed-note, Signatures: a signature by a known key that does not verify fails the whole note.
         """
+        found = None
         for place, (name, hash_, signature) in enumerate(self.lines):
             if (name, hash_) == (key.name, key.hash):
                 message = self.body
@@ -421,8 +423,8 @@ class Checkpoint(NamedTuple):
                     signature = signature[8:]
                 good = is_signed(Ed25519PublicKey.from_public_bytes(key.raw), signature, message)
                 need(good, f"the signature by {name} on the head of {self.size} entries does not verify")
-                return place
-        return None
+                found = place if found is None else found
+        return found
 
     def time(self, place: int) -> int:
         """Return the POSIX time that a cosignature states."""
@@ -632,6 +634,7 @@ MEMBER = re.compile(
     rf"|entries/{NUMBER}\.(?:json|tlog-proof)|consistency/{NUMBER}|keys/[0-9a-f]{{64}}\.pem"
     rf"|anchors/{NUMBER}\.(?:note|tsr|pem)|artifacts/[0-9a-f]{{64}})\Z"
 )
+LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # PKWARE APPNOTE, 4.3.7
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -664,10 +667,12 @@ class Bundle:
         """Read a member block by block, at most as many bytes as it declares; its CRC is checked at the end."""
         try:
             with self.zip.open(self.infos[name]) as file:
-                block = file.read(1 << 20)
+                block, left = file.read(1 << 20), self.infos[name].file_size
                 while block:
+                    left -= len(block)
                     yield block
                     block = file.read(1 << 20)
+            need(left == 0, f"{name} unpacks to fewer bytes than it declares")
         except BROKEN:
             raise Wrong(f"{name} cannot be unpacked, or its check sum is wrong") from None
 
@@ -677,10 +682,8 @@ class Bundle:
         need(len(names) == len(self.infos), "a member is in the zip file twice")
         strange = [name for name in names if not MEMBER.match(name)]
         need(not strange, f"{strange[:1]} is no member of a bundle")
-        plain = all(i.compress_type in (0, 8) and not i.flag_bits & 0x49 and not i.comment for i in infos)
-        need(
-            plain, "a member is encrypted, has a comment or a data descriptor, or is packed by another method"
-        )
+        plain = all(i.compress_type in (0, 8) and not i.flag_bits & ~0x806 for i in infos)
+        need(plain, "a member is encrypted, has a data descriptor, or is neither stored nor deflated")
         small = len(names) <= MOST_MEMBERS and sum(i.file_size for i in infos) <= MOST_UNPACKED
         need(small, f"the bundle has more than {MOST_MEMBERS} members, or unpacks to more than 1 GiB")
         self.check_layout()
@@ -701,18 +704,21 @@ class Bundle:
         return f"{len(names)} members, each as the format page names it"
 
     def check_layout(self) -> None:
-        """Check that members lie one after another from the first byte on, with nothing between them."""
+        """Check that members lie one after another, each after the header that the table of contents has, too."""
         at = 0
         with self.path.open("rb") as file:
             for info in sorted(self.zip.infolist(), key=lambda info: info.header_offset):
-                need(
-                    info.header_offset == at,
-                    f"there are bytes before {info.filename} that belong to no member",
-                )
-                file.seek(at + 26)
-                lengths = file.read(4)
-                at += 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
-                at += info.compress_size
+                file.seek(at)
+                header = file.read(LOCAL_HEADER.size)
+                need(len(header) == LOCAL_HEADER.size, f"{info.filename} is cut off")
+                mark, _, flags, method, _, _, crc, packed, size, *lengths = LOCAL_HEADER.unpack(header)
+                here = (at, mark, flags, method, crc, packed, size, file.read(lengths[0]))
+                said = (info.header_offset, b"PK\x03\x04", info.flag_bits, info.compress_type, info.CRC)
+                same = here == (*said, info.compress_size, info.file_size, info.filename.encode())
+                need(same, f"{info.filename} is not where or what the table of contents says")
+                plain = is_harmless(file.read(lengths[1])) and is_harmless(info.extra) and not info.comment
+                need(plain, f"{info.filename} has a comment or a field that not every tool reads")
+                at += LOCAL_HEADER.size + sum(lengths) + packed
         need(at == self.end, "there are bytes after the members that belong to none")
 
     def records(self, head: Checkpoint) -> Iterator[tuple[int, bytes]]:
@@ -768,6 +774,16 @@ class Bundle:
         return sorted(name for name in self.infos if name.startswith("artifacts/") or name == "report.pdf")
 
 
+def is_harmless(extra: bytes) -> bool:
+    """Say whether an extra field holds nothing but times (0x5455) and owners (0x7875), which change nothing."""
+    at = 0
+    while at + 4 <= len(extra):
+        if extra[at : at + 2] not in (b"\x55\x54", b"\x75\x78"):
+            return False
+        at += 4 + int.from_bytes(extra[at + 2 : at + 4], "little")
+    return at == len(extra)
+
+
 def end_of_members(path: Path) -> int:
     """Return where the table of contents begins, and bound it, before the zip module reads it.
 
@@ -779,7 +795,8 @@ def end_of_members(path: Path) -> int:
         tail = file.read(42)
     end = tail[-22:]
     length, start = int.from_bytes(end[12:16], "little"), int.from_bytes(end[16:20], "little")
-    plain = end[:4] == b"PK\x05\x06" and end[20:] == b"\0\0" and start + length == size - 22
+    alone = end[4:8] + end[20:] == bytes(6) and end[8:10] == end[10:12]  # one disk, no comment
+    plain = end[:4] == b"PK\x05\x06" and alone and start + length == size - 22
     if not plain or length > MOST_MEMBERS * 200 or tail[:4] == b"PK\x06\x07":
         raise zipfile.BadZipFile
     return start
@@ -1018,6 +1035,9 @@ class Verification:
     def check_signed(self, name: str, head: Checkpoint) -> None:
         """Page, Keys over time: a head is signed by the log's key of its size, or by the old one and the new one."""
         need(self.head and head.origin == self.head.origin, f"{name} is of the log {head.origin}")
+        need(head.size > 0, f"{name} is of no entries, and shows nothing")
+        for _, known in self.trust.log:
+            head.place_of(known)
         places = [head.place_of(key) for key in self.trust.log_keys(head.size)]
         found = [place for place in places if place is not None]
         need(found == sorted(found) and len(found) == len(places), f"{name} is not signed by the log's key")
