@@ -1008,8 +1008,6 @@ class Verification:
         """Page, Record: `prev` is the leaf hash of the record before; in a bundle that may not be here."""
         if entry.seq == self.before[0] + 1:
             need(entry.prev == self.before[1], "it does not follow the one before")
-        need(entry.said["entry_id"] not in self.ids, "its statement stands here twice")
-        self.ids.add(entry.said["entry_id"])
         for keyid, _ in entry.signatures:
             self.signed.setdefault(keyid, []).append(entry.seq)
         if isinstance(self.source, Bundle):
@@ -1019,6 +1017,8 @@ class Verification:
     def check_signatures(self, entry: Entry, head: Checkpoint) -> None:
         """Page, Keys over time."""
         need(entry.said["ledger"] == head.origin, "the statement was signed for another ledger")
+        need(entry.said["entry_id"] not in self.ids, "its statement stands here twice")
+        self.ids.add(entry.said["entry_id"])
         self.trust.check(entry)
         self.trust.learn(entry)
 
