@@ -47,17 +47,27 @@ UNSIGNED = "README.txt, manifest.json and a verifier in the bundle are signed by
 _DIGEST = re.compile(r"(?:^|[^0-9a-f])([0-9a-f]{64})$")
 
 
-def verify_bundle(path: Path, brought: Brought) -> Evidence:
-    """Verify the bundle in a file; what is wrong with it is in the answer, whatever it is."""
+def verify_bundle(path: Path, brought: Brought, unpack_into: Path | None = None) -> Evidence:
+    """Verify the bundle in a file; what is wrong with it is in the answer, whatever it is.
+
+    Where it holds it is unpacked into a folder, if one is named, from the very file that was verified.
+    """
     try:
         with Bundle.open(path) as bundle:
-            try:
-                head = Checkpoint.parse(Note.parse(bundle.checkpoint).text)
-            except AffidavitError as error:
-                return unread("bundle", 2, f"the bundle's checkpoint does not read: {error}")
-            return _BundleCheck(bundle, head, brought).run()
+            answer = _verified(bundle, brought)
+            if answer and unpack_into is not None:
+                bundle.unpack(unpack_into)
+            return answer
     except MalformedInput as error:
         return unread("bundle", 1, str(error))
+
+
+def _verified(bundle: Bundle, brought: Brought) -> Evidence:
+    try:
+        head = Checkpoint.parse(Note.parse(bundle.checkpoint).text)
+    except AffidavitError as error:
+        return unread("bundle", 2, f"the bundle's checkpoint does not read: {error}")
+    return _BundleCheck(bundle, head, brought).run()
 
 
 class _BundleCheck:
@@ -97,7 +107,9 @@ class _BundleCheck:
             ),
             self._tree_step(),
             anchors,
-            self.entries.signatures_step("; a key entry that was left out of the bundle would not be seen"),
+            self.entries.signatures_step(
+                "" if self.is_whole else "; a key entry that was left out of the bundle would not be seen"
+            ),
             self._observed_step(),
             Findings(6, "tables").skipped("a bundle has no tables"),
             self._artifacts_step(),
@@ -116,9 +128,19 @@ class _BundleCheck:
             log_key=self.entries.trust.log_at(self.head.size),
             confirmed=confirmed,
             in_doubt=tuple(self.entries.in_doubt),
-            not_shown=(LEFT_OUT, AFTERWARDS, UNSIGNED, *(() if confirmed else (WHOSE,))),
+            not_shown=(
+                *(() if self.is_whole else (LEFT_OUT,)),
+                AFTERWARDS,
+                UNSIGNED,
+                *(() if confirmed else (WHOSE,)),
+            ),
             more={"entries": list[Json](self.bundle.seqs)},
         )
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether every entry of the ledger, up to the checkpoint, is in the bundle."""
+        return len(self.bundle.seqs) == self.head.size
 
     def _about(self) -> str:
         try:

@@ -52,19 +52,15 @@ def import_bundle(
     No ledger is needed, and none is changed. What does not verify is not unpacked.
     The folder must be new or empty; it is there whole or not at all.
     """
-    from audit.offline import kind_of, verify_evidence
+    from audit.bundle_check import verify_bundle
+    from audit.offline import kind_of
 
     if kind_of(file) != "bundle":
         raise MalformedInput(f"{file} is not a bundle: `affidavit export` makes one")
     folder = into or file.with_suffix("")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise MalformedInput(f"{folder} exists and is not empty: name another folder with --into")
-    answer = verify_evidence(file, "bundle", brought_from(kept, log_key, pinned))
-    if answer:
-        from audit.bundle import Bundle
-
-        with Bundle.open(file) as bundle:
-            bundle.unpack(folder)
+    answer = verify_bundle(file, brought_from(kept, log_key, pinned), unpack_into=folder)
     if as_json:
         print_json({**answer.to_json(), "folder": str(folder) if answer else None})
     else:

@@ -1,6 +1,7 @@
 """Bundles for tests, made from small real ledgers, and taken apart to be put together again with something wrong."""
 
 import io
+import subprocess
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from audit.ledger import Ledger
 from audit.note import VerifierKey
 from tests.small_ledger import People, new_ledger, report
 
-__all__ = ["a_bundle", "failed", "key_of", "members_of", "put_together", "verified"]
+__all__ = ["Members", "a_bundle", "by_hand", "failed", "key_of", "members_of", "put_together", "verified"]
 
 Members = dict[str, bytes]
 
@@ -54,3 +55,23 @@ def verified(path: Path, members: Mapping[str, bytes], brought: Brought | None =
 def failed(answer: Evidence) -> list[str]:
     """Name the steps that failed."""
     return [step.name for step in answer.report.steps if step.status == "failed"]
+
+
+def by_hand(folder: Path) -> str:
+    """Type the commands of README.txt, but for the one that needs affidavit, and return what they print."""
+    commands = [
+        line[4:]
+        for line in (folder / "README.txt").read_text().splitlines()
+        if line.startswith("    ") and not line.strip().startswith("affidavit ")
+    ]
+    done = subprocess.run(
+        ["sh", "-e"],
+        input="\n".join(commands),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

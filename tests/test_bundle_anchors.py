@@ -1,6 +1,7 @@
 """Anchors in a bundle: cosignatures and timestamps by others, put in and believed only where the reader pins them."""
 
 import time
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from audit.ledger import Ledger
 from audit.note import Note
 from audit.timestamp import pin
 from tests.authority import LocalAuthority
-from tests.small_evidence import Members, failed, members_of, verified
+from tests.small_evidence import Members, by_hand, failed, members_of, verified
 from tests.small_ledger import new_ledger, report, signer
 
 WITNESS, URL = "witness.example/w1", "https://tsa.example/tsr"
@@ -102,6 +103,17 @@ def test_anchors_that_nobody_vouches_for_are_skipped_and_named(anchored: Anchore
     assert (bool(answer), step.status, answer.confirmed) == (True, "skipped", False)
     assert "the timestamp over anchors/0.note (by an authority that you have to know" in step.detail
     assert WITNESS in step.detail
+
+
+def test_openssl_checks_the_timestamps_by_the_commands_of_the_readme(
+    anchored: Anchored, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(anchored.bundle) as file:
+        file.extractall(tmp_path)
+    (tmp_path / "AUTHORITY.pem").write_text(
+        anchored.authority.certificate + "".join(anchored.authority.issuers)
+    )
+    assert by_hand(tmp_path).count("Verification: OK") == 2
 
 
 def test_a_timestamp_alone_does_not_say_whose_ledger_it_is(anchored: Anchored) -> None:

@@ -101,6 +101,14 @@ def test_it_says_openly_that_an_entry_may_have_been_left_out(bundle: Path) -> No
     assert "left out" in answer.report.steps[3].detail
 
 
+def test_where_every_entry_is_in_it_nothing_can_have_been_left_out(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path / "ledger")
+    ledger.append(report())
+    answer = write_bundle(ledger, Wanted("all", (1,)), tmp_path / "all.zip")
+    assert not any("left out" in sentence for sentence in answer.not_shown)
+    assert "left out" not in answer.report.steps[3].detail
+
+
 def test_it_verifies_where_the_ledger_is_gone_and_imports_no_database_and_no_ml_library(
     bundle: Path, tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
 import zipfile
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from audit.bundler import Wanted, portable_verifiers, write_bundle
 from audit.errors import EnvironmentFailed, MalformedInput, NotVerified
 from audit.keys import LocalSigner, new_private_key
 from tests.command_line import Folder, a_lender, empty_folder
-from tests.small_evidence import members_of
+from tests.small_evidence import by_hand, members_of
 from tests.small_ledger import new_ledger, report
 
 Members = dict[str, bytes]
@@ -224,26 +223,6 @@ def test_only_a_bundle_is_imported(elsewhere: Folder) -> None:
 
 
 # -- by hand -----------------------------------------------------------------------------------------------------------
-
-
-def by_hand(folder: Path) -> str:
-    """Type the commands of README.txt, but for the one that needs affidavit, and return what they print."""
-    commands = [
-        line[4:]
-        for line in (folder / "README.txt").read_text().splitlines()
-        if line.startswith("    ") and not line.strip().startswith("affidavit ")
-    ]
-    done = subprocess.run(
-        ["sh", "-e"],
-        input="\n".join(commands),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_an_entry_is_checked_with_nothing_but_sha256sum_base64_and_openssl(
