@@ -6,6 +6,7 @@ verification calls it on an empty database and compares.
 """
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, MetaData
@@ -42,6 +43,10 @@ class Artifacts(Protocol):
 
     def kept(self) -> Iterator[str]:
         """Every digest that is kept, referred to or not."""
+        ...
+
+    def copied(self, folder: Path, digest: str) -> "Artifacts":
+        """Copy one artifact into another ledger's folder, and open the store there."""
         ...
 
     def strays(self) -> Iterable[str]:

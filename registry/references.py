@@ -1,6 +1,7 @@
 """Which artifacts the statements name, and whether they still are what they were (step 7 of verification)."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from audit.canonical import Json
 from audit.errors import AffidavitError
@@ -42,6 +43,12 @@ class KeptArtifacts:
     def kept(self) -> Iterator[str]:
         """Yield every digest that is kept."""
         return self.store.digests()
+
+    def copied(self, folder: Path, digest: str) -> "KeptArtifacts":
+        """Copy one artifact into another ledger's folder, and open the store there."""
+        there = ArtifactStore(folder / "artifacts")
+        there.put_file(self.store.path(digest))
+        return KeptArtifacts(there)
 
     def strays(self) -> Iterable[str]:
         """Yield the names of files in the store that are not artifacts."""

@@ -9,6 +9,7 @@ import click
 
 from audit import cli as audit_commands
 from audit import cli_anchors as anchor_commands
+from audit import cli_drill as drill_commands
 from audit import cli_erasure as erasure_commands
 from audit import cli_evidence as evidence_commands
 from audit import cli_keys as key_commands
@@ -142,6 +143,7 @@ for _command in (
     audit_commands.ledger,
     anchor_commands.anchor,
     witness_commands.witness,
+    drill_commands.drill,
     erasure_commands.subject,
     erasure_commands.erase,
 ):

@@ -27,7 +27,16 @@ def here(tmp_path: Path) -> Folder:
 
 
 @pytest.mark.parametrize(
-    "page", ["ledger-format.md", "policies.md", "pipelines.md", "erasure.md", "bundles.md", "keys.md"]
+    "page",
+    [
+        "ledger-format.md",
+        "policies.md",
+        "pipelines.md",
+        "keys.md",
+        "bundles.md",
+        "erasure.md",
+        "drill.md",
+    ],
 )
 def test_everything_that_a_page_shows_happens_as_shown(here: Folder, page: str) -> None:
     found = list(blocks(DOCS / page))
