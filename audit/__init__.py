@@ -7,11 +7,14 @@ Each file holds one subject, most of them one published standard:
 - ``grants``, ``trust`` and ``log_keys`` which key may say what, or sign a head, from which entry to which;
   ``key_events`` what is said about keys, ``drafts`` what several sign, ``rotation`` the files of a key that takes
   another's place;
+- ``holders`` and ``subjects`` people, whom statements only refer to, ``bindings`` what entries commit to of them,
+  ``erasure`` and ``scrub`` how they are forgotten;
 - ``merkle`` RFC 6962 trees, ``note`` and ``checkpoint`` the C2SP signed tree head;
 - ``anchor_file``, ``timestamp`` RFC 3161, ``witness`` C2SP witnesses: heads that others keep or sign, which
   ``anchors`` opens;
 - ``tables`` and ``ledger`` the store and the only code that writes it;
 - ``tiles`` and ``prover`` proofs from what is stored, ``proof`` the C2SP tlog-proof;
 - ``bundle``, ``tiles_folder`` and their checks: evidence that is verified with no ledger (``offline``);
-- ``verify`` recomputes all of it and trusts nothing that it did not recompute.
+- ``verify`` recomputes all of it and trusts nothing that it did not recompute;
+- ``attacks`` and ``forgery`` what a dishonest operator does, ``drill`` whether verification sees it.
 """

@@ -340,3 +340,16 @@ def test_an_erasure_leaves_a_decision_as_it_was(tmp_path: Path) -> None:
     for name in ("validator", "approver", "scientist"):
         erased(registry, name)
     assert registry.promote("credit@1", "production", key="approver")[1].allowed
+
+
+def test_where_two_admins_must_sign_an_erasure_by_one_erases_nothing_and_by_two_does(tmp_path: Path) -> None:
+    registry = new_registry(tmp_path)
+    second_key(registry, "Second Admin", "admin")
+    admins = [registry.signer("admin"), registry.signer("second")]
+    registry.ledger.say(key_events.threshold(registry.ledger.origin, 2), by=admins)
+    found = erasable(registry.ledger, "validator")
+    with pytest.raises(NotPermitted):
+        erase(registry.ledger, found, "a request", by=admins[0])
+    assert registry.ledger.holder(found[0].id) == HOLDER
+    erase(registry.ledger, found, "a request", by=admins)
+    assert registry.ledger.verify()
