@@ -67,6 +67,11 @@ def need(true: object, sentence: str) -> None:
         raise Wrong(sentence)
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """Write how many there are of something."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def sha256(data: bytes) -> bytes:
     """Hash."""
     return hashlib.sha256(data).digest()
@@ -755,7 +760,8 @@ class Bundle:
 
     def check_tree(self, head: Checkpoint) -> str:
         """Say what was proved about the tree: inclusion was checked with each entry."""
-        return f"{len(self.seqs)} inclusion proofs lead to the root of {head.size} entries"
+        proofs = counted(len(self.seqs), "inclusion proof leads", "inclusion proofs lead")
+        return f"{proofs} to the root of {head.size} entries"
 
     def check_rest(self, signers: dict[str, bytes]) -> None:
         """Check that keys/ holds the keys that signed, and that no proof is about a head that is nowhere."""
@@ -870,7 +876,8 @@ class TilesTree:
                 name = f"tile/{level // 8}/{tile_path(start // 8192)}"
                 need(stored[: len(computed)] == computed, f"{name} holds other hashes than the entries have")
                 tiles += 1
-        return f"the root of {here} entries and {tiles} tiles are those computed from the records"
+        found = counted(tiles, "tile", "tiles")
+        return f"the root of {here} entries and {found} are those computed from the records"
 
     def check_rest(self, signers: dict[str, bytes]) -> None:
         """Check nothing: the keys stand in the entries."""
@@ -971,9 +978,10 @@ class Verification:
                 self.check_entry(seq, record, head)
             need(self.entries, "there is no entry")
         whole = "each after the one before" + ("" if self.entries == head.size else ", where that is here")
+        held = ("key that held its role", "keys that held their roles")
         for name, said in {
-            "records": f"{self.entries} entries in canonical JSON, {whole}",
-            "signatures": f"every entry is signed, by {len(self.signed)} keys that held their roles then",
+            "records": f"{counted(self.entries, 'entry', 'entries')} in canonical JSON, {whole}",
+            "signatures": f"every entry is signed, by {counted(len(self.signed), *held)} then",
             "observed": "every head that a signer saw is of this history",
             "times": f"the log's times never go back, up to {self.before[2]}",
         }.items():
@@ -1094,7 +1102,9 @@ class Verification:
                     both, f"entry {size - 1} changed the key: bring the head of {size} entries (--checkpoint)"
                 )
             turns = len(keys) - known[-1] - 1
-            step.said = "the key that was given signs this log" + (f", by {turns} rotations" if turns else "")
+            step.said = "the key that was given signs this log" + (
+                f", by {counted(turns, 'rotation', 'rotations')}" if turns else ""
+            )
 
     def check_witnesses(self) -> None:
         """C2SP tlog-cosignature: check the cosignatures by the witnesses whose keys were given."""
@@ -1121,9 +1131,10 @@ class Verification:
                 signer = f" -untrusted {signer}" if signer in self.source.infos else ""
                 command = f"openssl ts -verify -in {token} -digest {sha256(head.body).hex()}"
                 self.commands.append(f"{command} -partial_chain -CAfile AUTHORITY.pem{signer}")
-        run = "are not checked here: run the commands below with the certificate that you have from the authority"
-        count = len(self.commands)
-        self.steps["timestamps"].skipped = f"{count} tokens {run}" if count else "there is no timestamp token"
+        run = "run the commands below with the certificate that you have from the authority"
+        tokens = counted(len(self.commands), "token is", "tokens are")
+        said = f"{run}: {tokens} not checked here" if self.commands else "there is no timestamp token"
+        self.steps["timestamps"].skipped = said
 
     def check_artifacts(self) -> None:
         """Hash the files that entries name by their digests."""
@@ -1137,7 +1148,9 @@ class Verification:
                 need(name in ("report.pdf", f"artifacts/{found}"), f"{name} has the SHA-256 {found}")
                 vouched = found in (self.reports if name == "report.pdf" else self.named)
                 need(vouched, f"{name} is named by none of the entries")
-        step.said = f"{len(names)} files have the digests that entries name"
+        step.said = (
+            f"{counted(len(names), 'file has the digest', 'files have the digests')} that entries name"
+        )
         step.skipped = "" if names else f"there are no artifacts in this {source.kind}"
 
     @property
