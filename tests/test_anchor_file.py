@@ -317,3 +317,12 @@ def test_a_restored_backup_is_refused_on_the_command_line_and_can_be_read(here: 
     assert refused.exit_code == 3
     assert "put the newer copy back" in refused.stderr
     assert here("log").exit_code == 0
+
+
+def test_a_copy_from_before_the_logs_key_changed_is_still_told_to_be_older(
+    anchor: AnchorFile, people: People
+) -> None:
+    anchor.reset(note(3, People()))
+    known = [VerifierKey(ORIGIN, people.log.public.raw)]
+    with pytest.raises(EnvironmentFailed, match="an older copy was restored"):
+        anchor.check(1, bytes(32), lambda size: None, known)
