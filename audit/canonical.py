@@ -15,8 +15,7 @@ b'{"a":"0.8731","b":[1,null]}'
 """
 
 import math
-from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import orjson
 
@@ -72,28 +71,28 @@ def utf8(data: bytes, what: str) -> str:
         raise MalformedInput(f"{what} is not UTF-8 text") from None
 
 
-def _check(value: object, depth: int) -> None:
+def _check(value: Any, depth: int) -> None:
     if depth > MOST_DEPTH:
         raise MalformedInput(f"canonical JSON is nested at most {MOST_DEPTH} levels deep")
     # Exact types: a subclass (an IntEnum, a str enum) could write itself differently.
     kind = type(value)
-    if value is None or kind is bool:
-        return
     if kind is str:
-        _check_text(cast(str, value))
-    elif kind is int:
-        if abs(cast(int, value)) > MOST_INTEGER:
-            # Its digits are not shown: Python itself refuses to write out very long integers.
-            raise MalformedInput("an integer is beyond 2^53-1: write it as text")
-    elif kind is list:
-        for item in cast(list[object], value):
-            _check(item, depth + 1)
+        # Most text is ASCII, which Python knows without looking at it; the rest may hold a surrogate.
+        if not value.isascii():
+            _check_text(value)
     elif kind is dict:
-        for key, item in cast(Mapping[object, object], value).items():
+        for key, item in value.items():
             if type(key) is not str or not key.isascii():
                 raise MalformedInput(f"the object key {key!r} is not ASCII text")
             _check(item, depth + 1)
-    else:
+    elif kind is list:
+        for item in value:
+            _check(item, depth + 1)
+    elif kind is int:
+        if abs(value) > MOST_INTEGER:
+            # Its digits are not shown: Python itself refuses to write out very long integers.
+            raise MalformedInput("an integer is beyond 2^53-1: write it as text")
+    elif value is not None and kind is not bool:
         raise MalformedInput(
             f"canonical JSON holds null, booleans, text, integers, lists and objects, not a {kind.__name__}"
         )

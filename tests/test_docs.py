@@ -36,6 +36,7 @@ def here(tmp_path: Path) -> Folder:
         "bundles.md",
         "erasure.md",
         "drill.md",
+        "verification.md",
     ],
 )
 def test_everything_that_a_page_shows_happens_as_shown(here: Folder, page: str) -> None:

@@ -1,0 +1,178 @@
+"""Measure verification beside raw signatures and raw hashing, in one run, and its memory at two lengths.
+
+- full: what one process computes for an entry in all steps (there is no catalogue to replay), beside one raw Ed25519
+  verification. Goal: 7,000 entries a second by two processes with `cryptography` alone.
+- structural: the same for steps 1, 2, 3 and 8, beside SHA-256 of as many bytes. Goal: a million entries in 12 s.
+- a checkpoint: what one costs. A ledger of single appends has one for every entry, this one for every thousand.
+- memory: the largest resident size of a process that verifies, at two lengths. Goal: the same.
+
+Computed is processor time, which other work on the machine disturbs little. The rates by the clock include starting the
+two processes, which takes each the time of some thousand entries.
+"""
+
+import hashlib
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from audit import tables
+from audit.checkpoint import Checkpoint
+from audit.keys import LocalSigner, new_private_key
+from audit.ledger import Ledger, create_ledger
+from audit.log_keys import LogKeys
+from audit.note import VerifierKey, sign_note
+from audit.statement import Statement, Subject
+from audit.terminal import print_table
+from audit.verify import verify_ledger
+
+ORIGIN = "bench.example/ledger"
+SHORT, LONG = 3_000, 30_000
+SAID_BYTES = 600
+
+Row = tuple[str, str, str, str, str, str]
+
+_PEAK = (
+    "import sys, resource; from pathlib import Path; from audit import tables; from audit.verify import verify_ledger; "
+    "assert verify_ledger(tables.open_database(Path(sys.argv[1])), jobs=1); "
+    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+)
+
+
+def made(folder: Path, size: int) -> Path:
+    """Make a ledger of at least `size` small entries; return its database."""
+    log = LocalSigner(new_private_key())
+    ledger = create_ledger(
+        tables.create(folder / "ledger.db", []),
+        origin=ORIGIN,
+        name="owner",
+        holder="Owner",
+        roles=("admin", "recorder"),
+        signer=LocalSigner(new_private_key()),
+        log_signer=log,
+    )
+    _fill(ledger, size)
+    ledger.close()
+    return folder / "ledger.db"
+
+
+def _fill(ledger: Ledger, size: int) -> None:
+    text = "x" * SAID_BYTES
+    for start in range(0, size, 1_000):
+        ledger.append_many(
+            [
+                Statement("run", (Subject("model", "0" * 64),), {"number": start + n, "text": text})
+                for n in range(1_000)
+            ]
+        )
+
+
+def processor_seconds() -> float:
+    """Return the seconds that this process and those it started have computed."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def taken(work: Callable[[], object], count: int) -> tuple[float, float]:
+    """Return the microseconds of the clock, and those computed, that each of `count` things took."""
+    begun, computed = time.perf_counter(), processor_seconds()
+    work()
+    elapsed, computed = time.perf_counter() - begun, processor_seconds() - computed
+    return elapsed / count * 1e6, computed / count * 1e6
+
+
+def bench_verify(database: Path) -> list[Row]:
+    """Verify in full and by structure."""
+    engine = tables.open_database(database)
+    size = verify_ledger(engine, structural=True, jobs=1).size
+    key, message = Ed25519PrivateKey.generate(), b"x" * 1_200
+    signature, public = key.sign(message), key.public_key()
+    _, signatures = taken(lambda: [public.verify(signature, message) for _ in range(3_000)], 3_000)
+    record = os.urandom(database.stat().st_size // size)
+    _, hashes = taken(lambda: [hashlib.sha256(record).digest() for _ in range(30_000)], 30_000)
+    return [
+        _verified("full", partial(verify_ledger, engine), size, (signatures, "Ed25519 verify"), 7_000),
+        _verified(
+            "structural",
+            partial(verify_ledger, engine, structural=True),
+            size,
+            (hashes, "SHA-256"),
+            1_000_000 / 12,
+        ),
+    ]
+
+
+def _verified(
+    what: str, work: Callable[..., object], size: int, beside: tuple[float, str], goal: float
+) -> Row:
+    together, _ = taken(lambda: work(jobs=2), size)
+    _, alone = taken(lambda: work(jobs=1), size)
+    limit, name = beside
+    return (
+        f"{what} verification, an entry",
+        f"{alone:,.0f} us",
+        f"{limit:,.1f} us {name}",
+        f"{alone / limit:.2f}",
+        f"{2e6 / goal:,.0f} us",
+        f"{1e6 / together:,.0f} a second by 2 processes, goal {goal:,.0f}",
+    )
+
+
+def bench_checkpoint() -> Row:
+    """Say what a checkpoint costs beside its signature."""
+    signer = LocalSigner(new_private_key())
+    key, text = VerifierKey(ORIGIN, signer.public.raw), Checkpoint(ORIGIN, 7, bytes(32)).text()
+    logs, note = LogKeys().then(0, key), sign_note(text, ORIGIN, signer)
+    data, public = note.to_bytes(), Ed25519PublicKey.from_public_bytes(key.raw)
+    signature = note.signatures[0].signature
+    _, limit = taken(lambda: [public.verify(signature, text.encode()) for _ in range(2_000)], 2_000)
+    _, ours = taken(lambda: [logs.open(data) for _ in range(2_000)], 2_000)
+    return (
+        "a checkpoint",
+        f"{ours:,.0f} us",
+        f"{limit:,.1f} us Ed25519 verify",
+        f"{ours / limit:.2f}",
+        "",
+        "",
+    )
+
+
+def bench_memory(short: Path, long: Path) -> Row:
+    """Compare the largest resident size at two lengths."""
+    peaks = [
+        int(subprocess.run([sys.executable, "-c", _PEAK, str(path)], capture_output=True, check=True).stdout)
+        for path in (short, long)
+    ]
+    return (
+        "memory",
+        f"{peaks[1] / 1024:,.1f} MB at {LONG:,}",
+        f"{peaks[0] / 1024:,.1f} MB at {SHORT:,}",
+        f"{peaks[1] / peaks[0]:.2f}",
+        "1.00",
+        "",
+    )
+
+
+def rows() -> list[Row]:
+    """Measure everything."""
+    with tempfile.TemporaryDirectory(prefix="affidavit-bench-") as scratch:
+        folders = [Path(scratch) / name for name in ("short", "long")]
+        for folder in folders:
+            folder.mkdir()
+        short, long = made(folders[0], SHORT), made(folders[1], LONG)
+        return [*bench_verify(long), bench_checkpoint(), bench_memory(short, long)]
+
+
+def main() -> None:
+    """Measure and print."""
+    print_table(("What", "Computed", "Beside", "Ratio", "Goal", "By the clock"), rows())
+
+
+if __name__ == "__main__":
+    main()
