@@ -119,7 +119,8 @@ def kept_in(file: AnchorFile) -> Kept:
         note = file.read()
     except EnvironmentFailed:
         note = None
-    return Kept("file", str(file.path), note, file.outside)
+    # In the ledger's own folder its name says where it is.
+    return Kept("file", str(file.path) if file.outside else file.path.name, note, file.outside)
 
 
 def open_anchors(
