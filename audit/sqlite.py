@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
-from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
@@ -87,9 +87,9 @@ def keeping(engine: Engine) -> Engine:
     """Return an engine on the same file that keeps its connections, for one who writes again and again.
 
     Opening costs about as much as an fsync, and closing the last connection empties the WAL. But who writes to a file
-    that was replaced writes to nothing, and SQLite's locks do not survive a fork: so a kept connection is handed out
-    only for the file that is there now, and all are closed before a fork (sqlite.org, "How To Corrupt An SQLite
-    Database File", 2.2 and 2.6). `dispose` closes them.
+    that was replaced writes to nothing, so a kept connection is handed out only while database and WAL are the files
+    that it opened; and SQLite's locks do not survive a fork, so all are closed before one (sqlite.org, "How To Corrupt
+    An SQLite Database File", 2.2 and 2.6). `dispose` closes them.
     """
     if not str(engine.url.database).startswith("file:"):
         return engine
@@ -102,14 +102,20 @@ def keeping(engine: Engine) -> Engine:
     )
     _configure(kept, durable=True)
 
-    @event.listens_for(kept, "connect")
-    def connected(_: object, record: ConnectionPoolEntry) -> None:
-        record.info["file"] = _identity(path)
+    files = (path, path.with_name(path.name + "-wal"))
+
+    @event.listens_for(kept, "checkin")
+    def checked_in(_: object, record: ConnectionPoolEntry) -> None:
+        # The WAL is there from the first use on, and as long as somebody has the database open.
+        record.info.setdefault("files", [_identity(file) for file in files])
 
     @event.listens_for(kept, "checkout")
     def checked_out(_: object, record: ConnectionPoolEntry, __: object) -> None:
-        if record.info["file"] != _identity(path):
-            raise DisconnectionError
+        if record.info.get("files") not in (None, [_identity(file) for file in files]):
+            raise EnvironmentFailed(
+                f"{path} was replaced while this process had it open: nothing was appended; end every process that "
+                "uses it, look with `affidavit verify`, and start again"
+            )
 
     # The hooks cannot be taken back: they must not keep the engine alive.
     ref = weakref.ref(kept)
