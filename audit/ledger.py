@@ -32,6 +32,7 @@ from audit.envelope import Envelope, sign
 from audit.errors import MalformedInput, NotFound
 from audit.follower import Artifacts, Follower
 from audit.holders import SALT_BYTES
+from audit.inbox import PATIENCE_SECONDS, Inbox
 from audit.key_events import KeyEvent
 from audit.keys import PublicKey, Signer
 from audit.merkle import EMPTY_ROOT
@@ -64,6 +65,9 @@ class Ledger:
 
     `signer` gives the key for a kind of statement unless a call names another; `log_signer` is asked for the log's
     key on the first append. Clock (seconds since 1970) and randomness are arguments.
+
+    On PostgreSQL a ledger without `log_signer` appends through the inbox, and waits `patience` seconds for who has the
+    log's key (`audit.inbox`).
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class Ledger:
         pinned: AnchorSettings | None = None,
         clock: Callable[[], float] = clocks.time,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         """Open a ledger; nothing is read until it is needed."""
         self.engine = engine
@@ -88,18 +93,19 @@ class Ledger:
         self._clock = clock
         self._random_bytes = random_bytes
         self._edges = EdgeReader()
-        self._log_signer = log_signer or _no_log_signer
+        self._log_signer = log_signer
         self._appending = tables.keeping(engine)
         weakref.finalize(self, self._appending.dispose)
         self._writer = Writer(
             self._appending,
             edges=self._edges,
             followers=self.followers,
-            log_signer=self._log_signer,
+            log_signer=log_signer or _no_log_signer,
             anchor=anchor,
             clock=clock,
         )
-        self._sequencer = Sequencer(self._writer.commit)
+        self._inbox = Inbox(engine, self._writer, log_signer, patience) if tables.is_shared(engine) else None
+        self._sequencer = Sequencer((self._inbox or self._writer).commit)
 
     @cached_property
     def origin(self) -> str:
@@ -297,6 +303,14 @@ class Ledger:
                 count += 1
             return count
 
+    def sequence(self, is_over: Callable[[], bool], told: Callable[[int], None]) -> None:
+        """Append what others put into the inbox of a shared ledger, until `is_over`."""
+        if self._inbox is None:
+            raise MalformedInput(
+                "this ledger is a file: who appends to it writes it, and it needs no sequencer"
+            )
+        self._inbox.serve(is_over, told)
+
     def close(self) -> None:
         """Close the connections that appending has kept; the ledger can be used again afterwards."""
         self._appending.dispose()
@@ -326,7 +340,10 @@ class Ledger:
 
     def _submit(self, submission: Submission) -> list[Entry]:
         # Before it waits in the queue: a key that does not open is nobody else's trouble.
-        self._log_signer()
+        if self._log_signer is not None:
+            self._log_signer()
+        elif self._inbox is None:
+            _no_log_signer()
         return self._sequencer.submit(submission)
 
 

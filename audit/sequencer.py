@@ -45,12 +45,14 @@ LOOK_UP_SECONDS = 1.0
 class Submission:
     """Envelopes that go into the ledger together or not at all, and how that ended.
 
-    `log_signers` are keys of the log that sign the head besides the one at hand: the next one, when it changes.
+    `log_signers` are keys of the log that sign the head besides the one at hand: the next one, when it changes. With
+    `if_size` it is refused unless the ledger has just so many entries.
     """
 
     envelopes: tuple[Envelope, ...]
     within: Within | None = None
     log_signers: tuple[Signer, ...] = ()
+    if_size: int | None = None
     doubtful: bool = False
     entries: tuple[Entry, ...] = field(default=(), repr=False)
     error: Exception | None = None

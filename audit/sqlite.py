@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
@@ -32,6 +32,7 @@ __all__ = [
     "check_pages",
     "create_file",
     "create_guards",
+    "create_tables",
     "failure",
     "file_of",
     "foreign_marks",
@@ -43,6 +44,7 @@ __all__ = [
     "read_any_text",
     "schema",
     "set_version",
+    "snapshot",
     "version_of",
 ]
 
@@ -123,7 +125,12 @@ def keeping(engine: Engine) -> Engine:
     return kept
 
 
-def create_file(path: Path, version: int) -> None:
+def snapshot(engine: Engine) -> Connection:
+    """Open a connection whose transaction reads one view of the database."""
+    return engine.connect()
+
+
+def create_file(path: Path) -> None:
     """Create the SQLite file with its marks and no table; `MalformedInput` where there is a file already."""
     if path.exists():
         raise MalformedInput(f"{path} exists: a ledger is never overwritten, choose another folder")
@@ -132,9 +139,14 @@ def create_file(path: Path, version: int) -> None:
         with closing(sqlite3.connect(path)) as bare:
             bare.execute("PRAGMA journal_mode=WAL")
             bare.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            bare.execute(f"PRAGMA user_version={version}")
     except sqlite3.Error as error:
         raise EnvironmentFailed(f"the ledger's database {path} cannot be made: {error}") from error
+
+
+def create_tables(connection: Connection, several: Sequence[MetaData]) -> None:
+    """Create the tables of a new ledger."""
+    for metadata in several:
+        metadata.create_all(connection)
 
 
 def create_guards(connection: Connection, only_grow: Sequence[Table]) -> None:
@@ -194,7 +206,7 @@ def check_pages(connection: Connection) -> list[str]:
     return [] if said == ["ok"] else [str(line) for line in said]
 
 
-def is_damage(error: DatabaseError) -> bool:
+def is_damage(error: DBAPIError) -> bool:
     """Say whether the database itself is at fault, and not what is around it (a full disk, a lock, a lost mount)."""
     code = getattr(error.orig, "sqlite_errorcode", None)
     # SQLITE_ERROR is what SQLite says when a table or column is not there, or its definition does not read.
@@ -202,7 +214,7 @@ def is_damage(error: DatabaseError) -> bool:
     return meant_for_it or not isinstance(error, OperationalError)
 
 
-def failure(error: DatabaseError) -> str | None:
+def failure(error: DBAPIError) -> str | None:
     """Say in a sentence of its own what failed around the database; None where the driver's words must do."""
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:

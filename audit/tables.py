@@ -29,9 +29,9 @@ from sqlalchemy import (
     Table,
     Text,
 )
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DBAPIError
 
-from audit import sqlite
+from audit import postgres, sqlite
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput
 
 __all__ = [
@@ -44,11 +44,13 @@ __all__ = [
     "create",
     "create_guards",
     "create_tables",
+    "expected_schema",
     "failures",
     "file_of",
     "head",
     "holders",
     "is_damage",
+    "is_shared",
     "keeping",
     "ledger_metadata",
     "lost_columns",
@@ -57,6 +59,7 @@ __all__ = [
     "read_any_text",
     "records",
     "schema",
+    "snapshot",
     "subjects",
     "tables_of",
     "tiles",
@@ -153,6 +156,15 @@ _ONLY_GROW = (records, checkpoints)
 class Backend(Protocol):
     """What a database has of its own."""
 
+    def keeping(self, engine: Engine) -> Engine:
+        """Return an engine on the same database that keeps its connections."""
+
+    def snapshot(self, engine: Engine) -> Connection:
+        """Open a connection that reads one view of the database, row by row."""
+
+    def create_tables(self, connection: Connection, several: Sequence[MetaData]) -> None:
+        """Create the tables of a new ledger."""
+
     def create_guards(self, connection: Connection, only_grow: Sequence[Table]) -> None:
         """Create the triggers that stop an accidental UPDATE or DELETE."""
 
@@ -177,10 +189,10 @@ class Backend(Protocol):
     def check_pages(self, connection: Connection) -> list[str] | None:
         """List the damage that the database's own check finds; None where it has no such check."""
 
-    def is_damage(self, error: DatabaseError) -> bool:
+    def is_damage(self, error: DBAPIError) -> bool:
         """Say whether the database itself is at fault, and not what is around it."""
 
-    def failure(self, error: DatabaseError) -> str | None:
+    def failure(self, error: DBAPIError) -> str | None:
         """Say in a sentence of its own what failed around the database; None where the driver's words must do."""
 
 
@@ -191,7 +203,17 @@ def open_database(path: Path) -> Engine:
 
 def keeping(engine: Engine) -> Engine:
     """Return an engine on the same database that keeps its connections, for one who writes again and again."""
-    return sqlite.keeping(engine)
+    return _backend(engine).keeping(engine)
+
+
+def snapshot(engine: Engine) -> Connection:
+    """Open a connection that reads one view of the database, row by row."""
+    return _backend(engine).snapshot(engine)
+
+
+def is_shared(engine: Engine) -> bool:
+    """Say whether a ledger is shared by many through a database server, with an inbox and an elected sequencer."""
+    return _backend(engine) is postgres
 
 
 def file_of(connection: Connection) -> str:
@@ -206,7 +228,7 @@ def open_scratch() -> Engine:
 
 def create(path: Path, follower_metadata: list[MetaData]) -> Engine:
     """Create the SQLite file with all tables and guards; `MalformedInput` where there is a file already."""
-    sqlite.create_file(path, USER_VERSION)
+    sqlite.create_file(path)
     engine = sqlite.open_file(path)
     with failures(), engine.begin() as connection:
         create_tables(connection, follower_metadata)
@@ -215,9 +237,9 @@ def create(path: Path, follower_metadata: list[MetaData]) -> Engine:
 
 def create_tables(connection: Connection, follower_metadata: Sequence[MetaData]) -> None:
     """Create all tables and guards of a new ledger."""
-    for metadata in (ledger_metadata, *follower_metadata):
-        metadata.create_all(connection)
+    _backend(connection).create_tables(connection, (ledger_metadata, *follower_metadata))
     create_guards(connection)
+    _backend(connection).set_version(connection, USER_VERSION)
 
 
 def create_guards(connection: Connection) -> None:
@@ -259,6 +281,13 @@ def schema(connection: Connection) -> dict[str, str]:
     return _backend(connection).schema(connection)
 
 
+def expected_schema(stored: Connection, scratch: Connection, expected: Sequence[Table]) -> dict[str, str]:
+    """Describe what `schema` should find in a database: what `scratch` has, where the tables were just made."""
+    if _backend(stored) is postgres:
+        return postgres.expected_schema(expected, _ONLY_GROW)
+    return schema(scratch)
+
+
 def check_pages(connection: Connection) -> list[str] | None:
     """List the damage that the database's own check finds; None where it has no such check."""
     return _backend(connection).check_pages(connection)
@@ -297,23 +326,28 @@ def failures() -> Iterator[None]:
             "the ledger's database does not read as one (a definition in it is not UTF-8): it is damaged; "
             "restore it from a copy and compare checkpoints"
         ) from error
-    except DatabaseError as error:
+    except DBAPIError as error:
+        words = " ".join(str(error.orig).split())
         if not is_damage(error):
             raise EnvironmentFailed(
-                sqlite.failure(error)
-                or f"the ledger's database failed ({error.orig}): nothing was half-written, "
+                _backend_of(error).failure(error)
+                or f"the ledger's database failed ({words}): nothing was half-written, "
                 "try again once that is mended"
             ) from error
         raise MalformedInput(
-            f"the ledger's database does not read as one ({error.orig}): it is damaged or not a ledger; "
+            f"the ledger's database does not read as one ({words}): it is damaged or not a ledger; "
             "restore it from a copy and compare checkpoints"
         ) from error
 
 
-def is_damage(error: DatabaseError) -> bool:
+def is_damage(error: DBAPIError) -> bool:
     """Say whether the database itself is at fault, and not what is around it (a full disk, a lock, a lost mount)."""
-    return sqlite.is_damage(error)
+    return _backend_of(error).is_damage(error)
 
 
-def _backend(connection: Connection) -> Backend:
-    return sqlite
+def _backend(at: Connection | Engine) -> Backend:
+    return postgres if at.dialect.name == "postgresql" else sqlite
+
+
+def _backend_of(error: DBAPIError) -> Backend:
+    return sqlite if type(error.orig).__module__.startswith("sqlite3") else postgres

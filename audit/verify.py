@@ -80,7 +80,7 @@ def verify_ledger(
     )
     found = Findings(6, "tables")
     try:
-        with engine.connect() as stored, tables.open_scratch().connect() as scratch:
+        with tables.snapshot(engine) as stored, tables.open_scratch().connect() as scratch:
             tables.read_any_text(stored)
             expected = tables.tables_of(tables.version_of(stored))
             replay = Replay(scratch, followers, expected)

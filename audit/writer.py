@@ -31,7 +31,7 @@ from audit.record import Entry, index_columns, parse_record
 from audit.sequencer import Submission
 from audit.statement import Statement, written_time
 
-__all__ = ["Writer", "Written"]
+__all__ = ["Writer", "Written", "standing"]
 
 _INSERT_RECORD = tables.records.insert()
 _INSERT_CHECKPOINT = tables.checkpoints.insert()
@@ -92,8 +92,19 @@ class Writer:
             raise
         self.settle(written)
 
-    def write(self, connection: Connection, batch: Sequence[Submission], log_signer: Signer) -> Written:
-        """Write a batch in an open transaction; nothing is settled yet."""
+    def write(
+        self,
+        connection: Connection,
+        batch: Sequence[Submission],
+        log_signer: Signer,
+        *,
+        goes_on: bool = False,
+    ) -> Written:
+        """Write a batch in an open transaction; nothing is settled yet.
+
+        What one submission alone raises ends the transaction, unless it `goes_on` after the batch.
+        """
+        guarded = goes_on or len(batch) > 1
         before = self._edges.read(connection)
         if self._anchor is not None and before.tree.size:
             _compare(connection, before, self._anchor)
@@ -101,17 +112,16 @@ class Writer:
         written, tiles = Written(before), dict[tuple[int, int], bytes]()
         signers = [log_signer]
         for submission in batch:
-            if submission.doubtful and (standing := _standing(connection, submission)):
-                written.entries.append((submission, standing))
+            if submission.doubtful and (there := standing(connection, submission)):
+                written.entries.append((submission, there))
                 continue
             try:
-                # One alone needs no savepoint: what it raises ends the transaction.
-                with connection.begin_nested() if len(batch) > 1 else nullcontext():
+                with connection.begin_nested() if guarded else nullcontext():
                     placed = self._place(connection, written.edge, submission, time, before)
             except _NewBatch:
                 break
             except Exception as error:
-                if len(batch) == 1 or not connection.in_transaction():
+                if not guarded or not connection.in_transaction():
                     raise
                 written.errors.append((submission, error))
                 continue
@@ -139,6 +149,8 @@ class Writer:
     def _place(
         self, connection: Connection, edge: Edge, submission: Submission, time: str, before: Edge
     ) -> Placed:
+        if submission.if_size not in (None, edge.tree.size):
+            raise Conflict("the ledger moved on since this was decided: try again")
         if submission.within is not None:
             submission.within(connection)
         placed = place(edge, submission.envelopes, time)
@@ -179,7 +191,7 @@ class _NewBatch(Exception):
     """A submission that changes the log's key came after others."""
 
 
-def _standing(connection: Connection, submission: Submission) -> tuple[Entry, ...]:
+def standing(connection: Connection, submission: Submission) -> tuple[Entry, ...]:
     """Read the entries of a submission that stands already, as one whose leader was interrupted may."""
     ids = [Statement.parse(envelope.payload).text("entry_id") for envelope in submission.envelopes]
     records = [connection.execute(_RECORD_OF, {"entry_id": one}).scalar() for one in ids]

@@ -1,0 +1,133 @@
+"""A real PostgreSQL server for the tests: Debian's, started in a folder of its own, or the one that is named.
+
+`AFFIDAVIT_TEST_POSTGRES` names a server by a URL (``postgresql+psycopg://user@host/postgres``), whose user may make
+databases and roles. Otherwise the server of `/usr/lib/postgresql/*/bin` is started, with fsync, reached by a socket
+only; as the user `postgres` where the tests run as root, since it refuses to run so.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import psycopg
+from sqlalchemy.engine import URL, make_url
+
+__all__ = ["Server", "binaries", "named_server"]
+
+SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "on",
+    "full_page_writes": "on",
+    "max_connections": "100",
+    "shared_buffers": "32MB",
+    "log_min_messages": "fatal",
+}
+
+
+def binaries() -> Path | None:
+    """Return the folder of the newest PostgreSQL's programs, None where there is none."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    return found[-1].parent if found else None
+
+
+def named_server() -> URL | None:
+    """Return the server that the environment names."""
+    named = os.environ.get("AFFIDAVIT_TEST_POSTGRES")
+    return make_url(named).set(drivername="postgresql+psycopg") if named else None
+
+
+@dataclass
+class Server:
+    """A server in a folder, which can be killed and started again."""
+
+    folder: Path
+    bin: Path
+    process: subprocess.Popen[bytes] | None = None
+    numbers: "count[int]" = field(default_factory=lambda: count(1))
+
+    @classmethod
+    def make(cls, bin_folder: Path) -> "Server":
+        """Make a cluster in a new folder and start it."""
+        folder = Path(tempfile.mkdtemp(prefix="affidavit-pg-", dir="/tmp"))
+        folder.chmod(0o755)
+        server = cls(folder, bin_folder)
+        (folder / "socket").mkdir()
+        if os.geteuid() == 0:
+            who = pwd.getpwnam("postgres")
+            os.chown(folder, who.pw_uid, who.pw_gid)
+            os.chown(folder / "socket", who.pw_uid, who.pw_gid)
+        subprocess.run(
+            [*_as_nobody_special(), bin_folder / "initdb", "-D", folder / "data", "-U", "tester", "-A", "trust",
+             "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
+            check=True, capture_output=True, cwd="/tmp",
+        )  # fmt: skip
+        server.start()
+        return server
+
+    def start(self) -> None:
+        """Start the server and wait until it answers; one that was killed recovers first."""
+        settings = [f"-c{name}={value}" for name, value in SETTINGS.items()]
+        for _ in range(100):
+            if self.process is None or self.process.poll() is not None:
+                self.process = subprocess.Popen(
+                    [*_as_nobody_special(), self.bin / "postgres", "-D", self.folder / "data",
+                     "-k", self.folder / "socket", *settings],
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/tmp",
+                )  # fmt: skip
+            try:
+                psycopg.connect(self.plain("postgres"), connect_timeout=5).close()
+            except psycopg.OperationalError:
+                time.sleep(0.1)
+            else:
+                return
+        raise AssertionError("the PostgreSQL server did not start")
+
+    def kill(self) -> None:
+        """Kill the server as a loss of power would: no process of it lives on."""
+        assert self.process is not None
+        pids = [int(p.name) for p in Path("/proc").glob("[0-9]*") if _parent_of(p) == self.process.pid]
+        for pid in (self.process.pid, *pids):
+            try:
+                os.kill(pid, 9)
+            except ProcessLookupError:
+                continue
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Stop the server and remove its folder."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def plain(self, database: str, user: str = "tester") -> str:
+        """Return a connection string for libpq."""
+        return f"host={self.folder / 'socket'} user={user} dbname={database}"
+
+    def url(self, database: str, user: str = "tester") -> URL:
+        """Return the URL of a database."""
+        return URL.create(
+            "postgresql+psycopg", user, database=database, query={"host": str(self.folder / "socket")}
+        )
+
+
+def _as_nobody_special() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
+
+
+def _parent_of(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
