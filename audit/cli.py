@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from audit.cli_shared import roles, sequence
 from audit.errors import MalformedInput, NotVerified
 from audit.terminal import (
     Command,
@@ -197,6 +198,10 @@ def checkpoint(opened: Open, output: Path | None, size: int | None, as_json: boo
 @click.group(cls=Group)
 def ledger() -> None:
     """Keep the ledger's own tables."""
+
+
+ledger.add_command(sequence)
+ledger.add_command(roles)
 
 
 @ledger.command("rebuild", examples=["affidavit ledger rebuild"])

@@ -217,7 +217,8 @@ class Inbox:
                 submission.error = None
 
     def _size_of_view(self, submission: Submission) -> int:
-        with tables.failures(), postgres.snapshot(self._engine) as connection:
+        reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with tables.failures(), reading.connect() as connection:
             size: int = connection.execute(select(tables.head.c.size)).scalar_one()
             if submission.within is not None:
                 submission.within(connection)

@@ -50,6 +50,7 @@ __all__ = [
     "expected_schema",
     "failure",
     "foreign_marks",
+    "glance",
     "inbox",
     "is_damage",
     "keeping",
@@ -109,7 +110,6 @@ def open_url(url: URL) -> Engine:
     try:
         engine = create_engine(
             url,
-            pool_pre_ping=True,
             pool_size=2,
             max_overflow=-1,
             connect_args={"connect_timeout": 10, "application_name": "affidavit"},
@@ -142,6 +142,11 @@ def snapshot(engine: Engine) -> Connection:
     return engine.connect().execution_options(
         isolation_level="REPEATABLE READ", postgresql_readonly=True, stream_results=True
     )
+
+
+def glance(engine: Engine) -> Connection:
+    """Open a connection to read a row or two, without the two messages to the server that a transaction takes."""
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager

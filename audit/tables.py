@@ -47,6 +47,7 @@ __all__ = [
     "expected_schema",
     "failures",
     "file_of",
+    "glance",
     "head",
     "holders",
     "is_damage",
@@ -162,6 +163,9 @@ class Backend(Protocol):
     def snapshot(self, engine: Engine) -> Connection:
         """Open a connection that reads one view of the database, row by row."""
 
+    def glance(self, engine: Engine) -> Connection:
+        """Open a connection to read a row or two, each as it is now."""
+
     def create_tables(self, connection: Connection, several: Sequence[MetaData]) -> None:
         """Create the tables of a new ledger."""
 
@@ -209,6 +213,11 @@ def keeping(engine: Engine) -> Engine:
 def snapshot(engine: Engine) -> Connection:
     """Open a connection that reads one view of the database, row by row."""
     return _backend(engine).snapshot(engine)
+
+
+def glance(engine: Engine) -> Connection:
+    """Open a connection to read a row or two, each as it is now."""
+    return _backend(engine).glance(engine)
 
 
 def is_shared(engine: Engine) -> bool:

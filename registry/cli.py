@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -49,6 +50,7 @@ as_option = click.option("--as", "as_key", metavar="KEY", help="The key that sig
         "affidavit init --origin bank.example/credit-models",
         "AFFIDAVIT_PASSPHRASE=... affidavit init models --origin bank.example/credit --holder 'Ana Ruiz'",
         "affidavit init --origin bank.example/credit --anchor /mnt/compliance/credit.checkpoint",
+        "affidavit --ledger postgresql+psycopg://ana@db.bank.example/credit init --origin bank.example/credit",
     ],
 )
 @click.argument("folder", default=".", metavar="[DIR]", type=_FILE)
@@ -71,7 +73,9 @@ as_option = click.option("--as", "as_key", metavar="KEY", help="The key that sig
     help="Keep the newest signed head in this file, outside the ledger's folder (default: inside it).",
 )
 @json_option
+@click.pass_context
 def init(
+    ctx: click.Context,
     folder: Path,
     origin: str,
     name: str,
@@ -82,13 +86,16 @@ def init(
 ) -> None:
     """Make a new ledger with its first key.
 
-    It is the folder DIR/.affidavit, and begins with a genesis entry that names the key and its roles.
+    It is the folder DIR/.affidavit, and begins with a genesis entry that names the key and its roles. With --ledger and
+    the URL of an empty PostgreSQL database it is made there.
     """
     from registry.home import create_home, passphrase_from_environment
+    from registry.shared_home import create_shared_home
 
     passphrase = NewPassphrase(passphrase_from_environment)
-    home = create_home(
-        folder,
+    named = str(ctx.find_root().params.get("ledger") or "")
+    make = partial(create_shared_home, named) if "://" in named else partial(create_home, folder)
+    home = make(
         origin=origin,
         name=name,
         holder=holder or name,
@@ -99,10 +106,10 @@ def init(
     passphrase.warn_of_none()
     kept = home.folder / str(home.anchors.file)
     if as_json:
-        made = {"ledger": str(home.folder), "origin": origin, "key": name, "roles": list(roles)}
+        made = {"ledger": home.name, "origin": origin, "key": name, "roles": list(roles)}
         print_json(made | {"anchor": str(kept)})
         return
-    say(f"Made the ledger {origin} in {home.folder}, with the key {name} ({', '.join(roles)}).")
+    say(f"Made the ledger {origin} in {home.name}, with the key {name} ({', '.join(roles)}).")
     if anchor is not None:
         say(f"Its newest head is kept in {kept}.")
     say("Next: affidavit run PIPELINE.py")

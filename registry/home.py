@@ -10,6 +10,9 @@
         keys/          private keys of those who sign here, and the log's own
 
 A new ledger is made in a folder beside it and renamed into place, so that it is there whole or not at all.
+
+A shared ledger is named by the URL of its database, and has such a folder too, on every machine that works with it
+(`registry.shared_home`).
 """
 
 import os
@@ -17,14 +20,17 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from audit import tables
+from sqlalchemy import URL, Engine
+
+from audit import postgres, tables
 from audit.anchor_file import ANCHOR_FILE, AnchorFile
 from audit.anchor_settings import AnchorSettings, is_outside
 from audit.checkpoint import check_origin
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
+from audit.keys import Signer
 from audit.keystore import LOG_KEY, KeyStore, passphrase_from_environment
 from audit.ledger import create_ledger
 from audit.statement import Statement
@@ -33,7 +39,18 @@ from registry.catalog import Catalog
 from registry.policy import packaged
 from registry.predicates import PolicyDigest, StagePolicies
 
-__all__ = ["FOLDER", "LOG_KEY", "STAGES", "Home", "create_home", "find_home", "passphrase_from_environment"]
+__all__ = [
+    "FOLDER",
+    "LOG_KEY",
+    "STAGES",
+    "Home",
+    "anchored",
+    "begin_ledger",
+    "check_key_name",
+    "create_home",
+    "find_home",
+    "passphrase_from_environment",
+]
 
 FOLDER = ".affidavit"
 STAGES = {"staging": ("baseline",), "production": ("baseline",)}
@@ -42,9 +59,19 @@ STAGES = {"staging": ("baseline",), "production": ("baseline",)}
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The folder of one embedded ledger."""
+    """The folder of one ledger, and the URL of its database where that is a server's."""
 
     folder: Path
+    url: URL | None = field(default=None, repr=False)  # it may hold a password
+
+    def open(self) -> Engine:
+        """Open the database; `NotFound` where an embedded ledger has none."""
+        return tables.open_database(self.database) if self.url is None else postgres.open_url(self.url)
+
+    @property
+    def name(self) -> str:
+        """The place of the ledger as a person reads it, without any password."""
+        return str(self.folder) if self.url is None else self.url.render_as_string(hide_password=True)
 
     @property
     def database(self) -> Path:
@@ -53,8 +80,9 @@ class Home:
 
     @property
     def artifacts(self) -> ArtifactStore:
-        """The artifact store."""
-        return ArtifactStore(self.folder / "artifacts")
+        """The artifact store; of a shared ledger, `AFFIDAVIT_ARTIFACTS` names another folder."""
+        named = os.environ.get("AFFIDAVIT_ARTIFACTS") if self.url is not None else None
+        return ArtifactStore(Path(named or self.folder / "artifacts"))
 
     @property
     def keys(self) -> KeyStore:
@@ -77,11 +105,9 @@ def find_home(named: str | None, start: Path | None = None) -> Home:
     named = named or os.environ.get("AFFIDAVIT_LEDGER") or None
     if named is not None:
         if "://" in named:
-            raise MalformedInput(
-                # Not the whole of it: a URL may hold a password.
-                f"the ledger {named.partition('://')[0]}://... is a URL: this version opens embedded ledgers only, "
-                "by their path"
-            )
+            from registry.shared_home import shared_home
+
+            return shared_home(named)
         folder = Path(named)
         for candidate in (folder, folder / FOLDER):
             if (candidate / "ledger.db").is_file():
@@ -113,14 +139,11 @@ def create_home(
     Raises `MalformedInput` where one is already there or a name is not usable; then nothing was made.
     """
     check_origin(origin)
-    if name == LOG_KEY:
-        raise MalformedInput(
-            f"the name {LOG_KEY!r} is the log's own key: choose another for the first person"
-        )
+    check_key_name(name)
     final = Home(folder / FOLDER)
     if final.folder.exists():
         raise MalformedInput(f"{final.folder} exists: a ledger is never overwritten, choose another folder")
-    settings = _anchored(final, origin, anchor)
+    settings = anchored(final, origin, anchor)
     new_folder = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -151,6 +174,14 @@ def create_home(
     return final
 
 
+def check_key_name(name: str) -> None:
+    """Refuse the name of the log's own key for a person's."""
+    if name == LOG_KEY:
+        raise MalformedInput(
+            f"the name {LOG_KEY!r} is the log's own key: choose another for the first person"
+        )
+
+
 def _fill(
     home: Home,
     *,
@@ -162,6 +193,23 @@ def _fill(
 ) -> bytes:
     log_signer = home.log_keys.create(LOG_KEY, passphrase(LOG_KEY))
     engine = tables.create(home.database, [Catalog.metadata])
+    return begin_ledger(
+        home, engine, log_signer, origin=origin, name=name, holder=holder, roles=roles, passphrase=passphrase
+    )
+
+
+def begin_ledger(
+    home: Home,
+    engine: Engine,
+    log_signer: Signer,
+    *,
+    origin: str,
+    name: str,
+    holder: str,
+    roles: tuple[str, ...],
+    passphrase: Callable[[str], bytes],
+) -> bytes:
+    """Write the first entries of a ledger into a new database: genesis and stages; return its signed head."""
     signer = home.keys.create(name, passphrase(name))
     try:
         ledger = create_ledger(
@@ -184,7 +232,7 @@ def _fill(
         raise
 
 
-def _anchored(home: Home, origin: str, anchor: Path | None) -> AnchorSettings:
+def anchored(home: Home, origin: str, anchor: Path | None) -> AnchorSettings:
     """Say where the newest head of a ledger that is about to be made is kept; `MalformedInput` where it cannot be."""
     if anchor is None:
         return AnchorSettings(file=ANCHOR_FILE)

@@ -6,7 +6,7 @@ reads, `registry.evidence` says which statements count, `registry.gate` judges.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -62,17 +62,17 @@ class Registry(Models):
     """The models of one ledger, and the verbs that say something about them."""
 
     def __init__(self, home: Home, passphrase: Passphrase = passphrase_from_environment) -> None:
-        """Open an embedded ledger; keys are opened when something is signed."""
+        """Open a ledger; keys are opened when something is signed."""
         self.home = home
         self._passphrase = passphrase
         self._opened: dict[str, Signer] = {}
         anchors = home.anchors
         ledger = Ledger(
-            tables.open_database(home.database),
+            home.open(),
             followers=[Catalog()],
             artifacts=KeptArtifacts(home.artifacts),
             signer=self.signer_for,
-            log_signer=lambda: self.signer(LOG_KEY),
+            log_signer=self._log_signer_at_hand(),
             anchor=anchors.anchor_file(home.folder),
             pinned=anchors,
         )
@@ -94,6 +94,12 @@ class Registry(Models):
         store = self.home.log_keys
         beside = LOG_KEY in store.names() or LOG_KEY in waiting(store)
         return store if beside else self.home.keys
+
+    def _log_signer_at_hand(self) -> Callable[[], Signer] | None:
+        """Give what opens the log's key; None on a machine that appends through the inbox of a shared ledger."""
+        if self.home.url is not None and LOG_KEY not in self.log_keys.names():
+            return None
+        return lambda: self.signer(LOG_KEY)
 
     def signer(self, name: str) -> Signer:
         """Open a private key once, and again where another took its place."""
