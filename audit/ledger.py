@@ -321,7 +321,7 @@ class Ledger:
         return self._signer(kind)
 
     def _view(self) -> tuple[Observed, Trust]:
-        with tables.failures(), tables.glance(self._appending) as connection:
+        with self._sequencer.looking(), tables.failures(), tables.glance(self._appending) as connection:
             edge = self._edges.read(connection)
             return Observed(edge.tree.size, edge.tree.root().hex()), edge.trust
 

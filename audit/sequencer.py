@@ -14,15 +14,16 @@ Invariants:
 - A leader that is interrupted settles nothing by guess. Each of those that wait offers its own submission again, as
   `doubtful`: who commits it looks first whether it stands already, so it is neither lost nor written twice.
 - Who waits looks up once a second, so that a leader that was struck down between two steps leaves nobody waiting.
-- A fork waits until no batch is being written; the child begins with an empty queue, since those who wait are threads
-  of the parent.
+- A fork waits until no batch is being written and nobody looks into the database to sign; the child begins with an
+  empty queue, since those who wait are threads of the parent.
 """
 
 import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -81,13 +82,14 @@ class Sequencer:
         self._commit = commit
         self._heeds_forks = False
         self._leader: int | None = None
+        self._lookers = 0
         self._begin()
 
     def submit(self, submission: Submission) -> list[Entry]:
         """Wait until a submission is written, and return its entries; raise what refused it."""
         with self._mutex:
-            self._queue.append(submission)
             self._heed_forks()
+            self._queue.append(submission)
         try:
             while not submission.is_settled:
                 self._lead(submission)
@@ -97,6 +99,19 @@ class Sequencer:
                     self._queue.remove(submission)
             raise
         return submission.outcome()
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Look into the database for what will be submitted; a fork waits until that is done."""
+        with self._mutex:
+            self._heed_forks()
+            self._lookers += 1
+        try:
+            yield
+        finally:
+            with self._mutex:
+                self._lookers -= 1
+                self._changed.notify_all()
 
     def _lead(self, own: Submission) -> None:
         """Wait for one's own submission to be settled, or for nobody to lead; then lead for one batch."""
@@ -156,12 +171,12 @@ class Sequencer:
         self._mutex = threading.Lock()
         self._changed = threading.Condition(self._mutex)
         self._queue: deque[Submission] = deque()
-        self._leader = None
+        self._leader, self._lookers = None, 0
 
     def _pause(self) -> None:
         """Hold the queue still for a fork: nothing is half-written, and nobody holds the lock in the child."""
         self._mutex.acquire()
-        while self._leader not in (None, threading.get_ident()):
+        while self._lookers or self._leader not in (None, threading.get_ident()):
             self._changed.wait(LOOK_UP_SECONDS)
 
     def _resume(self) -> None:

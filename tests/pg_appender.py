@@ -1,0 +1,30 @@
+"""Appends to a ledger on PostgreSQL until it is done or killed, and says each number once its append has returned.
+
+python tests/pg_appender.py URL KEYS NAME COUNT [keyless]
+"""
+
+import sys
+from pathlib import Path
+
+from audit import postgres
+from audit.keystore import KeyStore
+from audit.ledger import Ledger
+from tests.small_ledger import Titles, report
+
+
+def main(url: str, folder: str, name: str, count: int, keyless: bool) -> None:
+    keys = KeyStore(Path(folder))
+    signer, log = (keys.open(key, lambda _: b"") for key in ("admin", "log"))
+    ledger = Ledger(
+        postgres.open_url(postgres.parse_url(url)),
+        followers=[Titles()],
+        signer=lambda kind: signer,
+        log_signer=None if keyless else lambda: log,
+    )
+    for number in range(count):
+        entry = ledger.append(report(f"{name} {number}"))
+        print(entry.seq, number, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), "keyless" in sys.argv[5:])
