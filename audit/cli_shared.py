@@ -22,10 +22,13 @@ _Open = Callable[[], "Opened"]
 
 @click.command(
     cls=Command,
-    examples=["affidavit --ledger postgresql+psycopg://sequencer@db.bank.example/credit ledger sequence"],
+    examples=[
+        "AFFIDAVIT_LEDGER=postgresql+psycopg://sequencer@db.bank.example/credit affidavit ledger sequence"
+    ],
 )
+@click.option("--once", is_flag=True, help="End when the inbox is empty.")
 @click.pass_obj
-def sequence(opened: _Open) -> None:
+def sequence(opened: _Open, once: bool) -> None:
     """Append what others hand in.
 
     Runs until it is told to end (Ctrl-C, or SIGTERM), where the log's key is, and appends what those without the key
@@ -39,14 +42,16 @@ def sequence(opened: _Open) -> None:
     say(f"Appending to {ledger.origin} what comes into its inbox.")
     while not told:
         try:
-            ledger.sequence(lambda: bool(told), lambda count: None)
+            ledger.sequence(lambda: bool(told), lambda there: told.append(0) if once and not there else None)
         except EnvironmentFailed as error:
+            if once:
+                raise
             warn(f"Waiting: {error}")
             time.sleep(PAUSE_SECONDS)
     say("Ended; what is in the inbox waits for the next sequencer.")
 
 
-@click.command(cls=Command, examples=["affidavit ledger roles | psql -h db.bank.example -U owner credit"])
+@click.command(cls=Command, examples=["affidavit ledger roles --schema credit"])
 @click.option("--schema", default="public", show_default=True, help="The schema that the ledger lies in.")
 @click.pass_obj
 def roles(opened: _Open, schema: str) -> None:

@@ -94,15 +94,14 @@ class Inbox:
                 self._hand_in_decided(submission)
 
     def serve(self, is_over: Callable[[], bool], told: Callable[[int], None]) -> None:
-        """Append what comes into the inbox until `is_over`; `told` hears how many rows were taken each time."""
+        """Append what comes into the inbox until `is_over`; `told` hears each time how many rows were there."""
         if self._log_signer is None:
             raise MalformedInput("the log's key is not at hand: a sequencer signs every head with it")
         with tables.failures(), postgres.listening(self._engine, _COME) as wait:
             while not is_over():
                 taken = self._empty(self._log_signer)
-                if taken:
-                    told(taken)
-                else:
+                told(taken)
+                if not taken and not is_over():
                     wait(1.0)
 
     def _empty(self, log_signer: Callable[[], Signer]) -> int:

@@ -50,7 +50,7 @@ as_option = click.option("--as", "as_key", metavar="KEY", help="The key that sig
         "affidavit init --origin bank.example/credit-models",
         "AFFIDAVIT_PASSPHRASE=... affidavit init models --origin bank.example/credit --holder 'Ana Ruiz'",
         "affidavit init --origin bank.example/credit --anchor /mnt/compliance/credit.checkpoint",
-        "affidavit --ledger postgresql+psycopg://ana@db.bank.example/credit init --origin bank.example/credit",
+        "AFFIDAVIT_LEDGER=postgresql+psycopg://ana@db.bank.example/credit affidavit init --origin bank.example/credit",
     ],
 )
 @click.argument("folder", default=".", metavar="[DIR]", type=_FILE)
@@ -86,14 +86,16 @@ def init(
 ) -> None:
     """Make a new ledger with its first key.
 
-    It is the folder DIR/.affidavit, and begins with a genesis entry that names the key and its roles. With --ledger and
-    the URL of an empty PostgreSQL database it is made there.
+    It is the folder DIR/.affidavit, and begins with a genesis entry that names the key and its roles. With the URL of
+    an empty PostgreSQL database in --ledger, or in AFFIDAVIT_LEDGER and without DIR, it is made there.
     """
     from registry.home import create_home, passphrase_from_environment
     from registry.shared_home import create_shared_home
 
     passphrase = NewPassphrase(passphrase_from_environment)
-    named = str(ctx.find_root().params.get("ledger") or "")
+    # A folder that is named is meant, whatever the environment says.
+    elsewhere = os.environ.get("AFFIDAVIT_LEDGER") if folder == Path() else None
+    named = str(ctx.find_root().params.get("ledger") or elsewhere or "")
     make = partial(create_shared_home, named) if "://" in named else partial(create_home, folder)
     home = make(
         origin=origin,
