@@ -39,10 +39,16 @@ PATIENCE_SECONDS = 30.0
 """How long a submission waits in the inbox for somebody to append it."""
 
 LOOK_UP_SECONDS = 0.05
+IDLE_SECONDS = 1.0
 MOST_ROWS = 1_000
 _COME, _GONE = "affidavit_inbox", "affidavit_appended"
 
 _TRY_LOCK = text(f"SELECT pg_try_advisory_xact_lock({LOCK})")
+_COUNT = (
+    select(func.count())
+    .select_from(inbox)
+    .where(inbox.c.refused.is_(None), inbox.c.until > func.clock_timestamp())
+)
 _WAITING = (
     select(inbox.c.number, inbox.c.said, inbox.c.if_size)
     .where(inbox.c.refused.is_(None), inbox.c.until > func.clock_timestamp())
@@ -94,20 +100,21 @@ class Inbox:
                 self._hand_in_decided(submission)
 
     def serve(self, is_over: Callable[[], bool], told: Callable[[int], None]) -> None:
-        """Append what comes into the inbox until `is_over`; `told` hears each time how many rows were there."""
+        """Append what comes into the inbox until `is_over`; `told` hears how many rows wait."""
         if self._log_signer is None:
             raise MalformedInput("the log's key is not at hand: a sequencer signs every head with it")
         with tables.failures(), postgres.listening(self._engine, _COME) as wait:
             while not is_over():
-                taken = self._empty(self._log_signer)
-                told(taken)
-                if not taken and not is_over():
-                    wait(1.0)
+                waiting = self._waiting()
+                told(waiting)
+                if waiting == 0:
+                    wait(0.0 if is_over() else IDLE_SECONDS)
+                elif not self._elected([], self._log_signer):
+                    wait(LOOK_UP_SECONDS)
 
-    def _empty(self, log_signer: Callable[[], Signer]) -> int:
-        with tables.failures(), self._engine.connect() as connection:
-            waiting = len(connection.execute(_WAITING).all())
-        return waiting if waiting and self._elected([], log_signer) else 0
+    def _waiting(self) -> int:
+        with tables.failures(), postgres.glance(self._engine) as connection:
+            return connection.execute(_COUNT).scalar_one()
 
     def _elected(
         self, batch: Sequence[Submission], log_signer: Callable[[], Signer], *, wait: bool = False
