@@ -5,8 +5,8 @@ Rules:
 - SQLite: the connections that delete run with ``secure_delete=ON``. Afterwards the write-ahead log is emptied (a
   checkpoint, TRUNCATE) and the bytes of the file are read again; where a remnant is found (a page that was split
   once keeps old bytes), the file is rebuilt with VACUUM and read again.
-- PostgreSQL: the tables are rewritten (VACUUM FULL), so that no page keeps dead rows. The write-ahead log and its
-  archives are the operator's.
+- PostgreSQL: the tables are rewritten (VACUUM FULL), so that no page keeps dead rows, and whether they were is looked
+  at: a role that does not own them may not. The write-ahead log and its archives are the operator's.
 - It says what it did and what it found. It cannot reach backups, file system blocks, and the spare cells of an SSD.
 
 Source: SQLite documentation, PRAGMA secure_delete and wal_checkpoint; PostgreSQL documentation, VACUUM.
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from audit import tables
 from audit.canonical import JsonObject
@@ -59,20 +59,36 @@ def scrub(engine: Engine, secrets: Sequence[bytes], names: Sequence[str] = ()) -
     Without any secret to look for, the file is rebuilt.
     """
     if engine.dialect.name == "postgresql":
-        with (
-            tables.failures(),
-            engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
-        ):
-            connection.exec_driver_sql("VACUUM FULL holders, subjects")
-        return Scrubbed(
-            "the tables were rewritten; the server's write-ahead log and its archives are the operator's"
-        )
+        with tables.failures(), engine.connect() as connection:
+            return _scrub_postgresql(connection.execution_options(isolation_level="AUTOCOMMIT"))
     written = [name.encode() for name in names if len(name.encode()) >= _LONG_ENOUGH]
     with closing(engine.raw_connection()) as raw:
         try:
             return _scrub_sqlite(raw.driver_connection, secrets, written)
         except (sqlite3.Error, OSError) as error:
             return Scrubbed("", f"the database's file could not be scrubbed ({error}): {_AGAIN}")
+
+
+def _scrub_postgresql(connection: Connection) -> Scrubbed:
+    """Rewrite the tables. A role that does not own them is warned only, so whether it was done is looked at."""
+
+    def files() -> list[object]:
+        return [
+            connection.exec_driver_sql(f"SELECT pg_relation_filenode('{table.name}')").scalar_one()
+            for table in (tables.holders, tables.subjects)
+        ]
+
+    before = files()
+    connection.exec_driver_sql("VACUUM FULL holders, subjects")
+    if any(one == other for one, other in zip(before, files(), strict=True)):
+        return Scrubbed(
+            "",
+            "this role may not rewrite the tables, and their files keep what was deleted: let the ledger's owner say "
+            "VACUUM FULL holders, subjects",
+        )
+    return Scrubbed(
+        "the tables were rewritten; the server's write-ahead log and its archives are the operator's"
+    )
 
 
 def _scrub_sqlite(connection: Any, secrets: Sequence[bytes], names: Sequence[bytes]) -> Scrubbed:
