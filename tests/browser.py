@@ -26,7 +26,7 @@ __all__ = ["Browser", "a_browser"]
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe",
+    "--disable-background-networking", "--disable-component-update", "--disable-breakpad", "--remote-debugging-pipe",
 )  # fmt: skip
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -132,6 +132,7 @@ def a_browser() -> Iterator[Browser]:
     (from_us, commands), (answers, to_us) = os.pipe(), os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-c", START, str(from_us), str(to_us), program, *FLAGS, f"--user-data-dir={profile}"],
+        env={**os.environ, "HOME": profile, "XDG_CONFIG_HOME": profile, "XDG_CACHE_HOME": profile},
         pass_fds=(from_us, to_us), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(from_us)

@@ -22,7 +22,7 @@ from tests.test_portable import ODD_ZIPS, SMALL_ORDER
 PAGE = PORTABLE / "verify_affidavit.html"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: it is a large process
 def browser() -> Iterator[Browser]:
     with a_browser() as browser:
         yield browser
