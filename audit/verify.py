@@ -42,6 +42,7 @@ from audit.verify_workers import NoWorkers, Workers, processors
 
 __all__ = ["verify_ledger"]
 
+AT_A_TIME = 256
 FEW = 16_384
 """Entries up to which starting processes takes longer than the work."""
 
@@ -82,6 +83,8 @@ def verify_ledger(
     try:
         with tables.snapshot(engine) as stored, tables.open_scratch().connect() as scratch:
             tables.read_any_text(stored)
+            # Of a server's answer too, only some rows are in memory at a time.
+            stored.execution_options(yield_per=AT_A_TIME)
             expected = tables.tables_of(tables.version_of(stored))
             replay = Replay(scratch, followers, expected)
             found = replay.found

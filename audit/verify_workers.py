@@ -62,6 +62,9 @@ class Workers:
         except OSError as error:
             self._end()
             raise NoWorkers(str(error)) from error
+        except BaseException:
+            self._end()
+            raise
 
     def __enter__(self) -> Self:
         return self
