@@ -58,6 +58,7 @@ __all__ = [
     "lost_columns",
     "open_url",
     "parse_url",
+    "place_of",
     "read_any_text",
     "schema",
     "set_version",
@@ -142,6 +143,11 @@ def snapshot(engine: Engine) -> Connection:
     return engine.connect().execution_options(
         isolation_level="REPEATABLE READ", postgresql_readonly=True, stream_results=True
     )
+
+
+def place_of(connection: Connection) -> str:
+    """Return the URL of the database, with its password."""
+    return connection.engine.url.render_as_string(hide_password=False)
 
 
 def glance(engine: Engine) -> Connection:

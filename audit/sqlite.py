@@ -34,7 +34,6 @@ __all__ = [
     "create_guards",
     "create_tables",
     "failure",
-    "file_of",
     "foreign_marks",
     "glance",
     "is_damage",
@@ -42,6 +41,7 @@ __all__ = [
     "lost_columns",
     "open_file",
     "open_scratch",
+    "place_of",
     "read_any_text",
     "schema",
     "set_version",
@@ -71,7 +71,7 @@ def open_file(path: Path) -> Engine:
     return _engine(f"file:{_quoted(path)}?mode=ro&immutable=1")
 
 
-def file_of(connection: Connection) -> str:
+def place_of(connection: Connection) -> str:
     """Return the path of the file that is open; empty for a database without one."""
     return str(
         connection.exec_driver_sql("SELECT file FROM pragma_database_list WHERE name = 'main'").scalar()

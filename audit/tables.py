@@ -46,7 +46,6 @@ __all__ = [
     "create_tables",
     "expected_schema",
     "failures",
-    "file_of",
     "glance",
     "head",
     "holders",
@@ -56,7 +55,9 @@ __all__ = [
     "ledger_metadata",
     "lost_columns",
     "open_database",
+    "open_place",
     "open_scratch",
+    "place_of",
     "read_any_text",
     "records",
     "schema",
@@ -163,6 +164,9 @@ class Backend(Protocol):
     def snapshot(self, engine: Engine) -> Connection:
         """Open a connection that reads one view of the database, row by row."""
 
+    def place_of(self, connection: Connection) -> str:
+        """Say where the database is, so that another process can open it; empty where none can."""
+
     def glance(self, engine: Engine) -> Connection:
         """Open a connection to read a row or two, each as it is now."""
 
@@ -225,9 +229,14 @@ def is_shared(engine: Engine) -> bool:
     return _backend(engine) is postgres
 
 
-def file_of(connection: Connection) -> str:
-    """Return the path of the file that is open, by which another process opens it; empty where there is none."""
-    return sqlite.file_of(connection) if connection.dialect.name == "sqlite" else ""
+def place_of(connection: Connection) -> str:
+    """Say where the database is, a server's with its password, for `open_place`; empty where no process can open it."""
+    return _backend(connection).place_of(connection)
+
+
+def open_place(place: str) -> Engine:
+    """Open what `place_of` named, in another process."""
+    return postgres.open_url(postgres.parse_url(place)) if "://" in place else sqlite.open_file(Path(place))
 
 
 def open_scratch() -> Engine:

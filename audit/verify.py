@@ -42,7 +42,6 @@ from audit.verify_workers import NoWorkers, Workers, processors
 
 __all__ = ["verify_ledger"]
 
-AT_A_TIME = 256
 FEW = 16_384
 """Entries up to which starting processes takes longer than the work."""
 
@@ -83,8 +82,6 @@ def verify_ledger(
     try:
         with tables.snapshot(engine) as stored, tables.open_scratch().connect() as scratch:
             tables.read_any_text(stored)
-            # Of a server's answer too, only some rows are in memory at a time.
-            stored.execution_options(yield_per=AT_A_TIME)
             expected = tables.tables_of(tables.version_of(stored))
             replay = Replay(scratch, followers, expected)
             found = replay.found
@@ -130,7 +127,7 @@ def _verify(stored: Connection, scratch: Connection, replay: Replay, request: Re
 
 def _is_worth_it(stored: Connection, request: Request) -> bool:
     """Say whether other processes can read this ledger, and it is long enough for them."""
-    return request.jobs > 1 and tables.file_of(stored) != "" and _count(stored) >= FEW
+    return request.jobs > 1 and tables.place_of(stored) != "" and _count(stored) >= FEW
 
 
 def _verify_together(stored: Connection, scratch: Connection, replay: Replay, request: Request) -> Report:
@@ -138,7 +135,7 @@ def _verify_together(stored: Connection, scratch: Connection, replay: Replay, re
     size, asked, named = _count(stored), request.asked, _named(scratch, request)
     check_dense(stored, size)
     setup = {
-        "database": tables.file_of(stored),
+        "database": tables.place_of(stored),
         "structural": asked.structural,
         "trusted": asked.trusted,
     }

@@ -9,7 +9,6 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
@@ -74,7 +73,7 @@ class RangeWorker:
 def serve() -> None:
     """Answer the ranges that are asked for on standard input, until it ends."""
     setup = json.loads(sys.stdin.readline())
-    with tables.open_database(Path(setup["database"])).connect() as stored:
+    with tables.snapshot(tables.open_place(setup["database"])) as stored:
         tables.read_any_text(stored)
         worker = RangeWorker(stored, setup)
         _say({"code": verify_workers.__file__})

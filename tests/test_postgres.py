@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import URL, Connection, select
 
-from audit import postgres, tables
+from audit import postgres, tables, verify, verify_whole
 from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotPermitted, NotVerified
 from audit.keystore import KeyStore
 from audit.ledger import Ledger, create_ledger
@@ -167,6 +167,16 @@ def test_its_records_are_those_that_a_file_would_hold(ledger: Ledger, tmp_path: 
 
 def test_what_its_own_check_of_pages_would_find_is_said_to_be_not_done(ledger: Ledger) -> None:
     assert "pages of the database were not checked" in ledger.verify().steps[5].detail
+
+
+def test_several_processes_verify_it_as_one_does(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger.append_many([report(str(n)) for n in range(600)])
+    monkeypatch.setattr(verify, "FEW", 0)
+    monkeypatch.setattr(verify_whole, "RANGE", 256)
+    together, alone = ledger.verify(jobs=2), ledger.verify(jobs=1)
+    assert together
+    assert together.steps[0].figures["processes"] == 2
+    assert together.steps[1:] == alone.steps[1:]
 
 
 def test_one_that_fails_leaves_nothing(ledger: Ledger) -> None:

@@ -91,7 +91,7 @@ class Here:
         self.connections: list[Connection] = []
         self.workers = []
         for _ in range(count):
-            connection = tables.open_database(Path(setup["database"])).connect()
+            connection = tables.snapshot(tables.open_place(setup["database"]))
             tables.read_any_text(connection)
             self.connections.append(connection)
             self.workers.append(RangeWorker(connection, setup))
