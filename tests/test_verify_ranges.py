@@ -16,7 +16,7 @@ from typing import Any, Self
 import pytest
 from sqlalchemy import Connection
 
-from audit import tables, verify, verify_whole
+from audit import tables, verify, verify_whole, verify_workers
 from audit.errors import EnvironmentFailed, MalformedInput
 from audit.ledger import Ledger
 from audit.record import parse_record
