@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -19,7 +20,19 @@ from typing import IO, cast
 
 from tests.faults.scenes import SCENES, Said
 
-__all__ = ["FAULTS", "Actor", "Fault", "Point", "Row", "actor", "points", "strike", "why_not"]
+__all__ = [
+    "FAULTS",
+    "Actor",
+    "Fault",
+    "Point",
+    "Row",
+    "actor",
+    "points",
+    "points_in",
+    "strike",
+    "tracing",
+    "why_not",
+]
 
 CALLS = (
     *("write", "writev", "pwrite64", "pwritev", "pwritev2", "copy_file_range", "sendfile", "fallocate"),
@@ -90,15 +103,8 @@ class Actor:
         """Act once under strace; return what was said, whether it was killed, and the calls that strace saw."""
         child = int(self._order(json.dumps({"scene": scene, "folder": str(folder)})))
         log = folder.with_name("strace.log")
-        command = ["strace", "-f", "-y", "-s", "0", "-e", "signal=none", "-e", f"trace={','.join(CALLS)}"]
-        command += ["-e", injection] if injection else []
-        command += ["-o", str(log), "-p", str(child)]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
-            stderr = cast(IO[str], tracer.stderr)
-            attached = stderr.readline()
-            assert "attached" in attached, attached
+        with tracing(child, log, injection):
             answer = json.loads(self._order(""))
-            stderr.read()
         return answer["said"], answer["killed"], log.read_text().splitlines()
 
     def _order(self, line: str) -> str:
@@ -106,6 +112,22 @@ class Actor:
         to.write(line + "\n")
         to.flush()
         return back.readline()
+
+
+@contextmanager
+def tracing(process: int, log: Path, injection: str | None, *, detach: bool = False) -> Iterator[None]:
+    """Trace a process and its children, with a fault or without; wait until it has ended, or leave it there."""
+    command = ["strace", "-f", "-y", "-s", "0", "-e", "signal=KILL", "-e", f"trace={','.join(CALLS)}"]
+    command += ["-e", injection] if injection else []
+    command += ["-o", str(log), "-p", str(process)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
+        stderr = cast(IO[str], tracer.stderr)
+        attached = stderr.readline()
+        assert "attached" in attached, attached
+        yield
+        if detach:
+            tracer.send_signal(signal.SIGINT)
+        stderr.read()
 
 
 @contextmanager
@@ -136,7 +158,7 @@ def points(acting: Actor, scene: str, template: Path) -> list[Point]:
         said, _, lines = acting.run(scene, folder, None)
         outcome = SCENES[scene].judge(folder, said)
         assert outcome.startswith("acknowledged"), outcome
-        return _points_in(lines, folder)
+        return points_in(lines, folder)
 
 
 def strike(acting: Actor, scene: str, template: Path, point: Point, fault: Fault) -> Row:
@@ -154,7 +176,8 @@ def strike(acting: Actor, scene: str, template: Path, point: Point, fault: Fault
             return Row(scene, point, fault, f"{type(error).__name__}: {error}", survived=False)
 
 
-def _points_in(lines: list[str], folder: Path) -> list[Point]:
+def points_in(lines: list[str], folder: Path) -> list[Point]:
+    """Number the calls that strace saw, each thread's by themselves."""
     counted: Counter[tuple[str, str]] = Counter()
     found: dict[tuple[str, int], Point] = {}
     for line in lines:
