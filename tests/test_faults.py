@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import full_disk, strace
+from tests.faults import full_disk, postgresql, strace
 from tests.faults.followers import follower_rows
 from tests.faults.scenes import SCENES
 from tests.faults.strace import FAULTS, ROOT, Actor, Fault, Point, actor, points, strike
@@ -93,3 +93,10 @@ def test_on_a_disk_that_is_really_full_an_append_is_refused_and_later_goes_on(tm
     refused, written = (done.stdout.count(word) for word in ("nothing written", "acknowledged, written"))
     assert refused > 0
     assert written >= full_disk.ENOUGH
+
+
+def test_a_postgresql_server_that_is_struck_at_its_writes_loses_nothing_acknowledged(tmp_path: Path) -> None:
+    must_run(strace.why_not() or postgresql.why_not())
+    rows = list(postgresql.postgresql_rows(tmp_path, (KILL,), lambda found: [found[0], found[-1]]))
+    assert {row.point.call for row in rows} == {"pwrite64", "fdatasync"}
+    assert [row for row in rows if not row.survived] == []

@@ -1,7 +1,7 @@
 """Print the table of faults: `python -m tests.faults [SCENE...]`.
 
-Every fault at every point of every scene, then a follower that raises, then a disk that is really full. Exit status 1
-where one was not survived, 3 where none can be injected on this machine.
+Every fault at every point of every scene, then a follower that raises, a disk that is really full, and a PostgreSQL
+server that is struck. Exit status 1 where a fault was not survived, 3 where some cannot be injected on this machine.
 """
 
 import subprocess
@@ -9,15 +9,15 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tests.faults import full_disk, strace
+from tests.faults import full_disk, postgresql, strace
 from tests.faults.followers import follower_rows
 from tests.faults.scenes import SCENES
 from tests.faults.strace import FAULTS, Row, actor, points, strike
 
-OTHERS = ("follower", "full-disk")
+OTHERS = ("follower", "full-disk", "postgres")
 
 
 def main(wanted: Sequence[str]) -> int:
@@ -36,12 +36,18 @@ def main(wanted: Sequence[str]) -> int:
     began = time.monotonic()
     status = 0
     with tempfile.TemporaryDirectory() as place:
-        rows = list(_struck(Path(place), [name for name in chosen if name in SCENES]))
+        rows = _shown(_struck(Path(place), [name for name in chosen if name in SCENES]))
         if "follower" in chosen:
             for point, fault, outcome in follower_rows(Path(place) / "follower"):
                 print(f"follower  {point:<46} {fault:<20} {outcome}")
         if "full-disk" in chosen:
             status = _full_disk(Path(place) / "disk")
+        if "postgres" in chosen:
+            reason = reason or postgresql.why_not()
+            rows += _shown(postgresql.postgresql_rows(Path(place)) if not reason else [])
+            if reason:
+                print(f"postgres: NOT RUN: {reason}")
+                status = 3
     lost = _summary(rows)
     print(f"{len(rows)} faults by strace, {lost} not survived, {time.monotonic() - began:.0f} s")
     return 1 if lost else status
@@ -54,11 +60,17 @@ def _struck(place: Path, scenes: Sequence[str]) -> Iterator[Row]:
             template.mkdir(parents=True)
             SCENES[scene].prepare(template)
             for point in points(acting, scene, template):
-                for fault in FAULTS:
-                    row = strike(acting, scene, template, point, fault)
-                    said = row.outcome if row.survived else f"NOT SURVIVED: {row.outcome}"
-                    print(f"{scene:<9} {point!s:<46} {fault.name:<20} {said}", flush=True)
-                    yield row
+                yield from (strike(acting, scene, template, point, fault) for fault in FAULTS)
+
+
+def _shown(rows: Iterable[Row]) -> list[Row]:
+    """Print each row as it comes."""
+    kept = []
+    for row in rows:
+        said = row.outcome if row.survived else f"NOT SURVIVED: {row.outcome}"
+        print(f"{row.scene:<9} {row.point!s:<46} {row.fault.name:<20} {said}", flush=True)
+        kept.append(row)
+    return kept
 
 
 def _full_disk(disk: Path) -> int:
