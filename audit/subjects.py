@@ -99,6 +99,11 @@ class Referrer:
         ]
         return {"refers_to": rows} if rows else {}
 
+    @property
+    def knows_new(self) -> bool:
+        """Say whether somebody was referred to whom the ledger did not know: then `remember` has rows to write."""
+        return bool(self._new)
+
     def remember(self, connection: Connection) -> None:
         """Write the rows of those who are new, in the transaction that appends the statement."""
         for known in self._new:

@@ -150,7 +150,9 @@ class Registry(Models):
         """Sign and append a run, failed or not; a successful one becomes the next version of its model."""
         subjects = tuple(Subject(name, sha256) for name, sha256 in result.subjects)
         statement = Statement("run", subjects, result.predicate)
-        within = result.referrer.remember if result.referrer is not None else None
+        referrer = result.referrer
+        # A run that makes nobody known is decided on nothing, and needs no turn of its own at a shared ledger.
+        within = referrer.remember if referrer is not None and referrer.knows_new else None
         entry = self.ledger.append(statement, signer=self.signer_for("run", key), within=within)
         model = entry.statement.text("model")
         version = next((v.version for v in self.versions(model) if v.seq == entry.seq), None)
