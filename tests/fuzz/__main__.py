@@ -7,6 +7,7 @@ is such an input, 3 where atheris is not installed (`make fuzz` installs it into
 
 import argparse
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -39,7 +40,11 @@ def fuzz(name: str, seconds: int) -> Fuzzed:
     command = [sys.executable, "-m", "tests.fuzz.one", name, str(corpus)]
     command += [f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1"]
     command.append(f"-artifact_prefix={FOLDER / name}/")
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    # libFuzzer ends without Python's own clearing up: what a target leaves lies where `make clean` finds it.
+    surroundings = {**os.environ, "TMPDIR": str((FOLDER / name).absolute())}
+    done = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", check=False, env=surroundings
+    )
     (FOLDER / name / "log.txt").write_text(done.stdout + done.stderr)
     runs, coverage = _DONE.search(done.stderr), _COVERAGE.findall(done.stderr)
     edges, _, kept = coverage[-1] if coverage else (0, 0, 0)
