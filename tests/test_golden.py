@@ -50,7 +50,7 @@ def opened(folder: Path) -> Ledger:
 def test_a_ledger_written_by_yesterdays_main_verifies_today(kept: Path, folder: Path) -> None:
     key = VerifierKey.parse((folder / "log.vkey").read_text().strip())
     answer = opened(folder).verify(checkpoint=(folder / "checkpoint").read_bytes(), log_key=key)
-    assert [(step.name, step.detail) for step in answer.steps if step.status != "passed"] == []
+    assert [(step.name, step.detail) for step in answer.report.steps if step.status != "passed"] == []
     assert answer.root == ROOTS[kept.name]
 
 
@@ -100,7 +100,7 @@ def test_the_bundle_that_was_written_from_it_verifies_today(kept: Path) -> None:
         pytest.skip("there were no bundles then")
     brought = Brought(log_key=VerifierKey.parse((kept / "log.vkey").read_text().strip()))
     answer = verify_bundle(bundle, brought)
-    assert [step.name for step in answer.steps if step.status == "failed"] == []
+    assert [step.name for step in answer.report.steps if step.status == "failed"] == []
 
 
 def test_an_older_ledger_gets_the_newer_tables_with_the_first_entry_that_is_appended_to_it(
