@@ -50,7 +50,7 @@ def opened(folder: Path) -> Ledger:
 def test_a_ledger_written_by_yesterdays_main_verifies_today(kept: Path, folder: Path) -> None:
     key = VerifierKey.parse((folder / "log.vkey").read_text().strip())
     answer = opened(folder).verify(checkpoint=(folder / "checkpoint").read_bytes(), log_key=key)
-    assert [(step.name, step.detail) for step in answer.report.steps if step.status != "passed"] == []
+    assert [(step.name, step.detail) for step in answer.steps if step.status != "passed"] == []
     assert answer.root == ROOTS[kept.name]
 
 
