@@ -26,7 +26,6 @@ from tests.small_evidence import Members, by_hand, failed, members_of, verified
 from tests.small_ledger import new_ledger, report, signer
 
 WITNESS, URL = "witness.example/w1", "https://tsa.example/tsr"
-NOW = time.time()
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,7 @@ class Anchored:
     witness: LocalSigner
     authority: Authority
     bundle: Path
+    now: float
 
     @property
     def pinned(self) -> AnchorSettings:
@@ -59,14 +59,14 @@ def anchored(tmp_path_factory: pytest.TempPathFactory) -> Anchored:
             text = Note.parse(ledger.head().checkpoint).text
             query = TimestampRequestBuilder(text.encode(), HashAlgorithm.SHA256).build().as_bytes()
             rows.append(
-                ("cosignature", size, WITNESS, str(cosign(text, WITNESS, witness, int(NOW))).encode())
+                ("cosignature", size, WITNESS, str(cosign(text, WITNESS, witness, int(time.time()))).encode())
             )
             rows.append(("timestamp", size, URL, local.answer(query)))
     with ledger.engine.begin() as connection:
         for number, (kind, size, source, body) in enumerate(rows, 1):
             values = {"number": number, "kind": kind, "size": size, "source": source, "body": body}
             connection.execute(tables.anchors.insert().values(values))
-    made = Anchored(ledger, witness, authority, folder / "bundle.zip")
+    made = Anchored(ledger, witness, authority, folder / "bundle.zip", time.time())
     write_bundle(ledger, Wanted("entry 1", (1,), pinned=made.pinned), made.bundle)
     return made
 
@@ -87,7 +87,7 @@ def test_the_first_anchor_that_covers_it_and_the_newest_go_into_the_bundle(membe
 
 
 def test_anchors_that_the_reader_pins_hold_with_their_times(anchored: Anchored) -> None:
-    answer = verify_bundle(anchored.bundle, Brought(pinned=anchored.pinned, now=NOW + 60))
+    answer = verify_bundle(anchored.bundle, Brought(pinned=anchored.pinned, now=anchored.now + 60))
     step = answer.report.steps[2]
     assert step.status == "passed"
     assert step.detail.count(f"the cosignature by {WITNESS}") == 3
@@ -98,7 +98,7 @@ def test_anchors_that_the_reader_pins_hold_with_their_times(anchored: Anchored) 
 
 
 def test_anchors_that_nobody_vouches_for_are_skipped_and_named(anchored: Anchored) -> None:
-    answer = verify_bundle(anchored.bundle, Brought(now=NOW))
+    answer = verify_bundle(anchored.bundle, Brought(now=anchored.now))
     step = answer.report.steps[2]
     assert (bool(answer), step.status, answer.confirmed) == (True, "skipped", False)
     assert "the timestamp over anchors/0.note (by an authority that you have to know" in step.detail
@@ -118,7 +118,7 @@ def test_openssl_checks_the_timestamps_by_the_commands_of_the_readme(
 
 def test_a_timestamp_alone_does_not_say_whose_ledger_it_is(anchored: Anchored) -> None:
     pinned = AnchorSettings(timestamps=(anchored.authority,))
-    answer = verify_bundle(anchored.bundle, Brought(pinned=pinned, now=NOW))
+    answer = verify_bundle(anchored.bundle, Brought(pinned=pinned, now=anchored.now))
     assert (answer.report.steps[2].status, answer.confirmed) == ("passed", False)
 
 
@@ -126,10 +126,10 @@ def test_a_changed_cosignature_of_a_pinned_witness_is_a_finding(
     anchored: Anchored, members: Members, tmp_path: Path
 ) -> None:
     note = Note.parse(members["anchors/0.note"])
-    forged = cosign(note.text, WITNESS, signer(), int(NOW))
+    forged = cosign(note.text, WITNESS, signer(), int(anchored.now))
     line = replace(forged, key_hash=note.signatures[1].key_hash)
     members["anchors/0.note"] = Note(note.text, (note.signatures[0], line)).to_bytes()
-    brought = Brought(pinned=anchored.pinned, now=NOW)
+    brought = Brought(pinned=anchored.pinned, now=anchored.now)
     assert failed(verified(tmp_path / "changed.zip", members, brought)) == ["anchors"]
 
 
@@ -151,7 +151,7 @@ def test_a_head_that_is_not_proven_to_be_of_this_history_anchors_nothing(
     anchored: Anchored, members: Members, tmp_path: Path
 ) -> None:
     del members["consistency/2"]
-    answer = verified(tmp_path / "changed.zip", members, Brought(pinned=anchored.pinned, now=NOW))
+    answer = verified(tmp_path / "changed.zip", members, Brought(pinned=anchored.pinned, now=anchored.now))
     assert "tree" in failed(answer)
     assert "size 2" not in answer.report.steps[2].detail
 

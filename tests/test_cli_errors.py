@@ -247,10 +247,11 @@ def test_a_ledger_that_is_named_and_not_there_is_said_by_its_name(tmp_path: Path
     assert "there is no ledger at nowhere" in complaint(empty_folder(tmp_path)("--ledger", "nowhere", "log"))
 
 
-def test_a_ledger_by_url_is_said_not_to_be_part_of_this_version(tmp_path: Path) -> None:
-    said = complaint(empty_folder(tmp_path)("--ledger", "postgresql+psycopg://someone:secret@db/x", "log"))
-    assert "by their path" in said
-    assert "secret" not in said
+def test_a_database_out_of_reach_is_said_to_be_and_its_password_is_not(tmp_path: Path) -> None:
+    result = empty_folder(tmp_path)("--ledger", "postgresql+psycopg://someone:secret@localhost:1/x", "log")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.startswith("Error: the ledger's database failed")
+    assert "secret" not in result.stderr
 
 
 def test_a_file_that_is_not_a_database_is_no_ledger(here: Folder) -> None:

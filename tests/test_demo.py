@@ -153,11 +153,14 @@ def edits(kind: str) -> str:
 
 
 def each_column(here: Folder) -> Iterator[tuple[str, str, str]]:
+    """Yield (table, column, type) of every table that has a row in the demonstration's ledger."""
     with closing(sqlite3.connect(here.path / ".affidavit" / "ledger.db")) as connection:
         tables = [
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         ]
         for table in tables:
+            if connection.execute(f"SELECT 1 FROM {table}").fetchone() is None:
+                continue
             for _, column, kind, *_ in connection.execute(f"PRAGMA table_info({table})"):
                 yield table, column, kind
 
