@@ -31,7 +31,7 @@ format: setup  ## put the code into the house format
 	$(bin)/ruff format
 
 bench: setup  ## measure speed and memory
-	$(bin)/python tests/bench/run.py
+	$(bin)/python -m tests.bench.run
 
 faults: setup  ## kill, EIO and ENOSPC at every write of an append, by strace (SCENE=append for one scene)
 	$(bin)/python -m tests.faults $(SCENE)

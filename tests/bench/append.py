@@ -150,5 +150,10 @@ def _row(what: str, ours: float, beside: str, other: float, goal: str) -> Row:
     return (what, f"{ours:,.0f} a second", beside, f"{other:,.0f} a second", f"{ours / other:.2f}", goal)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Measure and print."""
     print_table(("What", "affidavit", "Beside", "Limit or peer", "Ratio", "Goal"), bench_append())
+
+
+if __name__ == "__main__":
+    main()
