@@ -4,13 +4,14 @@ import importlib.util
 import io
 import json
 from contextlib import redirect_stderr, redirect_stdout
+from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 __all__ = ["PORTABLE", "answer", "load", "said_by"]
 
-PORTABLE = Path(__file__).parent.parent / "audit" / "portable"
+PORTABLE = Path(str(files("audit"))) / "portable"
 
 
 def load() -> ModuleType:
