@@ -25,7 +25,8 @@ import pytest
 __all__ = ["Browser", "a_browser"]
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--headless", "--no-sandbox", "--disable-dev-shm-usage",
+    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-breakpad", "--remote-debugging-pipe",
 )  # fmt: skip
 NAMES = ("chromium", "chromium-browser", "google-chrome")
