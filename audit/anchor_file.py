@@ -22,7 +22,6 @@ is a file on another machine, a witness or a time stamp authority (`audit.anchor
 
 import fcntl
 import os
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from audit.checkpoint import Checkpoint
+from audit.durable import replace_file
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotVerified
 from audit.note import Note, VerifierKey
 
@@ -60,7 +60,7 @@ class AnchorFile:
         self.check_free(Checkpoint.parse(Note.parse(note).text).origin)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(self.path, note)
+            replace_file(self.path, note, 0o644)
         except OSError as error:
             raise EnvironmentFailed(
                 f"the anchor file {self.path} cannot be written: {error.strerror}"
@@ -131,8 +131,8 @@ class AnchorFile:
             if self.path.exists():
                 old = self.path.read_bytes()
                 aside = _free_name(self.path)
-                _replace(aside, old)
-            _replace(self.path, note)
+                replace_file(aside, old, 0o644)
+            replace_file(self.path, note, 0o644)
         except OSError as error:
             raise EnvironmentFailed(
                 f"the anchor file {self.path} cannot be written: {error.strerror}"
@@ -144,7 +144,7 @@ class AnchorFile:
         if Checkpoint.parse(Note.parse(before).text).size >= Checkpoint.parse(Note.parse(note).text).size:
             return
         if len(note) < len(before):
-            _replace(self.path, note)
+            replace_file(self.path, note, 0o644)
         elif os.pwrite(descriptor, note, 0) != len(note):
             raise OSError(None, "the disk took a part of it only")
 
@@ -220,26 +220,6 @@ class AnchorFile:
                 os.close(descriptor)
                 raise
             os.close(descriptor)
-
-
-def _replace(path: Path, note: bytes) -> None:
-    """Write a file beside and rename it into place: whole and durable, or not at all."""
-    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(note)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _free_name(path: Path) -> Path:

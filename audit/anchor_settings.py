@@ -24,8 +24,6 @@ Who can write the ledger's folder can write this file. An auditor therefore brin
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +33,7 @@ from urllib.parse import urlsplit
 from audit.anchor_file import AnchorFile
 from audit.canonical import Json, JsonObject, utf8
 from audit.cosignature import WitnessKey
+from audit.durable import replace_file
 from audit.errors import EnvironmentFailed, MalformedInput
 
 __all__ = [
@@ -203,17 +202,7 @@ class AnchorSettings:
     def write(self, folder: Path) -> None:
         """Write the settings of the ledger in a folder: whole and durable, or not at all."""
         try:
-            descriptor, name = tempfile.mkstemp(prefix=f"{SETTINGS}-", dir=folder)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(self.to_bytes())
-                    file.flush()
-                    os.fchmod(file.fileno(), 0o644)
-                    os.fsync(file.fileno())
-                Path(name).replace(folder / SETTINGS)
-            except BaseException:
-                Path(name).unlink()
-                raise
+            replace_file(folder / SETTINGS, self.to_bytes(), 0o644)
         except OSError as error:
             raise EnvironmentFailed(
                 f"the list of anchors {folder / SETTINGS} cannot be written: {error.strerror}"

@@ -10,7 +10,6 @@ Rules:
 - The same ledger under the same checkpoint gives the same bytes.
 """
 
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
@@ -27,6 +26,7 @@ from audit.bundle_anchors import chosen, noted
 from audit.bundle_check import verify_bundle
 from audit.bundle_readme import readme
 from audit.checkpoint import Checkpoint
+from audit.durable import replacing
 from audit.errors import EnvironmentFailed, MalformedInput, NotVerified
 from audit.evidence import Brought, Evidence
 from audit.ledger import Head, Ledger
@@ -69,26 +69,21 @@ def write_bundle(ledger: Ledger, wanted: Wanted, target: Path) -> Evidence:
     Raises `NotVerified` where it would not verify, `EnvironmentFailed` where it cannot be written; then `target` is
     as it was.
     """
-    making = target.with_name(f".{target.name[:100]}.{os.getpid()}.new")
     try:
-        with making.open("xb") as file:
+        with replacing(target, 0o666) as file:
             write_archive(file, _members(ledger, wanted))
             file.flush()
-            os.fsync(file.fileno())
-        answer = verify_bundle(making, Brought())
-        if not answer:
-            failed = next(step for step in answer.report.steps if step.status == "failed")
-            raise NotVerified(
-                "the bundle would not verify, so it was not written, see `affidavit verify`: "
-                f"step {failed.number} {failed.name}: {failed.detail}"
-            )
-        making.replace(target)
+            answer = verify_bundle(Path(file.name), Brought())
+            if not answer:
+                failed = next(step for step in answer.report.steps if step.status == "failed")
+                raise NotVerified(
+                    "the bundle would not verify, so it was not written, see `affidavit verify`: "
+                    f"step {failed.number} {failed.name}: {failed.detail}"
+                )
     except OSError as error:
         raise EnvironmentFailed(
             f"{target} cannot be written: {error.strerror or error}; nothing was written"
         ) from None
-    finally:
-        making.unlink(missing_ok=True)
     return answer
 
 

@@ -1,6 +1,5 @@
 """What is said in the role admin, which several may have to sign: an entry at once, or a draft that is passed on."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from audit.cli import Open, Opened
+from audit.durable import new_file, replace_file
 from audit.errors import MalformedInput
 from audit.terminal import Command, folded, json_option, print_json, say, warn
 
@@ -77,7 +77,7 @@ def key_sign(opened: Open, file: Path, as_key: str, yes: bool, dry_run: bool, as
         if sys.stdin.isatty() and not yes:
             click.confirm(f"Sign this as {as_key}?", abort=True, err=True)
         draft = draft.signed_by(here.signer_for(draft.statement.kind, as_key), here.ledger)
-        _replace(file, draft.to_bytes())
+        replace_file(file, draft.to_bytes(), 0o600)
     missing = draft.missing(trust)
     if as_json:
         signed = [signature.keyid for signature in draft.envelope.signatures]
@@ -209,15 +209,6 @@ def _read_draft(file: Path) -> "Draft":
 def _write_new(file: Path, data: bytes) -> None:
     """Write a draft where there is none: it names a person, so others may not read it."""
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        new_file(file, data, 0o600)
     except FileExistsError:
         raise MalformedInput(f"{file} exists: a draft is never overwritten, choose another name") from None
-    with os.fdopen(descriptor, "wb") as opened:
-        opened.write(data)
-
-
-def _replace(file: Path, data: bytes) -> None:
-    """Write a draft anew, whole or not at all."""
-    making = file.with_name(f"{file.name}.new")
-    _write_new(making, data)
-    making.replace(file)

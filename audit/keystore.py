@@ -37,6 +37,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from audit.durable import new_file
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
 from audit.keys import Algorithm, LocalSigner, PrivateKey, PublicKey, Signer, new_private_key
 from audit.signers import open_uri
@@ -175,7 +176,6 @@ class KeyStore:
             # The private part first: a public key whose private part nobody has must not be there to be granted.
             _write_new(self.folder / private_name, private, mode, made)
             _write_new(self.folder / f"{name}.pub", public.pem(), 0o644, made)
-            _sync_folder(self.folder)
         except (OSError, MalformedInput) as error:
             for half in made:
                 with suppress(OSError):
@@ -277,30 +277,12 @@ def _reads_as_encrypted(data: bytes) -> bool:
 
 def _write_new(path: Path, data: bytes, mode: int, made: list[Path]) -> None:
     """Write a file that is not there yet, whole and durable under its name or not at all; note it in `made`."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # A link, unlike a renaming, is never made over a file that came in the meantime.
-        path.hardlink_to(unfinished)
-        made.append(path)
+        new_file(path, data, mode)
     except FileExistsError:
         raise MalformedInput(_taken(path)) from None
-    finally:
-        with suppress(OSError):
-            unfinished.unlink()
+    made.append(path)
 
 
 def _taken(path: Path) -> str:
     return f"{path} exists: a key file is never overwritten, choose another name"
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,7 +10,6 @@ Rules:
 Source: C2SP tlog-tiles.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from sqlalchemy import Connection, select
 
 from audit import tables
 from audit.bundle import write_vkeys
+from audit.durable import UNFINISHED, make_folder, replace_file
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotVerified
 from audit.ledger import Head, Ledger
 from audit.log_keys import LogKeys
@@ -31,7 +31,6 @@ from audit.tiles_folder import TilesFolder, tile_name, written_entry
 __all__ = ["write_tiles_tree"]
 
 Progress = Callable[[int, int], None]
-UNFINISHED = ".new-"
 
 
 def write_tiles_tree(ledger: Ledger, folder: Path, progress: Progress | None = None) -> Head:
@@ -154,16 +153,8 @@ def _size_of(folder: Path, prover: Prover, logs: LogKeys, origin: str) -> int:
 
 def _put(path: Path, data: bytes) -> None:
     """Write a file so that a reader meets all of it or none; durable when this returns."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    making = path.with_name(f"{UNFINISHED}{os.getpid()}")
-    try:
-        with making.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        making.replace(path)
-    finally:
-        making.unlink(missing_ok=True)
+    make_folder(path.parent)
+    replace_file(path, data, 0o666)
 
 
 def _drop_partial(folder: Path, before: int, size: int) -> None:

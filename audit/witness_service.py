@@ -25,6 +25,7 @@ from pathlib import Path
 
 from audit.checkpoint import Checkpoint
 from audit.cosignature import Cosigned, WitnessKey, cosign, cosignatures
+from audit.durable import replace_file
 from audit.errors import EnvironmentFailed, MalformedInput, NotVerified
 from audit.keys import Signer
 from audit.merkle import EMPTY_ROOT, verify_consistency
@@ -129,7 +130,7 @@ class Witness:
         known = [by_the_log.get((key.name, key.hash)) for key in self._logs[checkpoint.origin]]
         kept = Note(note.text, (*filter(None, known), line)).to_bytes()
         try:
-            _write(self._state / _file_name(checkpoint.origin), kept)
+            replace_file(self._state / _file_name(checkpoint.origin), kept, 0o666)
         except OSError as error:
             raise Refused(500, f"the witness cannot remember: {error.strerror}\n") from None
         self._last[checkpoint.origin] = Remembered(kept, checkpoint, time)
@@ -216,18 +217,3 @@ def _take(state: Path) -> int:
 
 def _file_name(origin: str) -> str:
     return f"{hashlib.sha256(origin.encode()).hexdigest()}.checkpoint"
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file durably in place of the one before; after a crash there is the one or the other, whole."""
-    new = path.with_suffix(".new")
-    with new.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

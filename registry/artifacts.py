@@ -18,18 +18,17 @@ b'evidence'
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from audit.durable import UNFINISHED, make_folder, replacing
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound, NotVerified
 
 __all__ = ["ArtifactStore", "digest_of_file"]
 
 CHUNK = 1 << 20
-UNFINISHED = ".new-"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -121,12 +120,9 @@ class ArtifactStore:
 
     def _write(self, digest: str, chunks: Iterable[bytes]) -> None:
         path = self.path(digest)
-        temporary: Path | None = None
         try:
-            _make_folder(path.parent)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED)
-            temporary = Path(name)
-            with os.fdopen(handle, "wb") as stream:
+            make_folder(path.parent)
+            with replacing(path, 0o444) as stream:
                 found = hashlib.sha256()
                 for chunk in chunks:
                     found.update(chunk)
@@ -135,20 +131,12 @@ class ArtifactStore:
                     raise EnvironmentFailed(
                         "a file changed while it was being stored: run again when it is still"
                     )
-                stream.flush()
+                # Readable by all, whatever the umask: who put it is seldom who verifies it.
                 os.fchmod(stream.fileno(), 0o444)
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-            temporary = None
-            _sync_folder(path.parent)
         except OSError as error:
             raise EnvironmentFailed(
                 f"an artifact cannot be stored in {self.root.name}: {error.strerror or error}; nothing was half-written"
             ) from error
-        finally:
-            if temporary is not None:
-                with suppress(OSError):
-                    temporary.unlink()
 
 
 def digest_of_file(path: Path) -> tuple[str, int]:
@@ -169,20 +157,3 @@ def _chunks(path: Path) -> Iterator[bytes]:
         raise NotFound(f"there is no file {Path(path).name}") from None
     except OSError as error:
         raise EnvironmentFailed(f"{Path(path).name} cannot be read: {error.strerror}") from error
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder and the missing ones above it, each durable in the one that holds it."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

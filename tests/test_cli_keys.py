@@ -1,6 +1,8 @@
 """Key commands, as people type them: what they print, what stands afterwards, and what they leave alone."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -262,6 +264,29 @@ def test_a_draft_is_never_overwritten(two: Folder) -> None:
     refused = two("key", "threshold", "1", "--draft", "it.draft")
     assert "a draft is never overwritten" in refused.stderr
     assert (two.path / "it.draft").read_text() == "mine"
+
+
+def test_what_a_killed_process_left_of_a_draft_keeps_nobody_from_signing_it(two: Folder) -> None:
+    two.text("key", "threshold", "1", "--draft", "it.draft")
+    (two.path / "it.draft.new").write_bytes(b"half")
+    (two.path / ".new-0123456789abcdef").write_bytes(b"half")
+    assert two.json("key", "sign", "it.draft", "--as", "second")["missing"] == 0
+    assert (two.path / "it.draft").stat().st_mode & 0o77 == 0
+
+
+def test_a_signed_draft_is_on_the_disk_before_it_is_said_to_be(
+    two: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two.text("key", "threshold", "1", "--draft", "it.draft")
+    before = (two.path / "it.draft").read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    refused = two("key", "sign", "it.draft", "--as", "second")
+    assert (refused.exit_code, "it.draft: No space left on device" in refused.stderr) == (3, True)
+    assert (two.path / "it.draft").read_bytes() == before
 
 
 def test_a_draft_that_somebody_else_can_read_names_nobody(two: Folder) -> None:

@@ -45,6 +45,7 @@ def some(found: list[Point]) -> list[Point]:
         ("artifact", (KILL, EIO), {"artifacts/sha256"}),
         ("key", (KILL, EIO), {"keys"}),
         ("witness", (KILL, EIO), {"state"}),
+        ("anchors", (KILL, EIO), set()),
     ],
 )
 def test_whatever_strikes_nothing_acknowledged_is_lost_and_nothing_is_half_written(

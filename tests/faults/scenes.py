@@ -17,6 +17,7 @@ import pytest
 
 from audit import tables
 from audit.anchor_file import ANCHOR_FILE, AnchorFile
+from audit.anchor_settings import AnchorSettings
 from audit.checkpoint import Checkpoint, sign_checkpoint
 from audit.errors import EnvironmentFailed, MalformedInput
 from audit.keystore import KeyStore
@@ -185,6 +186,25 @@ class CreateKey:
         return _outcome(said, made, [keyid])
 
 
+class Anchors:
+    """Other anchors of a ledger are written in the place of those that it has."""
+
+    def prepare(self, folder: Path) -> None:
+        AnchorSettings(file="old.checkpoint").write(folder)
+
+    def act(self, folder: Path, say: Callable[..., None]) -> None:
+        AnchorSettings(file="new.checkpoint").write(folder)
+        say("acknowledged", "new.checkpoint")
+
+    def judge(self, folder: Path, said: Said) -> str:
+        there = AnchorSettings.read(folder).file
+        assert there in ("old.checkpoint", "new.checkpoint")
+        AnchorSettings(file="next.checkpoint").write(folder)
+        assert AnchorSettings.read(folder).file == "next.checkpoint"
+        # What was renamed is there, though nobody knows for how long where the folder could not be synchronised.
+        return _outcome(said, there == "new.checkpoint", ["new.checkpoint"], keeps_what_it_refused=True)
+
+
 class Cosign:
     """A witness remembers a larger head of a log before it cosigns it."""
 
@@ -254,4 +274,5 @@ SCENES: dict[str, Scene] = {
     "key": CreateKey(),
     "command": Grant(),
     "witness": Cosign(),
+    "anchors": Anchors(),
 }
