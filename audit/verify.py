@@ -100,7 +100,7 @@ def verify_ledger(
     except DatabaseError as error:
         if not tables.is_damage(error):
             raise EnvironmentFailed(f"the ledger's database could not be read: {error.orig}") from error
-        return unreadable(found, f"SQLite cannot read the database any further: {error.orig}")
+        return unreadable(found, f"the database does not read any further: {error.orig}")
     except Exception as error:
         # A database whose tables were made anew can hold any type anywhere: whatever that raises is a finding.
         return unreadable(found, f"the database holds what no ledger does ({type(error).__name__}: {error})")
