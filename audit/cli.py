@@ -122,10 +122,16 @@ def verify(
 
     brought = brought_from(kept, log_key, pinned)
     evidence = evidence_in(files)
+    if record is not None and "proof" not in {kind for _, kind in evidence}:
+        raise MalformedInput(
+            "--record is what a .tlog-proof is about, and none was given: name the proof besides, as FILE"
+        )
     if evidence and (incremental or structural):
         raise MalformedInput(
             "--incremental and --structural are about a ledger: evidence is always verified whole"
         )
+    if evidence and jobs is not None:
+        raise MalformedInput("--jobs is about a ledger: evidence is verified by one process")
     if evidence:
         raise SystemExit(0 if verify_files(evidence, brought, record, as_json) else NotVerified.exit_status)
     opened_ledger = opened().ledger

@@ -174,6 +174,23 @@ def test_evidence_and_another_file_are_two_commands(here: Folder) -> None:
     assert (result.exit_code, "two commands" in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("evidence.zip", "--record", "card.pdf"), "--record is what a .tlog-proof is about"),
+        (("card.pdf", "--record", "card.pdf"), "--record is what a .tlog-proof is about"),
+        (("--record", "card.pdf"), "--record is what a .tlog-proof is about"),
+        (("evidence.zip", "--jobs", "2"), "--jobs is about a ledger"),
+        (("evidence.zip", "--structural"), "always verified whole"),
+    ],
+)
+def test_what_is_given_and_would_not_be_used_is_refused(
+    here: Folder, arguments: tuple[str, ...], said: str
+) -> None:
+    result = here("verify", *arguments)
+    assert (result.exit_code, result.stdout, said in result.stderr) == (2, "", True)
+
+
 def test_a_pdf_is_still_looked_up_in_the_ledger(here: Folder) -> None:
     assert here.json("verify", "card.pdf")["files"] == [{"file": "card.pdf", "entries": [11]}]
 
