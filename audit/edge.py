@@ -12,7 +12,7 @@ Rules:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Engine, Row, bindparam, func, select
 
 from audit import tables
 from audit.envelope import Envelope
@@ -25,6 +25,7 @@ from audit.trust import KEY_KINDS, Trust
 __all__ = ["Edge", "EdgeReader", "Placed", "place"]
 
 _HEAD = select(tables.head)
+_HEAD_ROW = "SELECT size, compact_range, last_leaf, last_time, checkpoints FROM head"
 _LEAF = select(tables.records.c.leaf_hash).where(tables.records.c.seq == bindparam("seq"))
 _KEY_ENTRIES = (
     select(tables.records.c.record)
@@ -49,7 +50,7 @@ class Edge:
     trust: Trust = field(default_factory=Trust)
 
     def head_row(self) -> dict[str, object]:
-        """Return the columns of the row `head`, but for its `id`."""
+        """Return the columns of the row `head`, in their order, but for its `id`."""
         return {
             "size": self.tree.size,
             "compact_range": self.tree.to_bytes(),
@@ -111,6 +112,13 @@ class EdgeReader:
         """Read nothing yet."""
         self._kept: Edge | None = None
         self._trusted: tuple[int, Trust] = (0, Trust())
+
+    def kept(self, engine: Engine) -> Edge | None:
+        """Return the edge that was kept, if it is the newest still: one row is read."""
+        kept = self._kept
+        if kept is None or tables.quick_row(engine, _HEAD_ROW) != tuple(kept.head_row().values()):
+            return None
+        return kept
 
     def read(self, connection: Connection) -> Edge:
         """Read the edge as it is committed; a writer asks before it writes."""

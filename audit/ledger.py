@@ -321,8 +321,11 @@ class Ledger:
         return self._signer(kind)
 
     def _view(self) -> tuple[Observed, Trust]:
-        with self._sequencer.looking(), tables.failures(), tables.glance(self._appending) as connection:
-            edge = self._edges.read(connection)
+        with self._sequencer.looking(), tables.failures():
+            edge = self._edges.kept(self._appending)
+            if edge is None:
+                with tables.glance(self._appending) as connection:
+                    edge = self._edges.read(connection)
             return Observed(edge.tree.size, edge.tree.root().hex()), edge.trust
 
     def _claim(

@@ -59,6 +59,7 @@ __all__ = [
     "open_url",
     "parse_url",
     "place_of",
+    "quick_row",
     "read_any_text",
     "schema",
     "set_version",
@@ -153,6 +154,13 @@ def place_of(connection: Connection) -> str:
 def glance(engine: Engine) -> Connection:
     """Open a connection to read a row or two, without the two messages to the server that a transaction takes."""
     return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+
+def quick_row(engine: Engine, sql: str) -> tuple[Any, ...] | None:
+    """Read one row as it is now; None where there is none."""
+    with glance(engine) as connection:
+        row = connection.exec_driver_sql(sql).first()
+        return None if row is None else tuple(row)
 
 
 @contextmanager

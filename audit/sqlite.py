@@ -42,6 +42,7 @@ __all__ = [
     "open_file",
     "open_scratch",
     "place_of",
+    "quick_row",
     "read_any_text",
     "schema",
     "set_version",
@@ -134,6 +135,19 @@ def snapshot(engine: Engine) -> Connection:
 def glance(engine: Engine) -> Connection:
     """Open a connection to read a row or two: on a file, a transaction costs next to nothing."""
     return engine.connect()
+
+
+def quick_row(engine: Engine, sql: str) -> tuple[Any, ...] | None:
+    """Read one row as it is now; None where there is none, or it cannot be read."""
+    pooled = engine.raw_connection()
+    try:
+        driver: Any = pooled.driver_connection
+        row: tuple[Any, ...] | None = driver.execute(sql).fetchone()
+        return row
+    except sqlite3.Error:
+        return None
+    finally:
+        pooled.close()
 
 
 def create_file(path: Path) -> None:
@@ -289,7 +303,11 @@ def _configure(engine: Engine, *, durable: bool) -> None:
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
         writer = connection.get_execution_options().get("affidavit_writer", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+        if not writer:
+            driver: Any = connection.connection.driver_connection
+            driver.execute("BEGIN")  # which waits for nobody, so there is no error to translate
+        else:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _quoted(path: Path) -> str:

@@ -165,7 +165,7 @@ def written_time(seconds: float) -> str:
     >>> written_time(0)
     '1970-01-01T00:00:00.000000Z'
     """
-    return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def is_written_time(text: str) -> bool:

@@ -16,7 +16,7 @@ What differs between databases is behind `Backend`, which the modules `audit.sql
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import (
     CheckConstraint,
@@ -58,6 +58,7 @@ __all__ = [
     "open_place",
     "open_scratch",
     "place_of",
+    "quick_row",
     "read_any_text",
     "records",
     "schema",
@@ -170,6 +171,9 @@ class Backend(Protocol):
     def glance(self, engine: Engine) -> Connection:
         """Open a connection to read a row or two, each as it is now."""
 
+    def quick_row(self, engine: Engine, sql: str) -> tuple[Any, ...] | None:
+        """Read one row as it is now; None where there is none."""
+
     def create_tables(self, connection: Connection, several: Sequence[MetaData]) -> None:
         """Create the tables of a new ledger."""
 
@@ -222,6 +226,11 @@ def snapshot(engine: Engine) -> Connection:
 def glance(engine: Engine) -> Connection:
     """Open a connection to read a row or two, each as it is now."""
     return _backend(engine).glance(engine)
+
+
+def quick_row(engine: Engine, sql: str) -> tuple[Any, ...] | None:
+    """Read one row as it is now, as quickly as may be; None where there is none."""
+    return _backend(engine).quick_row(engine, sql)
 
 
 def is_shared(engine: Engine) -> bool:
@@ -325,7 +334,9 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 def _upgrade(connection: Connection) -> None:
     """Give an older database the tables that came since, in the transaction that first writes to it."""
-    version = version_of(connection)
+    if connection.info.get("version") == USER_VERSION:
+        return
+    version = connection.info["version"] = version_of(connection)
     if 1 <= version < USER_VERSION:
         ledger_metadata.create_all(connection, tables=tables_of(USER_VERSION))
         _backend(connection).set_version(connection, USER_VERSION)
