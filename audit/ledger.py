@@ -18,7 +18,6 @@ import time as clocks
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from sqlalchemy import Engine, select
 
@@ -92,6 +91,7 @@ class Ledger:
         self._anchor, self._pinned = anchor, pinned or AnchorSettings()
         self._clock = clock
         self._random_bytes = random_bytes
+        self._origin = ""
         self._edges = EdgeReader()
         self._log_signer = log_signer
         self._appending = tables.keeping(engine)
@@ -107,10 +107,12 @@ class Ledger:
         self._inbox = Inbox(engine, self._writer, log_signer, patience) if tables.is_shared(engine) else None
         self._sequencer = Sequencer((self._inbox or self._writer).commit)
 
-    @cached_property
+    @property
     def origin(self) -> str:
         """The ledger's name, as its genesis entry says it."""
-        return self.entry(0).log
+        # Not a cached_property: up to Python 3.11 its lock is one that a forked child may find taken for ever.
+        self._origin = self._origin or self.entry(0).log
+        return self._origin
 
     def head(self) -> Head:
         """Read the newest checkpoint and what it signs."""
@@ -334,7 +336,7 @@ class Ledger:
         now = self._clock()
         return claim(
             statement,
-            ledger=self.origin,
+            ledger=trust.log.name if trust.log is not None else self.origin,
             entry_id=new_entry_id(now, self._random_bytes),
             signed_at=written_time(now),
             observed=seen,

@@ -13,11 +13,10 @@ Rules:
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, Engine, bindparam, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine, NestedTransaction, bindparam, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from audit import tables
 from audit.anchor_file import AnchorFile
@@ -115,16 +114,17 @@ class Writer:
             if submission.doubtful and (there := standing(connection, submission)):
                 written.entries.append((submission, there))
                 continue
+            savepoint = connection.begin_nested() if guarded else None
             try:
-                with connection.begin_nested() if guarded else nullcontext():
-                    placed = self._place(connection, written.edge, submission, time, before)
-            except _NewBatch:
-                break
+                placed = self._place(connection, written.edge, submission, time, before)
             except Exception as error:
-                if not guarded or not connection.in_transaction():
-                    raise
+                _undo(savepoint, error)
+                if isinstance(error, _NewBatch):
+                    break
                 written.errors.append((submission, error))
                 continue
+            if savepoint is not None:
+                savepoint.commit()
             written.edge = placed.edge
             written.entries.append((submission, placed.entries))
             tiles.update(placed.tiles)
@@ -185,6 +185,22 @@ class Writer:
         written.note = sign_head(checkpoint, before.trust.logs, edge.trust.logs, signers)
         row = {"number": edge.checkpoints, "size": checkpoint.size, "note": written.note}
         connection.execute(_INSERT_CHECKPOINT, row)
+
+
+def _undo(savepoint: NestedTransaction | None, error: Exception) -> None:
+    """Undo one submission, or raise its error where only the whole transaction can be undone.
+
+    SQLite gives up the transaction by itself where the disk is full or fails, and with it every savepoint: to go on
+    then would be to write without a transaction.
+    """
+    if savepoint is None:
+        raise error
+    try:
+        savepoint.rollback()
+    except DBAPIError:
+        raise error from None
+    if savepoint.connection.invalidated:  # the server is gone
+        raise error
 
 
 class _NewBatch(Exception):

@@ -1,5 +1,6 @@
 """The ledger: all of an append is there or none of it, and in one order."""
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -455,6 +456,26 @@ def test_rebuilding_learns_the_same_tables_again(ledger: Ledger) -> None:
     assert not ledger.verify()
     assert ledger.rebuild() == 3
     assert (titles(ledger), bool(ledger.verify())) == (before, True)
+
+
+# -- a kept connection -------------------------------------------------------------------------------------------------
+
+
+def test_a_database_that_was_replaced_under_a_writer_is_not_appended_to(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    ledger.append(report("one"))
+    shutil.copyfile(tmp_path / "ledger.db", tmp_path / "copy.db")
+    (tmp_path / "copy.db").rename(tmp_path / "ledger.db")
+    with pytest.raises(EnvironmentFailed, match="was replaced while this process had it open"):
+        ledger.append(report("two"))
+
+
+def test_a_closed_ledger_leaves_one_whole_file_and_can_be_used_again(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.append(report("one"))
+    ledger.close()
+    assert list(tmp_path.glob("ledger.db-*")) == []
+    assert ledger.append(report("two")).seq == 2
 
 
 # -- guard rails -------------------------------------------------------------------------------------------------------

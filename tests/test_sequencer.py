@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection
 
 from audit.envelope import sign
-from audit.errors import Conflict, MalformedInput, NotPermitted
+from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotPermitted
 from audit.ledger import Ledger
 from audit.record import Entry
 from audit.sequencer import Sequencer, Submission
@@ -166,6 +166,28 @@ def test_an_append_inside_an_append_is_refused(ledger: Ledger) -> None:
     with pytest.raises(MalformedInput, match="append inside another"):
         ledger.append(report("outer"), within=append_inside)
     assert titles(ledger) == []
+
+
+def test_a_disk_that_fills_up_in_a_batch_loses_nothing_acknowledged(ledger: Ledger) -> None:
+    def fill(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # as many as there are
+
+    large = {"text": "x" * 40_000}
+    outcomes = one_batch(
+        ledger,
+        {
+            "a": partial(ledger.append, report("a", **large)),
+            "full": partial(ledger.append, report("full", **large), within=fill),
+            "b": partial(ledger.append, report("b", **large)),
+        },
+    )
+    acknowledged = {outcome.seq for outcome in outcomes.values() if isinstance(outcome, Entry)}
+    assert isinstance(outcomes["full"], EnvironmentFailed)
+    assert {type(outcome) for outcome in outcomes.values()} == {Entry, EnvironmentFailed}
+    assert acknowledged == {e.seq for e in ledger.entries(kind="report")}
+    ledger.close()
+    assert ledger.append(report("next")).seq == len(acknowledged) + 1
+    assert ledger.verify()
 
 
 # -- interrupts --------------------------------------------------------------------------------------------------------
