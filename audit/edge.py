@@ -12,7 +12,7 @@ Rules:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Engine, Row, bindparam, func, select
+from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from audit import tables
 from audit.envelope import Envelope
@@ -24,8 +24,7 @@ from audit.trust import KEY_KINDS, Trust
 
 __all__ = ["Edge", "EdgeReader", "Placed", "place"]
 
-_HEAD = select(tables.head)
-_HEAD_ROW = "SELECT size, compact_range, last_leaf, last_time, checkpoints FROM head"
+_HEAD = "SELECT size, compact_range, last_leaf, last_time, checkpoints FROM head"
 _LEAF = select(tables.records.c.leaf_hash).where(tables.records.c.seq == bindparam("seq"))
 _KEY_ENTRIES = (
     select(tables.records.c.record)
@@ -116,27 +115,28 @@ class EdgeReader:
     def kept(self, engine: Engine) -> Edge | None:
         """Return the edge that was kept, if it is the newest still: one row is read."""
         kept = self._kept
-        if kept is None or tables.quick_row(engine, _HEAD_ROW) != tuple(kept.head_row().values()):
+        if kept is None or tables.quick_row(engine, _HEAD) != tuple(kept.head_row().values()):
             return None
         return kept
 
     def read(self, connection: Connection) -> Edge:
         """Read the edge as it is committed; a writer asks before it writes."""
-        row = connection.execute(_HEAD).one_or_none()
+        row = tables.fetch_row(connection, _HEAD)
         if row is None:
             raise MalformedInput(
                 "the ledger's database has no head row: it was cut short or edited, run `affidavit verify`"
             )
         kept = self._kept
-        if kept is not None and _says(row, kept):
+        if kept is not None and row == tuple(kept.head_row().values()):
             return kept
         if kept is not None and not self._continues(connection, kept):
             self._trusted = (0, Trust())
+        size, compact_range, last_leaf, last_time, checkpoints = row
         edge = Edge(
-            CompactRange.from_bytes(row.size, bytes(row.compact_range)),
-            bytes(row.last_leaf).hex(),
-            row.last_time,
-            row.checkpoints,
+            CompactRange.from_bytes(size, compact_range),
+            last_leaf.hex(),
+            last_time,
+            checkpoints,
             _last_tiles(connection),
             self.trust(connection),
         )
@@ -162,11 +162,6 @@ class EdgeReader:
         """Say whether the database holds the history that was kept, and not another that was put in its place."""
         leaf = connection.execute(_LEAF, {"seq": kept.tree.size - 1}).scalar()
         return leaf is not None and bytes(leaf).hex() == kept.last_leaf
-
-
-def _says(row: Row[tuple[object, ...]], edge: Edge) -> bool:
-    said = row._mapping
-    return all(said[column] == value for column, value in edge.head_row().items())
 
 
 def _last_tiles(connection: Connection) -> dict[int, tuple[int, bytes]]:

@@ -34,6 +34,7 @@ from sqlalchemy import (
     create_engine,
     event,
     inspect,
+    text,
 )
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlalchemy.engine import URL, make_url
@@ -49,6 +50,7 @@ __all__ = [
     "drop_tables",
     "expected_schema",
     "failure",
+    "fetch_row",
     "foreign_marks",
     "glance",
     "inbox",
@@ -61,6 +63,7 @@ __all__ = [
     "place_of",
     "quick_row",
     "read_any_text",
+    "run",
     "schema",
     "set_version",
     "snapshot",
@@ -92,11 +95,11 @@ inbox = Table(
 """
 
 
-def parse_url(text: str) -> URL:
+def parse_url(named: str) -> URL:
     """Read the URL of a shared ledger; `MalformedInput`, which shows no password, where it is of another database."""
-    scheme = text.partition("://")[0]
+    scheme = named.partition("://")[0]
     try:
-        url = make_url(text)
+        url = make_url(named)
     except (ArgumentError, ValueError):
         raise MalformedInput(f"the ledger's URL {scheme}://... does not read as one") from None
     if url.drivername not in ("postgresql", "postgresql+psycopg") or not url.database:
@@ -159,8 +162,18 @@ def glance(engine: Engine) -> Connection:
 def quick_row(engine: Engine, sql: str) -> tuple[Any, ...] | None:
     """Read one row as it is now; None where there is none."""
     with glance(engine) as connection:
-        row = connection.exec_driver_sql(sql).first()
-        return None if row is None else tuple(row)
+        return fetch_row(connection, sql)
+
+
+def run(connection: Connection, sql: str, rows: Sequence[dict[str, Any]]) -> int:
+    """Execute a statement for each row of named values; return how many rows it touched."""
+    return connection.execute(text(sql), rows).rowcount
+
+
+def fetch_row(connection: Connection, sql: str) -> tuple[Any, ...] | None:
+    """Read one row; None where there is none."""
+    row = connection.exec_driver_sql(sql).first()
+    return None if row is None else tuple(row)
 
 
 @contextmanager

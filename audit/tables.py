@@ -46,6 +46,7 @@ __all__ = [
     "create_tables",
     "expected_schema",
     "failures",
+    "fetch_row",
     "glance",
     "head",
     "holders",
@@ -61,6 +62,7 @@ __all__ = [
     "quick_row",
     "read_any_text",
     "records",
+    "run",
     "schema",
     "snapshot",
     "subjects",
@@ -174,6 +176,12 @@ class Backend(Protocol):
     def quick_row(self, engine: Engine, sql: str) -> tuple[Any, ...] | None:
         """Read one row as it is now; None where there is none."""
 
+    def run(self, connection: Connection, sql: str, rows: Sequence[dict[str, Any]]) -> int:
+        """Execute a statement for each row of named values; return how many rows it touched."""
+
+    def fetch_row(self, connection: Connection, sql: str) -> tuple[Any, ...] | None:
+        """Read one row; None where there is none."""
+
     def create_tables(self, connection: Connection, several: Sequence[MetaData]) -> None:
         """Create the tables of a new ledger."""
 
@@ -231,6 +239,16 @@ def glance(engine: Engine) -> Connection:
 def quick_row(engine: Engine, sql: str) -> tuple[Any, ...] | None:
     """Read one row as it is now, as quickly as may be; None where there is none."""
     return _backend(engine).quick_row(engine, sql)
+
+
+def run(connection: Connection, sql: str, rows: Sequence[dict[str, Any]]) -> int:
+    """Execute a statement for each row of named values (``:name``), and no more than that; return the rows touched."""
+    return _backend(connection).run(connection, sql, rows)
+
+
+def fetch_row(connection: Connection, sql: str) -> tuple[Any, ...] | None:
+    """Read one row; None where there is none."""
+    return _backend(connection).fetch_row(connection, sql)
 
 
 def is_shared(engine: Engine) -> bool:

@@ -15,7 +15,7 @@ Rules:
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, Engine, NestedTransaction, bindparam, select, text, update
+from sqlalchemy import Connection, Engine, NestedTransaction, bindparam, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from audit import tables
@@ -32,17 +32,19 @@ from audit.statement import Statement, written_time
 
 __all__ = ["Writer", "Written", "standing"]
 
-_INSERT_RECORD = tables.records.insert()
-_INSERT_CHECKPOINT = tables.checkpoints.insert()
-_PUT_TILE = text(
+_INSERT_RECORD = (
+    "INSERT INTO records (seq, record, leaf_hash, entry_id, kind, key, time) "
+    "VALUES (:seq, :record, :leaf_hash, :entry_id, :kind, :key, :time)"
+)
+_PUT_TILE = (
     "INSERT INTO tiles (level, number, hashes) VALUES (:level, :number, :hashes) "
     "ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes"
 )
 _SWAP_HEAD = (
-    update(tables.head)
-    .where(tables.head.c.size == bindparam("before"))
-    .values({column: bindparam(f"new_{column}") for column in Edge().head_row()})
+    "UPDATE head SET size = :size, compact_range = :compact_range, last_leaf = :last_leaf, last_time = :last_time, "
+    "checkpoints = :checkpoints WHERE size = :before"
 )
+_INSERT_CHECKPOINT = "INSERT INTO checkpoints (number, size, note) VALUES (:number, :size, :note)"
 _NOTE_AT = select(tables.checkpoints.c.note).where(tables.checkpoints.c.size == bindparam("size"))
 _RECORD_OF = select(tables.records.c.record).where(tables.records.c.entry_id == bindparam("entry_id"))
 
@@ -175,16 +177,15 @@ class Writer:
         rows = [
             {"level": level, "number": number, "hashes": hashes} for (level, number), hashes in tiles.items()
         ]
-        connection.execute(_PUT_TILE, rows)
-        new = {f"new_{column}": value for column, value in edge.head_row().items()}
-        if connection.execute(_SWAP_HEAD, {"before": before.tree.size, **new}).rowcount != 1:
+        tables.run(connection, _PUT_TILE, rows)
+        if tables.run(connection, _SWAP_HEAD, [{"before": before.tree.size, **edge.head_row()}]) != 1:
             raise Conflict("another writer moved the ledger's head: try again")
         log = edge.trust.log
         assert log is not None
         checkpoint = Checkpoint(log.name, edge.tree.size, edge.tree.root())
         written.note = sign_head(checkpoint, before.trust.logs, edge.trust.logs, signers)
         row = {"number": edge.checkpoints, "size": checkpoint.size, "note": written.note}
-        connection.execute(_INSERT_CHECKPOINT, row)
+        tables.run(connection, _INSERT_CHECKPOINT, [row])
 
 
 def _undo(savepoint: NestedTransaction | None, error: Exception) -> None:
@@ -216,7 +217,7 @@ def standing(connection: Connection, submission: Submission) -> tuple[Entry, ...
 
 def _insert(connection: Connection, entries: Sequence[Entry]) -> None:
     try:
-        connection.execute(_INSERT_RECORD, [index_columns(entry) for entry in entries])
+        tables.run(connection, _INSERT_RECORD, [index_columns(entry) for entry in entries])
     except IntegrityError as error:
         if "entry_id" not in str(error.orig):
             raise
