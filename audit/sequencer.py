@@ -20,6 +20,7 @@ Invariants:
 
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +41,7 @@ Within = Callable[[Connection], None]
 
 MOST_IN_A_BATCH = 1_024
 LOOK_UP_SECONDS = 1.0
+MOST_SECONDS_OF_WAITING = 0.02
 
 
 @dataclass(slots=True, eq=False)
@@ -90,6 +92,8 @@ class Sequencer:
         with self._mutex:
             self._heed_forks()
             self._queue.append(submission)
+            if len(self._queue) >= self._company:
+                self._gathered.notify()
         try:
             while not submission.is_settled:
                 self._lead(submission)
@@ -111,7 +115,7 @@ class Sequencer:
         finally:
             with self._mutex:
                 self._lookers -= 1
-                self._changed.notify_all()
+                self._still.notify_all()
 
     def _lead(self, own: Submission) -> None:
         """Wait for one's own submission to be settled, or for nobody to lead; then lead for one batch."""
@@ -125,13 +129,23 @@ class Sequencer:
                 if own.is_settled:
                     return
                 self._leader = me
+                self._gather()
                 batch = self._take(own)
+            begun = time.monotonic()
             self._settle(batch)
+            self._company, self._took = len(batch) + len(self._queue), time.monotonic() - begun
         finally:
             if self._leader == me:
                 self._leader = None
                 with self._mutex:
                     self._changed.notify_all()
+                    self._still.notify_all()
+
+    def _gather(self) -> None:
+        """Wait a little for those who came together the last time: they share a commit, or take turns at two."""
+        until = time.monotonic() + min(self._took / 2, MOST_SECONDS_OF_WAITING)
+        while len(self._queue) < self._company and (left := until - time.monotonic()) > 0:
+            self._gathered.wait(left)
 
     def _take(self, own: Submission) -> list[Submission]:
         batch = []
@@ -170,6 +184,9 @@ class Sequencer:
     def _begin(self) -> None:
         self._mutex = threading.Lock()
         self._changed = threading.Condition(self._mutex)
+        self._gathered = threading.Condition(self._mutex)
+        self._still = threading.Condition(self._mutex)
+        self._company, self._took = 0, 0.0
         self._queue: deque[Submission] = deque()
         self._leader, self._lookers = None, 0
 
@@ -177,7 +194,7 @@ class Sequencer:
         """Hold the queue still for a fork: nothing is half-written, and nobody holds the lock in the child."""
         self._mutex.acquire()
         while self._lookers or self._leader not in (None, threading.get_ident()):
-            self._changed.wait(LOOK_UP_SECONDS)
+            self._still.wait(LOOK_UP_SECONDS)
 
     def _resume(self) -> None:
         self._mutex.release()

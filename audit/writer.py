@@ -22,7 +22,7 @@ from audit import tables
 from audit.anchor_file import AnchorFile
 from audit.checkpoint import Checkpoint
 from audit.edge import Edge, EdgeReader, Placed, place
-from audit.errors import Conflict, EnvironmentFailed, MalformedInput
+from audit.errors import AffidavitError, Conflict, EnvironmentFailed, MalformedInput
 from audit.follower import Follower
 from audit.keys import Signer
 from audit.log_keys import sign_head
@@ -45,6 +45,7 @@ _SWAP_HEAD = (
     "checkpoints = :checkpoints WHERE size = :before"
 )
 _INSERT_CHECKPOINT = "INSERT INTO checkpoints (number, size, note) VALUES (:number, :size, :note)"
+_MOVED_ON = "the ledger moved on since this was decided: try again"
 _NOTE_AT = select(tables.checkpoints.c.note).where(tables.checkpoints.c.size == bindparam("size"))
 _RECORD_OF = select(tables.records.c.record).where(tables.records.c.entry_id == bindparam("entry_id"))
 
@@ -57,6 +58,15 @@ class Written:
     note: bytes = b""
     entries: list[tuple[Submission, tuple[Entry, ...]]] = field(default_factory=list)
     errors: list[tuple[Submission, Exception]] = field(default_factory=list)
+    tiles: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    log_signers: list[Signer] = field(default_factory=list)
+
+    def add(self, submission: Submission, placed: Placed) -> None:
+        """Take a submission in that has its place."""
+        self.edge = placed.edge
+        self.entries.append((submission, placed.entries))
+        self.tiles.update(placed.tiles)
+        self.log_signers += submission.log_signers
 
 
 class Writer:
@@ -110,8 +120,45 @@ class Writer:
         if self._anchor is not None and before.tree.size:
             _compare(connection, before, self._anchor)
         time = max(written_time(self._clock()), before.last_time)
-        written, tiles = Written(before), dict[tuple[int, int], bytes]()
-        signers = [log_signer]
+        written = self._together(connection, batch, before, time) if guarded else None
+        if written is None:
+            written = self._one_by_one(connection, batch, before, time, guarded)
+        if written.edge is not before:
+            self._finish(connection, before, written, [log_signer, *written.log_signers])
+        return written
+
+    def _together(
+        self, connection: Connection, batch: Sequence[Submission], before: Edge, time: str
+    ) -> Written | None:
+        """Write a batch that needs no care with few statements; None, and nothing done, where it turns out to."""
+        if any(s.within is not None or s.doubtful or s.log_signers for s in batch):
+            return None
+        written = Written(before)
+        savepoint = connection.begin_nested()
+        try:
+            for submission in batch:
+                try:
+                    placed = place(written.edge, submission.envelopes, time)
+                    if submission.if_size not in (None, written.edge.tree.size):
+                        raise Conflict(_MOVED_ON)
+                except AffidavitError as error:
+                    written.errors.append((submission, error))
+                else:
+                    written.add(submission, placed)
+            if written.edge.trust.logs != before.trust.logs:
+                raise _NewBatch
+            self._store(connection, [entry for _, entries in written.entries for entry in entries])
+        except Exception as error:
+            _undo(savepoint, error)
+            return None
+        savepoint.commit()
+        return written
+
+    def _one_by_one(
+        self, connection: Connection, batch: Sequence[Submission], before: Edge, time: str, guarded: bool
+    ) -> Written:
+        """Write each submission of a batch so that it can be undone by itself."""
+        written = Written(before)
         for submission in batch:
             if submission.doubtful and (there := standing(connection, submission)):
                 written.entries.append((submission, there))
@@ -127,14 +174,9 @@ class Writer:
                 continue
             if savepoint is not None:
                 savepoint.commit()
-            written.edge = placed.edge
-            written.entries.append((submission, placed.entries))
-            tiles.update(placed.tiles)
-            signers += submission.log_signers
+            written.add(submission, placed)
             if placed.edge.trust.logs != before.trust.logs:
                 break
-        if written.edge is not before:
-            self._finish(connection, before, written, tiles, signers)
         return written
 
     def settle(self, written: Written) -> None:
@@ -152,30 +194,35 @@ class Writer:
         self, connection: Connection, edge: Edge, submission: Submission, time: str, before: Edge
     ) -> Placed:
         if submission.if_size not in (None, edge.tree.size):
-            raise Conflict("the ledger moved on since this was decided: try again")
+            raise Conflict(_MOVED_ON)
         if submission.within is not None:
             submission.within(connection)
         placed = place(edge, submission.envelopes, time)
         if placed.edge.trust.logs != edge.trust.logs and edge is not before:
             raise _NewBatch
-        _insert(connection, placed.entries)
-        for entry in placed.entries:
+        self._store(connection, placed.entries)
+        return placed
+
+    def _store(self, connection: Connection, entries: Sequence[Entry]) -> None:
+        """Insert records, and let the followers learn from them."""
+        if entries:
+            _insert(connection, entries)
+        for entry in entries:
             for follower in self._followers:
                 follower.apply(connection, entry)
-        return placed
 
     def _finish(
         self,
         connection: Connection,
         before: Edge,
         written: Written,
-        tiles: dict[tuple[int, int], bytes],
         signers: Sequence[Signer],
     ) -> None:
         """Store the tiles, swap the head, and sign it."""
         edge = written.edge = replace(written.edge, checkpoints=before.checkpoints + 1)
         rows = [
-            {"level": level, "number": number, "hashes": hashes} for (level, number), hashes in tiles.items()
+            {"level": level, "number": number, "hashes": hashes}
+            for (level, number), hashes in written.tiles.items()
         ]
         tables.run(connection, _PUT_TILE, rows)
         if tables.run(connection, _SWAP_HEAD, [{"before": before.tree.size, **edge.head_row()}]) != 1:
