@@ -22,15 +22,16 @@ See docs/adr/0007-one-sequencer-writes.md.
 import time
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, select, text, update
 
 from audit import errors, postgres, tables
 from audit.canonical import decode, encode
 from audit.envelope import Envelope
-from audit.errors import AffidavitError, Conflict, EnvironmentFailed, MalformedInput
+from audit.errors import AffidavitError, Conflict, EnvironmentFailed, MalformedInput, NotPermitted
 from audit.keys import Signer
 from audit.postgres import LOCK, inbox
 from audit.sequencer import Submission
+from audit.statement import Statement
 from audit.writer import Writer, standing
 
 __all__ = ["PATIENCE_SECONDS", "Inbox"]
@@ -55,7 +56,10 @@ _WAITING = (
     .order_by(inbox.c.number)
     .limit(MOST_ROWS)
 )
-_PUT = insert(inbox).returning(inbox.c.number)
+_PUT = text(
+    "INSERT INTO inbox (said, if_size, until) "
+    "VALUES (:said, :if_size, clock_timestamp() + make_interval(secs => :seconds)) RETURNING number"
+)
 _OUTCOMES = select(inbox.c.number, inbox.c.refused_as, inbox.c.refused).where(
     inbox.c.number.in_(bindparam("numbers", expanding=True))
 )
@@ -174,16 +178,14 @@ class Inbox:
     def _put(self, batch: Sequence[Submission]) -> _Posted:
         with self._engine.begin() as connection:
             # The answer is what is durable. An inbox that is lost with a crash loses nothing that was acknowledged.
-            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-            until = connection.exec_driver_sql(
-                f"SELECT clock_timestamp() + interval '{self._patience:g} seconds'"
-            ).scalar_one()
+            connection.exec_driver_sql(
+                f"SELECT set_config('synchronous_commit', 'off', true), pg_notify('{_COME}', '')"
+            )
             posted = {}
             for submission in batch:
                 said = encode([envelope.to_json() for envelope in submission.envelopes])
-                row = {"said": said, "if_size": submission.if_size, "until": until}
+                row = {"said": said, "if_size": submission.if_size, "seconds": self._patience}
                 posted[connection.execute(_PUT, row).scalar_one()] = submission
-            _notify(connection, _COME)
         return posted
 
     def _collect(self, posted: _Posted) -> None:
@@ -261,7 +263,11 @@ def _envelopes(said: bytes) -> tuple[Envelope, ...]:
     listed = decode(said)
     if not isinstance(listed, list) or not listed:
         raise MalformedInput("a row of the inbox holds a list of envelopes")
-    return tuple(Envelope.from_json(item) for item in listed)
+    envelopes = tuple(Envelope.from_json(item) for item in listed)
+    if any(Statement.parse(envelope.payload).kind == "log-rotate" for envelope in envelopes):
+        # Its head is signed by the next key too, which nobody else has: no batch with it could be written.
+        raise NotPermitted("the log's key is changed where both its keys are, and not through the inbox")
+    return envelopes
 
 
 def _error(name: str | None, sentence: str) -> Exception:

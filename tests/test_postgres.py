@@ -18,8 +18,10 @@ from audit import postgres, tables, verify, verify_whole
 from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotPermitted, NotVerified
 from audit.keystore import KeyStore
 from audit.ledger import Ledger, create_ledger
+from audit.note import VerifierKey
 from audit.roles import ROLES, roles_sql
 from audit.sequencer import Submission
+from audit.statement import Statement, Subject
 from tests.command_line import Folder, empty_folder
 from tests.postgres_server import Server, binaries, named_server
 from tests.small_ledger import ORIGIN, Clock, People, Titles, new_ledger, report, signer
@@ -306,6 +308,22 @@ def test_what_does_not_read_in_the_inbox_is_refused_and_stops_nobody(ledger: Led
     with ledger.engine.connect() as connection:
         row = connection.execute(select(postgres.inbox)).one()
     assert (row.refused_as, "not JSON" in row.refused) == ("MalformedInput", True)
+
+
+def test_the_logs_next_key_does_not_come_through_the_inbox(
+    ledger: Ledger, place: Place, people: People
+) -> None:
+    keyless, log = opened(place.url, people, keyless=True), signer()
+    said = Statement(
+        "log-rotate",
+        (Subject("log", log.public.keyid),),
+        {"log": str(VerifierKey(ORIGIN, log.public.raw)), "reason": "lost"},
+    )
+    with Sequencing(ledger):
+        with pytest.raises(NotPermitted, match="not through the inbox"):
+            keyless.append(said)
+        assert keyless.append(report("one")).seq == 1
+    keyless.close()
 
 
 def test_what_was_changed_in_the_inbox_is_not_appended(ledger: Ledger, place: Place, people: People) -> None:
