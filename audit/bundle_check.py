@@ -25,7 +25,7 @@ from audit.canonical import Json
 from audit.checkpoint import Checkpoint
 from audit.entry_checks import EntryChecks
 from audit.errors import AffidavitError, MalformedInput, NotVerified
-from audit.evidence import Brought, Evidence, finding, steps_in_order, unread
+from audit.evidence import AFTERWARDS, NOTHING_READ, WHOSE, Brought, Evidence, finding, steps_in_order, unread
 from audit.known_key import told, unfollowed
 from audit.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
 from audit.note import Note
@@ -40,8 +40,6 @@ LEFT_OUT = (
     "that nothing was left out: an entry that is not in the bundle (a later revocation, a rejection) may stand in the "
     "ledger all the same; the tiles tree or the ledger shows all entries"
 )
-AFTERWARDS = "what came after the checkpoint, and whether a tail was cut off before it"
-WHOSE = "whose ledger this is: give the log's key (--key) or a checkpoint (--checkpoint) from elsewhere"
 UNSIGNED = "README.txt, manifest.json and a verifier in the bundle are signed by nobody"
 
 _DIGEST = re.compile(r"(?:^|[^0-9a-f])([0-9a-f]{64})$")
@@ -273,7 +271,7 @@ class _BundleCheck:
     def _observed_step(self) -> Step:
         count = self.observed.figures["tree heads"]
         if not count:
-            return self.observed.skipped("no entry could be read")
+            return self.observed.skipped(NOTHING_READ)
         return self.observed.step(
             f"{counted(count, 'tree head')} that signers saw are part of the checkpoint's history"
         )

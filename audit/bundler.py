@@ -15,10 +15,11 @@ from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from audit import tables
 from audit.anchor_settings import AnchorSettings
+from audit.anchoring import stored_anchors
 from audit.anchors import StoredAnchor
 from audit.archive import write_archive
 from audit.bundle import VERIFIERS, Manifest, write_vkeys
@@ -102,7 +103,7 @@ def _members(ledger: Ledger, wanted: Wanted) -> Members:
     head, trust = ledger.head(), ledger.trust()
     entries = _entries(ledger, wanted.entries, head.size)
     keys = {s.keyid: trust.key(s.keyid) for entry in entries.values() for s in entry.envelope.signatures}
-    anchors = chosen(_anchors(ledger), 1 + max(wanted.entries), head.size)
+    anchors = chosen(stored_anchors(ledger.engine), 1 + max(wanted.entries), head.size)
     notes = noted(_notes(ledger, head, trust.logs, wanted.checkpoints, anchors), anchors, wanted.pinned)
     [checkpoint] = {n.note for n in noted({head.size: head.checkpoint}, anchors, wanted.pinned)}
     members: Members = {
@@ -133,15 +134,6 @@ def _members(ledger: Ledger, wanted: Wanted) -> Members:
         tokens=tuple(f"anchors/{n}.note" for n, note in enumerate(notes) if note.token is not None),
     )
     return members
-
-
-def _anchors(ledger: Ledger) -> list[StoredAnchor]:
-    columns = tables.anchors.c
-    query = select(columns.number, columns.kind, columns.size, columns.source, columns.body)
-    with tables.failures(), ledger.engine.connect() as connection:
-        if tables.anchors not in tables.tables_of(tables.version_of(connection)):
-            return []
-        return [StoredAnchor(*row) for row in connection.execute(query.order_by(columns.number))]
 
 
 def _entries(ledger: Ledger, asked: Sequence[int], size: int) -> dict[int, Entry]:

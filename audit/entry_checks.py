@@ -19,14 +19,13 @@ from array import array
 from dataclasses import dataclass, field
 
 from audit.errors import AffidavitError
+from audit.evidence import NOTHING_READ
 from audit.merkle import leaf_hash
 from audit.record import FIRST_PREV, Entry, parse_record
 from audit.report import Findings, Step
 from audit.trust import Trust
 
 __all__ = ["EntryChecks"]
-
-_NOTHING = "no entry could be read"
 
 
 @dataclass(slots=True)
@@ -82,7 +81,7 @@ class EntryChecks:
     def signatures_step(self, more: str = "") -> Step:
         """Close step 4; `more` says what this does not show."""
         if not self.count:
-            return self.said.skipped(_NOTHING)
+            return self.said.skipped(NOTHING_READ)
         doubt = self.in_doubt
         suspect = (
             f"; in doubt, by a key that was suspect: entries {', '.join(map(str, doubt))}" if doubt else ""
@@ -98,7 +97,7 @@ class EntryChecks:
         """Close step 8."""
         first, last = self._span
         if not first:
-            return self.times.skipped(_NOTHING)
+            return self.times.skipped(NOTHING_READ)
         return self.times.step(f"the log's times run from {first} to {last} without going back")
 
     def _place(self, seq: int, entry: Entry) -> None:

@@ -15,12 +15,22 @@ from audit.anchor_settings import AnchorSettings
 from audit.canonical import Json, JsonObject
 from audit.errors import AffidavitError
 from audit.note import VerifierKey
-from audit.report import Findings, Report, Step
+from audit.report import STEPS, Findings, Report, Step
 
-__all__ = ["STEPS", "Brought", "Evidence", "finding", "steps_in_order", "unread"]
+__all__ = [
+    "AFTERWARDS",
+    "NOTHING_READ",
+    "WHOSE",
+    "Brought",
+    "Evidence",
+    "finding",
+    "steps_in_order",
+    "unread",
+]
 
-STEPS = ("records", "tree", "anchors", "signatures", "observed", "tables", "artifacts", "times")
-"""The names of the eight steps, in order; a whole ledger is verified in the same ones (`audit.verify`)."""
+AFTERWARDS = "what came after the checkpoint, and whether a tail was cut off before it"
+WHOSE = "whose ledger this is: give the log's key (--key) or a checkpoint (--checkpoint) from elsewhere"
+NOTHING_READ = "no entry could be read"
 
 
 @dataclass(frozen=True, slots=True)

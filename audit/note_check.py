@@ -7,11 +7,11 @@ shows that an entry stands in the log, and not that its signer was allowed to sa
 from audit.checkpoint import Checkpoint
 from audit.entry_checks import EntryChecks
 from audit.errors import AffidavitError, MalformedInput, NotVerified
-from audit.evidence import STEPS, Brought, Evidence, finding, steps_in_order, unread
+from audit.evidence import AFTERWARDS, Brought, Evidence, finding, steps_in_order, unread
 from audit.merkle import leaf_hash
 from audit.note import Note, VerifierKey
 from audit.proof import TlogProof
-from audit.report import Anchor, Findings, Report, Step
+from audit.report import STEPS, Anchor, Findings, Report, Step
 
 __all__ = ["verify_checkpoint", "verify_proof"]
 
@@ -24,7 +24,6 @@ _ONE = {
     "artifacts": "a proof has no artifacts",
     "times": "one entry has one time",
 }
-_AFTERWARDS = "what came after the checkpoint, and whether a tail was cut off before it"
 _ALLOWED = "that the signer of the entry was allowed to say it: a bundle shows that"
 
 
@@ -46,7 +45,7 @@ def verify_checkpoint(data: bytes, brought: Brought) -> Evidence:
         anchors,
         *(Findings(n, name).skipped(_ALONE) for n, name in _REST),
     )
-    return _answer("checkpoint", head, key, steps, brought, (_AFTERWARDS,))
+    return _answer("checkpoint", head, key, steps, brought, (AFTERWARDS,))
 
 
 def verify_proof(data: bytes, record: bytes, brought: Brought) -> Evidence:
@@ -69,7 +68,7 @@ def verify_proof(data: bytes, record: bytes, brought: Brought) -> Evidence:
         _anchors(head, brought),
         *(Findings(n, name).skipped(_ONE[name]) for n, name in _REST),
     )
-    return _answer("proof", head, key, steps, brought, (_ALLOWED, _AFTERWARDS), (proof.index,))
+    return _answer("proof", head, key, steps, brought, (_ALLOWED, AFTERWARDS), (proof.index,))
 
 
 def _needed(brought: Brought, what: str) -> VerifierKey:

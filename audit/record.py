@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from audit.canonical import decode, encode
 from audit.envelope import Envelope
-from audit.errors import MalformedInput
+from audit.errors import AffidavitError, MalformedInput
 from audit.merkle import leaf_hash
 from audit.statement import Statement, is_written_time
 
@@ -29,6 +29,7 @@ __all__ = [
     "Entry",
     "index_columns",
     "parse_record",
+    "readable_record",
     "write_record",
 ]
 
@@ -104,6 +105,14 @@ def parse_record(record: bytes) -> Entry:
         raise MalformedInput("a record's time is RFC 3339 in UTC with microseconds")
     envelope = Envelope.from_json(value["entry"])
     return Entry(record, seq, log, prev, time, envelope, Statement.parse(envelope.payload))
+
+
+def readable_record(record: object) -> Entry | None:
+    """Read a record as a database gives it, which may be anything; None where it does not read."""
+    try:
+        return parse_record(record) if isinstance(record, bytes) else None
+    except AffidavitError:
+        return None
 
 
 def index_columns(entry: Entry) -> dict[str, object]:

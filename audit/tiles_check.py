@@ -14,7 +14,7 @@ from pathlib import Path
 from audit.checkpoint import Checkpoint
 from audit.entry_checks import EntryChecks
 from audit.errors import AffidavitError, NotVerified
-from audit.evidence import Brought, Evidence, finding, steps_in_order, unread
+from audit.evidence import AFTERWARDS, NOTHING_READ, WHOSE, Brought, Evidence, finding, steps_in_order, unread
 from audit.known_key import told, unfollowed
 from audit.merkle import EMPTY_ROOT, HASH_SIZE, CompactRange, leaf_hash, root_at
 from audit.note import Note
@@ -25,9 +25,7 @@ from audit.tiles_folder import TilesFolder, tile_name
 
 __all__ = ["verify_tiles"]
 
-AFTERWARDS = "what came after the checkpoint, and whether a tail was cut off before it"
 FILES = "that the files which entries name are there: a tiles tree has records only"
-WHOSE = "whose ledger this is: give the log's key (--key) or a checkpoint (--checkpoint) from elsewhere"
 
 _KEPT = 4_096
 """Roots that are kept in memory: signers saw heads shortly before they signed."""
@@ -184,5 +182,5 @@ class _TilesCheck:
     def _observed_step(self) -> Step:
         count = self.observed.figures["tree heads"]
         if not count:
-            return self.observed.skipped("no entry could be read")
+            return self.observed.skipped(NOTHING_READ)
         return self.observed.step(f"{counted(count, 'tree head')} that signers saw are part of this history")

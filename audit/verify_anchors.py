@@ -22,10 +22,9 @@ from sqlalchemy import Connection, Table, select
 from audit import tables
 from audit.anchor_settings import AnchorSettings, Reset
 from audit.anchors import Anchored, Kept, Kind, Opened, RootAt, StoredAnchor, open_anchors
-from audit.errors import AffidavitError
 from audit.grants import Grant
 from audit.log_keys import LogKeys
-from audit.record import Entry, parse_record
+from audit.record import readable_record
 from audit.report import Anchor, Findings, Step, counted
 
 __all__ = [
@@ -88,7 +87,7 @@ def read_anchors(stored: Connection, expected: Sequence[Table]) -> Iterator[Stor
 def time_of(stored: Connection, seq: int) -> float | None:
     """Read the log's time of an entry, in seconds since 1970; None where it does not read."""
     found = stored.execute(select(tables.records.c.record).where(tables.records.c.seq == seq)).scalar()
-    entry = _parsed(found)
+    entry = readable_record(found)
     return None if entry is None else datetime.fromisoformat(entry.time).timestamp()
 
 
@@ -96,7 +95,7 @@ def signed_from(stored: Connection, keyid: str, first: int) -> Iterator[int]:
     """Yield the numbers of the entries from `first` on that a key signed, alone or with others."""
     query = select(tables.records.c.record).where(tables.records.c.seq >= first)
     for record in stored.execute(query.order_by(tables.records.c.seq)).scalars():
-        entry = _parsed(record)
+        entry = readable_record(record)
         if entry is not None and any(s.keyid == keyid for s in entry.envelope.signatures):
             yield entry.seq
 
@@ -222,13 +221,6 @@ def _named(anchor: Anchored) -> str:
         "checkpoint file": "the checkpoint that was given",
         "file": f"the file {anchor.source}",
     }[anchor.kind]
-
-
-def _parsed(record: object) -> Entry | None:
-    try:
-        return parse_record(record) if isinstance(record, bytes) else None
-    except AffidavitError:
-        return None
 
 
 def _listed(entries: Sequence[int]) -> str:

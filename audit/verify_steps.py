@@ -11,11 +11,12 @@ from sqlalchemy import Connection
 
 from audit import tables
 from audit.anchors import Kept, Opened
+from audit.evidence import NOTHING_READ
 from audit.follower import Artifacts, Follower
 from audit.log_keys import LogKeys
 from audit.merkle import EMPTY_ROOT
 from audit.note import VerifierKey
-from audit.report import Findings, Report, Step, counted
+from audit.report import STEPS, Findings, Report, Step, counted
 from audit.trust import Trust
 from audit.verify_anchors import AnchorSources, anchors_step, open_stored, signed_from, suspect_words, time_of
 from audit.verify_artifacts import NamedArtifacts
@@ -26,8 +27,6 @@ from audit.verify_whole import Progress, Whole
 
 __all__ = ["Request", "report_of", "unreadable"]
 
-NAMES = ("records", "tree", "anchors", "signatures", "observed", "tables", "artifacts", "times")
-_NOTHING = "no entry could be read"
 _STRUCTURAL = "left out: only the structure was asked for (--structural)"
 
 
@@ -92,7 +91,7 @@ def report_of(
 def unreadable(found: Findings, reason: str) -> Report:
     """Say that the ledger cannot be read any further, and what was found until then."""
     found.add(reason)
-    steps = [Findings(n, name).skipped(f"not done: {reason}") for n, name in enumerate(NAMES, 1)]
+    steps = [Findings(n, name).skipped(f"not done: {reason}") for n, name in enumerate(STEPS, 1)]
     steps[5] = found.step("")
     return Report(size=0, root=EMPTY_ROOT.hex(), steps=tuple(steps))
 
@@ -137,7 +136,7 @@ def _signatures(whole: Whole, asked: Asked, stored: Connection, opened: Opened) 
         return Findings(4, "signatures").skipped(_STRUCTURAL)
     found, grants = whole.found["signatures"], whole.trust.grants.values()
     if not found.figures["signatures"] and not asked.trusted:
-        return found.skipped(_NOTHING)
+        return found.skipped(NOTHING_READ)
     found.figures["keys"] = len(grants)
     suspect = suspect_words(grants, partial(signed_from, stored), opened, partial(time_of, stored))
     by = counted(len(grants), "key")
@@ -152,7 +151,7 @@ def _observed(whole: Whole, asked: Asked) -> Step:
     found = whole.found["observed"]
     count = found.figures["tree heads"]
     if not count and not asked.trusted:
-        return found.skipped(_NOTHING)
+        return found.skipped(NOTHING_READ)
     return found.step(
         f"{counted(count, 'tree head')} that signers saw{_from(asked)} are part of this history"
     )
@@ -181,7 +180,7 @@ def _artifacts(named: NamedArtifacts | None, asked: Asked) -> Step:
 def _times(whole: Whole) -> Step:
     found = whole.found["times"]
     if not whole.first_time:
-        return found.skipped(_NOTHING)
+        return found.skipped(NOTHING_READ)
     return found.step(f"the log's times run from {whole.first_time} to {whole.last_time} without going back")
 
 

@@ -16,10 +16,10 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from audit import tables
-from audit.errors import AffidavitError, EnvironmentFailed
+from audit.errors import EnvironmentFailed
 from audit.merkle import HASH_SIZE, CompactRange, root_at
-from audit.record import Entry, parse_record
-from audit.report import Findings
+from audit.record import Entry, readable_record
+from audit.report import STEPS, Findings
 from audit.tiles import TILE_WIDTH, TileReader, tiles_of
 from audit.trust import Trust
 from audit.verify_checkpoints import Checkpoints
@@ -38,7 +38,7 @@ Reader = Callable[[int, Entry | None], None]
 RANGE = 2_048
 """Entries that a process is asked for at a time: a fraction of a second, and a multiple of a tile."""
 
-_STEPS = ((1, "records"), (2, "tree"), (4, "signatures"), (5, "observed"), (8, "times"))
+_STEPS = tuple((number, STEPS[number - 1]) for number in (1, 2, 4, 5, 8))
 
 
 @dataclass(slots=True)
@@ -194,10 +194,6 @@ def _tell_all(stored: Connection, tell: Reader, size: int) -> Iterator[None]:
     columns = tables.records.c
     query = select(columns.seq, columns.record).where(columns.seq < size).order_by(columns.seq)
     for seq, record in stored.execute(query):
-        try:
-            entry = parse_record(record)
-        except AffidavitError:
-            entry = None
-        tell(seq, entry)
+        tell(seq, readable_record(record))
         if seq % 64 == 0:
             yield

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from audit import tables, verify_workers
-from audit.errors import AffidavitError, EnvironmentFailed
-from audit.record import Entry, parse_record
+from audit.errors import EnvironmentFailed
+from audit.record import readable_record
 from audit.report import Findings
 from audit.trust import KEY_KINDS, Trust
 from audit.verify_checkpoints import Checkpoints
@@ -43,7 +43,7 @@ class KeysByIndex:
             columns.kind.in_(KEY_KINDS), columns.seq >= self.read, columns.seq < end
         )
         for seq, record in stored.execute(query.order_by(columns.seq)):
-            entry = _parsed(record)
+            entry = readable_record(record)
             if entry is not None and entry.kind in KEY_KINDS:
                 self.entries.append(seq)
                 self.trust = learned(self.trust, entry)
@@ -138,7 +138,7 @@ def _checkpoint_numbers(stored: Connection, first: int, end: int) -> list[int]:
 
 def _origin(stored: Connection) -> str:
     columns = tables.records.c
-    entry = _parsed(stored.execute(select(columns.record).where(columns.seq == 0)).scalar())
+    entry = readable_record(stored.execute(select(columns.record).where(columns.seq == 0)).scalar())
     if entry is None:
         raise Disproved("the genesis entry does not read")
     return entry.log
@@ -146,12 +146,5 @@ def _origin(stored: Connection) -> str:
 
 def _time_before(stored: Connection, first: int) -> str:
     columns = tables.records.c
-    entry = _parsed(stored.execute(select(columns.record).where(columns.seq == first - 1)).scalar())
+    entry = readable_record(stored.execute(select(columns.record).where(columns.seq == first - 1)).scalar())
     return entry.time if entry is not None else ""
-
-
-def _parsed(record: object) -> Entry | None:
-    try:
-        return parse_record(record) if isinstance(record, bytes) else None
-    except AffidavitError:
-        return None
