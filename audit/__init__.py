@@ -16,6 +16,6 @@ Each file holds one subject, most of them one published standard:
 - ``tiles`` and ``prover`` proofs from what is stored, ``proof`` the C2SP tlog-proof;
 - ``bundle``, ``tiles_folder`` and their checks: evidence that is verified with no ledger (``offline``);
 - ``verify`` recomputes all of it and trusts nothing that it did not recompute: ``verify_range`` some records,
-  ``verify_whole`` all of them, alone or with ``verify_workers``, ``verify_steps`` what that answers;
+  ``verify_whole`` all of them, alone or with ``verify_pool``, ``verify_steps`` what that answers;
 - ``attacks`` and ``forgery`` what a dishonest operator does, ``drill`` whether verification sees it.
 """

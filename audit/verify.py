@@ -33,12 +33,12 @@ from audit.report import Findings, Report
 from audit.verify_anchors import AnchorSources
 from audit.verify_artifacts import NamedArtifacts
 from audit.verify_ids import StatementIds
+from audit.verify_pool import NoWorkers, Workers, processors
 from audit.verify_range import Asked
 from audit.verify_steps import Request, report_of, unreadable
 from audit.verify_tables import Replay
 from audit.verify_tree import Disproved, RecomputedTree
 from audit.verify_whole import Progress, check_dense, recompute, recompute_together
-from audit.verify_workers import NoWorkers, Workers, processors
 
 __all__ = ["verify_ledger"]
 

@@ -24,10 +24,10 @@ from audit.tiles import TILE_WIDTH, TileReader, tiles_of
 from audit.trust import Trust
 from audit.verify_checkpoints import Checkpoints
 from audit.verify_ids import StatementIds
+from audit.verify_pool import Workers
 from audit.verify_range import Asked, RangeCheck, records_query
 from audit.verify_tree import Disproved, RecomputedTree, compare_tiles, stored_tile, tiles_agree
 from audit.verify_worker import KeysByIndex
-from audit.verify_workers import Workers
 
 __all__ = ["Progress", "Reader", "Whole", "check_dense", "recompute", "recompute_together"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from audit import tables, verify_workers
+from audit import tables, verify_pool
 from audit.errors import EnvironmentFailed
 from audit.record import readable_record
 from audit.report import Findings
@@ -76,7 +76,7 @@ def serve() -> None:
     with tables.snapshot(tables.open_place(setup["database"])) as stored:
         tables.read_any_text(stored)
         worker = RangeWorker(stored, setup)
-        _say({"code": verify_workers.__file__})
+        _say({"code": verify_pool.__file__})
         for line in sys.stdin:
             _say(worker.answer(*json.loads(line)))
 

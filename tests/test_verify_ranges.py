@@ -16,14 +16,14 @@ from typing import Any, Self
 import pytest
 from sqlalchemy import Connection
 
-from audit import tables, verify, verify_whole, verify_workers
+from audit import tables, verify, verify_pool, verify_whole
 from audit.errors import EnvironmentFailed, MalformedInput
 from audit.ledger import Ledger
 from audit.record import parse_record
 from audit.report import Report, Step
 from audit.verify import verify_ledger
+from audit.verify_pool import NoWorkers, Workers
 from audit.verify_worker import RangeWorker
-from audit.verify_workers import NoWorkers, Workers
 from tests import dishonest
 from tests.small_ledger import People, Titles, new_ledger, reopened, report, signer
 
@@ -285,7 +285,7 @@ def test_a_process_that_is_killed_decides_nothing(
                     os.kill(process, signal.SIGKILL)
                 yield answer
 
-    monkeypatch.setattr(verify_workers, "_AHEAD", 1)
+    monkeypatch.setattr(verify_pool, "_AHEAD", 1)
     monkeypatch.setattr(verify, "Workers", Doomed)
     with pytest.raises(
         EnvironmentFailed, match="was killed by signal 9 before it was done, so nothing is verified"
@@ -312,7 +312,7 @@ def test_a_program_that_is_no_python_interpreter_is_not_started_again(
 SCRIPT = """
 import os, sys, threading
 from pathlib import Path
-from audit import tables, verify, verify_whole, verify_workers
+from audit import tables, verify, verify_whole, verify_pool
 verify.FEW, verify_whole.RANGE = 0, 256
 
 def run(progress=None):
@@ -343,7 +343,7 @@ def test_a_script_without_a_guard_and_a_thread_may_verify(kept: Told, call: str)
 
 
 INTERRUPTED = """
-class Watched(verify_workers.Workers):
+class Watched(verify_pool.Workers):
     def __enter__(self):
         print(*self.processes(), flush=True)
         return super().__enter__()
