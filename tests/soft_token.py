@@ -21,14 +21,14 @@ def need_softhsm() -> None:
         pytest.skip("SKIPPED FOR WANT OF SOFTHSM2: nothing was signed on a token (apt-get install softhsm2)")
 
 
-def new_token(folder: Path, label: str) -> None:
-    """Make a token in a folder, for this process and its children; skip loudly where SoftHSM2 is missing."""
+def new_token(folder: Path, label: str, patch: pytest.MonkeyPatch) -> None:
+    """Make a token in a folder, for this process and its children as long as `patch` holds; skip loudly without one."""
     need_softhsm()
     tokens = folder / "tokens"
     tokens.mkdir()
     settings = folder / "softhsm2.conf"
     settings.write_text(f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n")
-    os.environ["SOFTHSM2_CONF"] = str(settings)
+    patch.setenv("SOFTHSM2_CONF", str(settings))
     subprocess.run(
         ["softhsm2-util", "--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", "5678"],
         check=True,

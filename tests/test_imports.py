@@ -46,11 +46,18 @@ def test_help_imports_no_library_but_click(tmp_path: Path, arguments: tuple[str,
     [
         ("log",), ("verify",), ("show", "loans@1"), ("gate", "loans@1", "--stage", "production"), ("key", "list"),
         ("checkpoint",), ("lineage", "loans@1"), ("policy", "list"), ("compare", "loans@1", "loans@1"),
+        ("export", "loans@1", "-o", "evidence.zip"), ("drill",), ("anchor", "list"),
     ],
 )  # fmt: skip
 def test_reading_a_ledger_imports_no_machine_learning(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     here = a_lender(tmp_path / "lender")
     assert modules_after(here.path, *arguments) & set(HEAVY) == set()
+
+
+def test_verifying_evidence_imports_no_machine_learning(tmp_path: Path) -> None:
+    here = a_lender(tmp_path / "lender")
+    here.text("export", "loans@1", "-o", "evidence.zip")
+    assert modules_after(here.path, "verify", "evidence.zip") & set(HEAVY) == set()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Keys on a token, for real: SoftHSM2 signs, and what is wrong with a token is said in a sentence."""
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,13 +20,9 @@ pkcs11 = pytest.importorskip("pkcs11")
 
 @pytest.fixture(scope="module", autouse=True)
 def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    before = os.environ.get("SOFTHSM2_CONF")
-    new_token(tmp_path_factory.mktemp("token"), "bank")
-    yield
-    if before is None:
-        del os.environ["SOFTHSM2_CONF"]
-    else:
-        os.environ["SOFTHSM2_CONF"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        new_token(tmp_path_factory.mktemp("token"), "bank", patch)
+        yield
 
 
 def pin() -> bytes:
