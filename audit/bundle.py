@@ -124,9 +124,11 @@ class Bundle:
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> Iterator["Bundle"]:
-        """Open the bundle in a file."""
+        """Open the bundle in a file; every member's check sum is right."""
         with path.open("rb") as stream, Archive.open(stream) as archive:
-            yield cls(archive)
+            bundle = cls(archive)
+            archive.check_sums()
+            yield bundle
 
     @cached_property
     def checkpoint(self) -> bytes:

@@ -1,7 +1,8 @@
 """A checkpoint: the signed head of a ledger's tree (C2SP tlog-checkpoint).
 
-The text is three lines, origin, size and root hash in base64; lines of extension after them are read and kept
-but never written. The log's key is named by the origin.
+The text is three lines, origin, size and root hash in base64; lines of extension after them, which other logs
+may have, are read and never written: the log's own checkpoints have none (`audit.log_keys`). The log's key is named by
+the origin.
 """
 
 import base64

@@ -8,6 +8,7 @@ Rules:
 - A key is named by the SHA-256 of its public part, which has one encoding: one key is one key under whatever name.
 """
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ __all__ = ["ROLES", "Grant", "grant_json", "parse_grant"]
 
 ROLES = ("admin", "recorder", "validator", "approver", "auditor", "witness")
 
+_COMMITMENT = re.compile(r"[0-9a-f]{64}")
 _MEMBERS = {"name", "keyid", "public", "roles", "holder"}
 
 
@@ -96,6 +98,8 @@ def parse_grant(predicate: Mapping[str, Json], seq: int) -> Grant:
     name, roles = key["name"], key["roles"]
     if not isinstance(name, str) or not isinstance(roles, list) or not isinstance(key["holder"], str):
         raise MalformedInput("a grant's name and holder are text, and its roles a list")
+    if _COMMITMENT.fullmatch(key["holder"]) is None:
+        raise MalformedInput("a grant's holder is a commitment of 64 lower-case hexadecimal digits")
     if not _is_name(name):
         raise MalformedInput(
             f"the key name {name!r} is not usable: 1 to 100 printable characters in Unicode's form NFC"

@@ -73,6 +73,8 @@ class LogKeys:
         needed = self.signing(checkpoint.size)
         if not needed:
             raise NotVerified(f"no key of the log is known that signs a checkpoint of size {checkpoint.size}")
+        if note.text != checkpoint.text():
+            raise NotVerified("the log's own checkpoints have the lines origin, size and root, and no more")
         if checkpoint.origin != needed[-1].name:
             raise NotVerified(
                 f"the checkpoint is of the ledger {checkpoint.origin!r}, not of {needed[-1].name!r}"

@@ -170,7 +170,13 @@ def written_time(seconds: float) -> str:
 
 def is_written_time(text: str) -> bool:
     """Say whether a text is a time as `written_time` writes it."""
-    return _TIME.fullmatch(text) is not None
+    if _TIME.fullmatch(text) is None:
+        return False
+    try:
+        datetime.fromisoformat(text)  # 30 February has the form of a day
+    except ValueError:
+        return False
+    return True
 
 
 def _subjects(value: Json) -> tuple[Subject, ...]:

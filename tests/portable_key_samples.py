@@ -100,6 +100,8 @@ def _heads(folder: Path, keys: Kept) -> list[Sample]:
         return a_bundle(folder / f"{name}.zip", *made, anchors=notes, about="keys")
 
     late = keys.tree(folder / "late", keys.head(None, old))
+    late_by_both = keys.tree(folder / "late-by-both", keys.head(None, old, new))
+    late_by_new_first = keys.tree(folder / "late-by-new-first", keys.head(None, new, old))
     found = [
         Sample("keys over time", tree, keys.vkey()),
         Sample("the old log key and the head that both signed", tree, keys.vkey(old), turn),
@@ -111,6 +113,8 @@ def _heads(folder: Path, keys: Kept) -> list[Sample]:
         ),
         Sample("a head that the new key signed alone", bundle("new", turn=keys.head(10, new))).bad("tree"),
         Sample("a checkpoint signed by the old log key", late).bad("tree"),
+        Sample("a checkpoint that the old log key signed as well", late_by_both).bad("tree"),
+        Sample("a checkpoint that the old log key signed after the new", late_by_new_first).bad("tree"),
         Sample("an older head signed by the new log key", tree, kept=keys.head(5, new)).bad("checkpoint"),
     ]
     return [replace(sample, in_doubt=IN_DOUBT) for sample in found]
@@ -136,6 +140,22 @@ def _said(seq: int, *by: str, **change: Any) -> Callable[[Kept], Kept]:
 
 
 ADMINS = ("admin", "second")
+
+
+def _by_many(count: int) -> Callable[[Kept], Kept]:
+    """Grant so many keys, and let all of them sign a report."""
+
+    def make(keys: Kept) -> Kept:
+        new = {f"key {n}": signer() for n in range(count)}
+        kept = replace(keys, people={**keys.people, **new})
+        for n, (name, key) in enumerate(new.items()):
+            granted = _key(keys, name, key)
+            kept = appended(kept, 3, *ADMINS, key=granted, entry_id=f"{ENTRY_ID[:-3]}f{n:02x}")
+        return appended(kept, 12, *new, role="recorder")
+
+    return make
+
+
 TRICKS: dict[str, tuple[Callable[[Kept], Kept], bool]] = {
     "an honest grant": (_said(3, *ADMINS, key=lambda keys: _key(keys, "eve", expires=15)), False),
     "a grant by one admin of two": (_said(3, "admin", key=lambda keys: _key(keys, "eve")), True),
@@ -158,6 +178,13 @@ TRICKS: dict[str, tuple[Callable[[Kept], Kept], bool]] = {
     "a grant of the log's own key": (_said(3, *ADMINS, key=lambda keys: _key(keys, "eve", keys.log[1])), True),
     "a grant under a name that is taken": (_said(3, *ADMINS, key=lambda keys: _key(keys, "bob")), True),
     "a grant under a rotated key's name": (_said(3, *ADMINS, key=lambda keys: _key(keys, "ana")), True),
+    "a grant to a name that turns the writing": (_said(3, *ADMINS, key=lambda keys: _key(keys, "e\u202eve")), True),
+    "a grant to a name that is not seen": (_said(3, *ADMINS, key=lambda keys: _key(keys, "bob\u200b")), True),
+    "a grant to a name with a space": (_said(3, *ADMINS, key=lambda keys: _key(keys, "eve adams")), False),
+    "a grant to a holder who is named": (
+        _said(3, *ADMINS, key=lambda keys: _key(keys, "eve", holder="Eve")), True),
+    "a report with sixteen signatures": (_by_many(16), False),
+    "a report with seventeen signatures": (_by_many(17), True),
     "a key under another id": (_said(3, *ADMINS, key=lambda keys: _key(keys, "eve", keyid="ab" * 32)), True),
     "a key that expires at once": (_said(3, *ADMINS, key=lambda keys: _key(keys, "eve", expires=14)), True),
     "roles out of order": (

@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import json
+import stat
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,8 +17,8 @@ from audit.keystore import KeyStore
 from audit.note import VerifierKey
 from registry.home import FOLDER
 from tests import dishonest
-from tests.evidence import a_tiles_tree, bundle_members, entries_about, root_of, zipped
-from tests.small_ledger import ENTRY_ID, signer
+from tests.evidence import a_bundle, a_tiles_tree, bundle_members, entries_about, root_of, zipped
+from tests.small_ledger import ENTRY_ID, People, new_ledger, report, signer
 from tests.story import tell
 
 __all__ = ["TRICKS", "Kept", "Sample", "a_story", "rechained", "samples", "signed_head"]
@@ -165,6 +167,13 @@ TRICKS: dict[str, tuple[Trick, set[str]]] = {
     ),
     "an entry id that is no UUIDv7": (_late(entry_id="x"), {"records"}),
     "a head that was not there yet": (_late(observed={"size": 20, "root": "ab" * 32}), {"observed"}),
+    "a day that there is not": (_late(signed_at="2026-02-30T00:00:00.000000Z"), {"records"}),
+    "references that are no list": (_late(refers_to="nonsense"), {"records"}),
+    "a reference without a commitment": (_late(refers_to=[{"subject": "ab" * 16}]), {"records"}),
+    "a subject referred to twice": (
+        _late(refers_to=[{"subject": "ab" * 16, "commitment": "cd" * 32}] * 2),
+        {"records"},
+    ),
     "entries swapped": (swapped, {"observed"}),
     "the genesis entry left out": (partial(left_out, seq=0), {"signatures"}),
     "a grant left out": (partial(left_out, seq=4), {"signatures", "observed"}),
@@ -213,7 +222,7 @@ class Sample:
 
 def samples(folder: Path, story: Kept) -> list[Sample]:
     """Make evidence of the story in a folder."""
-    found = _honest(folder, story)
+    found = [*_honest(folder, story), *_around(folder, story), *_with_files(folder)]
     for number, (name, (trick, failing)) in enumerate(TRICKS.items()):
         kept = story.with_records(rechained(trick(story)))
         found.append(Sample(name, kept.tree(folder / f"trick{number}"), failing=frozenset(failing)))
@@ -248,4 +257,82 @@ def _honest(folder: Path, story: Kept) -> list[Sample]:
         Sample("a head that nothing proves", bundle, kept=story.head(2)).bad("checkpoint"),
         Sample("a head signed by somebody", tree, kept=story.head(5, leaver)).bad("checkpoint"),
         Sample("a checkpoint signed by somebody", by_leaver, story.vkey()).bad("tree", "log key"),
+    ]
+
+
+def _around(folder: Path, story: Kept) -> list[Sample]:
+    """Sound entries, and something wrong in what lies around them."""
+    members = story.members()
+    proof_of_nothing = zipped(folder / "nothing.zip", {**members, "consistency/0": b"x"})
+    padded = zipped(folder / "padded.zip", {**members, "consistency/05": members["consistency/5"]})
+    linked = {system: _linked(folder / f"linked{system}.zip", members, system) for system in (3, 19)}
+    damaged = folder / "damaged.zip"
+    with zipfile.ZipFile(damaged, "w", zipfile.ZIP_STORED) as file:
+        for name, data in members.items():
+            file.writestr(name, data)
+    damaged.write_bytes(damaged.read_bytes().replace(members["README.txt"], members["README.txt"].upper()))
+    unseen = "— w\x7f AAAAAAA=\n".encode()
+    return [
+        Sample("a proof that nothing is of this history", proof_of_nothing).bad("files"),
+        Sample("a proof whose size begins with a nought", padded).bad("files"),
+        Sample("a member that is a link in Unix", linked[3]).bad("files"),
+        Sample("a member that is a link in macOS", linked[19]).bad("files"),
+        Sample("a check sum that is wrong where nobody reads", damaged).bad("files"),
+        Sample("a tile of hashes with more in it", _longer(story, folder / "hashes", "0")).bad("tree"),
+        Sample("a tile of entries with more in it", _longer(story, folder / "more", "entries")).bad(
+            "records"
+        ),
+        Sample(
+            "a signature by a name that is not seen", story.tree(folder / "unseen", story.head() + unseen)
+        ).bad("tree"),
+        Sample("a checkpoint of four lines", story.tree(folder / "four", _extended(story))).bad("tree"),
+        Sample(
+            "a bundle under a checkpoint of four lines",
+            story.bundle(folder / "four.zip", checkpoint=_extended(story)),
+        ).bad("tree"),
+    ]
+
+
+def _linked(path: Path, members: Mapping[str, bytes], system: int) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in members.items():
+            info = zipfile.ZipInfo(name)
+            info.create_system = system
+            kind = stat.S_IFLNK if name == "README.txt" else stat.S_IFREG
+            info.external_attr = (kind | 0o644) << 16
+            file.writestr(info, data)
+    return path
+
+
+def _longer(story: Kept, folder: Path, level: str) -> Path:
+    story.tree(folder)
+    [tile] = (folder / "tile" / level / "000.p").iterdir()
+    tile.write_bytes(tile.read_bytes() + bytes(32))
+    return folder
+
+
+def _extended(story: Kept) -> bytes:
+    """Sign a checkpoint with a line of extension."""
+    text = story.head().partition(b"\n\n")[0] + b"\nextension\n"
+    log = story.log[-1]
+    hash_ = hashlib.sha256(story.origin.encode() + b"\n\x01" + log.public.raw).digest()[:4]
+    return text + f"\n— {story.origin} {base64.b64encode(hash_ + log.sign(text)).decode()}\n".encode()
+
+
+def _with_files(folder: Path) -> list[Sample]:
+    """A ledger whose one report names a file by a fingerprint, and another by the name of a member."""
+    people, home = People(), folder / "with-files"
+    ledger = new_ledger(home, people)
+    one, two = hashlib.sha256(b"one").hexdigest(), hashlib.sha256(b"two").hexdigest()
+    ledger.append(report("files", rows=f"affidavit-table-v1:sha256:{one}", named={two: "x"}))
+    kept = Kept(dishonest.records_of(home), [people.log])
+    numbers = range(len(kept.records))
+
+    def bundle(name: str, **files: bytes) -> Path:
+        more = {f"artifacts/{hashlib.sha256(data).hexdigest()}": data for data in files.values()}
+        return a_bundle(folder / f"{name}.zip", kept.records, numbers, kept.head(), kept.vkeys, anchors=more)
+
+    return [
+        Sample("a file that a fingerprint names", bundle("fingerprint", one=b"one"), kept.vkey()),
+        Sample("a file that a member's name names", bundle("member", two=b"two")).bad("artifacts"),
     ]

@@ -28,6 +28,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import struct
 import sys
 import textwrap
@@ -47,6 +48,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 MOST_RECORD = 65_535  # page, Record
+MOST_SIGNATURES = 16  # on an envelope
 MOST_DEPTH = 64  # lists and objects within each other
 MOST_TEXT = 1 << 20  # a checkpoint, a proof, a key, the table of contents
 MOST_MEMBERS = 20_000  # page, Proofs, bundles and tiles
@@ -145,6 +147,7 @@ MAY_SAY = {  # page, Kinds, and who may say them
 }
 HEX64 = re.compile(r"[0-9a-f]{64}\Z")
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
+DIGEST = re.compile(rb'(?<![0-9a-f])([0-9a-f]{64})"(?!:)')  # at the end of a text that is no member's name
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z\Z")
 
 
@@ -181,6 +184,7 @@ COMMON = {
     "ledger": str, "entry_id": UUID7, "signed_at": is_time, "role": re.compile("(?:" + "|".join(ROLES) + r")\Z"),
     "observed": {"size": is_count, "root": HEX64},
 }  # fmt: skip
+REFERENCE = {"subject": re.compile(r"[0-9a-f]{32}\Z"), "commitment": HEX64}
 KEY = {"name": str, "keyid": HEX64, "public": str, "roles": [COMMON["role"]], "holder": HEX64}
 MANIFEST = {
     "type": PREFIX + "bundle:v1", "about": str, "origin": str, "size": is_count, "entries": [is_count],
@@ -452,7 +456,7 @@ def parse_checkpoint(data: bytes) -> Checkpoint:
         note = data.decode()
     except ValueError:
         raise Wrong("the checkpoint is not UTF-8") from None
-    need(not re.search(r"[\x00-\x09\x0b-\x1f]", note), "the checkpoint has control characters")
+    need(not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", note), "the checkpoint has control characters")
     body, empty, signatures = note.rpartition("\n\n")
     need(empty and signatures.endswith("\n"), "the checkpoint is no text, empty line and signature lines")
     lines = tuple(map(parse_signature_line, signatures[:-1].split("\n")))
@@ -488,15 +492,25 @@ def parse_record(record: bytes, seq: int, origin: str) -> Entry:
     need(outer["log"] == origin, "the record is of another log")
     need(outer["seq"] == seq, f"the record says that it is entry {outer['seq']}")
     envelope = outer["entry"]
+    need(len(envelope["signatures"]) <= MOST_SIGNATURES, f"it has more than {MOST_SIGNATURES} signatures")
     signatures = [(one["keyid"], unbase64(one["sig"], "a signature")) for one in envelope["signatures"]]
     payload = unbase64(envelope["payload"], "the payload")
     statement = parse_json(payload, "the statement")
     check_shape(statement, STATEMENT, "statement")
     said = statement["predicate"]
     check_shape({name: said[name] for name in COMMON if name in said}, COMMON, "predicate")
+    check_references(said.get("refers_to", []))
     kind = statement["predicateType"][len(PREFIX) : -len(":v1")]
     subjects = [subject["digest"]["sha256"] for subject in statement["subject"]]
     return Entry(seq, outer["prev"], outer["time"], signatures, payload, kind, subjects, said)
+
+
+def check_references(listed: Any) -> None:
+    """Page, Erasure: `refers_to` is a list of subjects by their numbers, each once, with a commitment."""
+    need(isinstance(listed, list), "refers_to is no list")
+    for one in listed:
+        check_shape(one, REFERENCE, "refers_to")
+    need(len({one["subject"] for one in listed}) == len(listed), "refers_to names a subject twice")
 
 
 # -- trust: page, Keys over time -------------------------------------------------------------------------------------
@@ -524,7 +538,8 @@ def parse_key(value: Any, seq: int) -> tuple[str, Key]:
     check_shape(value, {**KEY, "expires": is_count} if expires else KEY, "key")
     need(not expires or value["expires"] > seq + 1, "the key expires before it can sign anything")
     name, roles, der = value["name"], value["roles"], unbase64(value["public"], "the key")
-    need(0 < len(name) <= 100 and unicodedata.is_normalized("NFC", name), "the key's name is not usable")
+    usable = 0 < len(name) <= 100 and name.isprintable() and unicodedata.is_normalized("NFC", name)
+    need(usable, "the key's name is not usable")
     need(roles == sorted(set(roles)), "the key's roles are not in order, each once")
     need(sha256(der).hex() == value["keyid"], "the keyid is not the SHA-256 of the key")
     key = Key(name, load_public(der), der, tuple(roles), value["holder"], value.get("expires"))
@@ -636,7 +651,7 @@ class Trust:
 NUMBER = "(?:0|[1-9][0-9]{0,14})"
 MEMBER = re.compile(
     r"(?:README\.txt|manifest\.json|checkpoint|vkey\.txt|report\.pdf|verify_affidavit\.(?:py|html)"
-    rf"|entries/{NUMBER}\.(?:json|tlog-proof)|consistency/{NUMBER}|keys/[0-9a-f]{{64}}\.pem"
+    rf"|entries/{NUMBER}\.(?:json|tlog-proof)|consistency/[1-9][0-9]{{0,14}}|keys/[0-9a-f]{{64}}\.pem"
     rf"|anchors/{NUMBER}\.(?:note|tsr|pem)|artifacts/[0-9a-f]{{64}})\Z"
 )
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # PKWARE APPNOTE, 4.3.7
@@ -689,6 +704,8 @@ class Bundle:
         need(not strange, f"{strange[:1]} is no member of a bundle")
         plain = all(i.compress_type in (0, 8) and not i.flag_bits & ~0x806 for i in infos)
         need(plain, "a member is encrypted, has a data descriptor, or is neither stored nor deflated")
+        files = all(stat.S_IFMT(i.external_attr >> 16) in (0, stat.S_IFREG) for i in infos)
+        need(files, "a member is a link, or something else that is no plain file")
         small = len(names) <= MOST_MEMBERS and sum(i.file_size for i in infos) <= MOST_UNPACKED
         need(small, f"the bundle has more than {MOST_MEMBERS} members, or unpacks to more than 1 GiB")
         self.check_layout()
@@ -706,6 +723,9 @@ class Bundle:
         self.about = said["about"]
         need((said["origin"], said["size"]) == head[:2], "manifest.json is about another checkpoint")
         need(said["entries"] == self.seqs, "manifest.json names other entries than there are")
+        for name in names:  # those, too, that no other step reads
+            for _ in self.blocks(name):
+                pass
         return f"{len(names)} members, each as the format page names it"
 
     def check_layout(self) -> None:
@@ -826,12 +846,15 @@ class TilesTree:
         need(len(data) <= most, f"{name} is larger than {most} bytes")
         return data
 
-    def tile(self, level: str, number: int, width: int, most: int) -> bytes:
-        """Read a tile; a partial one may have become full since (tlog-tiles, Partial Tiles)."""
+    def tile(self, level: str, number: int, width: int, most: int) -> tuple[bytes, bool]:
+        """Read a tile, and say whether it has this width.
+
+        A partial one may have become full since (tlog-tiles, Partial Tiles): it is longer then.
+        """
         full = f"tile/{level}/{tile_path(number)}"
         partial = f"{full}.p/{width}"
         whole = width == 256 or ((self.path / full).is_file() and not (self.path / partial).is_file())
-        return self.read(full if whole else partial, most)
+        return self.read(full if whole else partial, most), width == 256 or not whole
 
     def check_files(self, head: Checkpoint) -> str:
         """Say what there is; every tile that the checkpoint's size asks for is read below."""
@@ -841,13 +864,14 @@ class TilesTree:
         """Yield the entries' numbers and records (tlog-tiles, Log entries)."""
         for first in range(0, head.size, 256):
             width = min(256, head.size - first)
-            tile, at = self.tile("entries", first // 256, width, 256 * (MOST_RECORD + 2)), 0
+            tile, exact = self.tile("entries", first // 256, width, 256 * (MOST_RECORD + 2))
+            at = 0
             for seq in range(first, first + width):
                 end = at + 2 + int.from_bytes(tile[at : at + 2], "big")
                 need(end <= len(tile), f"the tile of entries ends before entry {seq} does")
                 yield seq, tile[at + 2 : end]
                 at = end
-            need(width < 256 or at == len(tile), f"the tile of entries from {first} on holds more than 256")
+            need(not exact or at == len(tile), f"the tile of entries from {first} on holds more than {width}")
 
     def place(self, seq: int, leaf: bytes, head: Checkpoint) -> None:
         """Add a leaf to the tree that is computed anew."""
@@ -872,9 +896,11 @@ class TilesTree:
             hashes = self.tree.levels[level]
             for start in range(0, len(hashes), 8192):
                 computed = bytes(hashes[start : start + 8192])
-                stored = self.tile(str(level // 8), start // 8192, len(computed) // 32, 8192)
+                stored, exact = self.tile(str(level // 8), start // 8192, len(computed) // 32, 8192)
                 name = f"tile/{level // 8}/{tile_path(start // 8192)}"
-                need(stored[: len(computed)] == computed, f"{name} holds other hashes than the entries have")
+                if not exact:
+                    stored = stored[: len(computed)]
+                need(stored == computed, f"{name} holds other hashes than the entries have")
                 tiles += 1
         found = counted(tiles, "tile", "tiles")
         return f"the root of {here} entries and {found} are those computed from the records"
@@ -1019,7 +1045,7 @@ class Verification:
         for keyid, _ in entry.signatures:
             self.signed.setdefault(keyid, []).append(entry.seq)
         if isinstance(self.source, Bundle):
-            self.named.update(found.decode() for found in re.findall(rb'"([0-9a-f]{64})"', entry.payload))
+            self.named.update(found.decode() for found in DIGEST.findall(entry.payload))
             self.reports.update(entry.subjects if entry.kind == "report" else ())
 
     def check_signatures(self, entry: Entry, head: Checkpoint) -> None:
@@ -1044,11 +1070,12 @@ class Verification:
         """Page, Keys over time: a head is signed by the log's key of its size, or by the old one and the new one."""
         need(self.head and head.origin == self.head.origin, f"{name} is of the log {head.origin}")
         need(head.size > 0, f"{name} is of no entries, and shows nothing")
-        for _, known in self.trust.log:
-            head.place_of(known)
-        places = [head.place_of(key) for key in self.trust.log_keys(head.size)]
-        found = [place for place in places if place is not None]
-        need(found == sorted(found) and len(found) == len(places), f"{name} is not signed by the log's key")
+        places = [(head.place_of(key), key) for _, key in self.trust.log]
+        signed = [key for _, key in sorted((place, key) for place, key in places if place is not None)]
+        need(
+            signed == self.trust.log_keys(head.size),
+            f"{name} is not signed by the log's key, or by another too",
+        )
         self.heads.append((name, head))
 
     def check_tree(self, head: Checkpoint) -> None:
@@ -1191,7 +1218,8 @@ def posix_time(seconds: int) -> str:
 
 BUNDLE_ENDS = (
     "That nothing was left out: a later revocation, or a rejection, may stand in the ledger all the same.",
-    "That README.txt or a verifier in the bundle is sound: nobody signed them. Take this program from elsewhere.",
+    "That README.txt, manifest.json (what the bundle is about) or a verifier in it is sound: nobody signed them.",
+    "That this program is the right one, if it came with the bundle: take it from elsewhere.",
 )
 TREE_ENDS = ("That no tail was cut off, unless you gave a checkpoint that was kept elsewhere.",)
 ALL_END = (
