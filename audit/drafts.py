@@ -20,7 +20,7 @@ from audit.canonical import Json, JsonObject, decode, encode
 from audit.envelope import PAYLOAD_TYPE, Envelope, Signature, pae, sign
 from audit.errors import MalformedInput, NotPermitted
 from audit.grants import parse_grant
-from audit.holders import SALT_BYTES
+from audit.holders import SALT_BYTES, check_holder
 from audit.key_events import Holder, remembering
 from audit.keys import Signer
 from audit.ledger import Ledger
@@ -152,17 +152,23 @@ def described(draft: Draft, trust: Trust, size: int) -> str:
                 f"the key {_key(trust, statement)} holds no role{doubt}. Reason: {statement.text('reason')}"
             )
         case "key-rotate":
-            new = statement.subjects[0].sha256
+            new = parse_grant(said, size)
             return (
-                f"the key {new[:16]}… takes the place of {_key(trust, statement)}. "
+                f"the key {new.keyid[:16]}… takes the place of {_key(trust, statement)}. "
                 f"Reason: {statement.text('reason')}"
             )
         case "log-rotate":
             return f"the log signs its heads with {statement.text('log')}. Reason: {statement.text('reason')}"
         case "threshold":
             return f"{said.get('needed')} keys must sign what is said in the role admin"
-    policies = ", ".join(f"{one.name} ({one.sha256[:16]}…)" for one in statement.subjects)
-    return f"the stage {said.get('stage')} is guarded by {policies}"
+    policies = said.get("policies")
+    named = ", ".join(map(_policy, policies if isinstance(policies, list) else []))
+    return f"the stage {said.get('stage')} is guarded by {named or 'nothing that can be read'}"
+
+
+def _policy(named: Json) -> str:
+    one = named if isinstance(named, dict) else {}
+    return f"{one.get('name')} ({str(one.get('sha256'))[:16]}…)"
 
 
 def _key(trust: Trust, statement: Statement) -> str:
@@ -181,7 +187,7 @@ def _holder(value: Json, statement: Statement) -> Holder | None:
     name, salt = value["name"], value["salt"]
     if not isinstance(name, str) or not isinstance(salt, str) or _SALT.fullmatch(salt) is None:
         raise MalformedInput(f"a holder's name is text and the salt {2 * SALT_BYTES} hexadecimal digits")
-    holder = Holder(name, bytes.fromhex(salt))
+    holder = Holder(check_holder(name), bytes.fromhex(salt))
     if parse_grant(statement.predicate, 0).holder != holder.commitment:
         raise MalformedInput("the holder in the draft is not the one that the grant commits to")
     return holder

@@ -25,6 +25,7 @@ from audit.canonical import Json
 from audit.envelope import MOST_SIGNATURES, Envelope
 from audit.errors import MalformedInput, NotFound, NotPermitted
 from audit.grants import ROLES, Grant, grant_json, parse_grant
+from audit.key_subjects import check_subject
 from audit.keys import PublicKey
 from audit.log_keys import LogKeys
 from audit.note import VerifierKey
@@ -118,6 +119,8 @@ class Trust:
             first = parse_grant(statement.predicate, 0).public
             if [s.keyid for s in envelope.signatures] != [first.keyid]:
                 raise NotPermitted("the genesis entry is signed by the key that it names, and by no other")
+            if statement.text("role") != "admin":
+                raise NotPermitted("the genesis entry is said in the role admin")
             envelope.verify(lambda _: first)
             return
         role = statement.text("role")
@@ -152,6 +155,7 @@ class Trust:
 
     def after(self, seq: int, statement: Statement) -> "Trust":
         """Return the trust once the entry `seq` stands; `MalformedInput` when a key entry makes no sense."""
+        check_subject(statement)
         match statement.kind:
             case "genesis":
                 return self._from_genesis(seq, statement)
@@ -165,6 +169,8 @@ class Trust:
                 return self._with_log(seq, VerifierKey.parse(statement.text("log")))
             case "threshold":
                 return self._with_threshold(statement.predicate.get("needed"))
+            case "erasure" if statement.predicate.get("erased") not in ("holder", "subject"):
+                raise MalformedInput("what is erased is a holder or a subject")
         return self
 
     def _from_genesis(self, seq: int, statement: Statement) -> "Trust":
@@ -183,7 +189,8 @@ class Trust:
 
     def _without(self, seq: int, statement: Statement) -> "Trust":
         grant = self._known(statement, "revoked")
-        suspect = statement.predicate.get("suspect_since")
+        statement.text("reason")
+        suspect = statement.predicate.get("suspect_since", False)
         if not (suspect is None or (type(suspect) is int and 0 <= suspect <= seq)):
             raise MalformedInput(f"suspect_since is an entry that stands already (0 to {seq}), or null")
         known = [s for s in (grant.suspect_since, suspect) if s is not None]
@@ -197,9 +204,9 @@ class Trust:
                 "roles with `affidavit key grant`"
             )
         new = parse_grant(statement.predicate, seq)
-        if (new.name, new.roles, new.holder) != (old.name, old.roles, old.holder):
+        if (new.name, new.roles, new.holder, new.expires) != (old.name, old.roles, old.holder, old.expires):
             raise MalformedInput(
-                "a key that takes the place of another has its name, its roles and its holder"
+                "a key that takes the place of another has its name, its roles, its holder and its end"
             )
         if new.keyid in self.grants:
             raise MalformedInput("the new key is known in this ledger already: rotate to a key made for it")

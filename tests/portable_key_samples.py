@@ -62,9 +62,14 @@ def keys_over_time(folder: Path) -> Kept:
 
 
 def resigned(record: bytes, change: Callable[[dict[str, Any]], object], *by: Signer) -> bytes:
-    """Change a predicate, and let keys sign it."""
+    """Change a predicate, and let keys sign it; what is about a key stays about the key that it names."""
     document = json.loads(dishonest.forge(record, change))
-    payload = base64.b64decode(document["entry"]["payload"])
+    said = json.loads(base64.b64decode(document["entry"]["payload"]))
+    about = said["predicate"].get("key", said["predicate"])
+    if "keyid" in about:
+        said["subject"][0]["digest"]["sha256"] = about["keyid"]
+    payload = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    document["entry"]["payload"] = base64.b64encode(payload).decode()
     document["entry"]["signatures"] = [
         {"keyid": s.public.keyid, "sig": base64.b64encode(s.sign(pae(PAYLOAD_TYPE, payload))).decode()}
         for s in by

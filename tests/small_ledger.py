@@ -1,14 +1,17 @@
 """A small ledger of the audit floor alone, for tests: real keys and files, a clock that is set by hand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text
 
 from audit import tables
 from audit.canonical import Json, JsonObject
+from audit.errors import MalformedInput
 from audit.follower import Follower
+from audit.key_subjects import subject_of
 from audit.keys import LocalSigner, new_private_key
 from audit.ledger import Ledger, create_ledger
 from audit.record import Entry
@@ -126,12 +129,17 @@ def claimed(
     predicate: JsonObject | None = None,
     *,
     role: str = "recorder",
-    subject: str = DIGEST,
+    subject: str | None = None,
     ledger: str = ORIGIN,
     entry_id: str = ENTRY_ID,
     observed: Observed | None = None,
 ) -> Statement:
-    """Claim a statement by hand."""
-    said = Statement(kind, (Subject("subject", subject),), predicate or {})
+    """Claim a statement by hand; an entry about keys is about what it says, unless `subject` says otherwise."""
+    said = Statement(kind, (Subject("subject", subject or DIGEST),), predicate or {})
+    if subject is None:
+        # What makes no sense has no subject that follows from it.
+        with suppress(MalformedInput):
+            about = subject_of(replace(said, predicate={**said.predicate, "ledger": ledger}))
+            said = replace(said, subjects=(Subject("subject", about or DIGEST),))
     seen = observed or Observed(0, DIGEST)
     return claim(said, ledger=ledger, entry_id=entry_id, signed_at=TIME, observed=seen, role=role)

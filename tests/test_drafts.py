@@ -148,7 +148,13 @@ def test_the_change_of_the_logs_key_is_submitted_where_both_its_keys_are(ledger:
         ),
         (lambda: key_events.threshold(ORIGIN, 1), "1 keys must sign what is said in the role admin"),
         (
-            lambda: KeyEvent(Statement("stage", (Subject("lending", DIGEST),), {"stage": "production"})),
+            lambda: KeyEvent(
+                Statement(
+                    "stage",
+                    (Subject("other", DIGEST),),
+                    {"stage": "production", "policies": [{"name": "lending", "sha256": DIGEST}]},
+                )
+            ),
             r"the stage production is guarded by lending \(abab",
         ),
     ],
@@ -244,3 +250,18 @@ def test_what_an_entry_of_one_signer_says_is_not_changed_by_a_draft(ledger: Ledg
     with pytest.raises(AffidavitError):
         submit(ledger, drafted(ledger), [])
     assert ledger.append(report(), signer=ANA).seq == 4
+
+
+def test_a_draft_whose_subject_is_another_key_than_the_one_it_installs_is_refused(ledger: Ledger) -> None:
+    known, own = signer().public, signer().public
+    honest = key_events.rotate(ledger.trust().named("ana"), own, "a new laptop")
+    misleading = replace(honest.statement, subjects=(Subject("ana", known.keyid),))
+    with pytest.raises(MalformedInput, match="the subject of the key-rotate entry"):
+        begin(ledger, misleading, None, [ADMIN])
+
+
+def test_a_rotation_that_changes_when_the_key_ends_is_refused(ledger: Ledger) -> None:
+    ana = ledger.trust().named("ana")
+    longer = key_events.rotate(replace(ana, expires=99), signer().public, "a new laptop")
+    with pytest.raises(MalformedInput, match="its end"):
+        begin(ledger, longer.statement, None, [ADMIN])

@@ -399,7 +399,7 @@ def test_a_grant_to_the_new_key_does_not_hide_whose_place_it_took() -> None:
         pytest.param(rotating(ANA.public, "ana", BOB.public, "recorder"), "its roles", id="fewer roles"),
         pytest.param(
             rotating(ANA.public, "ana", BOB.public, "recorder", "validator", holder="ef" * 32),
-            "and its holder",
+            "its holder and its end",
             id="another holder",
         ),
         pytest.param(
