@@ -200,8 +200,15 @@ def create_tables(connection: Connection, several: Sequence[MetaData]) -> None:
         raise MalformedInput(f"the database holds text as {encoding}: make one with ENCODING 'UTF8'")
     if connection.exec_driver_sql("SELECT to_regclass('records')").scalar() is not None:
         raise MalformedInput("the database holds a ledger already: a ledger is never overwritten")
+    # What is somebody else's is never taken for ours: an init that fails takes its own tables away again.
+    ours = {table.name for metadata in (*several, inbox_metadata) for table in metadata.sorted_tables}
+    taken = sorted(ours & set(inspect(connection).get_table_names()))
+    if taken:
+        raise MalformedInput(
+            f"the database has tables called {', '.join(taken)} already: give an empty database, or a schema of its own"
+        )
     for metadata in (*several, inbox_metadata):
-        _with_plain_text(metadata).create_all(connection)
+        _with_plain_text(metadata).create_all(connection, checkfirst=False)
 
 
 def drop_tables(connection: Connection, several: Sequence[MetaData]) -> None:

@@ -3,7 +3,7 @@
 ::
 
     postgresql+psycopg://ana@db.bank.example/credit      the ledger
-    ~/.local/share/affidavit/db.bank.example-credit/     on this machine:
+    ~/.local/share/affidavit/db.bank.example-credit-3f9c21aa/     on this machine:
         anchors.json, anchor.checkpoint                  what it has seen of the ledger
         artifacts/     or the folder that AFFIDAVIT_ARTIFACTS names, such as one that all machines share
         keys/          or the folder that AFFIDAVIT_KEYS names
@@ -17,6 +17,7 @@ Rules:
 - A password belongs into the file ~/.pgpass or the variable PGPASSWORD; one in the URL is never shown.
 """
 
+import hashlib
 import os
 import re
 import shutil
@@ -108,4 +109,7 @@ def _folder(url: URL) -> Path:
     data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     host = url.host or url.query.get("host") or "local"
     port = f"-{url.port}" if url.port else ""
-    return data / "affidavit" / re.sub(r"[^A-Za-z0-9._-]+", "-", f"{host}{port}-{url.database}").strip("-.")
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{host}{port}-{url.database}").strip("-.")
+    # Two databases never share a folder, however alike their names read; who logs in is not part of which it is.
+    which = repr((host, url.port, url.database, sorted(url.query.items())))
+    return data / "affidavit" / f"{readable}-{hashlib.sha256(which.encode()).hexdigest()[:8]}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import URL, Connection, select
+from sqlalchemy import URL, Connection, inspect, select
 
 from audit import postgres, tables, verify, verify_whole
 from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotPermitted, NotVerified
@@ -232,6 +232,20 @@ def test_a_ledger_is_not_made_over_another(ledger: Ledger) -> None:
         ledger.engine.begin() as connection,
     ):
         tables.create_tables(connection, [Titles.metadata])
+
+
+def test_a_table_of_somebody_else_is_neither_used_nor_dropped(place: Place, tmp_path: Path) -> None:
+    engine = postgres.open_url(place.url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE inbox (letter TEXT)")
+    result = Folder(tmp_path)(
+        "--ledger", place.text, "init", "--origin", "bank.example/credit",
+        variables={"XDG_DATA_HOME": str(tmp_path / "data")},
+    )  # fmt: skip
+    assert (result.exit_code, "tables called inbox already" in result.stderr) == (2, True)
+    with engine.connect() as connection:
+        assert inspect(connection).get_table_names() == ["inbox"]
+    engine.dispose()
 
 
 # -- the inbox ---------------------------------------------------------------------------------------------------------
