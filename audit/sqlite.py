@@ -6,6 +6,8 @@ Rules:
 - ``BEGIN IMMEDIATE`` for writers only: a reader that took it would wait for itself.
 - A database that others hold locked is waited for (`BUSY_SECONDS`), then it is `EnvironmentFailed`.
 - The number ``user_version`` in the file says which tables there are.
+- What SQLite knows of a file is asked with statements (``PRAGMA table_list``), never with the table-valued functions
+  of the same names: a table that is called ``pragma_table_list`` in the file would answer in their place.
 
 This module knows no table: `audit.tables` says which there are.
 
@@ -21,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event
+from sqlalchemy import Connection, Engine, MetaData, RowMapping, Table, create_engine, event
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
@@ -37,6 +39,7 @@ __all__ = [
     "fetch_row",
     "foreign_marks",
     "glance",
+    "identity",
     "is_damage",
     "keeping",
     "lost_columns",
@@ -76,9 +79,17 @@ def open_file(path: Path) -> Engine:
 
 def place_of(connection: Connection) -> str:
     """Return the path of the file that is open; empty for a database without one."""
-    return str(
-        connection.exec_driver_sql("SELECT file FROM pragma_database_list WHERE name = 'main'").scalar()
-    )
+    rows = connection.exec_driver_sql("PRAGMA database_list").all()
+    return next((str(file or "") for _, name, file in rows if name == "main"), "")
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Tell a file from another that has its name later: its device and its inode, None where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def open_scratch() -> Engine:
@@ -113,11 +124,11 @@ def keeping(engine: Engine) -> Engine:
     @event.listens_for(kept, "checkin")
     def checked_in(_: object, record: ConnectionPoolEntry) -> None:
         # The WAL is there from the first use on, and as long as somebody has the database open.
-        record.info.setdefault("files", [_identity(file) for file in files])
+        record.info.setdefault("files", [identity(file) for file in files])
 
     @event.listens_for(kept, "checkout")
     def checked_out(_: object, record: ConnectionPoolEntry, __: object) -> None:
-        if record.info.get("files") not in (None, [_identity(file) for file in files]):
+        if record.info.get("files") not in (None, [identity(file) for file in files]):
             raise EnvironmentFailed(
                 f"{path} was replaced while this process had it open: nothing was appended; end every process that "
                 "uses it, look with `affidavit verify`, and start again"
@@ -286,17 +297,23 @@ def schema(connection: Connection) -> dict[str, str]:
 
 
 def _columns(connection: Connection, table: str) -> list[tuple[object, ...]]:
-    strict = connection.exec_driver_sql("SELECT strict FROM pragma_table_list(?)", (table,)).scalars().all()
-    columns = connection.exec_driver_sql("SELECT * FROM pragma_table_xinfo(?)", (table,)).all()
-    return [tuple(strict), *map(tuple, columns)]
+    strict = [row["strict"] for row in _pragma(connection, "table_list", table)]
+    columns = (tuple(row.values()) for row in _pragma(connection, "table_xinfo", table))
+    return [tuple(strict), *columns]
 
 
 def _indexes(connection: Connection, table: str) -> list[tuple[object, ...]]:
-    query = (
-        'SELECT i."unique", i.origin, i.partial, group_concat(c.name) '
-        "FROM pragma_index_list(?) AS i, pragma_index_info(i.name) AS c GROUP BY i.name"
-    )
-    return sorted(tuple(row) for row in connection.exec_driver_sql(query, (table,)))
+    found = []
+    for index in _pragma(connection, "index_list", table):
+        columns = ",".join(str(row["name"]) for row in _pragma(connection, "index_info", index["name"]))
+        found.append((index["unique"], index["origin"], index["partial"], columns))
+    return sorted(found)
+
+
+def _pragma(connection: Connection, what: str, of: str) -> Sequence[RowMapping]:
+    """Ask for what SQLite knows of a table or an index, whatever that is called."""
+    quoted = of.replace('"', '""')
+    return connection.exec_driver_sql(f'PRAGMA main.{what}("{quoted}")').mappings().all()
 
 
 def _engine(uri: str) -> Engine:
@@ -306,14 +323,6 @@ def _engine(uri: str) -> Engine:
     )
     _configure(engine, durable=True)
     return engine
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _configure(engine: Engine, *, durable: bool) -> None:

@@ -50,6 +50,7 @@ __all__ = [
     "glance",
     "head",
     "holders",
+    "identity_of",
     "is_damage",
     "is_shared",
     "keeping",
@@ -264,6 +265,12 @@ def place_of(connection: Connection) -> str:
 def open_place(place: str) -> Engine:
     """Open what `place_of` named, in another process."""
     return postgres.open_url(postgres.parse_url(place)) if "://" in place else sqlite.open_file(Path(place))
+
+
+def identity_of(place: str) -> list[int] | None:
+    """Tell the file of a place from another that is put there later; None for a server's, which has no file here."""
+    found = None if "://" in place else sqlite.identity(Path(place))
+    return None if found is None else list(found)
 
 
 def open_scratch() -> Engine:

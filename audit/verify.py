@@ -134,8 +134,10 @@ def _verify_together(stored: Connection, scratch: Connection, replay: Replay, re
     """Verify with other processes; `NoWorkers` or `Disproved` where this process must do it alone."""
     size, asked, named = _count(stored), request.asked, _named(scratch, request)
     check_dense(stored, size)
+    place = tables.place_of(stored)
     setup = {
-        "database": tables.place_of(stored),
+        "database": place,
+        "identity": tables.identity_of(place),
         "structural": asked.structural,
         "trusted": asked.trusted,
     }

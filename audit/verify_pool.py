@@ -4,6 +4,7 @@ Rules:
 
 - A process is a fresh interpreter that is spoken to through pipes: nothing is forked, and nothing of the calling
   program is run again, from whatever script or thread this is called.
+- A process that opened another file than the one that is verified here is not asked for anything: `NoWorkers`.
 - A process that ends before it has answered (the machine ran out of memory) is `EnvironmentFailed`: what it did not
   answer is unknown. One that cannot even start is `NoWorkers`: the caller does the work itself.
 - All processes are gone when the block ends, however it ends. Ctrl-C does not reach them by itself; should this
@@ -49,7 +50,7 @@ class Workers:
     """Some processes; use it in a ``with`` block."""
 
     def __init__(self, count: int, setup: dict[str, Any]) -> None:
-        """Start `count` processes and tell them `setup`."""
+        """Start `count` processes and tell them `setup`; its `identity` is that of the file that they must open."""
         if getattr(sys, "frozen", False) or "python" not in Path(sys.executable or "").name:
             raise NoWorkers("this program is not run by a Python interpreter of its own")
         self._selector = selectors.DefaultSelector()
@@ -119,6 +120,7 @@ class _Worker:
         self._input = self._process.stdin
         self._asked: list[int] = []
         self._ready, self._read = False, bytearray()
+        self._identity = setup["identity"]
         self._say(sys.path)
         self._say(setup)
 
@@ -147,6 +149,8 @@ class _Worker:
                 yield self._asked.pop(0), answer
             elif answer["code"] != __file__:
                 raise NoWorkers(f"another process finds another affidavit, in {answer['code']}")
+            elif answer["identity"] != self._identity:
+                raise NoWorkers("another process finds another file where the ledger is")
             self._ready = True
 
     def kill(self) -> None:

@@ -6,14 +6,18 @@ Rules:
   signed heads whose size falls into the range.
 - A head is recomputed from the records before it, whoever signed it or says to have seen it.
 - Who holds which role at an entry follows from the key entries before it, as they were checked on the way.
-- Of entries before `Asked.trusted` the bytes are hashed, so that the tree is recomputed whole, and key entries are
-  read; everything else about them is taken from the checkpoint that the auditor trusts.
+- Of entries before `Asked.trusted` the bytes are hashed, so that the tree is recomputed whole, key entries are read,
+  and the id of every statement is taken, since a later entry may say an old statement again; everything else about
+  them is taken from the checkpoint that the auditor trusts.
 """
 
 import base64
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Select, select
 
@@ -63,7 +67,7 @@ class RangeCheck:
     last_leaf: bytes = bytes.fromhex(FIRST_PREV)
     first_time: str = ""
     last_time: str = ""
-    key_entries: list[int] = field(default_factory=list)
+    key_entries: list[tuple[int, str]] = field(default_factory=list)
     ids: list[tuple[str, int]] = field(default_factory=list)
     records: Findings = field(default_factory=lambda: Findings(1, "records"))
     signatures: Findings = field(default_factory=lambda: Findings(4, "signatures"))
@@ -76,9 +80,12 @@ class RangeCheck:
         record = stored if isinstance(stored, bytes) else b""
         leaf = leaf_hash(record)
         self._place(seq, len(record))
-        if seq < self.asked.trusted and not self._is_needed(seq, record):
-            self._grow(leaf)
-            return None
+        if seq < self.asked.trusted:
+            payload = _payload_of(record)
+            self._trusted_id(seq, payload)
+            if not self._is_needed(seq, payload):
+                self._grow(leaf)
+                return None
         try:
             entry = parse_record(record)
         except AffidavitError as error:
@@ -91,7 +98,7 @@ class RangeCheck:
             if not self.asked.structural:
                 self._seen_head(seq, entry)
                 self._statement(seq, entry)
-        self._keys(seq, entry)
+        self._keys(seq, entry, leaf)
         self.last_time = entry.time
         self._grow(leaf)
         return entry
@@ -109,9 +116,17 @@ class RangeCheck:
             found.add(f"{gone} missing from the table records", self.next_seq)
         self.next_seq = seq + 1
 
-    def _is_needed(self, seq: int, record: bytes) -> bool:
+    def _is_needed(self, seq: int, payload: bytes | None) -> bool:
         """Say whether a trusted entry is read all the same: a key entry, or the one whose time comes before."""
-        return seq == self.asked.trusted - 1 or _may_be_key_entry(record)
+        return seq == self.asked.trusted - 1 or _may_be_key_entry(payload)
+
+    def _trusted_id(self, seq: int, payload: bytes | None) -> None:
+        """Take the id of a trusted statement: the checkpoint stands for it, so it is read without its rules."""
+        if self.asked.structural:
+            return
+        with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            entry_id = json.loads(payload or b"")["predicate"]["entry_id"]
+            self.ids.append((str(UUID(entry_id)), seq))
 
     def _grow(self, leaf: bytes) -> None:
         self.tree.append(leaf)
@@ -159,10 +174,10 @@ class RangeCheck:
         self.ids.append((entry.entry_id, seq))
         self.signatures.figures["signatures"] += len(entry.envelope.signatures)
 
-    def _keys(self, seq: int, entry: Entry) -> None:
+    def _keys(self, seq: int, entry: Entry, leaf: bytes) -> None:
         if entry.kind not in KEY_KINDS:
             return
-        self.key_entries.append(seq)
+        self.key_entries.append((seq, leaf.hex()))
         if self.asked.structural or seq < self.asked.trusted:
             self.trust = learned(self.trust, entry)
 
@@ -182,13 +197,17 @@ def learned(trust: Trust, entry: Entry) -> Trust:
         return trust
 
 
-def _may_be_key_entry(record: bytes) -> bool:
-    """Say whether a record could be a key entry, by its payload's bytes: canonical JSON spells its type one way."""
+def _payload_of(record: bytes) -> bytes | None:
+    """Take the payload out of a record without reading the rest; None where it is not at its place."""
     if not record.startswith(_BEFORE_PAYLOAD):
-        return True
+        return None
     end = record.find(b'"', len(_BEFORE_PAYLOAD))
     try:
-        payload = base64.b64decode(record[len(_BEFORE_PAYLOAD) : end])
+        return base64.b64decode(record[len(_BEFORE_PAYLOAD) : end])
     except ValueError:
-        return True
-    return any(kind in payload for kind in _KEY_TYPES)
+        return None
+
+
+def _may_be_key_entry(payload: bytes | None) -> bool:
+    """Say whether a payload could be a key entry's, by its bytes: canonical JSON spells its type one way."""
+    return payload is None or any(kind in payload for kind in _KEY_TYPES)

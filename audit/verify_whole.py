@@ -6,6 +6,7 @@ its processes took as given, and raises `Disproved` otherwise, so that the ledge
 - the records are numbered without a gap;
 - every stored tile is the recomputed one, so that each range continued the tree that the ranges before it gave;
 - the index column `kind` named every key entry, so that each range knew who held which role before it;
+- the records that this process read, to replay them, hash to the tree that the others recomputed;
 - the checkpoints are numbered without a gap, and each is in the range of its size.
 """
 
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, select
 
 from audit import tables
 from audit.errors import EnvironmentFailed
-from audit.merkle import HASH_SIZE, CompactRange, root_at
+from audit.merkle import HASH_SIZE, CompactRange, leaf_hash, root_at
 from audit.record import Entry, readable_record
 from audit.report import STEPS, Findings
 from audit.tiles import TILE_WIDTH, TileReader, tiles_of
@@ -114,14 +115,17 @@ def recompute_together(
     """Recompute the records 0 to `size` - 1 with other processes; this one meanwhile gives the entries to `tell`."""
     keys = KeysByIndex()
     keys.advance(stored, size)
-    meanwhile = iter(()) if tell is None else _tell_all(stored, tell, size)
+    told = _Told()
+    meanwhile = iter(()) if tell is None else told.tell_all(stored, tell, size)
     starts = range(0, size, RANGE)
     with RecomputedTree() as above:
         total = _Sum(stored, above, keys, ids)
         for number, answer in enumerate(workers.answers(starts, size, meanwhile)):
             progress(starts[number], size)
             total.add(answer)
-        return total.finish(size)
+        whole = total.finish(size)
+        _require(tell is None or told.tree == whole.tree)
+        return whole
 
 
 class _Sum:
@@ -147,7 +151,7 @@ class _Sum:
             self._found[found.name].join(found)
         self._ids.add(answer["ids"], self._found["signatures"])
         named = self._keys.entries[self._key_entries :][: len(answer["key_entries"])]
-        _require(named == answer["key_entries"])
+        _require(named == [(seq, leaf) for seq, leaf in answer["key_entries"]])
         self._key_entries += len(named)
         if answer["numbers"]:
             _require(answer["numbers"][0] == self._number + 1)
@@ -189,11 +193,19 @@ def _hashes(text: str) -> list[bytes]:
     return [data[i : i + HASH_SIZE] for i in range(0, len(data), HASH_SIZE)]
 
 
-def _tell_all(stored: Connection, tell: Reader, size: int) -> Iterator[None]:
-    """Give every entry to `tell`; stop after some of them, for other work."""
-    columns = tables.records.c
-    query = select(columns.seq, columns.record).where(columns.seq < size).order_by(columns.seq)
-    for seq, record in stored.execute(query):
-        tell(seq, readable_record(record))
-        if seq % 64 == 0:
-            yield
+class _Told:
+    """Reads the records once more, to replay them, and grows the tree of what it read."""
+
+    def __init__(self) -> None:
+        self.tree = CompactRange()
+
+    def tell_all(self, stored: Connection, tell: Reader, size: int) -> Iterator[None]:
+        """Give every entry to `tell`; stop after some of them, for other work."""
+        columns = tables.records.c
+        query = select(columns.seq, columns.record).where(columns.seq < size).order_by(columns.seq)
+        for seq, stored_record in stored.execute(query):
+            record = stored_record if isinstance(stored_record, bytes) else b""
+            self.tree = self.tree.append(leaf_hash(record))
+            tell(seq, readable_record(record))
+            if seq % 64 == 0:
+                yield

@@ -1,8 +1,9 @@
 """A process that recomputes ranges of a ledger for another one, which asks for them in order and adds them up.
 
-It opens the database itself, reads up to the size that it was told, and writes one line of JSON for each range. What it
-takes as given it says in its answer: the tree before its range. What it finds to be otherwise than a ledger has it
-(a row or a tile that is missing) it calls disproved, and the other process recomputes the ledger alone.
+It opens the database itself and says which file that was, reads up to the size that it was told, and writes one line of
+JSON for each range. What it takes as given it says in its answer: the tree before its range. What it finds to be
+otherwise than a ledger has it (a row or a tile that is missing) it calls disproved, and the other process recomputes
+the ledger alone.
 """
 
 import json
@@ -29,11 +30,12 @@ __all__ = ["KeysByIndex", "RangeWorker", "serve"]
 class KeysByIndex:
     """What is learned from the key entries that the index column `kind` names, up to some entry.
 
-    The column is not trusted: whoever reads all records compares `entries` with the key entries that there are.
+    The column is not trusted: whoever reads all records compares `entries`, numbers and leaf hashes, with the key
+    entries that there are.
     """
 
     trust: Trust = field(default_factory=Trust)
-    entries: list[int] = field(default_factory=list)
+    entries: list[tuple[int, str]] = field(default_factory=list)
     read: int = 0
 
     def advance(self, stored: Connection, end: int) -> None:
@@ -45,7 +47,7 @@ class KeysByIndex:
         for seq, record in stored.execute(query.order_by(columns.seq)):
             entry = readable_record(record)
             if entry is not None and entry.kind in KEY_KINDS:
-                self.entries.append(seq)
+                self.entries.append((seq, entry.leaf_hash))
                 self.trust = learned(self.trust, entry)
         self.read = max(self.read, end)
 
@@ -76,7 +78,7 @@ def serve() -> None:
     with tables.snapshot(tables.open_place(setup["database"])) as stored:
         tables.read_any_text(stored)
         worker = RangeWorker(stored, setup)
-        _say({"code": verify_pool.__file__})
+        _say({"code": verify_pool.__file__, "identity": tables.identity_of(tables.place_of(stored))})
         for line in sys.stdin:
             _say(worker.answer(*json.loads(line)))
 

@@ -313,11 +313,13 @@ SCRIPT = """
 import os, sys, threading
 from pathlib import Path
 from audit import tables, verify, verify_whole, verify_pool
+from tests.small_ledger import Titles
 verify.FEW, verify_whole.RANGE = 0, 256
 
 def run(progress=None):
     engine = tables.open_database(Path(sys.argv[1]))
-    report = verify.verify_ledger(engine, jobs=2, structural=True, progress=progress)
+    more = {"followers": [Titles()], "structural": True, "progress": progress}
+    report = verify.verify_ledger(engine, jobs=2, **more)
     print(bool(report), report.steps[0].figures["processes"], flush=True)
 """
 
@@ -413,6 +415,105 @@ def test_progress_is_told_over_all_processes_to_its_end(template: Told, here: No
     assert heard == sorted(heard)
 
 
+# -- one file, whoever reads it ----------------------------------------------------------------------------------------
+
+
+def with_a_clean_copy(kept: Told) -> Path:
+    """Change what an entry says and what followers learned from it; return a copy from before."""
+    copied = kept.folder / "clean.db"
+    shutil.copyfile(kept.folder / "ledger.db", copied)
+    record = dishonest.forge(dishonest.records_of(kept.folder)[100], lambda p: p.update(title="another"))
+    dishonest.edit(kept.folder, "records", "record", 100, record)
+    dishonest.edit(kept.folder, "titles", "title", 100, "another")
+    return copied
+
+
+def test_processes_read_the_file_that_is_open_whatever_a_table_in_it_says(
+    kept: Told, small_ranges: None
+) -> None:
+    copied = with_a_clean_copy(kept)
+    with dishonest.sql(kept.folder) as connection:
+        connection.execute("CREATE TABLE pragma_database_list (name TEXT, file TEXT)")
+        connection.execute("INSERT INTO pragma_database_list VALUES ('main', ?)", (str(copied),))
+    engine = tables.open_database(kept.folder / "ledger.db")
+    with tables.snapshot(engine) as connection:
+        assert Path(tables.place_of(connection)).samefile(kept.folder / "ledger.db")
+    assert "records" in failed(kept.verify(2, structural=True))
+
+
+@pytest.mark.parametrize("name", ["table_list", "table_xinfo", "index_list", "index_info"])
+def test_a_table_that_is_called_like_a_pragma_describes_no_other(kept: Told, name: str) -> None:
+    engine = tables.open_database(kept.folder / "ledger.db")
+    with tables.snapshot(engine) as connection:
+        before = tables.schema(connection)
+    with dishonest.sql(kept.folder) as other:
+        other.execute(f"CREATE TABLE pragma_{name} (name TEXT, strict INTEGER, origin TEXT, partial INTEGER)")
+    with tables.snapshot(engine) as connection:
+        after = tables.schema(connection)
+    assert after.pop(f"table pragma_{name}")
+    assert after == before
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_table_that_is_nobodys_is_a_finding_however_little_is_asked_for(
+    kept: Told, here: None, checkpoint: bytes, jobs: int
+) -> None:
+    dishonest.add_table(kept.folder, "notes")
+    for less in ({"structural": True}, {"checkpoint": checkpoint, "incremental": True}):
+        found = failed(kept.verify(jobs, **less))
+        assert found["tables"].detail == "the table notes in the database is not affidavit's"
+
+
+def test_processes_that_find_another_file_in_the_place_are_not_believed(
+    kept: Told, small_ranges: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied, place = with_a_clean_copy(kept), kept.folder / "ledger.db"
+
+    class Swapping(Workers):
+        def __init__(self, count: int, setup: dict[str, Any]) -> None:
+            place.rename(kept.folder / "changed.db")
+            copied.rename(place)
+            super().__init__(count, setup)
+
+    monkeypatch.setattr(verify, "Workers", Swapping)
+    answer = kept.verify(2, structural=True)
+    assert "records" in failed(answer)
+    assert processes(answer) == 1
+
+
+def test_what_is_replayed_must_be_what_the_others_recomputed(
+    kept: Told, small_ranges: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = with_a_clean_copy(kept)
+
+    class Elsewhere(Here):
+        def __init__(self, count: int, setup: dict[str, Any]) -> None:
+            super().__init__(count, setup | {"database": str(copied)})
+
+    monkeypatch.setattr(verify, "Workers", Elsewhere)
+    answer = kept.verify(2)
+    assert "records" in failed(answer)
+    assert processes(answer) == 1
+
+
+def test_a_key_entry_must_be_the_one_that_the_others_recomputed(
+    kept: Told, small_ranges: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = kept.folder / "clean.db"
+    shutil.copyfile(kept.folder / "ledger.db", copied)
+    record = dishonest.records_of(kept.folder)[REVOKE]
+    dishonest.edit(
+        kept.folder, "records", "record", REVOKE, dishonest.backdate(record, "2026-01-01T00:00:00.000000Z")
+    )
+
+    class Elsewhere(Here):
+        def __init__(self, count: int, setup: dict[str, Any]) -> None:
+            super().__init__(count, setup | {"database": str(copied)})
+
+    monkeypatch.setattr(verify, "Workers", Elsewhere)
+    assert processes(kept.verify(2, structural=True)) == 1
+
+
 # -- less than everything ----------------------------------------------------------------------------------------------
 
 
@@ -470,6 +571,25 @@ def test_what_was_done_after_the_checkpoint_is_seen_incrementally(
     assert said(together) == said(kept.verify(1, checkpoint=checkpoint, incremental=True))
 
 
+@pytest.mark.parametrize("old", [1, 5], ids=["a grant", "a report"])
+def test_what_was_said_before_the_checkpoint_is_not_said_again_after_it(
+    kept: Told, here: None, template: Told, old: int
+) -> None:
+    later = template.ledger().head_at(REVOKE + 1).checkpoint
+    kept.refit(dishonest.replay(dishonest.records_of(kept.folder), old))
+    # The index keeps its unique ids: the old row takes the one that no statement has.
+    with dishonest.sql(kept.folder) as connection:
+        ids = {
+            seq: connection.execute("SELECT entry_id FROM records WHERE seq = ?", (seq,)).fetchone()[0]
+            for seq in (old, SIZE)
+        }
+        for seq, entry_id in ((SIZE, "none"), (old, ids[SIZE]), (SIZE, ids[old])):
+            connection.execute("UPDATE records SET entry_id = ? WHERE seq = ?", (entry_id, seq))
+    for jobs in (1, 2):
+        found = failed(kept.verify(jobs, checkpoint=later, incremental=True))
+        assert f"the statement of entry {SIZE} stands in the ledger twice" in found["signatures"].detail
+
+
 def test_an_old_record_that_was_changed_no_longer_hashes_to_the_checkpoint(
     kept: Told, here: None, checkpoint: bytes
 ) -> None:
@@ -499,11 +619,12 @@ def test_an_incremental_verification_needs_a_checkpoint(template: Told) -> None:
 
 
 def test_a_key_entry_is_told_by_its_bytes_as_by_reading_it(template: Told) -> None:
-    from audit.verify_range import _may_be_key_entry
+    from audit.verify_range import _may_be_key_entry, _payload_of
 
     records = dishonest.records_of(template.folder)
     kinds = [parse_record(record).kind for record in records]
-    suspected = [kind for kind, record in zip(kinds, records, strict=True) if _may_be_key_entry(record)]
+    payloads = map(_payload_of, records)
+    suspected = [kind for kind, payload in zip(kinds, payloads, strict=True) if _may_be_key_entry(payload)]
     assert suspected == ["genesis", "key-grant", "key-revoke"]
 
 
