@@ -135,6 +135,7 @@ def verify(
     if evidence:
         raise SystemExit(0 if verify_files(evidence, brought, record, as_json) else NotVerified.exit_status)
     opened_ledger = opened().ledger
+    scope = "structural" if structural else "incremental" if incremental else "whole"
     with bar("verifying") as progress:
         report = opened_ledger.verify(
             checkpoint=brought.checkpoint,
@@ -152,10 +153,10 @@ def verify(
         print_json(
             report.to_json()
             | ({"files": known} if files else {})
-            | {"verified": bool(report) and not unknown}
+            | {"verified": bool(report) and not unknown, "scope": scope}
         )
     else:
-        _print_report(report)
+        _print_report(report, scope)
         for path, entries in about:
             said = (
                 f"is what entry {', '.join(map(str, entries))} is about"
@@ -242,13 +243,20 @@ def print_steps(report: "Report") -> None:
         say(folded(head + step.detail, " " * 23))
 
 
-def _print_report(report: "Report") -> None:
+_VERDICTS = {
+    "whole": "verified, {} entries",
+    "structural": "the structure alone, of {} entries; who said what was not verified",
+    "incremental": "verified from the checkpoint on, {} entries with those before it",
+}
+
+
+def _print_report(report: "Report", scope: str) -> None:
     print_steps(report)
     say()
     skipped = sum(step.status == "skipped" for step in report.steps)
     not_done = f" ({skipped} of {len(report.steps)} steps skipped, see above)" if skipped else ""
     if report:
-        say(f"{mark('passed')}: verified, {report.size} entries{not_done}\nroot {report.root}")
+        say(f"{mark('passed')}: {_VERDICTS[scope].format(report.size)}{not_done}\nroot {report.root}")
     else:
         failed = ", ".join(f"{s.number} {s.name}" for s in report.steps if s.status == "failed")
         say(f"{mark('failed')}: not verified, step {failed}{not_done}")

@@ -98,11 +98,26 @@ def brought_from(kept: Path | None, log_key: Path | None, pinned: Path | None = 
     from audit.evidence import Brought
 
     return Brought(
-        kept.read_bytes() if kept else None,
+        _checkpoint_in(kept) if kept else None,
         _key_in(log_key) if log_key else None,
         AnchorSettings.read_file(pinned) if pinned else AnchorSettings(),
         time.time(),
     )
+
+
+def _checkpoint_in(path: Path) -> bytes:
+    """Read a checkpoint; whether it is signed, and of this history, is for the verification to find."""
+    from audit.checkpoint import Checkpoint
+    from audit.note import Note
+
+    data = path.read_bytes()
+    try:
+        Checkpoint.parse(Note.parse(data).text)
+    except MalformedInput as error:
+        raise MalformedInput(
+            f"{path} is no checkpoint ({error}): give a file that `affidavit checkpoint -o` wrote"
+        ) from None
+    return data
 
 
 def evidence_in(files: Sequence[Path]) -> list[tuple[Path, "Kind"]]:

@@ -24,6 +24,7 @@ from audit.terminal import Group, json_option, print_json, print_table, say
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
     from audit.grants import Grant
+    from audit.ledger import Ledger
 
 __all__ = ["key"]
 
@@ -158,9 +159,24 @@ def key_revoke(
     here = opened()
     grant = here.ledger.trust().named(name)
     event = key_events.revoke(grant.keyid, reason, suspect_since)
-    facts = {"name": grant.name, "keyid": grant.keyid, "suspect_since": suspect_since}
+    doubted = _signed_since(here.ledger, grant.keyid, suspect_since)
+    facts = {"name": grant.name, "keyid": grant.keyid, "suspect_since": suspect_since, "in_doubt": doubted}
     sentence = f"the key {name} may say nothing from now on"
+    if suspect_since is not None:
+        named = ", ".join(map(str, doubted))
+        sentence += f"; what it signed from entry {suspect_since} on is in doubt: {named or 'nothing'}"
     said(here, event, as_keys, draft, dry_run, as_json, facts, sentence)
+
+
+def _signed_since(ledger: "Ledger", keyid: str, since: int | None) -> list[int]:
+    """List the entries from `since` on that a key signed; none where it is not suspect."""
+    if since is None:
+        return []
+    return [
+        entry.seq
+        for entry in ledger.entries()
+        if entry.seq >= since and keyid in {signature.keyid for signature in entry.envelope.signatures}
+    ]
 
 
 key.add_command(key_rotate)

@@ -13,6 +13,7 @@ Rules:
 >>> erase(ledger, found, "request of 3 March", by=admin)                      # doctest: +SKIP
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -133,11 +134,17 @@ def check_reason(reason: str, found: Sequence[Erasable]) -> str:
     reason = reason.strip()
     if not reason:
         raise MalformedInput("an erasure states its reason (--reason)")
-    if any(one.name.casefold() in reason.casefold() for one in found):
+    if any(_plain(one.name) in _plain(reason) for one in found):
         raise MalformedInput(
             "the reason stays in the ledger for ever: say it without the name that is erased"
         )
     return reason
+
+
+def _plain(text: str) -> str:
+    """Return a text as two spellings of it compare: compatibility forms, case, marks that do not show, spacing."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join("".join(c for c in folded if unicodedata.category(c) != "Cf").split())
 
 
 def erasures(ledger: Ledger) -> dict[tuple[str, str], int]:

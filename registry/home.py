@@ -117,6 +117,11 @@ def find_home(named: str | None, start: Path | None = None) -> Home:
     for folder in (start, *start.parents):
         if (folder / FOLDER / "ledger.db").is_file():
             return Home(folder / FOLDER)
+        if (folder / FOLDER / "keys").is_dir():
+            raise EnvironmentFailed(
+                f"the ledger in {folder / FOLDER} has lost its database: restore ledger.db from a copy, and compare it "
+                "with a checkpoint that was kept elsewhere"
+            )
     raise NotFound(
         f"there is no ledger here: no {FOLDER} folder in {start} or above; "
         "make one with `affidavit init`, or name one with --ledger"

@@ -212,7 +212,7 @@ def test_a_key_and_a_subject_of_one_name_are_not_guessed_between(registry: Regis
         erasable(registry.ledger, "validator")
 
 
-@pytest.mark.parametrize("reason", ["", "  ", "the wish of Applicant 4711"])
+@pytest.mark.parametrize("reason", ["", "  ", "the wish of Applicant 4711", "of ap\u00adplicant\u00a0 4711"])
 def test_a_reason_is_given_and_does_not_hold_the_name(registry: Registry, reason: str) -> None:
     with pytest.raises(MalformedInput, match="reason"):
         erased(registry, NAME, reason)

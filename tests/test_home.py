@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from audit.errors import EnvironmentFailed, MalformedInput
-from registry.home import FOLDER, Home, create_home
+from registry.home import FOLDER, Home, create_home, find_home
 
 
 def create(folder: Path) -> Home:
@@ -30,3 +30,10 @@ def test_a_place_that_cannot_take_the_new_folder_is_one_sentence_and_nothing_is_
     with pytest.raises(EnvironmentFailed, match="nothing was made"):
         create(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [FOLDER]
+
+
+def test_a_ledger_whose_database_is_gone_is_not_said_to_be_none(tmp_path: Path) -> None:
+    home = create(tmp_path)
+    home.database.unlink()
+    with pytest.raises(EnvironmentFailed, match=r"has lost its database: restore ledger\.db from a copy"):
+        find_home(None, tmp_path)
