@@ -249,6 +249,8 @@ def test_the_recorded_code_is_not_given_the_passphrase(
             "import os; return table * len([n for n in os.environ if n.startswith('AFFIDAVIT')])",
         )
     )
+    for name in [name for name in os.environ if name.startswith("AFFIDAVIT")]:
+        monkeypatch.delenv(name)
     record(registry)
     monkeypatch.setenv("AFFIDAVIT_PASSPHRASE", "")
     assert verdict(registry).verdict == "identical"
