@@ -84,7 +84,8 @@ class LogKeys:
         }:
             raise NotVerified(
                 f"the checkpoint is of a ledger {checkpoint.origin!r} and signed by none of the keys of this one: "
-                "there are two ledgers with one origin, or it was forged"
+                "it is newer than what is here and the log's key was rotated since, or there are two ledgers with one "
+                "origin, or it was forged"
             )
         signed = note.verify(self.keys)
         if signed != needed:

@@ -62,7 +62,7 @@ def test_signatures_of_witnesses_are_passed_over() -> None:
 
 
 def test_a_head_of_another_ledger_with_the_same_origin_is_said_to_be_that() -> None:
-    with pytest.raises(NotVerified, match="there are two ledgers with one origin, or it was forged"):
+    with pytest.raises(NotVerified, match="rotated since, or there are two ledgers with one origin"):
         KEYS.open(head(3, OTHER))
 
 
