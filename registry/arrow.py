@@ -22,9 +22,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from audit.errors import MalformedInput
+from registry.columns import logical_type
+from registry.diff import RUN
 from registry.objects import from_objects
 
-__all__ = ["Pieces", "Source", "batches", "column_names", "from_memory"]
+__all__ = ["Pieces", "Source", "batches", "column_names", "from_memory", "unified"]
 
 Pieces = Iterator[tuple[int, pa.Array] | None]
 
@@ -62,6 +64,8 @@ def from_memory(holder: tuple[str, str] | None, table: Any) -> Source:
             return _from_polars(table)
         case ("polars", "Series"):
             return _from_polars(table.to_frame(table.name or "0"))
+        case ("polars", "LazyFrame"):
+            return _from_lazy(table)
         case ("pyarrow", "Table" | "RecordBatch"):
             return _from_arrow(table)
         case ("pyarrow", _):
@@ -86,20 +90,46 @@ def _from_arrow(table: Any) -> Source:
 
 
 def _from_polars(frame: Any) -> Source:
+    _refuse_objects(frame.schema)
+    return Source(tuple(frame.columns), frame.height, _of_polars(frame))
+
+
+def _from_lazy(plan: Any) -> Source:
+    """Run the plan of a polars LazyFrame in batches."""
     import polars
 
-    for name, dtype in frame.schema.items():
+    schema = plan.collect_schema()
+    _refuse_objects(schema)
+
+    def pieces() -> Pieces:
+        yield from _of_polars(polars.DataFrame(schema=schema))
+        try:
+            for frame in plan.collect_batches(chunk_size=RUN):
+                yield from _of_polars(frame)
+        except polars.exceptions.PolarsError as error:
+            raise MalformedInput(
+                f"the LazyFrame cannot be run ({type(error).__name__}): see what collect() says of it"
+            ) from error
+
+    return Source(tuple(schema.names()), None, pieces())
+
+
+def _refuse_objects(schema: Any) -> None:
+    import polars
+
+    for name, dtype in schema.items():
         if dtype == polars.Object:
             raise MalformedInput(f"column {name!r} holds Python objects: convert it to numbers or text")
 
-    def pieces() -> Pieces:
-        for index, column in enumerate(frame.iter_columns()):
-            with _converting(column.name):
-                array = column.to_arrow(compat_level=polars.CompatLevel.newest())
-            for piece in _chunks(array):
-                yield index, piece
 
-    return Source(tuple(frame.columns), frame.height, pieces())
+def _of_polars(frame: Any) -> Iterator[tuple[int, pa.Array]]:
+    import polars
+
+    for index, column in enumerate(frame.iter_columns()):
+        with _converting(column.name):
+            array = column.to_arrow(compat_level=polars.CompatLevel.newest())
+        for piece in _chunks(array):
+            yield index, piece
 
 
 def _chunks(array: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
@@ -119,6 +149,32 @@ def _empty(schema: pa.Schema) -> Pieces:
     """Yield no rows of every column, which tells the types where no batch comes."""
     for index, field in enumerate(schema):
         yield index, pa.nulls(0, field.type)
+
+
+def unified(schemas: list[pa.Schema], parts: list[str]) -> pa.Schema:
+    """Return the schema of a table in parts; a column that is missing throughout in one has the type of the others.
+
+    Raise `MalformedInput` where two parts differ in their columns' names or logical types.
+    """
+    fields = list(schemas[0])
+    for schema, part in zip(schemas, parts, strict=True):
+        if schema.names != schemas[0].names:
+            raise MalformedInput(
+                f"{part} has other columns than {parts[0]}: the parts of a table have the same"
+            )
+        for index, field in enumerate(schema):
+            if pa.types.is_null(fields[index].type):
+                fields[index] = field
+            elif not pa.types.is_null(field.type) and not _alike(field.type, fields[index].type):
+                raise MalformedInput(
+                    f"column {field.name!r} is {field.type} in {part} and {fields[index].type} before it: the parts of "
+                    "a table have one type each, such as nullable integers where a part has missing values"
+                )
+    return pa.schema(fields)
+
+
+def _alike(one: pa.DataType, other: pa.DataType) -> bool:
+    return logical_type(one) == logical_type(other)
 
 
 def column_names(labels: Iterable[object]) -> tuple[str, ...]:

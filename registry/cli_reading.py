@@ -1,9 +1,8 @@
-"""Commands that only read: log, show, compare, lineage, fingerprint."""
+"""Commands that only read: log, show, compare, lineage."""
 
 import re
 from collections.abc import Callable
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -11,7 +10,6 @@ import click
 from audit.errors import MalformedInput, NotFound
 from audit.terminal import (
     Command,
-    bar,
     json_option,
     print_json,
     print_table,
@@ -22,13 +20,11 @@ from registry.cli import short
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
     from audit.canonical import JsonObject
-    from registry.fingerprint import Fingerprint
     from registry.registry import Registry
 
-__all__ = ["compare", "fingerprint", "lineage", "log", "show"]
+__all__ = ["compare", "lineage", "log", "show"]
 
 Open = Callable[[], "Registry"]
-_FILE = click.Path(path_type=Path)
 _DIGEST = re.compile(r"(?:affidavit-(?:table|model|object)-v\d:sha256:)?\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _FIGURE = re.compile(r"\b\d\.\d{5,}\b")
 
@@ -172,42 +168,6 @@ def lineage(opened: Open, ref: str, form: str, as_json: bool) -> None:
         say(graph.dot() if form == "dot" else "\n".join(graph.lines()))
 
 
-@click.command(
-    cls=Command,
-    examples=["affidavit fingerprint loanapp.csv", "affidavit fingerprint new.parquet --against old.parquet"],
-)
-@click.argument("path", type=_FILE)
-@click.option("--against", metavar="REF", help="Another file, or a table of a version: NAME@VERSION:TABLE.")
-@json_option
-@click.pass_obj
-def fingerprint(opened: Open, path: Path, against: str | None, as_json: bool) -> None:
-    """Fingerprint a data file, or compare two.
-
-    PATH is a CSV, Parquet, Arrow or Feather file. --against names what to compare it with.
-    The exit status with --against is 0 when the tables are equal and 1 when they differ.
-    """
-    from registry.fingerprint import fingerprint as fingerprint_of
-
-    with bar(f"reading {path.name}") as progress:
-        found = fingerprint_of(path, progress=lambda done, total: progress(done, total or 0))
-    if against is None:
-        if as_json:
-            columns = [{"name": c.name, "type": c.type, "root": c.root} for c in found.columns]
-            print_json({"fingerprint": str(found), "rows": found.rows, "columns": columns})
-        else:
-            say(str(found))
-            say(f"{found.rows} rows, {len(found.columns)} columns\n")
-            print_table(("Column", "Type", "Root"), [(c.name, c.type, c.root) for c in found.columns])
-        return
-    other = _other_fingerprint(opened, against)
-    difference = other.diff(found)
-    if as_json:
-        print_json(difference.to_json())
-    else:
-        say("\n".join(difference.lines()) or "the tables are equal")
-    raise SystemExit(0 if difference.equal else 1)
-
-
 def _print_version(document: "JsonObject") -> None:
     stages = ", ".join(cast(list[str], document["stages"])) or "no stage"
     say(f"{document['model']}@{document['version']} ({stages})")
@@ -277,31 +237,6 @@ def _brief(first: str | None, second: str | None) -> tuple[str, str]:
     )
     left, right = short if short[0] != short[1] else whole
     return left, right
-
-
-def _other_fingerprint(opened: Open, ref: str) -> "Fingerprint":
-    from registry.fingerprint import fingerprint as fingerprint_of
-
-    name, mark_, table = ref.partition(":")
-    if Path(ref).exists() or not ("@" in name and mark_):
-        return fingerprint_of(Path(ref))
-    registry = opened()
-    kept = {
-        str(part["name"]): str(part["document"])
-        for step in cast(list["JsonObject"], registry.run_of(registry.find(name))["steps"])
-        for part in cast(list["JsonObject"], step["outputs"])
-        if part["document"] is not None
-    }
-    if table not in kept:
-        raise NotFound(f"{name} has no table {table!r}: its tables are {', '.join(kept) or 'none'}")
-    return _kept_fingerprint(registry, kept[table])
-
-
-def _kept_fingerprint(registry: "Registry", document: str) -> "Fingerprint":
-    from audit.canonical import decode
-    from registry.fingerprint import Fingerprint
-
-    return Fingerprint.from_json(decode(registry.artifacts.get(document)))
 
 
 def _show_fingerprint(registry: "Registry", ref: str, as_json: bool) -> None:

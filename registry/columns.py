@@ -26,6 +26,8 @@ map                 as a list of structs of key and value, entries in their orde
 struct              the form of each field in order; under a missing struct every field is missing
 ==================  ===============================================================================
 
+Encodings (dictionary, run ends, views) and Arrow's extension types for UUIDs, JSON and truths of a byte are undone.
+
 The type of a list is written `list<item>`, of a map `map<key,value>`, of a struct
 `struct<"name":type,...>` with names as JSON strings.
 
@@ -34,6 +36,7 @@ The type of a list is written `list<item>`, of a map `map<key,value>`, of a stru
 """
 
 import hashlib
+import hmac
 import json
 import struct
 from collections.abc import Callable, Iterator
@@ -45,9 +48,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from audit.errors import MalformedInput
-from registry.diff import RUN
 
-__all__ = ["Column", "leaf", "logical_type"]
+__all__ = ["joined", "leaf", "logical_type"]
 
 Mask = NDArray[np.bool_]
 Numbers = NDArray[Any]
@@ -59,55 +61,6 @@ MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 MILLISECONDS_A_DAY = 86_400_000
 
 
-class Column:
-    """Gather the pieces of one column into runs and the runs into leaves.
-
-    Pieces come in row order and may have any length; a piece that is a whole run is never copied.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.kind = ""
-        self.rows = 0
-        self._leaves: list[str] = []
-        self._pieces: list[pa.Array] = []
-        self._held = 0
-
-    def feed(self, array: pa.Array) -> None:
-        """Take the next rows; raise `MalformedInput` where they have no canonical form."""
-        kind = self._guarded(lambda: logical_type(array.type))
-        if self.kind not in ("", kind):
-            raise MalformedInput(
-                f"column {self.name!r} changes from {self.kind} to {kind} at row {self.rows}"
-            )
-        self.kind = kind
-        start = 0
-        while start < len(array):
-            piece = array.slice(start, RUN - self._held)
-            self._pieces.append(piece)
-            self._held += len(piece)
-            start += len(piece)
-            if self._held == RUN:
-                self._flush()
-        self.rows += len(array)
-
-    def finish(self) -> tuple[str, ...]:
-        """Close the last run and return the leaves (hex)."""
-        if self._held:
-            self._flush()
-        return tuple(self._leaves)
-
-    def _flush(self) -> None:
-        pieces, self._pieces, self._held = self._pieces, [], 0
-        self._leaves.append(self._guarded(lambda: leaf(self.kind, _joined(pieces)).hex()))
-
-    def _guarded(self, work: Callable[[], str]) -> str:
-        try:
-            return work()
-        except (MalformedInput, pa.ArrowException) as error:
-            raise MalformedInput(f"column {self.name!r} {error}") from None
-
-
 def logical_type(data_type: pa.DataType) -> str:
     """Return the name of the logical type behind an Arrow type, or raise `MalformedInput`."""
     for test, name in SIMPLE_TYPES:
@@ -116,6 +69,8 @@ def logical_type(data_type: pa.DataType) -> str:
     types = pa.types
     if types.is_dictionary(data_type) or types.is_run_end_encoded(data_type):
         return logical_type(data_type.value_type)
+    if _is_named(data_type):
+        return "bool" if data_type.extension_name == "arrow.bool8" else logical_type(data_type.storage_type)
     if types.is_timestamp(data_type):
         return "timestamp" if data_type.tz is None else "instant"
     if types.is_map(data_type):
@@ -132,10 +87,11 @@ def logical_type(data_type: pa.DataType) -> str:
     )
 
 
-def leaf(kind: str, run: pa.Array) -> bytes:
-    """Hash one run of at most 65,536 rows: SHA-256(0x00 | length of kind | kind | form)."""
+def leaf(kind: str, run: pa.Array, key: bytes | None = None) -> bytes:
+    """Hash one run of at most 65,536 rows: SHA-256(0x00 | length of kind | kind | form), or HMAC of the same."""
     name = kind.encode("utf-8")
-    digest = hashlib.sha256(struct.pack("<BI", 0, len(name)) + name)
+    begin = struct.pack("<BI", 0, len(name)) + name
+    digest = hashlib.sha256(begin) if key is None else hmac.new(key, begin, "sha256")
     for part in _form(run):
         digest.update(part)
     return digest.digest()
@@ -155,7 +111,7 @@ def _head(rows: int, valid: Mask | None, width: int = 0, mark: int = 0) -> bytes
 # --- layouts ------------------------------------------------------------------------------------------------
 
 
-def _joined(pieces: list[pa.Array]) -> pa.Array:
+def joined(pieces: list[pa.Array]) -> pa.Array:
     """Make one array of the pieces of a run."""
     if len(pieces) == 1:
         return pieces[0]
@@ -180,7 +136,15 @@ def _plain(array: pa.Array) -> pa.Array:
         return array.cast(pa.large_binary())
     if types.is_fixed_size_binary(data_type):
         return array.cast(pa.binary())
+    if _is_named(data_type):
+        storage = _plain(array.storage)
+        return storage.cast(pa.bool_()) if data_type.extension_name == "arrow.bool8" else storage
     return array
+
+
+def _is_named(data_type: pa.DataType) -> bool:
+    """Tell whether this is one of Arrow's extension types that only name a meaning of what they store."""
+    return isinstance(data_type, pa.BaseExtensionType) and data_type.extension_name in NAMED_TYPES
 
 
 def _is_list(data_type: pa.DataType) -> bool:
@@ -421,6 +385,9 @@ def _structs(array: pa.Array) -> Form:
     for field in array.flatten():
         yield from _form(field)
 
+
+NAMED_TYPES = frozenset({"arrow.uuid", "arrow.json", "arrow.bool8"})
+"""Extension types that are equal to their storage: 16 bytes, text, and truths of one byte each."""
 
 SIMPLE_TYPES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
     (pa.types.is_boolean, "bool"),

@@ -9,7 +9,10 @@ Rules:
   *removed*, one whose logical type changed is *retyped* (and differs in all its rows).
 - Row ranges are half-open `(start, stop)`, counted from 0. They are as fine as the runs: a change in one cell
   is located to the run that holds it. Neighbouring runs are joined.
-- A row put in or taken out moves every row behind it, so every run from there on differs.
+- A row put in or taken out moves every row behind it, so every run from there on differs. Where that is what the
+  leaves look like, `reasons` says so; `registry/cells.py` finds out, with both tables at hand.
+- A column that is keyed on one side, or with another key, is *unknown*: nothing can be said about its values. Tables
+  with such a column are never called equal.
 
 >>> Difference(False, (ColumnDifference("income", (0, 65536)),), rows=(90000, 90000)).lines()
 ["column 'income' differs somewhere in rows 0 to 65535"]
@@ -19,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from audit.canonical import JsonObject
+from audit.canonical import Json, JsonObject
 
 __all__ = ["RUN", "ColumnDifference", "Difference", "difference"]
 
@@ -36,6 +39,8 @@ class Column(Protocol):
     def type(self) -> str: ...
     @property
     def leaves(self) -> tuple[str, ...]: ...
+    @property
+    def key(self) -> str | None: ...
 
 
 class Table(Protocol):
@@ -68,6 +73,9 @@ class Difference:
     reordered: bool = False
     retyped: tuple[tuple[str, str, str], ...] = ()
     rows: tuple[int, int] = (0, 0)
+    unknown: tuple[str, ...] = ()
+    moved_from: int | None = None
+    """The row from which every column that can be compared differs, up to the end; None where it is not so."""
 
     def to_json(self) -> JsonObject:
         """Return the document of `affidavit fingerprint --against`."""
@@ -79,6 +87,8 @@ class Difference:
             "reordered": self.reordered,
             "retyped": [{"column": name, "from": old, "to": new} for name, old, new in self.retyped],
             "rows": list(self.rows),
+            "unknown": list(self.unknown),
+            "reasons": list[Json](self.reasons()),
         }
 
     def lines(self) -> list[str]:
@@ -98,7 +108,27 @@ class Difference:
             if each.column not in retyped:
                 start, stop = each.rows
                 lines.append(f"column {each.column!r} differs somewhere in rows {start} to {stop - 1}")
-        return lines
+        lines += [
+            f"column {name!r} is not known to be equal: it is not keyed alike on both sides"
+            for name in self.unknown
+        ]
+        return lines or ["the tables differ"]
+
+    def reasons(self) -> list[str]:
+        """Say why whole ranges of rows are named, and what they look like."""
+        retyped = {name for name, _, _ in self.retyped}
+        said = []
+        if any(each.column not in retyped for each in self.differences):
+            said.append(
+                f"a fingerprint has one digest for {RUN:,} rows of a column, so a difference is known to that range "
+                "and not to its cell"
+            )
+        if self.moved_from is not None:
+            said.append(
+                f"every column differs from row {self.moved_from} to the end, as it does when rows are put in, taken "
+                "out or sorted anew there: all rows behind them move"
+            )
+        return said
 
 
 def difference(old: Table, new: Table) -> Difference:
@@ -106,24 +136,34 @@ def difference(old: Table, new: Table) -> Difference:
     before = {column.name: column for column in old.columns}
     after = {column.name: column for column in new.columns}
     common = [name for name in before if name in after]
+    unknown = tuple(name for name in common if before[name].key != after[name].key)
     rows = max(old.rows, new.rows)
+    spans = {name: list(_spans(before[name], after[name], rows)) for name in common if name not in unknown}
+    retyped = tuple(
+        (name, before[name].type, after[name].type)
+        for name in common
+        if before[name].type != after[name].type
+    )
     return Difference(
         equal=old.digest == new.digest,
-        differences=tuple(
-            ColumnDifference(name, span)
-            for name in common
-            for span in _spans(before[name], after[name], rows)
-        ),
+        differences=tuple(ColumnDifference(name, span) for name, many in spans.items() for span in many),
         added=tuple(name for name in after if name not in before),
         removed=tuple(name for name in before if name not in after),
         reordered=common != [name for name in after if name in before],
-        retyped=tuple(
-            (name, before[name].type, after[name].type)
-            for name in common
-            if before[name].type != after[name].type
-        ),
+        retyped=retyped,
         rows=(old.rows, new.rows),
+        unknown=unknown,
+        moved_from=_moved_from(spans, rows, {name for name, _, _ in retyped}),
     )
+
+
+def _moved_from(spans: dict[str, list[tuple[int, int]]], rows: int, retyped: set[str]) -> int | None:
+    """Return where the last range begins, if all columns have the same one and it reaches the end."""
+    last = {many[-1] if many else None for name, many in spans.items() if name not in retyped}
+    if len(spans) < 2 or len(last) != 1:
+        return None
+    span = last.pop()
+    return span[0] if span is not None and span[1] == rows else None
 
 
 def _spans(before: Column, after: Column, rows: int) -> Iterator[tuple[int, int]]:

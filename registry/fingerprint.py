@@ -31,8 +31,13 @@ What counts as equal, by decision:
 - CSV cells become values as `pyarrow.csv` with its default options reads the whole file (and line breaks in
   quoted cells): an empty cell is missing in a column of numbers and an empty text in a column of text.
 
-A bare digest of few possible values can be guessed back to them; treat fingerprints of personal data as
-personal data.
+A bare digest of few possible values can be guessed back to them. Columns may be keyed
+(`registry/fingerprint_key.py`): their leaves are HMAC-SHA256 of the same bytes. Such a table's scheme is
+`affidavit-table-keyed-v1`, its keyed columns have a `"key"` (the key's id) in the schema, and everything else is
+as above. A table without a keyed column is never of that scheme. Keyed columns can be compared under one key
+only; else it is not known whether they differ.
+
+Larger than memory: a file or a stream is read once, in batches; at most a few runs of every column are held.
 
 >>> import numpy
 >>> str(fingerprint(numpy.array([1, 2, 3]))) == str(fingerprint(numpy.array([1, 2, 3], dtype="uint8")))
@@ -41,19 +46,24 @@ True
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from audit import canonical, merkle
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from registry.diff import RUN, Difference, difference
 
-__all__ = ["SCHEME", "ColumnFingerprint", "Fingerprint", "fingerprint", "is_table"]
+if TYPE_CHECKING:
+    from registry.arrow import Source
+    from registry.fingerprint_key import FingerprintKey
+
+__all__ = ["KEYED_SCHEME", "SCHEME", "ColumnFingerprint", "Fingerprint", "fingerprint", "is_table"]
 
 SCHEME = "affidavit-table-v1"
+KEYED_SCHEME = "affidavit-table-keyed-v1"
 
 HOLDERS = frozenset(
     {
@@ -71,21 +81,36 @@ HOLDERS = frozenset(
 """Package and class of everything that holds a table in memory."""
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
+KEY_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnFingerprint:
-    """One column: its logical type, the digests of its runs in order, and the root of the tree over them."""
+    """One column: its logical type, the digests of its runs in order, and the root of the tree over them.
+
+    `key` is the id of the key of a keyed column.
+    """
 
     name: str
     type: str
     root: str
     leaves: tuple[str, ...]
+    key: str | None = None
 
     @classmethod
-    def of(cls, name: str, type: str, leaves: tuple[str, ...]) -> "ColumnFingerprint":  # noqa: A002
+    def of(
+        cls,
+        name: str,
+        type: str,  # noqa: A002
+        leaves: tuple[str, ...],
+        key: str | None = None,
+    ) -> "ColumnFingerprint":
         """Compute the root over the leaves (hex)."""
-        return cls(name, type, merkle.root(bytes.fromhex(leaf) for leaf in leaves).hex(), leaves)
+        return cls(name, type, merkle.root(bytes.fromhex(leaf) for leaf in leaves).hex(), leaves, key)
+
+    def said(self, **more: Json) -> JsonObject:
+        """Return the column's member of a JSON document; the key's id only where there is one."""
+        return {"name": self.name, "type": self.type, **more, **({"key": self.key} if self.key else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,27 +124,27 @@ class Fingerprint:
     @classmethod
     def of(cls, rows: int, columns: tuple[ColumnFingerprint, ...]) -> "Fingerprint":
         """Compute the digest over the schema and the column roots."""
-        schema = {
-            "scheme": SCHEME,
-            "rows": rows,
-            "columns": [{"name": column.name, "type": column.type} for column in columns],
-        }
+        schema = {"scheme": _scheme(columns), "rows": rows, "columns": [column.said() for column in columns]}
         digest = hashlib.sha256(b"\x02" + canonical.encode(schema))
         for column in columns:
             digest.update(bytes.fromhex(column.root))
         return cls(rows, columns, digest.hexdigest())
 
+    @property
+    def scheme(self) -> str:
+        """The scheme by which the digest was computed."""
+        return _scheme(self.columns)
+
     def __str__(self) -> str:
-        return f"{SCHEME}:sha256:{self.digest}"
+        return f"{self.scheme}:sha256:{self.digest}"
 
     @property
     def unordered(self) -> str:
         """The digest (hex) that does not depend on the order of the columns."""
         columns = [
-            {"name": column.name, "type": column.type, "root": column.root}
-            for column in sorted(self.columns, key=lambda column: column.name)
+            column.said(root=column.root) for column in sorted(self.columns, key=lambda column: column.name)
         ]
-        value = {"scheme": SCHEME, "rows": self.rows, "columns": columns}
+        value = {"scheme": self.scheme, "rows": self.rows, "columns": columns}
         return hashlib.sha256(b"\x03" + canonical.encode(value)).hexdigest()
 
     def diff(self, other: "Fingerprint") -> Difference:
@@ -129,17 +154,11 @@ class Fingerprint:
     def to_json(self) -> JsonObject:
         """Return the whole fingerprint as a canonical JSON value that `from_json` reads."""
         return {
-            "scheme": SCHEME,
+            "scheme": self.scheme,
             "rows": self.rows,
             "digest": self.digest,
             "columns": [
-                {
-                    "name": column.name,
-                    "type": column.type,
-                    "root": column.root,
-                    "leaves": list[Json](column.leaves),
-                }
-                for column in self.columns
+                column.said(root=column.root, leaves=list[Json](column.leaves)) for column in self.columns
             ],
         }
 
@@ -147,8 +166,11 @@ class Fingerprint:
     def from_json(cls, value: Json) -> "Fingerprint":
         """Read what `to_json` wrote, or raise `MalformedInput` where a root or the digest does not add up."""
         document = _object(value, {"scheme", "rows", "digest", "columns"}, "the fingerprint")
-        if document["scheme"] != SCHEME:
-            raise MalformedInput(f"the fingerprint's scheme is {document['scheme']!r}, not {SCHEME!r}")
+        scheme = document["scheme"]
+        if scheme not in (SCHEME, KEYED_SCHEME):
+            raise MalformedInput(
+                f"the fingerprint's scheme is {scheme!r}, not {SCHEME!r} or {KEYED_SCHEME!r}"
+            )
         rows = document["rows"]
         if type(rows) is not int or rows < 0:
             raise MalformedInput("the fingerprint's row count is not a count")
@@ -158,44 +180,89 @@ class Fingerprint:
         if len({column.name for column in columns}) != len(columns):
             raise MalformedInput("the fingerprint names a column twice")
         found = cls.of(rows, columns)
+        if found.scheme != scheme:
+            raise MalformedInput(f"the fingerprint's scheme is {scheme!r}, which does not fit its columns")
         if found.digest != document["digest"]:
             raise MalformedInput("the fingerprint's digest is not that of its columns")
         return found
 
 
-def fingerprint(table: object, *, progress: Callable[[int, int | None], None] | None = None) -> Fingerprint:
+def fingerprint(
+    table: object,
+    *,
+    keyed: Collection[str] = (),
+    key: "FingerprintKey | None" = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Fingerprint:
     """Compute the fingerprint of a table.
 
-    `table` is what `is_table` accepts, the path (str or Path) of a .csv, .parquet, .arrow or .feather file,
-    which is read in batches, or an object with the Arrow stream interface, such as a RecordBatchReader or a
-    DuckDB relation, which is read once to its end. A one-dimensional array without a name is one column
-    named "0". `progress` is called with the rows done and, where known, all rows.
+    `table` is what `is_table` accepts, the path (str or Path) of a file that `registry/files.py` reads or of a
+    folder of such files, a polars LazyFrame, or an object with the Arrow stream interface, such as a
+    RecordBatchReader or a DuckDB relation; these are read once to their end. A one-dimensional array without a
+    name is one column named "0". The columns named in `keyed` are hashed with `key`. `progress` is called with
+    the rows done and, where known, all rows.
 
     Raise `MalformedInput` for what is not a table, or holds a column that has no canonical form; `NotFound`
     where there is no such file; `EnvironmentFailed` where a file cannot be opened.
     """
     # pyarrow and numpy are loaded here, so that reading and comparing fingerprints needs neither.
     from registry.arrow import from_memory
-    from registry.columns import Column
     from registry.files import from_file
 
     if isinstance(table, str):
         table = Path(table)
-    source = from_file(table) if isinstance(table, Path) else from_memory(_holder(table), table)
-    columns = [Column(name) for name in source.names]
-    cells = 0
-    for piece in source.pieces:
-        if piece is None:
-            columns = [Column(name) for name in source.names]
-            cells = 0
-            continue
-        index, array = piece
-        columns[index].feed(array)
-        cells += len(array)
-        if progress is not None and len(array) > 0:
-            progress(cells // len(columns), source.rows)
-    done = tuple(ColumnFingerprint.of(column.name, column.kind, column.finish()) for column in columns)
+    source = from_file(table) if isinstance(table, Path) else from_memory(_open_holder(table), table)
+    return _fingerprint(source, _keys(source.names, keyed, key), key, progress)
+
+
+def _fingerprint(
+    source: "Source",
+    keys: dict[str, bytes],
+    key: "FingerprintKey | None",
+    progress: Callable[[int, int | None], None] | None,
+) -> Fingerprint:
+    from registry.runs import Column, Workers
+
+    with Workers() as workers:
+
+        def begin() -> list[Column]:
+            return [Column(name, key=keys.get(name), workers=workers) for name in source.names]
+
+        columns, cells = begin(), 0
+        for piece in source.pieces:
+            if piece is None:
+                columns, cells = begin(), 0
+                continue
+            index, array = piece
+            columns[index].feed(array)
+            cells += len(array)
+            if progress is not None and len(array) > 0:
+                progress(cells // len(columns), source.rows)
+        done = tuple(
+            ColumnFingerprint.of(
+                column.name, column.kind, column.finish(), key.id if key and column.name in keys else None
+            )
+            for column in columns
+        )
     return Fingerprint.of(columns[0].rows if columns else source.rows or 0, done)
+
+
+def _keys(names: tuple[str, ...], keyed: Collection[str], key: "FingerprintKey | None") -> dict[str, bytes]:
+    """Return the key of every column that is to be keyed; refuse one that is not there."""
+    for name in keyed:
+        if name not in names:
+            raise MalformedInput(
+                f"there is no column {name!r} to key: the columns are {', '.join(names[:20])}"
+            )
+    if keyed and key is None:
+        raise MalformedInput(
+            f"the column {next(iter(keyed))!r} is to be keyed: give the ledger's fingerprint key"
+        )
+    return {name: key.of_column(name) for name in keyed} if key is not None else {}
+
+
+def _scheme(columns: tuple[ColumnFingerprint, ...]) -> str:
+    return KEYED_SCHEME if any(column.key is not None for column in columns) else SCHEME
 
 
 def is_table(value: object) -> bool:
@@ -220,9 +287,19 @@ def _holder(value: object) -> tuple[str, str] | None:
     return None
 
 
+def _open_holder(value: object) -> tuple[str, str] | None:
+    """Return the holder of a table; a polars LazyFrame is one too, which is run once it is read."""
+    kind = type(value)
+    lazy = kind.__name__ == "LazyFrame" and kind.__module__.partition(".")[0] == "polars"
+    return ("polars", "LazyFrame") if lazy else _holder(value)
+
+
 def _column(value: Json, rows: int) -> ColumnFingerprint:
-    document = _object(value, {"name", "type", "root", "leaves"}, "a column of the fingerprint")
-    name, logical, leaves = document["name"], document["type"], document["leaves"]
+    keys = {"name", "type", "root", "leaves"} | (
+        {"key"} if isinstance(value, dict) and "key" in value else set()
+    )
+    document = _object(value, keys, "a column of the fingerprint")
+    name, logical, leaves, key = document["name"], document["type"], document["leaves"], document.get("key")
     if not isinstance(name, str) or not isinstance(logical, str) or not logical:
         raise MalformedInput("a column of the fingerprint has no name or no type")
     if not isinstance(leaves, list) or not all(
@@ -233,7 +310,9 @@ def _column(value: Json, rows: int) -> ColumnFingerprint:
         raise MalformedInput(
             f"column {name!r} has {len(leaves)} leaves, which is not the number for {rows} rows"
         )
-    column = ColumnFingerprint.of(name, logical, tuple(cast(list[str], leaves)))
+    if "key" in document and not (isinstance(key, str) and KEY_ID.fullmatch(key)):
+        raise MalformedInput(f"the key of column {name!r} is not the id of one: 32 hex digits in lower case")
+    column = ColumnFingerprint.of(name, logical, tuple(cast(list[str], leaves)), cast(str | None, key))
     if column.root != document["root"]:
         raise MalformedInput(f"the root of column {name!r} is not that of its leaves")
     return column

@@ -18,6 +18,7 @@ from audit.terminal import Command, Group, json_option, passphrase, print_json, 
 from registry import cli as registry_commands
 from registry import cli_decisions as decision_commands
 from registry import cli_export as export_commands
+from registry import cli_fingerprint as fingerprint_commands
 from registry import cli_reading as reading_commands
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
@@ -126,7 +127,8 @@ for _command in (
     reading_commands.show,
     reading_commands.compare,
     reading_commands.lineage,
-    reading_commands.fingerprint,
+    fingerprint_commands.fingerprint,
+    fingerprint_commands.fingerprint_key,
     decision_commands.gate,
     decision_commands.approve,
     decision_commands.reject,

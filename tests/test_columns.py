@@ -158,7 +158,7 @@ def test_chunks_slices_and_encodings_do_not_matter(array: pa.Array, data: st.Dat
 @given(arrays(), st.data())
 def test_runs_are_counted_from_row_0_whatever_the_chunks(array: pa.Array, data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("registry.columns.RUN", 4)
+        patch.setattr("registry.runs.RUN", 4)
         patch.setattr("registry.fingerprint.RUN", 4)
         expected = fingerprint(array)
         assert len(expected.columns[0].leaves) == -(-len(array) // 4)

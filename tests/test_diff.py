@@ -115,5 +115,56 @@ def test_the_document_is_the_one_that_outside_checks_read() -> None:
         "reordered": False,
         "retyped": [{"column": "b", "from": "int", "to": "float"}],
         "rows": [BEFORE.rows, BEFORE.rows],
+        "unknown": [],
+        "reasons": BEFORE.diff(after).reasons(),
     }
     canonical.encode(document)
+
+
+# --- reasons, and what is not known -------------------------------------------------------------------------
+
+
+def test_why_a_whole_range_is_named_is_said() -> None:
+    after = table(BEFORE.rows, column("a", 1, 20, 3, 4), BEFORE.columns[1])
+    (reason,) = BEFORE.diff(after).reasons()
+    assert reason.startswith("a fingerprint has one digest for 65,536 rows of a column")
+
+
+def test_rows_that_moved_are_what_the_leaves_look_like() -> None:
+    after = table(BEFORE.rows + 1, column("a", 1, 20, 30, 40), column("b", 5, 60, 70, 80))
+    difference = BEFORE.diff(after)
+    assert difference.moved_from == RUN
+    assert difference.reasons()[-1].startswith("every column differs from row 65536 to the end")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        table(BEFORE.rows, column("a", 1, 20, 30, 40), BEFORE.columns[1]),
+        table(BEFORE.rows, column("a", 1, 20, 30, 40), column("b", 5, 6, 70, 80)),
+        table(BEFORE.rows, column("a", 1, 20, 3, 4), column("b", 5, 60, 7, 8)),
+        BEFORE,
+    ],
+)
+def test_columns_that_differ_in_rows_of_their_own_do_not_look_moved(after: Fingerprint) -> None:
+    assert BEFORE.diff(after).moved_from is None
+
+
+def keyed(name: str, leaf: int, key: str) -> ColumnFingerprint:
+    return ColumnFingerprint.of(name, "int", (f"{leaf:064x}",), key * 32)
+
+
+def test_a_column_keyed_on_one_side_only_is_unknown_and_the_tables_are_not_called_equal() -> None:
+    difference = table(5, column("a", 1)).diff(table(5, keyed("a", 2, "a")))
+    assert (difference.equal, difference.unknown, difference.differences) == (False, ("a",), ())
+    assert difference.lines() == ["column 'a' is not known to be equal: it is not keyed alike on both sides"]
+
+
+def test_columns_keyed_with_two_keys_are_unknown() -> None:
+    assert table(5, keyed("a", 1, "a")).diff(table(5, keyed("a", 2, "b"))).unknown == ("a",)
+
+
+def test_columns_keyed_with_one_key_are_compared_as_any_others() -> None:
+    before, after = table(5, keyed("a", 1, "a")), table(5, keyed("a", 2, "a"))
+    assert before.diff(before).equal
+    assert spans(before, after) == [("a", (0, 5))]

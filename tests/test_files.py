@@ -12,10 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
-from pyarrow import csv, parquet
+from pyarrow import csv, feather, orc, parquet
 
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
-from registry import files
+from registry import csv_file
 from registry.fingerprint import Fingerprint, fingerprint
 
 CELLS = ["", "0", "1", "7", "-2", "2.5", "1e3", "true", "False", "NA", "nan", "x", "é", "2024-01-01", "12:30",
@@ -37,7 +37,7 @@ def test_a_csv_column_has_the_type_of_the_whole_file_wherever_blocks_end(
     ]
     data = "\n".join(["a,b", *lines, ""]).encode()
     options = csv.ParseOptions(newlines_in_values=True)
-    missing = csv.ConvertOptions(null_values=files.CSV_MISSING, strings_can_be_null=True)
+    missing = csv.ConvertOptions(null_values=csv_file.CSV_MISSING, strings_can_be_null=True)
     whole = fingerprint(csv.read_csv(io.BytesIO(data), parse_options=options, convert_options=missing))
     for block in (100, 200, 1 << 20):
         assert read_blocks(data, block) == whole
@@ -47,7 +47,7 @@ def read_blocks(data: bytes, block: int) -> Fingerprint:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         path = Path(folder) / "table.csv"
         path.write_bytes(data)
-        patch.setattr(files, "CSV_BLOCK", block)
+        patch.setattr(csv_file, "CSV_BLOCK", block)
         return fingerprint(path)
 
 
@@ -98,7 +98,11 @@ BROKEN: dict[str, tuple[str, Callable[[Path], bytes], str]] = {
         lambda _: b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
         "is not a CSV file: it holds binary data",
     ),
-    "ragged rows": ("a.csv", lambda _: b"a,b\n1,2\n3\n", "Expected 2 columns, got 1"),
+    "ragged rows": (
+        "a.csv",
+        lambda _: b"a,b\n1,2\n3\n",
+        "cannot be read as csv (line 3: expected 2 columns, got 1)",
+    ),
     "nothing at all": ("a.csv", lambda _: b"", "cannot be read as csv (Empty CSV file)"),
     "another encoding": ("a.csv", lambda _: "a\nMünchen\n".encode("latin-1"), "is not a CSV file in UTF-8"),
     "another encoding further down": (
@@ -144,19 +148,129 @@ def test_a_missing_file_is_not_found(suffix: str, tmp_path: Path) -> None:
         fingerprint(tmp_path / f"a.{suffix}")
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.parquet").mkdir()
-    with pytest.raises(MalformedInput, match="is a folder"):
-        fingerprint(tmp_path / "a.parquet")
+FOLDERS: dict[str, tuple[list[tuple[str, pa.Table]], str]] = {
+    "nothing": ([], "is a folder that is no table"),
+    "CSV parts": ([("a.csv", pa.table({"a": [1]}))], "is a folder that is no table"),
+    "parts of two kinds": (
+        [("a.parquet", pa.table({"a": [1]})), ("b.csv", pa.table({"a": [1]}))],
+        "is a folder that is no table",
+    ),
+    "parts with other columns": (
+        [("1.parquet", pa.table({"a": [1]})), ("2.parquet", pa.table({"b": [1]}))],
+        "2.parquet has other columns than 1.parquet",
+    ),
+    "parts with other types": (
+        [("1.parquet", pa.table({"a": [1]})), ("2.parquet", pa.table({"a": [1.5]}))],
+        "column 'a' is double in 2.parquet and int64 before it",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FOLDERS)
+def test_a_folder_that_is_no_table_is_refused(what: str, tmp_path: Path) -> None:
+    parts, sentence = FOLDERS[what]
+    for name, table in parts:
+        (csv.write_csv if name.endswith(".csv") else parquet.write_table)(table, tmp_path / name)
+    with pytest.raises(MalformedInput) as refusal:
+        fingerprint(tmp_path)
+    assert sentence in str(refusal.value)
+
+
+def test_a_part_in_which_a_column_is_missing_throughout_has_the_type_of_the_others(tmp_path: Path) -> None:
+    whole = pa.table({"a": pa.array([None, None, "x"]), "b": [1, 2, 3]})
+    parquet.write_table(pa.table({"a": pa.nulls(2), "b": [1, 2]}), tmp_path / "1.parquet")
+    parquet.write_table(whole.slice(2), tmp_path / "2.parquet")
+    assert fingerprint(tmp_path) == fingerprint(whole)
+
+
+def test_a_partitioned_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "year=2024").mkdir()
+    with pytest.raises(MalformedInput, match="is a folder that is no table"):
+        fingerprint(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "zst"])
+def test_a_compressed_csv_file_has_the_fingerprint_of_what_is_in_it(suffix: str, tmp_path: Path) -> None:
+    table = pa.table({"id": np.arange(1000), "name": ["Zoë", None] * 500})
+    with pa.output_stream(str(tmp_path / f"a.csv.{suffix}"), compression="detect") as file:
+        csv.write_csv(table, file)
+    assert fingerprint(tmp_path / f"a.csv.{suffix}") == fingerprint(table)
+
+
+def test_an_orc_file_has_the_fingerprint_of_the_table_in_it(tmp_path: Path) -> None:
+    table = pa.table({"id": np.arange(70_000), "name": pa.array(["Zoë", None] * 35_000)})
+    orc.write_table(table, tmp_path / "a.orc", stripe_size=1 << 16)
+    assert fingerprint(tmp_path / "a.orc") == fingerprint(table)
+
+
+LEAKING: dict[str, tuple[str, bytes]] = {
+    "ragged rows": ("a.csv", b"name,born\nAda,1815\nsecret,1900,5\n"),
+    "another encoding": ("a.csv", b"name,born\nAda,1815\nsecret\xff,1900\n"),
+    "an open quote": ("a.csv", b'name,born\nAda,1815\n"secret,1900\n'),
+    "no Parquet file": ("a.parquet", b"secret secret secret"),
+}
+
+
+@pytest.mark.parametrize("what", LEAKING)
+def test_what_is_said_of_a_broken_file_quotes_nothing_from_it(what: str, tmp_path: Path) -> None:
+    name, data = LEAKING[what]
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(MalformedInput) as refusal:
+        fingerprint(tmp_path / name)
+    assert "secret" not in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_line_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a\n" + b"abc\n" * 50 + "Zoë\n".encode("latin-1"))
+    with pytest.raises(MalformedInput, match="line 52 is in another encoding: save it again as UTF-8"):
+        fingerprint(tmp_path / "a.csv")
+
+
+def wide(rows: int) -> pa.Table:
+    numbers = pa.array(np.arange(rows))
+    return pa.table([numbers] * 10_000, [f"c{index}" for index in range(10_000)])
+
+
+@pytest.mark.parametrize("name", ["wide.parquet", "wide.csv"])
+def test_ten_thousand_columns_are_read_as_any_other_number(name: str, tmp_path: Path) -> None:
+    table = wide(3)
+    (csv.write_csv if name.endswith(".csv") else parquet.write_table)(table, tmp_path / name)
+    found = fingerprint(tmp_path / name)
+    assert found == fingerprint(table)
+    assert len(found.columns) == 10_000
+
+
+def test_columns_whose_names_hold_dots_are_told_from_fields_of_structs(tmp_path: Path) -> None:
+    table = pa.table({"a": [{"b": 1}], "a.b": [2.5], **{f"c{index}": [index] for index in range(100)}})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert fingerprint(tmp_path / "a.parquet") == fingerprint(table)
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow", "a.orc"])
+def test_a_file_without_rows_or_columns_has_a_fingerprint_of_its_own(name: str, tmp_path: Path) -> None:
+    writers: dict[str, Callable[[pa.Table], object]] = {
+        "a.parquet": lambda table: parquet.write_table(table, tmp_path / name),
+        "a.arrow": lambda table: feather.write_feather(table, str(tmp_path / name)),
+        "a.orc": lambda table: orc.write_table(table, tmp_path / name),
+    }
+    table = pa.table({"a": pa.array([], pa.int64()), "b": pa.array([], pa.string())})
+    writers[name](table)
+    assert fingerprint(tmp_path / name) == fingerprint(table)
+
+
+def test_a_parquet_file_without_columns_has_no_rows(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({}), tmp_path / "a.parquet")
+    assert fingerprint(tmp_path / "a.parquet") == fingerprint(pa.table({}))
 
 
 def test_a_file_that_may_not_be_read_is_a_failure_of_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(self: Path, mode: str) -> None:
+    def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(csv_file, "_bytes_of", refuse)
     with pytest.raises(EnvironmentFailed, match="cannot be read: Permission denied"):
         fingerprint(tmp_path / "a.csv")
 

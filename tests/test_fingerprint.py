@@ -1,6 +1,7 @@
 """Fingerprints of tables: same content, same name; another content, another name, and where."""
 
 import itertools
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -27,6 +29,13 @@ from registry.fingerprint import Fingerprint, fingerprint, is_table
 ROWS = RUN + 1000
 
 KNOWN = "affidavit-table-v1:sha256:0f95a3915dcce6bf21dc2797963f15e57946a0cc1e6acb00817ef0e0b2f29fce"
+KNOWN_OF_TWO_RUNS = (
+    "affidavit-table-v1:sha256:f8aa55333ca6758e04813fd5daa2ee83e31909fc5e9789a826d22b3683d74db6"
+)
+KNOWN_OF_OTHER_TYPES = (
+    "affidavit-table-v1:sha256:87292937a9bf908b434001c7a5118d6cd11f6a774b00b4a696fed1ec7c50f063"
+)
+KNOWN_UNORDERED = "6da210fd411fcdafdae76a3efae8bc8927387b0ec2c49612c955d5afd5f2a07b"
 
 Holding = Callable[[pa.Table], object]
 Change = Callable[[list[Any]], None]
@@ -222,6 +231,7 @@ HOLDINGS: dict[str, Holding] = {
         {"seen": "datetime64[ns]", "took": "m8[ns]"}
     ),
     "polars": pl.from_arrow,
+    "a polars LazyFrame": lambda table: pl.DataFrame(table).lazy(),
     "polars categories": lambda table: pl.DataFrame(table).with_columns(pl.col("name").cast(pl.Categorical)),
     "polars enum": lambda table: pl.DataFrame(table).with_columns(
         pl.col("name").cast(pl.Enum(["", "never", "Zoë", "陈", "Ada", "Bjørn"]))
@@ -242,6 +252,61 @@ def test_the_same_table_has_the_same_fingerprint_held_as(how: str) -> None:
     assert found == EXPECTED
 
 
+# DuckDB and SQLite have no durations.
+QUERIED = TABLE.drop_columns(["took"])
+PLAIN = TABLE.select(["id", "age", "score", "name"])
+
+
+def in_duckdb(table: pa.Table) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.register("held", table)
+    connection.execute("SET TimeZone = 'Asia/Tokyo'")
+    connection.execute("CREATE TABLE kept AS SELECT * FROM held")
+    return connection
+
+
+def in_sqlite(table: pa.Table) -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE kept (id INTEGER, age INTEGER, score REAL, name TEXT)")
+    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    connection.executemany("INSERT INTO kept VALUES (?, ?, ?, ?)", rows)
+    return connection
+
+
+ALL = "SELECT * FROM kept"
+QUERIES: dict[str, tuple[pa.Table, Callable[[pa.Table], object]]] = {
+    "a DuckDB relation": (QUERIED, lambda table: in_duckdb(table).sql(ALL)),
+    "the batches of a DuckDB query": (QUERIED, lambda table: in_duckdb(table).sql(ALL).to_arrow_reader(999)),
+    "DuckDB to polars": (QUERIED, lambda table: in_duckdb(table).sql(ALL).pl()),
+    "DuckDB to Arrow": (QUERIED, lambda table: in_duckdb(table).sql(ALL).to_arrow_table()),
+    "SQLite by pandas, nullable": (
+        PLAIN,
+        lambda table: pd.read_sql(ALL, in_sqlite(table), dtype_backend="numpy_nullable"),
+    ),
+    "SQLite by pandas, on Arrow": (
+        PLAIN,
+        lambda table: pd.read_sql(ALL, in_sqlite(table), dtype_backend="pyarrow"),
+    ),
+    "SQLite by polars": (PLAIN, lambda table: pl.read_database(ALL, in_sqlite(table))),
+}
+
+
+@pytest.mark.parametrize("how", QUERIES)
+def test_a_query_has_the_fingerprint_of_the_table_that_it_gives(how: str) -> None:
+    table, query = QUERIES[how]
+    assert fingerprint(table).diff(fingerprint(query(table))).lines() == ["the tables are equal"]
+
+
+def test_a_query_that_pandas_turns_into_floats_is_shown_as_retyped() -> None:
+    found = fingerprint(pd.read_sql(ALL, in_sqlite(PLAIN)))
+    assert fingerprint(PLAIN).diff(found).retyped == (("age", "int", "float"),)
+
+
+def test_a_duckdb_interval_is_refused_since_a_month_has_no_length() -> None:
+    with pytest.raises(MalformedInput, match="column 'took' has the type month_day_nano_interval"):
+        fingerprint(in_duckdb(TABLE).sql(ALL))
+
+
 FILES: dict[str, Callable[[pa.Table, Path], object]] = {
     "table.parquet": lambda table, path: parquet.write_table(table, path),
     "small groups.parquet": lambda table, path: parquet.write_table(table, path, row_group_size=7001),
@@ -253,12 +318,22 @@ FILES: dict[str, Callable[[pa.Table, Path], object]] = {
     "table.feather": lambda table, path: feather.write_feather(table, str(path), compression="lz4"),
     "table.arrow": lambda table, path: write_ipc(ipc.new_file(str(path), table.schema), table),
     "stream.arrow": lambda table, path: write_ipc(ipc.new_stream(str(path), table.schema), table),
+    "a folder of parts": lambda table, path: write_parts(table, path),
 }
 
 
 def write_ipc(writer: Any, table: pa.Table) -> None:
     with writer:
         writer.write_table(table, max_chunksize=5000)
+
+
+def write_parts(table: pa.Table, path: Path) -> None:
+    """Ten parts and more, so that their names need to be read as numbers."""
+    path.mkdir()
+    (path / "_SUCCESS").touch()
+    for number in range(12):
+        part = table.slice(number * 6000, 6000 if number < 11 else None)
+        parquet.write_table(part, path / f"part.{number}.parquet")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -391,6 +466,29 @@ def test_the_digest_of_a_known_table_is_the_published_one() -> None:
     assert str(fingerprint(table)) == KNOWN
 
 
+def test_the_digest_of_a_table_of_two_runs_is_the_one_that_ledgers_have_recorded() -> None:
+    assert str(EXPECTED) == KNOWN_OF_TWO_RUNS
+
+
+def test_the_digest_of_every_other_type_is_the_one_that_ledgers_have_recorded() -> None:
+    table = pa.table(
+        {
+            "null": pa.nulls(3),
+            "struct": pa.array([{"a": 1, "b": "x"}, None, {"a": None, "b": ""}]),
+            "map": pa.array([[("k", 1)], [], None], pa.map_(pa.string(), pa.int8())),
+            "lists": pa.array([[[1.5], []], None, [None]]),
+            "time": pa.array([time(1, 2, 3, 4), None, time(0)]),
+            "nanos": pa.array([1, None, -1], pa.timestamp("ns", "UTC")),
+            "wide": pa.array([2**64 - 1, 0, None], pa.uint64()),
+            "decimal": pa.array([Decimal(-(2**130)), Decimal("0.5"), None], pa.decimal256(76, 3)),
+            "half": pa.array([1.5, float("nan"), -0.0], pa.float16()),
+            "ähnlich": pa.array(["é", "e\u0301", None]),
+        }
+    )
+    found = fingerprint(table)
+    assert (str(found), found.unordered) == (KNOWN_OF_OTHER_TYPES, KNOWN_UNORDERED)
+
+
 # --- numpy, pandas and other holders ------------------------------------------------------------------------
 
 
@@ -506,6 +604,15 @@ PANDAS: dict[str, tuple[Any, Any]] = {
     "structs of run ends": (
         pa.StructArray.from_arrays([pc.run_end_encode(pa.array([1, 1, 2]))], ["a"]),
         pa.array([{"a": 1}, {"a": 1}, {"a": 2}]),
+    ),
+    "UUIDs": (
+        pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"0123456789abcdef", None], pa.binary(16))),
+        pa.array([b"0123456789abcdef", None]),
+    ),
+    "JSON": (pa.array(["{}", None], pa.json_(pa.string())), pa.array(["{}", None])),
+    "truths of one byte": (
+        pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0, None], pa.int8())),
+        pa.array([True, False, None]),
     ),
     "nested objects": (
         pd.Series([{"a": [1]}, {"a": None}, None], dtype=object),
@@ -633,7 +740,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no dimension": (np.array(1), "an array of 0 dimensions is not a table"),
     "a dict": ({"a": [1]}, "a dict is not a table"),
     "nothing": (None, "a NoneType is not a table"),
-    "a lazy frame": (pl.LazyFrame({"a": [1]}), "a LazyFrame is not a table"),
+    "a lazy frame that cannot be run": (
+        pl.LazyFrame({"a": ["secret"]}).select(pl.col("a").cast(pl.Int8)),
+        "the LazyFrame cannot be run (InvalidOperationError): see what collect() says of it",
+    ),
 }
 
 

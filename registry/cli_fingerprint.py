@@ -1,0 +1,271 @@
+"""Commands about the fingerprints of tables: fingerprint, fingerprint-key."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from audit.errors import AffidavitError, MalformedInput, NotFound
+from audit.terminal import Command, Group, bar, json_option, print_json, print_table, say, warn
+
+# What the commands need is imported inside them: `affidavit --help` loads none of it.
+if TYPE_CHECKING:
+    from audit.canonical import JsonObject
+    from registry.fingerprint import Fingerprint
+    from registry.fingerprint_key import FingerprintKey
+    from registry.registry import Registry
+
+__all__ = ["fingerprint", "fingerprint_key"]
+
+Open = Callable[[], "Registry"]
+_FILE = click.Path(path_type=Path)
+
+_key_file = click.option(
+    "--key-file",
+    type=_FILE,
+    help="The fingerprint key (default: the ledger's; else AFFIDAVIT_FINGERPRINT_KEY).",
+)
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "affidavit fingerprint loanapp.csv",
+        "affidavit fingerprint loanapp.csv -o loanapp.fingerprint",
+        "affidavit fingerprint new.csv --against loanapp.fingerprint",
+        "affidavit fingerprint new.parquet --against mortgage@3:applications --json",
+        "affidavit fingerprint people.parquet --keyed born --keyed name",
+        "affidavit fingerprint parts/*.parquet",
+    ],
+)
+@click.argument("paths", type=_FILE, nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--against",
+    metavar="REF",
+    help="Another file, a filed fingerprint, or a table of a version or an entry: NAME@VERSION:TABLE, 7:TABLE.",
+)
+@click.option(
+    "-o", "output", type=_FILE, help="File the fingerprint as text, to be compared without the data."
+)
+@click.option(
+    "--keyed", multiple=True, metavar="COLUMN", help="Hash this column with the key; repeat for several."
+)
+@_key_file
+@json_option
+@click.pass_obj
+def fingerprint(
+    opened: Open,
+    paths: tuple[Path, ...],
+    against: str | None,
+    output: Path | None,
+    keyed: tuple[str, ...],
+    key_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Fingerprint data files, or compare one with another.
+
+    PATH is a CSV, Parquet, Arrow, Feather or ORC file, or a folder of Parquet, Arrow or ORC parts that are one table.
+    --against names what to compare it with.
+    The exit status with --against is 0 when the tables are equal and 1 when they differ, or might.
+    """
+    key = _key(opened, key_file) if keyed else None
+    if len(paths) > 1:
+        if against is not None or output is not None:
+            raise MalformedInput("--against and -o take one table: give one PATH (a folder of parts is one)")
+        _print_many(paths, keyed, key, as_json)
+        return
+    other = None if against is None else _other(opened, against, keyed, key)
+    found = _of_file(paths[0], keyed, key)
+    if output is not None:
+        _file(found, output)
+    if other is not None:
+        _print_difference(other, found, as_json)
+    elif as_json:
+        print_json(_document(found))
+    else:
+        say(str(found))
+        say(f"{found.rows} rows, {len(found.columns)} columns\n")
+        _print_columns(found)
+
+
+@click.group("fingerprint-key", cls=Group)
+def fingerprint_key() -> None:
+    """Make and name the key of keyed fingerprints."""
+
+
+@fingerprint_key.command("create", examples=["affidavit fingerprint-key create"])
+@_key_file
+@json_option
+@click.pass_obj
+def create(opened: Open, key_file: Path | None, as_json: bool) -> None:
+    """Make the ledger's fingerprint key.
+
+    Keep a copy: without the key no new table can be compared with the keyed columns of older ones. Whoever has it can
+    try values out on them.
+    """
+    from registry.fingerprint_key import create_key
+
+    path = _key_path(opened, key_file)
+    _print_key(create_key(path), path, as_json)
+
+
+@fingerprint_key.command("show", examples=["affidavit fingerprint-key show --json"])
+@_key_file
+@json_option
+@click.pass_obj
+def show(opened: Open, key_file: Path | None, as_json: bool) -> None:
+    """Show the id of the key and where it is, never the key."""
+    from registry.fingerprint_key import read_key
+
+    path = _key_path(opened, key_file)
+    _print_key(read_key(path), path, as_json)
+
+
+def _print_key(key: "FingerprintKey", path: Path, as_json: bool) -> None:
+    if as_json:
+        print_json({"key": key.id, "path": str(path)})
+    else:
+        say(f"Fingerprint key {key.id} in {path}")
+
+
+def _key_path(opened: Open, named: Path | None) -> Path:
+    from registry.fingerprint_key import key_file_of
+
+    from_environment = os.environ.get("AFFIDAVIT_FINGERPRINT_KEY")
+    if named is not None or from_environment:
+        return named or Path(str(from_environment))
+    return key_file_of(opened().home.keys.folder)
+
+
+def _key(opened: Open, named: Path | None) -> "FingerprintKey":
+    from registry.fingerprint_key import read_key
+
+    return read_key(_key_path(opened, named))
+
+
+# --- one table, and several ---------------------------------------------------------------------------------
+
+
+def _of_file(path: Path, keyed: tuple[str, ...], key: "FingerprintKey | None") -> "Fingerprint":
+    from registry.fingerprint import fingerprint as fingerprint_of
+
+    with bar(f"reading {path.name}") as progress:
+        return fingerprint_of(
+            path, keyed=keyed, key=key, progress=lambda done, total: progress(done, total or 0)
+        )
+
+
+def _file(found: "Fingerprint", output: Path) -> None:
+    from audit.durable import replace_file
+    from registry.fingerprint_text import to_text
+
+    replace_file(output, to_text(found).encode(), mode=0o644)
+
+
+def _print_many(
+    paths: tuple[Path, ...], keyed: tuple[str, ...], key: "FingerprintKey | None", as_json: bool
+) -> None:
+    """Print a line for each file, as sha256sum does; one that cannot be read stops none of the others."""
+    documents: list[JsonObject] = []
+    status = 0
+    for path in paths:
+        try:
+            found = _of_file(path, keyed, key)
+        except AffidavitError as error:
+            warn(f"Error: {error}")
+            documents.append({"path": str(path), "error": str(error)})
+            status = status or error.exit_status
+            continue
+        documents.append({"path": str(path), **_document(found)})
+        if not as_json:
+            say(f"{found}  {path}")
+    if as_json:
+        print_json({"files": documents})
+    if status:
+        raise SystemExit(status)
+
+
+def _document(found: "Fingerprint") -> "JsonObject":
+    columns: list[JsonObject] = [
+        column.said(root=column.root, leaves=list(column.leaves)) for column in found.columns
+    ]
+    return {"fingerprint": str(found), "rows": found.rows, "columns": columns}  # type: ignore[dict-item]
+
+
+def _print_columns(found: "Fingerprint") -> None:
+    headings, rows = ("Column", "Type", "Root"), [(c.name, c.type, c.root) for c in found.columns]
+    if any(column.key is not None for column in found.columns):
+        keys = [column.key or "-" for column in found.columns]
+        print_table((*headings, "Key"), [(*row, key) for row, key in zip(rows, keys, strict=True)])
+    else:
+        print_table(headings, rows)
+
+
+# --- what it is compared with -------------------------------------------------------------------------------
+
+
+def _print_difference(other: "Fingerprint", found: "Fingerprint", as_json: bool) -> None:
+    difference = other.diff(found)
+    if as_json:
+        print_json(difference.to_json())
+    else:
+        say("\n".join(difference.lines()))
+        for reason in difference.reasons():
+            say(f"  ({reason})")
+    raise SystemExit(0 if difference.equal else 1)
+
+
+def _other(opened: Open, ref: str, keyed: tuple[str, ...], key: "FingerprintKey | None") -> "Fingerprint":
+    """Find what to compare with: a table's file, a filed fingerprint, or a recorded one."""
+    from registry.files import kind_of
+    from registry.fingerprint_text import filed, is_filed
+
+    path = Path(ref)
+    if path.is_file() and kind_of(path) is None and is_filed(path):
+        return filed(path)
+    name, colon, table = ref.partition(":")
+    if ref.startswith("affidavit-table-") and not path.exists():
+        return _with_fingerprint(opened(), ref)
+    if path.exists() or not (colon and ("@" in name or name.isdecimal())):
+        return _of_file(path, keyed, key)
+    return _recorded(opened(), name, table)
+
+
+def _recorded(registry: "Registry", name: str, table: str) -> "Fingerprint":
+    """Read the fingerprint of a table of a version or of an entry."""
+    from registry.recorded import resolve_run
+
+    if "@" in name:
+        run = registry.run_of(registry.find(name))
+    else:
+        entry = registry.ledger.entry(int(name[:18]))
+        if entry.kind != "run":
+            raise NotFound(f"entry {name} is no run: only runs have tables")
+        run = resolve_run(entry.statement.predicate, registry.artifacts)
+    kept = {
+        str(part["name"]): part
+        for step in cast(list["JsonObject"], run["steps"])
+        for part in cast(list["JsonObject"], step["outputs"])
+        if part["document"] is not None
+    }
+    if table not in kept:
+        raise NotFound(f"{name} has no table {table!r}: its tables are {', '.join(kept) or 'none'}")
+    return _kept(registry, kept[table])
+
+
+def _with_fingerprint(registry: "Registry", ref: str) -> "Fingerprint":
+    for found in registry.versions():
+        for step in cast(list["JsonObject"], registry.run_of(found)["steps"]):
+            for part in cast(list["JsonObject"], step["outputs"]):
+                if part["fingerprint"] == ref and part["document"] is not None:
+                    return _kept(registry, part)
+    raise NotFound(f"no version in this ledger has a table with the fingerprint {ref}")
+
+
+def _kept(registry: "Registry", part: "JsonObject") -> "Fingerprint":
+    from audit.canonical import decode
+    from registry.fingerprint import Fingerprint
+
+    return Fingerprint.from_json(decode(registry.artifacts.get(str(part["document"]))))

@@ -1,0 +1,149 @@
+"""CSV files as batches of Arrow columns, with the types that the whole file has.
+
+Rules:
+
+- The type of a column is the one `pyarrow.csv.read_csv` infers from the whole file, wherever blocks end: the first in
+  its order of types that every cell fits. The stream guesses from the first block; when a later cell does not fit,
+  reading starts over with the next type that fits it.
+- A cell is missing where `pandas.read_csv` reads it so: empty, or another of `CSV_MISSING`, also in a column of text.
+  Types are Arrow's: pandas would turn whole numbers with a missing value into floats, and leave dates as text, so that
+  what it read can have another fingerprint than its file.
+- CSV is UTF-8 with one header line; quoted cells may hold line breaks. What is not so is refused, with the number of
+  the line and nothing of what stands in it. A file named .csv.gz, .csv.bz2 or .csv.zst is decompressed on the way.
+
+Example: `from_csv(Path("loanapp.csv")).names` are the names in the header.
+"""
+
+import csv as plain_csv
+import io
+import re
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import csv
+
+from audit.errors import MalformedInput
+from registry.arrow import Pieces, Source, batches, column_names
+
+__all__ = ["CSV_MISSING", "from_csv", "what_is_wrong"]
+
+CSV_BLOCK = 1 << 22
+"""Bytes of CSV decoded at once; also the longest row."""
+
+CSV_TYPES = (
+    pa.null(),
+    pa.int64(),
+    pa.bool_(),
+    pa.date32(),
+    pa.time32("s"),
+    pa.timestamp("s"),
+    pa.timestamp("s", "UTC"),
+    pa.timestamp("ns"),
+    pa.timestamp("ns", "UTC"),
+    pa.float64(),
+    pa.string(),
+)
+"""The types of a CSV column in the order in which Arrow tries them."""
+
+CSV_MISSING = (
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+)  # fmt: skip
+"""The cells that mean a missing value: those of `pandas.read_csv`."""
+
+CSV_MISFIT = re.compile(
+    r"In CSV column #(\d+): .*?CSV conversion error to [^:]+: "
+    r"(?:invalid value|expected (?:a|no) zone offset in) '(.*?)'(?:$|\. If these timestamps)",
+    re.DOTALL,
+)
+"""How Arrow says that a cell does not fit its column's type: the column's number and the cell."""
+
+
+def from_csv(path: Path) -> Source:
+    """Open a CSV file."""
+    with _bytes_of(path) as file:
+        if b"\0" in file.read(1 << 16):
+            raise MalformedInput(f"{path} is not a CSV file: it holds binary data")
+    reader = _open_csv(path, {})
+    names = column_names(reader.schema.names)
+    types = dict(zip(names, reader.schema.types, strict=True))
+    return Source(names, None, _csv_pieces(path, types))
+
+
+def _csv_pieces(path: Path, types: dict[str, pa.DataType]) -> Pieces:
+    """Yield batches; where a cell does not fit, widen its column's type, yield None, and start over."""
+    names = list(types)
+    while True:
+        if pa.binary() in types.values():
+            raise pa.ArrowInvalid("invalid UTF8 data")
+        try:
+            reader = _open_csv(path, types)
+            yield from batches(reader.schema, reader)
+            return
+        except pa.ArrowInvalid as error:
+            misfit = CSV_MISFIT.match(str(error))
+            if misfit is None:
+                raise
+            name = names[int(misfit[1])]
+            types[name] = _looser(types[name], misfit[2])
+            yield None
+
+
+def what_is_wrong(path: Path, message: str) -> str | None:
+    """Say for a person what Arrow says of a CSV file for a programmer, or None; nothing of the file is quoted."""
+    if "UTF8" in message or "utf-8" in message:
+        return f"is not a CSV file in UTF-8{_line_that_is_no_utf8(path)}: save it again as UTF-8"
+    if "straddl" in message:
+        return f"has a row longer than {CSV_BLOCK:,} bytes: a quote may be left open"
+    if "Expected" in message and "columns, got" in message:
+        return f"cannot be read as csv{_ragged_line(path)}: give every row as many cells as the header has"
+    return None
+
+
+def _line_that_is_no_utf8(path: Path) -> str:
+    with _bytes_of(path) as file:
+        for number, line in enumerate(io.BufferedReader(file), start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return f", line {number} is in another encoding"
+    return ""
+
+
+def _ragged_line(path: Path) -> str:
+    with suppress(plain_csv.Error), _bytes_of(path) as file:
+        rows = plain_csv.reader(io.TextIOWrapper(io.BufferedReader(file), "utf-8", newline=""))
+        header = next(rows, [])
+        for row in rows:
+            if row and len(row) != len(header):
+                return f" (line {rows.line_num}: expected {len(header)} columns, got {len(row)})"
+    return " (a row has more or fewer cells)"
+
+
+def _bytes_of(path: Path) -> pa.NativeFile:
+    return pa.input_stream(str(path), compression="detect")
+
+
+def _open_csv(path: Path, types: dict[str, pa.DataType]) -> csv.CSVStreamingReader:
+    return csv.open_csv(
+        _bytes_of(path),
+        read_options=csv.ReadOptions(block_size=CSV_BLOCK),
+        parse_options=csv.ParseOptions(newlines_in_values=True),
+        convert_options=csv.ConvertOptions(
+            column_types=types, null_values=CSV_MISSING, strings_can_be_null=True
+        ),
+    )
+
+
+def _looser(data_type: pa.DataType, misfit: str) -> pa.DataType:
+    """Return the next type to try for a column of this type that holds this cell.
+
+    A column's type is the first in CSV_TYPES that all its cells fit, so it cannot stand before the first that
+    this cell fits.
+    """
+    cell = io.BytesIO(b'cell\n"' + misfit.replace('"', '""').encode("utf-8") + b'"\n')
+    options = csv.ParseOptions(newlines_in_values=True)
+    fits = csv.read_csv(cell, parse_options=options).schema.types[0]
+    known = CSV_TYPES.index(fits) if fits in CSV_TYPES else len(CSV_TYPES) - 1
+    return CSV_TYPES[max(known, CSV_TYPES.index(data_type) + 1)]

@@ -1,0 +1,140 @@
+"""The command `affidavit fingerprint`, as it is typed."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import Folder, a_lender, empty_folder
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Folder:
+    """Give a lender's folder."""
+    return a_lender(tmp_path / "lender")
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Folder:
+    """Give a folder of two files without a ledger."""
+    here = empty_folder(tmp_path / "tables")
+    (here.path / "old.csv").write_text("id,born\n1,1980-02-03\n2,1990-01-01\n")
+    (here.path / "new.csv").write_text("id,born\n1,1980-02-03\n2,1990-01-02\n")
+    return here
+
+
+def test_several_files_are_a_line_each(tables: Folder) -> None:
+    lines = tables.text("fingerprint", "old.csv", "new.csv").splitlines()
+    assert [line.split("  ")[1] for line in lines] == ["old.csv", "new.csv"]
+    assert lines[0].split()[0] == tables.json("fingerprint", "old.csv")["fingerprint"]
+
+
+def test_a_file_that_cannot_be_read_stops_none_of_the_others(tables: Folder) -> None:
+    result = tables("fingerprint", "old.csv", "no.csv", "new.csv")
+    assert result.exit_code == 2
+    assert len(result.stdout.splitlines()) == 2
+    assert result.stderr == "Error: there is no file no.csv: check its name\n"
+
+
+def test_several_files_are_one_document(tables: Folder) -> None:
+    files = tables.json("fingerprint", "old.csv", "no.csv", status=2)["files"]
+    assert files[0].keys() == {"path", "fingerprint", "rows", "columns"}
+    assert files[1].keys() == {"path", "error"}
+
+
+def test_a_filed_fingerprint_is_compared_without_the_data(tables: Folder) -> None:
+    tables.text("fingerprint", "old.csv", "-o", "old.fingerprint")
+    (tables.path / "old.csv").unlink()
+    document = tables.json("fingerprint", "new.csv", "--against", "old.fingerprint", status=1)
+    assert document["differences"] == [{"column": "born", "rows": [0, 2]}]
+
+
+def test_the_document_of_the_command_is_compared_with_too(tables: Folder) -> None:
+    (tables.path / "old.json").write_text(tables("fingerprint", "old.csv", "--json").stdout)
+    assert tables.json("fingerprint", "old.csv", "--against", "old.json")["equal"] is True
+
+
+def test_an_altered_filed_fingerprint_is_refused(tables: Folder) -> None:
+    tables.text("fingerprint", "old.csv", "-o", "old.fingerprint")
+    text = (tables.path / "old.fingerprint").read_text()
+    (tables.path / "old.fingerprint").write_text(text.replace('column "id"', 'column "no"'))
+    result = tables("fingerprint", "old.csv", "--against", "old.fingerprint")
+    assert result.exit_code == 2
+    assert "old.fingerprint: the fingerprint's digest is not that of its columns" in result.stderr
+
+
+@pytest.mark.parametrize("option", [("--against", "old.csv"), ("-o", "a")])
+def test_comparing_and_filing_take_one_table(option: tuple[str, str], tables: Folder) -> None:
+    result = tables("fingerprint", "old.csv", "new.csv", *option)
+    assert result.exit_code == 2
+    assert "--against and -o take one table" in result.stderr
+
+
+def test_why_a_range_is_named_is_said(tables: Folder) -> None:
+    tables.text("fingerprint", "old.csv", "-o", "old.fingerprint")
+    said = tables.text("fingerprint", "new.csv", "--against", "old.fingerprint", status=1)
+    assert "(a fingerprint has one digest for 65,536 rows of a column" in said
+
+
+# --- recorded -----------------------------------------------------------------------------------------------
+
+
+def test_a_table_of_an_entry_is_compared_with(here: Folder) -> None:
+    runs = [entry["seq"] for entry in here.json("log", "--kind", "run")["entries"]]
+    assert here.json("fingerprint", "loans.csv", "--against", f"{runs[-1]}:applications")["equal"] is True
+
+
+def test_a_recorded_fingerprint_is_found_by_itself(here: Folder) -> None:
+    mark = here.json("fingerprint", "loans.csv")["fingerprint"]
+    assert here.json("fingerprint", "loans.csv", "--against", mark)["equal"] is True
+
+
+@pytest.mark.parametrize(
+    ("ref", "sentence"),
+    [
+        ("0:applications", "entry 0 is no run: only runs have tables"),
+        ("99:applications", "no entry 99"),
+        ("loans@1:nothing", "loans@1 has no table 'nothing'"),
+        ("affidavit-table-v1:sha256:00", "no version in this ledger has a table with the fingerprint"),
+    ],
+)
+def test_a_table_that_is_not_recorded_is_not_found(ref: str, sentence: str, here: Folder) -> None:
+    result = here("fingerprint", "loans.csv", "--against", ref)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+
+
+# --- keyed --------------------------------------------------------------------------------------------------
+
+
+def test_a_column_is_keyed_with_the_ledger_s_key(here: Folder) -> None:
+    key = here.json("fingerprint-key", "create")["key"]
+    document = here.json("fingerprint", "loans.csv", "--keyed", "race")
+    assert document["fingerprint"].startswith("affidavit-table-keyed-v1:sha256:")
+    assert [column.get("key") for column in document["columns"]] == [None, None, key, None]
+    assert here.json("fingerprint-key", "show")["key"] == key
+
+
+def test_both_files_are_keyed_alike(tables: Folder) -> None:
+    tables.text("fingerprint-key", "create", "--key-file", "key")
+    given = ("fingerprint", "new.csv", "--against", "old.csv", "--keyed", "born", "--key-file", "key")
+    assert tables.json(*given, status=1)["differences"] == [{"column": "born", "rows": [0, 2]}]
+
+
+def test_a_keyed_table_is_not_known_to_equal_a_bare_one(tables: Folder) -> None:
+    tables.text("fingerprint-key", "create", "--key-file", "key")
+    tables.text("fingerprint", "old.csv", "-o", "bare")
+    given = ("fingerprint", "old.csv", "--against", "bare", "--keyed", "born", "--key-file", "key")
+    assert tables.json(*given, status=1)["unknown"] == ["born"]
+
+
+def test_a_keyed_column_needs_the_key(here: Folder) -> None:
+    result = here("fingerprint", "loans.csv", "--keyed", "race")
+    assert result.exit_code == 2
+    assert "make one with `affidavit fingerprint-key create`" in result.stderr
+
+
+def test_the_key_is_named_by_a_variable_where_there_is_no_ledger(tables: Folder) -> None:
+    variables = {"AFFIDAVIT_FINGERPRINT_KEY": "key"}
+    assert tables("fingerprint-key", "create", variables=variables).exit_code == 0
+    result = tables("fingerprint", "old.csv", "--keyed", "born", variables=variables)
+    assert result.stdout.startswith("affidavit-table-keyed-v1:sha256:")
