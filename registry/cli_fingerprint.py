@@ -1,4 +1,4 @@
-"""Commands about the fingerprints of tables: fingerprint, fingerprint-key."""
+"""Commands about the fingerprints of tables: fingerprint, key fingerprint."""
 
 import os
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from audit.errors import AffidavitError, MalformedInput, NotFound
-from audit.terminal import Command, Group, bar, json_option, print_json, print_table, say, warn
+from audit.terminal import Command, bar, json_option, print_json, print_table, say, warn
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
@@ -90,40 +90,25 @@ def fingerprint(
         _print_columns(found)
 
 
-@click.group("fingerprint-key", cls=Group)
-def fingerprint_key() -> None:
-    """Make and name the key of keyed fingerprints."""
-
-
-@fingerprint_key.command("create", examples=["affidavit fingerprint-key create"])
+@click.command(
+    "fingerprint",
+    cls=Command,
+    examples=["affidavit key fingerprint --new", "affidavit key fingerprint --json"],
+)
+@click.option("--new", is_flag=True, help="Make the key; one that is there is never replaced.")
 @_key_file
 @json_option
 @click.pass_obj
-def create(opened: Open, key_file: Path | None, as_json: bool) -> None:
-    """Make the ledger's fingerprint key.
+def fingerprint_key(opened: Open, new: bool, key_file: Path | None, as_json: bool) -> None:
+    """Name the key of keyed fingerprints, or make it.
 
     Keep a copy: without the key no new table can be compared with the keyed columns of older ones. Whoever has it can
     try values out on them.
     """
-    from registry.fingerprint_key import create_key
+    from registry.fingerprint_key import create_key, read_key
 
     path = _key_path(opened, key_file)
-    _print_key(create_key(path), path, as_json)
-
-
-@fingerprint_key.command("show", examples=["affidavit fingerprint-key show --json"])
-@_key_file
-@json_option
-@click.pass_obj
-def show(opened: Open, key_file: Path | None, as_json: bool) -> None:
-    """Show the id of the key and where it is, never the key."""
-    from registry.fingerprint_key import read_key
-
-    path = _key_path(opened, key_file)
-    _print_key(read_key(path), path, as_json)
-
-
-def _print_key(key: "FingerprintKey", path: Path, as_json: bool) -> None:
+    key = create_key(path) if new else read_key(path)
     if as_json:
         print_json({"key": key.id, "path": str(path)})
     else:

@@ -79,7 +79,7 @@ def read_key(path: Path) -> FingerprintKey:
         found = _LINE.fullmatch(path.read_bytes()[:200])
     except FileNotFoundError:
         raise NotFound(
-            f"there is no fingerprint key at {path}: make one with `affidavit fingerprint-key create`, or copy it from "
+            f"there is no fingerprint key at {path}: make one with `affidavit key fingerprint --new`, or copy it from "
             "where the ledger is"
         ) from None
     except OSError as error:

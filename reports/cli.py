@@ -128,7 +128,6 @@ for _command in (
     reading_commands.compare,
     reading_commands.lineage,
     fingerprint_commands.fingerprint,
-    fingerprint_commands.fingerprint_key,
     decision_commands.gate,
     decision_commands.approve,
     decision_commands.reject,
@@ -150,3 +149,4 @@ for _command in (
     erasure_commands.erase,
 ):
     affidavit.add_command(_command)
+key_commands.key.add_command(fingerprint_commands.fingerprint_key)

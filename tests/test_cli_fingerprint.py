@@ -107,21 +107,21 @@ def test_a_table_that_is_not_recorded_is_not_found(ref: str, sentence: str, here
 
 
 def test_a_column_is_keyed_with_the_ledger_s_key(here: Folder) -> None:
-    key = here.json("fingerprint-key", "create")["key"]
+    key = here.json("key", "fingerprint", "--new")["key"]
     document = here.json("fingerprint", "loans.csv", "--keyed", "race")
     assert document["fingerprint"].startswith("affidavit-table-keyed-v1:sha256:")
     assert [column.get("key") for column in document["columns"]] == [None, None, key, None]
-    assert here.json("fingerprint-key", "show")["key"] == key
+    assert here.json("key", "fingerprint")["key"] == key
 
 
 def test_both_files_are_keyed_alike(tables: Folder) -> None:
-    tables.text("fingerprint-key", "create", "--key-file", "key")
+    tables.text("key", "fingerprint", "--new", "--key-file", "key")
     given = ("fingerprint", "new.csv", "--against", "old.csv", "--keyed", "born", "--key-file", "key")
     assert tables.json(*given, status=1)["differences"] == [{"column": "born", "rows": [0, 2]}]
 
 
 def test_a_keyed_table_is_not_known_to_equal_a_bare_one(tables: Folder) -> None:
-    tables.text("fingerprint-key", "create", "--key-file", "key")
+    tables.text("key", "fingerprint", "--new", "--key-file", "key")
     tables.text("fingerprint", "old.csv", "-o", "bare")
     given = ("fingerprint", "old.csv", "--against", "bare", "--keyed", "born", "--key-file", "key")
     assert tables.json(*given, status=1)["unknown"] == ["born"]
@@ -130,11 +130,11 @@ def test_a_keyed_table_is_not_known_to_equal_a_bare_one(tables: Folder) -> None:
 def test_a_keyed_column_needs_the_key(here: Folder) -> None:
     result = here("fingerprint", "loans.csv", "--keyed", "race")
     assert result.exit_code == 2
-    assert "make one with `affidavit fingerprint-key create`" in result.stderr
+    assert "make one with `affidavit key fingerprint --new`" in result.stderr
 
 
 def test_the_key_is_named_by_a_variable_where_there_is_no_ledger(tables: Folder) -> None:
     variables = {"AFFIDAVIT_FINGERPRINT_KEY": "key"}
-    assert tables("fingerprint-key", "create", variables=variables).exit_code == 0
+    assert tables("key", "fingerprint", "--new", variables=variables).exit_code == 0
     result = tables("fingerprint", "old.csv", "--keyed", "born", variables=variables)
     assert result.stdout.startswith("affidavit-table-keyed-v1:sha256:")

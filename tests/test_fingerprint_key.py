@@ -156,7 +156,7 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_key_is_not_found(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="make one with `affidavit fingerprint-key create`"):
+    with pytest.raises(NotFound, match="make one with `affidavit key fingerprint --new`"):
         read_key(tmp_path / "a")
 
 
