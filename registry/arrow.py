@@ -12,7 +12,7 @@ Rules:
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -43,12 +43,16 @@ class Source:
 
     `pieces` yields (column number, its next rows), each column at least once, in any interleaving; None means
     that everything so far was read with a wrong type and is about to come again. `rows` is None where it is
-    not known before the end.
+    not known before the end. `again` reads the columns of these numbers once more, after `pieces` came to its end;
+    rows of other runs than these may come as missing. It is None where a table can be read once only.
     """
 
     names: tuple[str, ...]
     rows: int | None
     pieces: Pieces
+    again: Callable[[Collection[int], Collection[int]], Pieces] | None = None
+    streamed: bool = False
+    """Whether it takes time to get the pieces, in which hashing can go on."""
 
 
 def from_memory(holder: tuple[str, str] | None, table: Any) -> Source:
@@ -77,7 +81,7 @@ def from_memory(holder: tuple[str, str] | None, table: Any) -> Source:
     reader = pa.RecordBatchReader.from_stream(table)
     if not reader.schema.names:
         return _from_arrow(reader.read_all())
-    return Source(column_names(reader.schema.names), None, batches(reader.schema, reader))
+    return Source(column_names(reader.schema.names), None, batches(reader.schema, reader), streamed=True)
 
 
 # --- Arrow and polars ---------------------------------------------------------------------------------------
@@ -111,7 +115,7 @@ def _from_lazy(plan: Any) -> Source:
                 f"the LazyFrame cannot be run ({type(error).__name__}): see what collect() says of it"
             ) from error
 
-    return Source(tuple(schema.names()), None, pieces())
+    return Source(tuple(schema.names()), None, pieces(), streamed=True)
 
 
 def _refuse_objects(schema: Any) -> None:

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import click
 
@@ -13,6 +14,7 @@ from audit.terminal import Command, bar, json_option, print_json, print_table, s
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
     from audit.canonical import JsonObject
+    from registry.at_hand import AtHand
     from registry.fingerprint import Fingerprint
     from registry.fingerprint_key import FingerprintKey
     from registry.registry import Registry
@@ -35,6 +37,7 @@ _key_file = click.option(
         "affidavit fingerprint loanapp.csv",
         "affidavit fingerprint loanapp.csv -o loanapp.fingerprint",
         "affidavit fingerprint new.csv --against loanapp.fingerprint",
+        "affidavit fingerprint new.parquet --against old.parquet --cells 50",
         "affidavit fingerprint new.parquet --against mortgage@3:applications --json",
         "affidavit fingerprint people.parquet --keyed born --keyed name",
         "affidavit fingerprint parts/*.parquet",
@@ -45,6 +48,16 @@ _key_file = click.option(
     "--against",
     metavar="REF",
     help="Another file, a filed fingerprint, or a table of a version or an entry: NAME@VERSION:TABLE, 7:TABLE.",
+)
+@click.option(
+    "--cells",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="With both tables at hand, list so many cells that differ.",
+)
+@click.option(
+    "--no-values", is_flag=True, help="List cells by column and row alone, without what is in them."
 )
 @click.option(
     "-o", "output", type=_FILE, help="File the fingerprint as text, to be compared without the data."
@@ -59,6 +72,8 @@ def fingerprint(
     opened: Open,
     paths: tuple[Path, ...],
     against: str | None,
+    cells: int,
+    no_values: bool,
     output: Path | None,
     keyed: tuple[str, ...],
     key_file: Path | None,
@@ -67,7 +82,8 @@ def fingerprint(
     """Fingerprint data files, or compare one with another.
 
     PATH is a CSV, Parquet, Arrow, Feather or ORC file, or a folder of Parquet, Arrow or ORC parts that are one table.
-    --against names what to compare it with.
+    --against names what to compare it with. Where that is a file too, rows that were put in or taken out are told from
+    changed ones, and the cells are listed.
     The exit status with --against is 0 when the tables are equal and 1 when they differ, or might.
     """
     key = _key(opened, key_file) if keyed else None
@@ -76,13 +92,12 @@ def fingerprint(
             raise MalformedInput("--against and -o take one table: give one PATH (a folder of parts is one)")
         _print_many(paths, keyed, key, as_json)
         return
-    other = None if against is None else _other(opened, against, keyed, key)
+    if against is not None:
+        _compare(opened, paths[0], against, _Wanted(keyed, key, cells, not no_values, output, as_json))
     found = _of_file(paths[0], keyed, key)
     if output is not None:
         _file(found, output)
-    if other is not None:
-        _print_difference(other, found, as_json)
-    elif as_json:
+    if as_json:
         print_json(_document(found))
     else:
         say(str(found))
@@ -191,19 +206,60 @@ def _print_columns(found: "Fingerprint") -> None:
 # --- what it is compared with -------------------------------------------------------------------------------
 
 
-def _print_difference(other: "Fingerprint", found: "Fingerprint", as_json: bool) -> None:
-    difference = other.diff(found)
-    if as_json:
-        print_json(difference.to_json())
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """How a comparison is to be made and shown."""
+
+    keyed: tuple[str, ...]
+    key: "FingerprintKey | None"
+    cells: int
+    values: bool
+    output: Path | None
+    as_json: bool
+
+
+def _compare(opened: Open, path: Path, ref: str, wanted: _Wanted) -> NoReturn:
+    """Say how the table of a file differs from another table, and end with 0 or 1."""
+    other = _other(opened, ref)
+    if isinstance(other, Path):
+        old, new = (_at_hand(each, wanted) for each in (other, path))
+        before, after = old.fingerprint, new.fingerprint
+    else:
+        before, after = other, _of_file(path, wanted.keyed, wanted.key)
+    if wanted.output is not None:
+        _file(after, wanted.output)
+    difference = before.diff(after)
+    cells = None
+    if isinstance(other, Path) and not difference.equal and wanted.cells:
+        from registry.cells import cells_of
+
+        cells = cells_of(old, new, most=wanted.cells)
+    if wanted.as_json:
+        said = None if cells is None else cells.to_json(values=wanted.values)
+        print_json({**difference.to_json(), "cells": said})
     else:
         say("\n".join(difference.lines()))
-        for reason in difference.reasons():
-            say(f"  ({reason})")
+        if cells is None:
+            say("\n".join(f"  ({reason})" for reason in difference.reasons()))
+        else:
+            say("\n".join(f"  {line}" for line in cells.lines(values=wanted.values)))
     raise SystemExit(0 if difference.equal else 1)
 
 
-def _other(opened: Open, ref: str, keyed: tuple[str, ...], key: "FingerprintKey | None") -> "Fingerprint":
-    """Find what to compare with: a table's file, a filed fingerprint, or a recorded one."""
+def _at_hand(path: Path, wanted: _Wanted) -> "AtHand":
+    from registry.at_hand import AtHand
+
+    with bar(f"reading {path.name}") as progress:
+        return AtHand.of(
+            path,
+            keyed=wanted.keyed,
+            key=wanted.key,
+            progress=lambda done, total: progress(done, total or 0),
+        )
+
+
+def _other(opened: Open, ref: str) -> "Path | Fingerprint":
+    """Find what to compare with: the path of a table, or a fingerprint that was filed or recorded."""
     from registry.files import kind_of
     from registry.fingerprint_text import filed, is_filed
 
@@ -214,7 +270,7 @@ def _other(opened: Open, ref: str, keyed: tuple[str, ...], key: "FingerprintKey 
     if ref.startswith("affidavit-table-") and not path.exists():
         return _with_fingerprint(opened(), ref)
     if path.exists() or not (colon and ("@" in name or name.isdecimal())):
-        return _of_file(path, keyed, key)
+        return path
     return _recorded(opened(), name, table)
 
 

@@ -49,7 +49,7 @@ from numpy.typing import NDArray
 
 from audit.errors import MalformedInput
 
-__all__ = ["joined", "leaf", "logical_type"]
+__all__ = ["joined", "leaf", "logical_type", "numbers_of", "plain", "valid_of"]
 
 Mask = NDArray[np.bool_]
 Numbers = NDArray[Any]
@@ -98,7 +98,7 @@ def leaf(kind: str, run: pa.Array, key: bytes | None = None) -> bytes:
 
 
 def _form(array: pa.Array) -> Form:
-    array = _plain(array)
+    array = plain(array)
     base = logical_type(array.type).partition("<")[0]
     return FORMS[base](array)
 
@@ -115,21 +115,30 @@ def joined(pieces: list[pa.Array]) -> pa.Array:
     """Make one array of the pieces of a run."""
     if len(pieces) == 1:
         return pieces[0]
-    plain = [_plain(piece) for piece in pieces]
+    undone = [plain(piece) for piece in pieces]
+    types = {piece.type for piece in undone}
     # 32-bit offsets may not reach over what fits into each piece alone.
-    if pa.types.is_string(plain[0].type) or pa.types.is_binary(plain[0].type):
-        wide = pa.large_string() if pa.types.is_string(plain[0].type) else pa.large_binary()
-        plain = [piece.cast(wide) for piece in plain]
-    return pa.concat_arrays(plain)
+    if types & {pa.string(), pa.binary()}:
+        types.add(pa.large_string() if types & {pa.string()} else pa.large_binary())
+    if len(types) > 1:
+        common = _common(types)
+        undone = [piece.cast(common) for piece in undone]
+    return pa.concat_arrays(undone)
 
 
-def _plain(array: pa.Array) -> pa.Array:
+def _common(types: set[pa.DataType]) -> pa.DataType:
+    """Return the type that holds the values of pieces which differ in width, unit or scale."""
+    schemas = [pa.schema([("column", data_type)]) for data_type in types]
+    return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+
+
+def plain(array: pa.Array) -> pa.Array:
     """Undo encodings (dictionary, run ends, views) that do not change the values."""
     types, data_type = pa.types, array.type
     if types.is_dictionary(data_type):
-        return _plain(pc.take(_plain(array.dictionary), array.indices))
+        return plain(pc.take(plain(array.dictionary), array.indices))
     if types.is_run_end_encoded(data_type):
-        return _plain(pc.run_end_decode(array))
+        return plain(pc.run_end_decode(array))
     if types.is_string_view(data_type):
         return array.cast(pa.large_string())
     if types.is_binary_view(data_type):
@@ -137,7 +146,7 @@ def _plain(array: pa.Array) -> pa.Array:
     if types.is_fixed_size_binary(data_type):
         return array.cast(pa.binary())
     if _is_named(data_type):
-        storage = _plain(array.storage)
+        storage = plain(array.storage)
         return storage.cast(pa.bool_()) if data_type.extension_name == "arrow.bool8" else storage
     return array
 
@@ -165,14 +174,14 @@ def _bits(buffer: pa.Buffer, offset: int, rows: int) -> Mask:
     return bits
 
 
-def _valid(array: pa.Array) -> Mask | None:
+def valid_of(array: pa.Array) -> Mask | None:
     """Return which rows are present, or None where all are."""
     if array.null_count == 0:
         return None
     return _bits(array.buffers()[0], array.offset, len(array))
 
 
-def _numbers(array: pa.Array, dtype: str) -> Numbers:
+def numbers_of(array: pa.Array, dtype: str) -> Numbers:
     """Look at the values of a fixed-width array without copying; missing slots may hold anything."""
     size = np.dtype(dtype).itemsize
     buffer = array.buffers()[1]
@@ -192,7 +201,7 @@ def _zeroed(values: Numbers, valid: Mask | None) -> Numbers:
 
 
 def _bools(array: pa.Array) -> Form:
-    valid = _valid(array)
+    valid = valid_of(array)
     yield _head(len(array), valid)
     if len(array):
         bits = _bits(array.buffers()[1], array.offset, len(array))
@@ -202,7 +211,7 @@ def _bools(array: pa.Array) -> Form:
 def _ints(array: pa.Array) -> Form:
     data_type = array.type
     sign = "i" if pa.types.is_signed_integer(data_type) else "u"
-    yield from _integers(_numbers(array, f"<{sign}{data_type.bit_width // 8}"), _valid(array))
+    yield from _integers(numbers_of(array, f"<{sign}{data_type.bit_width // 8}"), valid_of(array))
 
 
 def _integers(values: Numbers, valid: Mask | None) -> Form:
@@ -221,10 +230,10 @@ def _narrow(values: Numbers) -> Numbers:
 
 
 def _floats(array: pa.Array) -> Form:
-    valid = _valid(array)
+    valid = valid_of(array)
     # A signalling NaN is still only a missing value.
     with np.errstate(all="ignore"):
-        values = _numbers(array, f"<f{array.type.bit_width // 8}").astype("<f8", copy=False)
+        values = numbers_of(array, f"<f{array.type.bit_width // 8}").astype("<f8", copy=False)
         nan = np.isnan(values)
         if nan.any():
             valid = ~nan if valid is None else valid & ~nan
@@ -234,7 +243,7 @@ def _floats(array: pa.Array) -> Form:
 
 
 def _strings(array: pa.Array) -> Form:
-    rows, valid = len(array), _valid(array)
+    rows, valid = len(array), valid_of(array)
     large = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
     lengths, first, last = _lengths(array, large)
     if valid is not None:
@@ -265,10 +274,10 @@ def _sizes(rows: int, valid: Mask | None, lengths: Numbers) -> Form:
 
 def _dates(array: pa.Array) -> Form:
     if pa.types.is_date32(array.type):
-        yield from _integers(_numbers(array, "<i4"), _valid(array))
+        yield from _integers(numbers_of(array, "<i4"), valid_of(array))
         return
-    valid = _valid(array)
-    milliseconds = _zeroed(_numbers(array, "<i8"), valid)
+    valid = valid_of(array)
+    milliseconds = _zeroed(numbers_of(array, "<i8"), valid)
     days = milliseconds // MILLISECONDS_A_DAY
     if (days * MILLISECONDS_A_DAY != milliseconds).any():
         raise MalformedInput("holds dates with a time of day: convert it to timestamps")
@@ -276,8 +285,8 @@ def _dates(array: pa.Array) -> Form:
 
 
 def _times(array: pa.Array) -> Form:
-    unit, valid = array.type.unit, _valid(array)
-    values = _zeroed(_numbers(array, f"<i{array.type.bit_width // 8}"), valid)
+    unit, valid = array.type.unit, valid_of(array)
+    values = _zeroed(numbers_of(array, f"<i{array.type.bit_width // 8}"), valid)
     if unit == "ns":
         micros = values // PER_MICROSECOND
         nanos = micros * -PER_MICROSECOND
@@ -297,7 +306,7 @@ def _times(array: pa.Array) -> Form:
 
 
 def _decimals(array: pa.Array) -> Form:
-    valid, data_type = _valid(array), array.type
+    valid, data_type = valid_of(array), array.type
     if data_type.scale < 0:
         array = array.cast(pa.decimal256(76, 0))
     elif data_type.bit_width < 128:
@@ -352,7 +361,7 @@ def _nulls(array: pa.Array) -> Form:
 
 
 def _lists(array: pa.Array) -> Form:
-    valid = _valid(array)
+    valid = valid_of(array)
     lengths, items = _items(array, valid)
     yield from _sizes(len(array), valid, lengths)
     yield from _form(items)
@@ -380,7 +389,7 @@ def _items(array: pa.Array, valid: Mask | None) -> tuple[Numbers, pa.Array]:
 
 
 def _structs(array: pa.Array) -> Form:
-    yield _head(len(array), _valid(array))
+    yield _head(len(array), valid_of(array))
     # flatten() marks the fields of a missing struct as missing.
     for field in array.flatten():
         yield from _form(field)

@@ -68,7 +68,8 @@ def from_csv(path: Path) -> Source:
     reader = _open_csv(path, {})
     names = column_names(reader.schema.names)
     types = dict(zip(names, reader.schema.types, strict=True))
-    return Source(names, None, _csv_pieces(path, types))
+    # The first reading leaves the types that the whole file has in `types`.
+    return Source(names, None, _csv_pieces(path, types), lambda columns, runs: _csv_pieces(path, types))
 
 
 def _csv_pieces(path: Path, types: dict[str, pa.DataType]) -> Pieces:

@@ -159,10 +159,10 @@ def difference(old: Table, new: Table) -> Difference:
 
 def _moved_from(spans: dict[str, list[tuple[int, int]]], rows: int, retyped: set[str]) -> int | None:
     """Return where the last range begins, if all columns have the same one and it reaches the end."""
-    last = {many[-1] if many else None for name, many in spans.items() if name not in retyped}
-    if len(spans) < 2 or len(last) != 1:
+    last = [many[-1] if many else None for name, many in spans.items() if name not in retyped]
+    if len(last) < 2 or len(set(last)) != 1:
         return None
-    span = last.pop()
+    span = last[0]
     return span[0] if span is not None and span[1] == rows else None
 
 

@@ -13,7 +13,8 @@ Example: `from_file(Path("loanapp.csv")).names` are the names in the header.
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,17 @@ def from_file(path: Path) -> Source:
             source = from_csv(path)
         else:
             schema, rows, pieces = READERS[kind](path)
-            source = Source(column_names(schema.names), rows, pieces)
-    return Source(source.names, source.rows, _read(path, source.pieces))
+            once_more = _parquet_again if kind == "parquet" else _read_again
+            source = Source(column_names(schema.names), rows, pieces, partial(once_more, path))
+    reading, again = source.pieces, source.again
+    assert again is not None
+    return Source(
+        source.names,
+        source.rows,
+        _read(path, reading),
+        lambda columns, runs: _read(path, again(columns, runs)),
+        streamed=True,
+    )
 
 
 def kind_of(path: Path) -> str | None:
@@ -97,7 +107,13 @@ def from_parts(paths: list[Path]) -> Source:
                     missing = pa.types.is_null(array.type)
                     yield index, pa.nulls(len(array), schema.field(index).type) if missing else array
 
-    return Source(column_names(schema.names), rows, pieces())
+    return Source(
+        column_names(schema.names),
+        rows,
+        pieces(),
+        lambda columns, runs: from_parts(paths).pieces,
+        streamed=True,
+    )
 
 
 def _by_number(path: Path) -> list[tuple[int, str]]:
@@ -144,6 +160,26 @@ def _parquet(path: Path) -> Opened:
                 yield from ((start + index, array) for index, array in _numbered(part, read))
 
     return schema, file.metadata.num_rows, pieces()
+
+
+def _read_again(path: Path, columns: Collection[int], runs: Collection[int]) -> Pieces:
+    return READERS[str(kind_of(path))](path)[2]
+
+
+def _parquet_again(path: Path, columns: Collection[int], runs: Collection[int]) -> Pieces:
+    """Decode these columns, of the row groups alone that hold one of these runs."""
+    with parquet.ParquetFile(path, pre_buffer=False, buffer_size=PARQUET_BUFFER) as file:
+        schema, names = file.schema_arrow, file.schema_arrow.names
+        wanted = sorted(columns) if all("." not in name for name in names) else range(len(names))
+        first = 0
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            if any(first < (run + 1) * RUN and run * RUN < first + rows for run in runs):
+                for batch in file.iter_batches(RUN, [group], [names[index] for index in wanted]):
+                    yield from zip(wanted, batch.columns, strict=True)
+            else:
+                yield from ((index, pa.nulls(rows, schema.field(index).type)) for index in wanted)
+            first += rows
 
 
 def _groups(schema: pa.Schema) -> Iterator[tuple[int, list[str]]]:

@@ -47,7 +47,7 @@ True
 import hashlib
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -60,7 +60,16 @@ if TYPE_CHECKING:
     from registry.arrow import Source
     from registry.fingerprint_key import FingerprintKey
 
-__all__ = ["KEYED_SCHEME", "SCHEME", "ColumnFingerprint", "Fingerprint", "fingerprint", "is_table"]
+__all__ = [
+    "KEYED_SCHEME",
+    "SCHEME",
+    "ColumnFingerprint",
+    "Fingerprint",
+    "fingerprint",
+    "fingerprint_of",
+    "is_table",
+    "opened",
+]
 
 SCHEME = "affidavit-table-v1"
 KEYED_SCHEME = "affidavit-table-keyed-v1"
@@ -205,28 +214,44 @@ def fingerprint(
     Raise `MalformedInput` for what is not a table, or holds a column that has no canonical form; `NotFound`
     where there is no such file; `EnvironmentFailed` where a file cannot be opened.
     """
+    source = opened(table)
+    return fingerprint_of(source, keyed=keyed, key=key, progress=progress)
+
+
+def opened(table: object) -> "Source":
+    """Open whatever `fingerprint` takes as a table; raises as it does."""
     # pyarrow and numpy are loaded here, so that reading and comparing fingerprints needs neither.
     from registry.arrow import from_memory
     from registry.files import from_file
 
     if isinstance(table, str):
         table = Path(table)
-    source = from_file(table) if isinstance(table, Path) else from_memory(_open_holder(table), table)
-    return _fingerprint(source, _keys(source.names, keyed, key), key, progress)
+    if isinstance(table, Path):
+        return from_file(table)
+    holder = _open_holder(table)
+    source = from_memory(holder, table)
+    if holder is None:
+        return source
+    return replace(source, again=lambda columns, runs: from_memory(holder, table).pieces)
 
 
-def _fingerprint(
+def fingerprint_of(
     source: "Source",
-    keys: dict[str, bytes],
-    key: "FingerprintKey | None",
-    progress: Callable[[int, int | None], None] | None,
+    *,
+    keyed: Collection[str] = (),
+    key: "FingerprintKey | None" = None,
+    progress: Callable[[int, int | None], None] | None = None,
 ) -> Fingerprint:
+    """Read an opened table to its end."""
     from registry.runs import Column, Workers
 
+    keys = _keys(source.names, keyed, key)
     with Workers() as workers:
+        # A table in memory is hashed as fast as it is handed over: threads would only cost.
+        threads = workers if source.streamed else None
 
         def begin() -> list[Column]:
-            return [Column(name, key=keys.get(name), workers=workers) for name in source.names]
+            return [Column(name, key=keys.get(name), workers=threads) for name in source.names]
 
         columns, cells = begin(), 0
         for piece in source.pieces:

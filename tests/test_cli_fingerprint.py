@@ -75,6 +75,37 @@ def test_why_a_range_is_named_is_said(tables: Folder) -> None:
     assert "(a fingerprint has one digest for 65,536 rows of a column" in said
 
 
+def test_the_cells_of_two_files_are_listed(tables: Folder) -> None:
+    document = tables.json("fingerprint", "new.csv", "--against", "old.csv", status=1)
+    assert document["cells"]["count"] == 1
+    assert document["cells"]["listed"] == [
+        {"column": "born", "row": 1, "row_before": 1, "before": "1990-01-01", "after": "1990-01-02"}
+    ]
+
+
+def test_cells_are_listed_without_what_is_in_them(tables: Folder) -> None:
+    said = tables.text("fingerprint", "new.csv", "--against", "old.csv", "--no-values", status=1)
+    assert "column 'born', row 1: another value" in said
+    assert "1990" not in said
+
+
+def test_no_cells_are_listed_where_none_are_asked_for(tables: Folder) -> None:
+    given = ("fingerprint", "new.csv", "--against", "old.csv", "--cells", "0")
+    assert tables.json(*given, status=1)["cells"] is None
+
+
+def test_a_row_that_was_put_in_is_told_from_changes_everywhere(tables: Folder) -> None:
+    lines = (tables.path / "old.csv").read_text().splitlines()
+    (tables.path / "more.csv").write_text("\n".join([lines[0], "0,1970-01-01", *lines[1:], ""]))
+    said = tables.text("fingerprint", "more.csv", "--against", "old.csv", status=1)
+    assert said.splitlines()[-2:] == ["  row 0 of the new table was put in", "  rows 0 to 1 moved by +1"]
+
+
+def test_a_comparison_files_the_new_fingerprint_too(tables: Folder) -> None:
+    tables.text("fingerprint", "new.csv", "--against", "old.csv", "-o", "new.fingerprint", status=1)
+    assert tables.json("fingerprint", "new.csv", "--against", "new.fingerprint")["equal"] is True
+
+
 # --- recorded -----------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from audit import canonical
 from registry.columns import _form as form_of
 from registry.fingerprint import Fingerprint, fingerprint
+from registry.runs import Column
 
 
 def test_a_leaf_is_the_hash_that_the_scheme_spells_out() -> None:
@@ -66,6 +67,29 @@ def test_the_canonical_bytes_are_those_of_the_scheme(
     values: list[Any], data_type: pa.DataType, form: bytes
 ) -> None:
     assert b"".join(form_of(pa.array(values, data_type))) == len(values).to_bytes(8, "little") + form
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pa.array([1], pa.int8()), pa.array([2**40])),
+        (pa.array([1], pa.uint8()), pa.array([-1])),
+        (pa.array(["a"], pa.large_string()), pa.array(["b"])),
+        (pa.array(["a"]), pa.array(["b"], pa.string_view())),
+        (pa.array([b"a"], pa.binary(1)), pa.array([b"bc"])),
+        (pa.array([0.5], pa.float32()), pa.array([1e300])),
+        (pa.array([1], pa.timestamp("s")), pa.array([1], pa.timestamp("us"))),
+        (pa.array([Decimal("0.5")]), pa.array([Decimal("12345.125")])),
+        (pa.array([1], pa.date32()), pa.array([86_400_000], pa.date64())),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_pieces_of_two_widths_are_one_column(one: pa.Array, other: pa.Array) -> None:
+    column = Column("a")
+    for piece in (one, other):
+        column.feed(piece)
+    whole = pa.array(one.to_pylist() + other.to_pylist())
+    assert column.finish() == fingerprint(whole).columns[0].leaves
 
 
 # --- any table ----------------------------------------------------------------------------------------------
@@ -137,9 +161,9 @@ VALUES: list[tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType], st.Sea
 
 
 @st.composite
-def arrays(draw: st.DrawFn) -> pa.Array:
+def arrays(draw: st.DrawFn, least: int = 0) -> pa.Array:
     data_type = draw(column_types())
-    return pa.array(draw(st.lists(values_of(data_type), max_size=12)), data_type)
+    return pa.array(draw(st.lists(values_of(data_type), min_size=least, max_size=12)), data_type)
 
 
 @given(arrays(), st.data())

@@ -1,0 +1,105 @@
+"""A table at hand: its fingerprint, and its runs read again, so that what differs can be shown.
+
+>>> import pyarrow as pa
+>>> table = AtHand.of(pa.table({"a": [1, 2], "b": [3, 4]}))
+>>> [(run, arrays["b"].to_pylist()) for run, arrays in table.runs(["b"])]
+[(0, [3, 4])]
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import pyarrow as pa
+
+from audit.errors import MalformedInput
+from registry.arrow import Pieces, Source
+from registry.columns import joined
+from registry.diff import RUN
+from registry.fingerprint import Fingerprint, fingerprint_of, opened
+from registry.fingerprint_key import FingerprintKey
+
+__all__ = ["AtHand"]
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """A table that can be read again."""
+
+    source: Source
+    fingerprint: Fingerprint
+
+    @classmethod
+    def of(
+        cls,
+        table: object,
+        *,
+        keyed: Collection[str] = (),
+        key: FingerprintKey | None = None,
+        progress: Callable[[int, int | None], None] | None = None,
+    ) -> Self:
+        """Fingerprint a table; raises as `fingerprint` does, and `MalformedInput` for what can be read only once."""
+        source = opened(table)
+        if source.again is None:
+            raise MalformedInput(
+                f"a {type(table).__name__} can be read only once: give a table in memory, or a file, to see cells"
+            )
+        return cls(source, fingerprint_of(source, keyed=keyed, key=key, progress=progress))
+
+    def runs(
+        self, names: Collection[str], wanted: Collection[int] | None = None
+    ) -> Iterator[tuple[int, dict[str, pa.Array]]]:
+        """Yield these columns run by run, in order; only the runs that are wanted."""
+        assert self.source.again is not None
+        every = range(-(-self.fingerprint.rows // RUN))
+        runs = every if wanted is None else sorted(wanted)
+        numbers = {self.source.names.index(name): name for name in names}
+        gathered = {index: _Gathered(frozenset(runs)) for index in numbers}
+        waiting = iter(runs)
+        following = next(waiting, None)
+        for piece in _fed(gathered, self.source.again(list(numbers), runs)):
+            while following is not None and all(piece_of.has(following) for piece_of in gathered.values()):
+                yield following, {name: gathered[index].taken(following) for index, name in numbers.items()}
+                following = next(waiting, None)
+            if following is None and piece:
+                return
+
+
+class _Gathered:
+    """The pieces of one column, put together to the runs that are wanted."""
+
+    def __init__(self, wanted: frozenset[int]) -> None:
+        self._wanted = wanted
+        self._rows = 0
+        self._ended = False
+        self._pieces: dict[int, list[pa.Array]] = {}
+
+    def feed(self, array: pa.Array) -> None:
+        start = 0
+        while start < len(array):
+            run, into = divmod(self._rows, RUN)
+            piece = array.slice(start, RUN - into)
+            if run in self._wanted:
+                self._pieces.setdefault(run, []).append(piece)
+            start += len(piece)
+            self._rows += len(piece)
+
+    def end(self) -> None:
+        self._ended = True
+
+    def has(self, run: int) -> bool:
+        return self._ended or self._rows >= (run + 1) * RUN
+
+    def taken(self, run: int) -> pa.Array:
+        return joined(self._pieces.pop(run))
+
+
+def _fed(gathered: dict[int, _Gathered], pieces: Pieces) -> Iterator[bool]:
+    """Feed pieces to their columns; yield after each, and once more, False, after the last."""
+    for piece in pieces:
+        if piece is not None and piece[0] in gathered:
+            gathered[piece[0]].feed(piece[1])
+            yield True
+    for column in gathered.values():
+        column.end()
+    yield False
