@@ -1,4 +1,4 @@
-"""Commands that only read: log, show, compare, lineage."""
+"""Commands that only read: log, show, compare."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from audit.canonical import JsonObject
     from registry.registry import Registry
 
-__all__ = ["compare", "lineage", "log", "show"]
+__all__ = ["compare", "log", "show"]
 
 Open = Callable[[], "Registry"]
 _DIGEST = re.compile(r"(?:affidavit-(?:table|model|object)-v\d:sha256:)?\b([0-9a-f]{12})[0-9a-f]{28,}\b")
@@ -136,36 +136,6 @@ def compare(opened: Open, first: str, second: str, as_json: bool) -> None:
     else:
         say(f"{first} and {second} do not differ in any of {len(rows)} recorded values.")
     raise SystemExit(1 if different else 0)
-
-
-@click.command(
-    cls=Command, examples=["affidavit lineage mortgage@1", "affidavit lineage mortgage@1 --format dot"]
-)
-@click.argument("ref")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "dot"]),
-    default="text",
-    show_default=True,
-    help="Form.",
-)
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.pass_obj
-def lineage(opened: Open, ref: str, form: str, as_json: bool) -> None:
-    """Show where a version comes from.
-
-    Sources, steps and features, as the pipeline declares them.
-    Lineage of single features is not part of this version.
-    """
-    from registry.lineage import lineage_of
-
-    registry = opened()
-    graph = lineage_of(registry.run_of(registry.find(ref)))
-    if as_json or form == "json":
-        print_json(graph.to_json())
-    else:
-        say(graph.dot() if form == "dot" else "\n".join(graph.lines()))
 
 
 def _print_version(document: "JsonObject") -> None:

@@ -1,8 +1,8 @@
 """Where a version comes from: files, steps and the model, as the pipeline declared them.
 
 A link is known in one of three ways: *declared* (the pipeline or the model says so), *parsed* (read from a query)
-or *observed* (seen by permuting inputs). This file draws the declared ones; lineage of single columns and
-features is a work of its own.
+or *observed* (seen by changing inputs). This file draws the declared ones between sources, steps and the model;
+`registry.field_trace` goes down to columns and features.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,6 +31,13 @@ class Edge:
     start: str
     end: str
     how: str
+    use: str | None = None
+    step: str | None = None
+
+    def to_json(self) -> JsonObject:
+        """Write the edge; what for, and in which step, where that is known of it."""
+        more = {"use": self.use, "step": self.step} if self.use is not None else {}
+        return {"from": self.start, "to": self.end, "how": self.how, **more}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +46,31 @@ class Lineage:
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
+    unknown: tuple[str, ...] = ()
+    """Where there may be more than the edges say, a sentence each."""
 
     def to_json(self) -> JsonObject:
         """Write the graph as `lineage --json` prints it."""
         return {
             "nodes": [{"id": n.id, "kind": n.kind, "name": n.name, "detail": n.detail} for n in self.nodes],
-            "edges": [{"from": e.start, "to": e.end, "how": e.how} for e in self.edges],
+            "edges": [edge.to_json() for edge in self.edges],
+            "unknown": list[Json](self.unknown),
         }
 
     def dot(self) -> str:
         """Write the graph in the DOT language of Graphviz."""
-        shapes = {"source": "cylinder", "step": "box", "model": "doubleoctagon", "feature": "plaintext"}
+        shapes = {
+            "source": "cylinder",
+            "step": "box",
+            "column": "ellipse",
+            "model": "doubleoctagon",
+            "feature": "plaintext",
+        }
         nodes = [f"  {_quoted(n.id)} [label={_quoted(n.name)}, shape={shapes[n.kind]}];" for n in self.nodes]
-        edges = [f"  {_quoted(e.start)} -> {_quoted(e.end)} [label={_quoted(e.how)}];" for e in self.edges]
+        edges = [
+            f"  {_quoted(e.start)} -> {_quoted(e.end)} [label={_quoted(' '.join(filter(None, (e.how, e.use))))}];"
+            for e in self.edges
+        ]
         return "\n".join(["digraph lineage {", "  rankdir=LR;", *nodes, *edges, "}"])
 
     def lines(self) -> Iterator[str]:

@@ -22,7 +22,8 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
@@ -31,6 +32,7 @@ from audit.errors import MalformedInput
 from registry.parameters import MISSING, Parameter, assign, did_you_mean
 from registry.predicates import check_model_name
 from registry.settings import Settings
+from registry.told import Told, tell
 
 if TYPE_CHECKING:
     from registry.registry import RunEntry
@@ -61,6 +63,8 @@ class Step:
     arguments: tuple[Argument, ...]
     sensitive: tuple[str, ...] = ()
     options: tuple[tuple[str, object], ...] = ()
+    told: Told = field(default_factory=Told)
+    """What the declaration says of the step's columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +132,23 @@ class Pipeline:
     @overload
     def step(self, function: F, /) -> F: ...
     @overload
-    def step(self, /) -> Callable[[F], F]: ...
-    def step(self, function: Any = None, /) -> Any:
-        """Declare a step by decorating a function, which is returned as it is."""
+    def step(
+        self,
+        /,
+        *,
+        columns: Mapping[str, Sequence[str]] | None = None,
+        rows: Sequence[str] | None = None,
+    ) -> Callable[[F], F]: ...
+    def step(self, function: Any = None, /, *, columns: Any = None, rows: Any = None) -> Any:
+        """Declare a step by decorating a function, which is returned as it is.
+
+        `columns` maps a column that it returns to the input columns that it is made of, `rows` lists those that
+        decide which rows it returns (see `registry.told`).
+        """
         if function is None:
-            return self.step
-        self._declare(function, "step", (), ())
+            return partial(self.step, columns=columns, rows=rows)
+        told = tell("step", getattr(function, "__name__", ""), columns, rows)
+        self._declare(function, "step", (), (), told)
         return function
 
     def evaluate(self, *, sensitive: Sequence[str] = (), **options: object) -> Callable[[F], F]:
@@ -203,6 +218,7 @@ class Pipeline:
         kind: Literal["step", "evaluate"],
         sensitive: tuple[str, ...],
         options: tuple[tuple[str, object], ...],
+        told: Told | None = None,
     ) -> None:
         if not callable(function):
             raise MalformedInput(f"a step is a function, not an object of the type {type(function).__name__}")
@@ -214,7 +230,9 @@ class Pipeline:
         if name in self._steps:
             raise MalformedInput(f"the pipeline {self.name} already has a step {name}: rename one of the two")
         _refuse_deferred(name, function)
-        self._steps[name] = Step(name, kind, function, _arguments(name, function), sensitive, options)
+        self._steps[name] = Step(
+            name, kind, function, _arguments(name, function), sensitive, options, told or Told()
+        )
 
     def _planned(self, step: Step, assigned: Mapping[str, object]) -> PlannedStep:
         after = tuple(argument.name for argument in step.arguments if argument.name in self._steps)

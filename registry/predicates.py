@@ -277,7 +277,8 @@ def check_run(predicate: Mapping[str, Json]) -> str:
     for member in ("failure", "evaluation", "model_file"):
         if predicate.get(member) is not None:
             _object(predicate[member], f"the `{member}` of a run")
-    for member in ("steps", "sources"):
+    # Runs of earlier versions have no lineage of fields.
+    for member in ("steps", "sources", *(("lineage",) if "lineage" in predicate else ())):
         value = predicate.get(member)
         if isinstance(value, dict):
             _digest(value, "artifact")

@@ -16,6 +16,7 @@ from registry.run_predicate import resolve
 __all__ = ["resolve_run"]
 
 _MOVABLE: tuple[tuple[str, ...], ...] = (
+    ("lineage",),
     ("steps",),
     ("sources",),
     ("model_file", "features"),
@@ -70,7 +71,9 @@ def _at(value: Json, path: tuple[str, ...]) -> Iterator[Json]:
 
 
 def _put_back(holder: JsonObject, path: tuple[str, ...], artifacts: ArtifactStore) -> None:
-    value = holder.get(path[0])
+    if path[0] not in holder:
+        return
+    value = holder[path[0]]
     if len(path) == 1:
         holder[path[0]] = resolve(value, artifacts)
     elif isinstance(value, dict):

@@ -29,6 +29,9 @@ from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
+from registry.estimators import input_names
+from registry.field_lineage import encoded_flow
+from registry.flows import written
 from registry.model_file import save_model
 from registry.parts import is_fitted_model
 from registry.pipeline import check_options
@@ -160,6 +163,8 @@ class Recording:
         with self._step("model", after=self._recorded()) as row:
             row["outputs"] = cast(Json, run.parts("model", model))
             run.model_file = save_model(model, run.artifacts, format=format, features=names)
+            features = input_names(model) if names is None else written(names)
+            run.flows += encoded_flow("model", "model", model, features or ())
         return model
 
     def evaluate(

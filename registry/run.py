@@ -30,6 +30,8 @@ from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore, digest_of_file
 from registry.code import describe_code, keep_source
 from registry.environment import describe_environment
+from registry.field_lineage import Watch, watch
+from registry.flows import Flow
 from registry.model_file import save_model
 from registry.parameters import did_you_mean, to_json
 from registry.parts import describe, is_fitted_model, parts_of
@@ -138,6 +140,7 @@ class RunRecorder:
         self.evaluation: JsonObject | None = None
         self.model_file: JsonObject | None = None
         self.steps: list[JsonObject] = []
+        self.flows: list[Flow] = []
         self._model, self._how = model, how
         self._process = os.getpid()
         self._stopwatch = stopwatch
@@ -145,6 +148,7 @@ class RunRecorder:
         self._started = clock()
         self._failure: JsonObject | None = None
         self._sources: list[JsonObject] = []
+        self._files: dict[tuple[str, str], Path] = {}
         self._seen: dict[str, str] = {}
         self._code: JsonObject = {}
         self._environment = describe_environment(artifacts)
@@ -201,6 +205,7 @@ class RunRecorder:
                 part for name in planned.after for part in self.parts(name, returned[name], came_in=True)
             ]
             self.find_sources(planned.step.name, planned.parameters)
+            watched = watch(planned, returned)
             begun = self._stopwatch()
             try:
                 value = planned.call(returned)
@@ -209,12 +214,20 @@ class RunRecorder:
             row["outputs"] = cast(Json, self.parts(planned.step.name, value))
             if planned.step.kind == "evaluate":
                 self.evaluation = _judge(planned, value, self.artifacts)
+            else:
+                self.flows += self._traced(watched, value, row)
             returned[planned.step.name] = value
             row["status"] = "succeeded"
         except (
             BaseException
         ) as error:  # an interrupt ends a run as an error does: it is recorded, then it goes on
             self.fail(planned.step.name, error)
+
+    def _traced(self, watched: Watch, value: object, row: JsonObject) -> list[Flow]:
+        """Say how the columns of what a step returned come about, down to the files that it read."""
+        step = str(row["name"])
+        files = {uri: path for (name, uri), path in self._files.items() if name == step}
+        return watched.flows(value, cast(list[JsonObject], row["outputs"]), files, self.artifacts)
 
     def pass_over(self, planned: PlannedStep) -> None:
         """Record a step that did not run because one before it failed."""
@@ -247,6 +260,7 @@ class RunRecorder:
         """Record a file that a step reads: its name from the working directory, digest and size."""
         digest, size = digest_of_file(path)
         uri = _short_name(path)
+        self._files[step, uri] = path
         self._sources.append(
             {"step": step, "parameter": parameter, "uri": uri, "sha256": digest, "bytes": size}
         )
@@ -297,6 +311,7 @@ class RunRecorder:
             "evaluation": self.evaluation,
             # A model that a failed run trained is not registered; its fingerprint stands with its step.
             "model_file": self.model_file if self.exception is None else None,
+            "lineage": [flow.to_json() for flow in self.flows],
             **(self.referrer.members() if self.referrer is not None else {}),
         }
         subjects = self._subjects(predicate)

@@ -4,7 +4,7 @@ Rules:
 
 - A record holds 65,535 bytes, and a run is never refused for its size: where it is too long, its longest lists move
   to the artifact store as canonical JSON and leave `{"artifact": sha256, "count": n}` in their place. First the
-  steps, then the features, the sources and the groups of the bias analysis.
+  lineage of fields, then the steps, the features, the sources and the groups of the bias analysis.
 - A reader that meets such a place follows it by `resolve` and checks the digest on the way.
 
 >>> [step["name"] for step in resolve_steps(predicate, store)]            # doctest: +SKIP
@@ -71,7 +71,7 @@ def fit_in_record(
 ) -> JsonObject:
     """Move the longest lists to the artifact store, in the order that hides least, until a record holds the rest."""
     space = MOST_BYTES - sum(len(encode(name)) + 120 for name, _ in subjects)
-    places: list[tuple[JsonObject, str]] = [(predicate, "steps")]
+    places: list[tuple[JsonObject, str]] = [(predicate, "lineage"), (predicate, "steps")]
     if isinstance(model_file := predicate["model_file"], dict):
         places.append((model_file, "features"))
     places.append((predicate, "sources"))
@@ -80,7 +80,7 @@ def fit_in_record(
     for holder, key in places:
         if len(encode(predicate)) <= space:
             break
-        value = holder[key]
+        value = holder.get(key)
         if isinstance(value, list):
             holder[key] = {"artifact": artifacts.put(encode(value)), "count": len(value)}
     return predicate

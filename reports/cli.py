@@ -20,6 +20,7 @@ from registry import cli_decisions as decision_commands
 from registry import cli_export as export_commands
 from registry import cli_fingerprint as fingerprint_commands
 from registry import cli_reading as reading_commands
+from reports import cli_lineage as lineage_commands
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ for _command in (
     reading_commands.log,
     reading_commands.show,
     reading_commands.compare,
-    reading_commands.lineage,
+    lineage_commands.lineage,
     fingerprint_commands.fingerprint,
     decision_commands.gate,
     decision_commands.approve,

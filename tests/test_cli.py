@@ -190,13 +190,6 @@ def test_a_version_does_not_differ_from_itself(here: Folder) -> None:
     assert here.json("compare", "loans@1", "loans@1") == {"equal": True, "differences": []}
 
 
-def test_lineage_prints_the_document_of_the_interface(here: Folder) -> None:
-    document = here.json("lineage", "loans@1")
-    assert {"id", "kind", "name"} <= document["nodes"][0].keys()
-    assert {"from": "step:split", "to": "step:model", "how": "declared"} in document["edges"]
-    assert {node["kind"] for node in document["nodes"]} == {"source", "step", "model", "feature"}
-
-
 def test_lineage_draws_a_graph_for_graphviz(here: Folder) -> None:
     assert here.text("lineage", "loans@1", "--format", "dot").startswith("digraph lineage {")
 

@@ -1,0 +1,97 @@
+"""A trace as text: the path of a field back to raw columns, what is not known, and the code of the steps on the way.
+
+>>> for line in lines(found, "loans@1", steps):                            # doctest: +SKIP
+...     print(line)
+debt_to_income, a feature of loans@1
+  <- ratios.debt_to_income  declared in model
+     <- cleaned.debt  parsed in ratios, TRANSFORMATION
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from registry.field_trace import Trace, sentences
+from registry.places import Into, Place
+
+__all__ = ["lines", "summary"]
+
+MOST_LINES_OF_CODE = 40
+
+
+def lines(found: Trace, ref: str, code: Mapping[str, str]) -> Iterator[str]:
+    """Write a trace from one field; `code` is the text of steps, by name."""
+    seen: set[Place] = set()
+    for place in found.start:
+        yield f"{place.words}, {_what(place)} of {ref}"
+        yield from _into(found, place, "  ", seen)
+    yield from _unknown(found)
+    for step in found.steps():
+        if step in code:
+            yield f"\nstep {step}"
+            yield from _code(code[step])
+
+
+def summary(found: Trace, features: Sequence[Place]) -> Iterator[str]:
+    """Write one line for each feature: the raw columns that it goes back to, then what is not known."""
+    for feature in features:
+        ends = dict.fromkeys(end.words for end in _ends(found, feature))
+        yield f"feature {feature.words} <- {', '.join(ends) or 'nothing that is recorded'}"
+    yield from _unknown(found)
+
+
+def _what(place: Place) -> str:
+    match place.kind:
+        case "feature":
+            return "a feature"
+        case "encoded":
+            return "behind the transformers"
+    return "a column"
+
+
+def _into(found: Trace, place: Place, indent: str, seen: set[Place]) -> Iterator[str]:
+    for each in found.into.get(place, ()):
+        known = each.start in seen
+        yield f"{indent}<- {_words(each)}{' (see above)' if known and found.into.get(each.start) else ''}"
+        if not known:
+            seen.add(each.start)
+            yield from _into(found, each.start, f"{indent}   ", seen)
+
+
+def _words(each: Into) -> str:
+    start = (
+        f"{each.start.kind} {each.start.words}" if each.start.kind in ("step", "source") else each.start.words
+    )
+    if each.start.kind in ("step", "source", "rows") and each.use is None:
+        return start
+    where = f" in {each.step}" if each.step else ""
+    return f"{start}  {each.how}{where}{f', {each.use}' if each.use else ''}"
+
+
+def _ends(found: Trace, place: Place) -> Iterator[Place]:
+    """Yield the places that nothing more is known to lead into, sources aside."""
+    seen, waiting = {place}, [place]
+    while waiting:
+        here = waiting.pop(0)
+        onward = [each.start for each in found.into.get(here, ()) if each.start.kind != "source"]
+        if not onward and here != place and here.kind != "step":
+            yield here
+        if any(start.kind == "step" for start in onward) and here.kind == "column":
+            yield here
+            continue
+        for start in onward:
+            if start not in seen:
+                seen.add(start)
+                waiting.append(start)
+
+
+def _unknown(found: Trace) -> Iterator[str]:
+    said = sentences(found.doubts)
+    if said:
+        yield "\nnot known"
+        yield from (f"  {sentence}" for sentence in said)
+
+
+def _code(text: str) -> Iterator[str]:
+    whole = text.rstrip().splitlines()
+    yield from (f"  | {line}" for line in whole[:MOST_LINES_OF_CODE])
+    if len(whole) > MOST_LINES_OF_CODE:
+        yield f"  | and {len(whole) - MOST_LINES_OF_CODE} more lines"

@@ -1,0 +1,143 @@
+"""Traces: from a feature of the model, or from a column, back to the raw columns, as far as it is known.
+
+Rules:
+
+- Every path is followed. Where a column is unknown, the path goes on through its step and all that the step received,
+  and a sentence says so.
+- Rows count as well: a column depends on what decides which rows its table has. Rows on which no column is known to
+  decide are not drawn; whether that is all there is, the sentences say.
+- A name is a feature's first, then that of what is behind the transformers, then a column's.
+
+>>> trace(field_map, [find_field(field_map, "debt_to_income")]).edges       # doctest: +SKIP
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from audit.errors import MalformedInput, NotFound
+from registry.finding import listed
+from registry.lineage import Edge, Lineage, Node
+from registry.parameters import did_you_mean
+from registry.places import Doubt, Into, Map, Place
+
+__all__ = ["Trace", "find_field", "step_level", "trace", "whole_trace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The places on the way back, in the order in which they were reached, and what leads into each."""
+
+    start: tuple[Place, ...]
+    into: dict[Place, tuple[Into, ...]]
+    doubts: tuple[Doubt, ...]
+
+    def steps(self) -> list[str]:
+        """Name the steps on the way, the last one first."""
+        named = [each.step for place in self.into for each in self.into[place] if each.step is not None]
+        return list(dict.fromkeys(named))
+
+    def lineage(self) -> Lineage:
+        """Draw the trace as nodes and edges, from the sources on."""
+        places = list(reversed(self.into))
+        edges = [
+            Edge(each.start.id, place.id, each.how, each.use, each.step if each.use is not None else None)
+            for place in places
+            for each in self.into[place]
+        ]
+        nodes = [Node(place.id, place.node_kind, place.words) for place in places]
+        return Lineage(tuple(dict.fromkeys(nodes)), tuple(dict.fromkeys(edges)), sentences(self.doubts))
+
+
+def find_field(known: Map, name: str) -> Place:
+    """Find what a name means, or raise `NotFound`, or `MalformedInput` where it means several things."""
+    if name in known.features:
+        return Place("feature", "", name)
+    if known.encoded is not None and name in known.encoded.columns:
+        return Place("encoded", "", name)
+    columns = list(known.columns())
+    exact = [place for place in columns if place.words == name]
+    found = exact or [place for place in columns if place.name == name]
+    if not found:
+        if not known.features and not columns:
+            raise NotFound(
+                f"{known.name} has no field {name!r}: no features of the model and no columns are recorded"
+            )
+        names = [*known.features, *(place.words for place in columns), *(place.name for place in columns)]
+        raise NotFound(f"{known.name} has no field {name!r}{did_you_mean(name, names)}")
+    if len(found) > 1:
+        words = [place.words for place in found]
+        raise MalformedInput(f"{name!r} is a column of {len(found)} tables: choose {' or '.join(words[:6])}")
+    return found[0]
+
+
+def trace(known: Map, start: Sequence[Place]) -> Trace:
+    """Go back from some places to all that leads into them."""
+    into: dict[Place, tuple[Into, ...]] = {}
+    doubts: dict[Place, Doubt] = {}
+    waiting = deque(start)
+    while waiting:
+        place = waiting.popleft()
+        if place in into:
+            continue
+        found = known.into(place)
+        doubt = known.doubt(place)
+        if doubt is not None:
+            doubts[place] = doubt
+            found = found + step_level(known, doubt)
+        into[place] = tuple(dict.fromkeys(found))
+        waiting.extend(each.start for each in found)
+    return Trace(tuple(start), _pruned(into, start), tuple(doubts.values()))
+
+
+def whole_trace(known: Map) -> Trace:
+    """Go back from the model, through every feature."""
+    return trace(known, [known.end])
+
+
+def step_level(known: Map, doubt: Doubt) -> list[Into]:
+    """Let the step of an unknown column stand for what is not known of it."""
+    step = doubt.step
+    if step is None or doubt.seen or doubt.place.kind == "rows" or step not in known.steps:
+        return []
+    return [Into(Place("step", "", step), step, "declared", None)]
+
+
+def sentences(doubts: Iterable[Doubt]) -> tuple[str, ...]:
+    """Write doubts, those about the columns of one step in one sentence."""
+    columns: dict[tuple[str, bool], list[str]] = {}
+    others: list[str] = []
+    for doubt in doubts:
+        if doubt.step is None or doubt.place.kind == "rows":
+            others.append(doubt.says)
+        else:
+            columns.setdefault((doubt.step, doubt.seen), []).append(doubt.place.words)
+    told = [
+        f"step {step}: how {listed(names)} {'comes' if len(names) == 1 else 'come'} about "
+        f"{'was seen on a sample only' if seen else 'is not known'}"
+        for (step, seen), names in columns.items()
+    ]
+    return tuple(dict.fromkeys((*told, *others)))
+
+
+def _pruned(into: dict[Place, tuple[Into, ...]], start: Sequence[Place]) -> dict[Place, tuple[Into, ...]]:
+    """Leave out the rows that nothing but other rows lead into."""
+    decided: set[Place] = set()
+    grown = True
+    while grown:
+        grown = False
+        for place, found in into.items():
+            if place.kind == "rows" and place not in decided:
+                told = any(each.start.kind != "rows" or each.start in decided for each in found)
+                if told:
+                    decided.add(place)
+                    grown = True
+
+    def stays(place: Place) -> bool:
+        return place.kind != "rows" or place in decided or place in start
+
+    return {
+        place: tuple(each for each in found if stays(each.start))
+        for place, found in into.items()
+        if stays(place)
+    }

@@ -1,0 +1,92 @@
+"""Columns that a step took from a file as they are: seen by comparing the two, cell by cell.
+
+A step that reads a file can do anything with it on the way. Where a column that it returned has the name and the very
+content of a column of the file, it is that column, and its lineage ends there; where it has not, nothing is said.
+
+Rules:
+
+- Compared are fingerprints, so every cell counts. The file is read a second time, as the library of the step's table
+  reads it by default, then as `affidavit fingerprint` does.
+- Rows are those of the file, in its order, where every column that both have is equal.
+- A file above `MOST_BYTES` is not read again, and its columns stay unknown.
+
+>>> with_file_columns(flow, part, frame, {"loans.csv": path}, store)       # doctest: +SKIP
+"""
+
+import importlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from audit.canonical import JsonObject, decode
+from registry.artifacts import ArtifactStore
+from registry.fingerprint import Fingerprint, fingerprint
+from registry.flows import ALL_ROWS, IDENTITY, ROWS, Flow, Link
+from registry.places import FILE
+
+__all__ = ["MOST_BYTES", "with_file_columns"]
+
+MOST_BYTES = 64_000_000
+"""A file beyond it takes longer to read again than a run should wait for its lineage."""
+
+
+def with_file_columns(
+    flow: Flow, part: JsonObject, holder: str, files: Mapping[str, Path], artifacts: ArtifactStore
+) -> Flow:
+    """Add the columns of files that a table holds unchanged.
+
+    `part` describes the table, `holder` names the package that it is of, `files` are the step's sources by name.
+    """
+    if flow.kind != "table" or part["document"] is None or set(flow.columns) <= flow.complete:
+        return flow
+    table = Fingerprint.from_json(decode(artifacts.get(str(part["document"]))))
+    for uri, path in files.items():
+        if not path.is_file():
+            continue  # the step moved it away
+        if path.stat().st_size > MOST_BYTES:
+            note = f"{uri} is too large to be compared with what the step {flow.step} made of it"
+            flow = replace(flow, notes=(*flow.notes, note))
+            continue
+        flow = _compared(flow, table, uri, _readings(path, holder))
+    return flow
+
+
+def _compared(flow: Flow, table: Fingerprint, uri: str, readings: Iterator[Fingerprint]) -> Flow:
+    open_columns = {c.name: c.root for c in table.columns if c.name not in flow.complete}
+    equal: set[str] = set()
+    both: set[str] = set()
+    for reading in readings:
+        known = {column.name: column.root for column in reading.columns}
+        both |= open_columns.keys() & known.keys()
+        if reading.rows == table.rows:
+            equal |= {name for name in both if open_columns[name] == known.get(name)}
+        if both and equal == both:
+            break
+    if not equal:
+        return flow
+    links = [Link(name, FILE + uri, name, "observed", IDENTITY) for name in flow.columns if name in equal]
+    if equal == both and not flow.rows_complete:
+        rows = Link(None, FILE + uri, ALL_ROWS, "observed", ROWS)
+        flow = replace(flow, links=(*flow.links, rows), rows_complete=True)
+    return replace(flow, links=(*flow.links, *links), complete=flow.complete | equal)
+
+
+def _readings(path: Path, holder: str) -> Iterator[Fingerprint]:
+    """Read a file in the ways in which it is likely to have been read; what cannot be read so is passed over."""
+    ways: list[Callable[[], object]] = [lambda: path]
+    if path.suffix == ".csv" and holder in ("pandas", "polars"):
+        ways.insert(0, lambda: importlib.import_module(holder).read_csv(path))
+    for read in ways:
+        found = _tried(read)
+        if found is not None:
+            yield found
+
+
+def _tried(read: Callable[[], object]) -> Fingerprint | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return fingerprint(read())
+        except Exception:  # a library may say in any way that it cannot read a file; then nothing was seen
+            return None

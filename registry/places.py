@@ -1,0 +1,241 @@
+"""Places in a run's lineage, and what leads into each: the map that traces and rules are read from.
+
+A place is a column of a table, the rows of a table as a whole, a feature, what is behind the transformers, a step, a
+source, or the model.
+
+Rules:
+
+- What leads into a place is what the run recorded (`registry.flows`), and nothing else.
+- A doubt says that there may be more than what is recorded: nothing is known, or it was seen on a sample only.
+- Where a column is unknown, its step and all that the step received stand for it: a path never just ends.
+
+>>> Place("column", "loans", "debt").id
+'column:loans.debt'
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from audit.canonical import Json, JsonObject
+from registry.flows import ALL_ROWS, Flow, flows_of
+
+__all__ = ["FILE", "Doubt", "Into", "Map", "Place", "map_of"]
+
+FILE = "file:"
+"""Before the name of a source where a link comes from a column of the file itself."""
+
+_NODE_KINDS = {"rows": "column", "encoded": "feature"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Somewhere that data passes: its kind, the part, step or file it belongs to, and its name there."""
+
+    kind: str
+    part: str
+    name: str
+
+    @property
+    def id(self) -> str:
+        """The place as an id of a node."""
+        match self.kind:
+            case "column":
+                return f"column:{self.part}.{self.name}"
+            case "rows":
+                return f"column:{self.part}.{ALL_ROWS}"
+            case "model":
+                return "model"
+        return f"{self.kind}:{self.name}"
+
+    @property
+    def node_kind(self) -> str:
+        """The kind of the node: column, step, feature, model or source."""
+        return _NODE_KINDS.get(self.kind, self.kind)
+
+    @property
+    def words(self) -> str:
+        """The place as a person reads it."""
+        match self.kind:
+            case "column":
+                return f"{self.part.removeprefix(FILE)}.{self.name}"
+            case "rows":
+                return f"rows of {self.part.removeprefix(FILE)}"
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Into:
+    """What leads into a place, in which step, how that is known, and what for."""
+
+    start: Place
+    step: str | None
+    how: str
+    use: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why there may be more behind a place than is recorded; `seen` where it was looked at on a sample."""
+
+    place: Place
+    step: str | None
+    seen: bool
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """The flows, steps and sources of one run."""
+
+    tables: Mapping[str, Flow]
+    model: Flow | None
+    encoded: Flow | None
+    features: tuple[str, ...]
+    steps: Mapping[str, tuple[str, ...]]
+    sources: Mapping[str, tuple[str, ...]]
+    made_model: str | None
+    name: str
+
+    @property
+    def end(self) -> Place:
+        """The model."""
+        return Place("model", "", self.name)
+
+    def inputs(self) -> list[Place]:
+        """List the features of the model."""
+        return [Place("feature", "", name) for name in self.features]
+
+    def columns(self) -> Iterator[Place]:
+        """Yield every column of every table that is recorded."""
+        for part, flow in self.tables.items():
+            yield from (Place("column", part, name) for name in flow.columns)
+
+    def into(self, place: Place) -> list[Into]:
+        """List what leads into a place."""
+        match place.kind:
+            case "model":
+                return self._into_model()
+            case "feature":
+                return self._through(self.model, place.name) + self._rows(self.model)
+            case "encoded":
+                return self._through(self.encoded, place.name)
+            case "rows" if place.part.startswith(FILE):
+                return []
+            case "column" if place.part.startswith(FILE):
+                return [Into(Place("source", "", place.part.removeprefix(FILE)), None, "declared", None)]
+            case "column" if (flow := self.tables.get(place.part)) is not None and place.name in flow.columns:
+                return self._through(flow, place.name) + self._rows(flow)
+            case "rows" if place.part in self.tables:
+                return self._through(self.tables[place.part], None)
+            case "rows" if self.model is not None and place.part == self.model.part:
+                return self._through(self.model, None)
+            case "step":
+                return [
+                    Into(Place("step", "", name), place.name, "declared", None)
+                    for name in self.steps[place.name]
+                ] + [
+                    Into(Place("source", "", uri), place.name, "declared", None)
+                    for uri in self.sources.get(place.name, ())
+                ]
+        return []
+
+    def doubt(self, place: Place) -> Doubt | None:
+        """Say whether there may be more behind a place than leads into it, and why; None where all is known."""
+        flow = self._flow(place)
+        if place.kind not in ("column", "feature", "rows") or place.part.startswith(FILE):
+            return None
+        if flow is None:
+            return Doubt(place, None, False, f"{place.words}: where it comes from is not recorded")
+        if place.name in flow.complete or (place.kind == "rows" and flow.rows_complete):
+            return None
+        column = None if place.kind == "rows" else place.name
+        seen = any(link.column == column and link.how == "observed" for link in flow.links)
+        how = "was seen on a sample only" if seen else "is not known"
+        what = f"how {place.words} comes about"
+        if place.kind == "rows":
+            what = "which rows the model learned from" if flow.kind == "model" else "what decides its rows"
+        return Doubt(place, flow.step, seen, f"step {flow.step}: {what} {how}")
+
+    def _flow(self, place: Place) -> Flow | None:
+        match place.kind:
+            case "feature":
+                return self.model
+            case "encoded":
+                return self.encoded
+            case "column":
+                flow = self.tables.get(place.part)
+                return flow if flow is not None and place.name in flow.columns else None
+            case "rows":
+                known = self.model if self.model is not None and place.part == self.model.part else None
+                return self.tables.get(place.part) or known
+        return None
+
+    def _into_model(self) -> list[Into]:
+        last = (
+            [Place("encoded", "", name) for name in self.encoded.columns]
+            if self.encoded is not None and self.encoded.columns
+            else self.inputs()
+        )
+        return [Into(place, self.made_model, "declared", None) for place in last]
+
+    def _through(self, flow: Flow | None, column: str | None) -> list[Into]:
+        if flow is None:
+            return []
+        found = []
+        for link in flow.links:
+            if link.column == column:
+                start = self._start(flow, link.part, link.source)
+                found.append(Into(start, flow.step, link.how, link.use))
+        return found
+
+    def _start(self, flow: Flow, part: str, source: str) -> Place:
+        if flow.kind == "encoded" and source in self.features:
+            return Place("feature", "", source)
+        return Place("rows", part, "") if source == ALL_ROWS else Place("column", part, source)
+
+    def _rows(self, flow: Flow | None) -> list[Into]:
+        """Lead the rows of a table into each of its columns, which depends on what decides them."""
+        if flow is None:
+            return []
+        return [Into(Place("rows", flow.part, ""), flow.step, "declared", None)]
+
+
+def map_of(run: Mapping[str, Json]) -> Map:
+    """Read the map of a run predicate whose moved lists are in place."""
+    flows = flows_of(run)
+    steps = cast(list[JsonObject], run["steps"])
+    part, step = _model_part(run, steps)
+    model_file = run.get("model_file")
+    features = model_file.get("features") if isinstance(model_file, dict) else None
+    sources: dict[str, list[str]] = {}
+    for source in cast(list[JsonObject], run["sources"]):
+        sources.setdefault(str(source["step"]), []).append(str(source["uri"]))
+    return Map(
+        tables={flow.part: flow for flow in flows if flow.kind == "table"},
+        model=_only(flow for flow in flows if flow.kind == "model" and part in (None, flow.part)),
+        encoded=_only(flow for flow in flows if flow.kind == "encoded" and part in (None, flow.part)),
+        features=tuple(str(name) for name in features) if isinstance(features, list) else (),
+        steps={
+            str(each["name"]): tuple(str(name) for name in cast(list[Json], each["after"])) for each in steps
+        },
+        sources={name: tuple(dict.fromkeys(uris)) for name, uris in sources.items()},
+        made_model=step,
+        name=str(run["model"]),
+    )
+
+
+def _model_part(run: Mapping[str, Json], steps: Iterable[JsonObject]) -> tuple[str | None, str | None]:
+    """Find the part that is the registered model, and its step, by the fingerprint of what was learned."""
+    model_file = run.get("model_file")
+    mark = model_file.get("fingerprint") if isinstance(model_file, dict) else None
+    for step in steps:
+        for part in cast(list[JsonObject], step["outputs"]):
+            if mark is not None and part["fingerprint"] == mark:
+                return str(part.get("name", step["name"])), str(step["name"])
+    return None, None
+
+
+def _only(flows: Iterable[Flow]) -> Flow | None:
+    found = list(flows)
+    return found[0] if len(found) == 1 else None

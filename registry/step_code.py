@@ -1,0 +1,38 @@
+"""The code of a run's steps as it was kept: the source of functions, and the text of queries.
+
+>>> print(code_of(run, ["cleaned"], store)["cleaned"])                     # doctest: +SKIP
+@mortgage.step
+def cleaned(applications): ...
+"""
+
+from collections.abc import Collection, Mapping
+from typing import cast
+
+from audit.canonical import Json, JsonObject
+from audit.errors import NotFound
+from registry.artifacts import ArtifactStore
+
+__all__ = ["code_of"]
+
+
+def code_of(run: Mapping[str, Json], steps: Collection[str], artifacts: ArtifactStore) -> dict[str, str]:
+    """Read the kept code of steps by name; one whose code was not kept, or is lost, is left out.
+
+    Raises `NotVerified` where what is kept is not what was recorded.
+    """
+    found: dict[str, str] = {}
+    for step in cast(list[JsonObject], run["steps"]):
+        name, digest = str(step["name"]), _digest(step)
+        if name in steps and digest is not None:
+            try:
+                found[name] = artifacts.get(digest).decode("utf-8", "replace")
+            except NotFound:
+                continue
+    return found
+
+
+def _digest(step: JsonObject) -> str | None:
+    """Name what tells most of a step: its query, else the source of its function."""
+    query = step.get("query")
+    digest = query.get("artifact") if isinstance(query, dict) else step.get("source")
+    return digest if isinstance(digest, str) else None

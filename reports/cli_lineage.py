@@ -1,0 +1,95 @@
+"""The command `lineage`: where a version, or one field of it, comes from."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from audit.terminal import Command, print_json, say
+
+# What the command needs is imported inside it: `affidavit --help` loads none of it.
+if TYPE_CHECKING:
+    from audit.canonical import JsonObject
+    from registry.lineage import Lineage
+    from registry.places import Map
+    from registry.registry import Registry
+
+__all__ = ["lineage"]
+
+Open = Callable[[], "Registry"]
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "affidavit lineage mortgage@1",
+        "affidavit lineage mortgage@1 --field debt_to_income",
+        "affidavit lineage mortgage@1 --field cleaned.race --format dot",
+    ],
+)
+@click.argument("ref")
+@click.option(
+    "--field", metavar="FEATURE", help="One feature of the model, or a column: its name, or TABLE.COLUMN."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "dot"]),
+    default="text",
+    show_default=True,
+    help="Form.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.pass_obj
+def lineage(opened: Open, ref: str, field: str | None, form: str, as_json: bool) -> None:
+    """Show where a version comes from.
+
+    Sources, steps, and the columns behind each feature, each link with how it is known: declared, parsed or observed.
+    With --field, one feature or column all the way back, with the code of the steps on the way. What is not known is
+    said.
+    """
+    from registry.lineage import lineage_of
+    from registry.places import map_of
+
+    registry = opened()
+    run = registry.run_of(registry.find(ref))
+    known = map_of(run)
+    form = "json" if as_json else form
+    if field is not None:
+        _show_field(registry, run, known, ref, field, form)
+    elif form == "json":
+        print_json(_whole(lineage_of(run), known).to_json())
+    elif form == "dot":
+        say(lineage_of(run).dot())
+    else:
+        from registry.field_text import summary
+        from registry.field_trace import whole_trace
+
+        say("\n".join([*lineage_of(run).lines(), "", *summary(whole_trace(known), known.inputs())]).rstrip())
+
+
+def _show_field(
+    registry: "Registry", run: "JsonObject", known: "Map", ref: str, field: str, form: str
+) -> None:
+    from registry.field_text import lines
+    from registry.field_trace import find_field, trace
+    from registry.step_code import code_of
+
+    found = trace(known, [find_field(known, field)])
+    if form == "json":
+        print_json(found.lineage().to_json())
+    elif form == "dot":
+        say(found.lineage().dot())
+    else:
+        say("\n".join(lines(found, ref, code_of(run, found.steps(), registry.artifacts))))
+
+
+def _whole(steps: "Lineage", known: "Map") -> "Lineage":
+    """Join what is known of steps with what is known of columns."""
+    from registry.field_trace import whole_trace
+    from registry.lineage import Lineage
+
+    fields = whole_trace(known).lineage()
+    told = {node.id for node in steps.nodes}
+    nodes = (*steps.nodes, *(node for node in fields.nodes if node.id not in told))
+    return Lineage(nodes, tuple(dict.fromkeys((*steps.edges, *fields.edges))), fields.unknown)

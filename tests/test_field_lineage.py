@@ -1,0 +1,260 @@
+"""A run takes down where the columns of every step come from: what is declared, and what files show."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+
+from audit.canonical import JsonObject, encode
+from audit.errors import MalformedInput
+from registry.artifacts import ArtifactStore
+from registry.flows import TARGET, flows_of
+from registry.pipeline import Pipeline
+from registry.predicates import check_run
+from registry.recorded import resolve_run
+from registry.run import run_pipeline
+from registry.run_predicate import artifacts_named
+from tests.lineage_truth import dependences, flow_named, row_dependences, score
+
+FEATURES = ["debt_to_income", "income", "region", "job"]
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
+    monkeypatch.chdir(tmp_path)
+    return ArtifactStore(tmp_path / "store")
+
+
+def loans(rows: int = 80) -> pd.DataFrame:
+    random = np.random.default_rng(3)
+    return pd.DataFrame(
+        {
+            "income": random.uniform(20, 90, rows).round(1),
+            "debt": random.uniform(0, 60, rows).round(1),
+            "region": random.choice(["north", "south", "west"], rows),
+            "job": random.choice(list("abcd"), rows),
+            "race": random.choice(["black", "white"], rows),
+            "approve": [0, 1] * (rows // 2),
+        }
+    )
+
+
+def declared() -> Pipeline:
+    """Declare a pipeline whose every column is declared, with one-hot and target encoders behind the features."""
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications(source: str = "loans.csv") -> pd.DataFrame:
+        return pd.read_csv(source)
+
+    @pipeline.step(columns={"debt_to_income": ["debt", "income"], "*": ["*"]}, rows=["region"])
+    def ratios(applications: pd.DataFrame) -> pd.DataFrame:
+        kept = applications[applications.region != "west"]
+        return kept.assign(debt_to_income=kept.debt / kept.income)
+
+    @pipeline.step(rows=[])
+    def model(ratios: pd.DataFrame) -> Any:
+        encoders = ColumnTransformer(
+            [
+                ("numbers", StandardScaler(), ["debt_to_income", "income"]),
+                ("region", OneHotEncoder(), ["region"]),
+                ("job", TargetEncoder(), ["job"]),
+            ]
+        )
+        return make_pipeline(encoders, LogisticRegression()).fit(ratios[FEATURES], ratios.approve)
+
+    return pipeline
+
+
+def run(pipeline: Pipeline, store: ArtifactStore, **parameters: object) -> JsonObject:
+    result = run_pipeline(pipeline, parameters, artifacts=store)
+    if result.exception is not None:
+        raise result.exception
+    check_run(result.predicate)
+    return resolve_run(result.predicate, store)
+
+
+def test_declared_lineage_is_exactly_the_truth(store: ArtifactStore) -> None:
+    loans().to_csv("loans.csv", index=False)
+    recorded = run(declared(), store)
+    ratios = flow_named(recorded, "ratios")
+    truth = {(name, f"applications.{name}") for name in loans()} | {
+        ("debt_to_income", "applications.debt"), ("debt_to_income", "applications.income"),
+        ("rows", "applications.region"),
+    }  # fmt: skip
+    found = score("declared columns", dependences(ratios) | row_dependences(ratios), truth)
+    assert (found.precision, found.recall) == (1.0, 1.0)
+    assert ratios.complete == set(ratios.columns)
+    assert ratios.rows_complete
+
+
+def test_the_features_behind_one_hot_and_target_encoders_are_exactly_the_truth(store: ArtifactStore) -> None:
+    loans().to_csv("loans.csv", index=False)
+    recorded = run(declared(), store)
+    model, encoded = flow_named(recorded, "model", "model"), flow_named(recorded, "model", "encoded")
+    truth = {(name, f"ratios.{name}") for name in FEATURES}
+    assert score("features", dependences(model), truth).recall == 1.0
+    assert dependences(model) == truth
+    behind = {
+        ("numbers__debt_to_income", "model.debt_to_income"), ("numbers__income", "model.income"),
+        ("region__region_north", "model.region"), ("region__region_south", "model.region"),
+        ("job__job", "model.job"), ("job__job", "model.the target (y)"),
+    }  # fmt: skip
+    found = score("one-hot and target encoders", dependences(encoded), behind)
+    assert (found.precision, found.recall) == (1.0, 1.0)
+    assert [link.column for link in encoded.links if link.use == TARGET] == ["job__job"]
+
+
+def test_a_column_that_equals_one_of_the_file_is_that_column(store: ArtifactStore) -> None:
+    loans().to_csv("loans.csv", index=False)
+    flow = flow_named(run(declared(), store), "applications")
+    assert dependences(flow) == {(name, f"file:loans.csv.{name}") for name in loans()}
+    assert flow.complete == set(flow.columns)
+    assert flow.rows_complete
+    assert {link.how for link in flow.links} == {"observed"}
+
+
+@pytest.mark.parametrize("library", [pd, pl], ids=["pandas", "polars"])
+def test_what_a_step_changed_while_it_read_a_file_stays_unknown(store: ArtifactStore, library: Any) -> None:
+    loans().assign(income=[None, *loans().income[1:]]).to_csv("loans.csv", index=False)
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications(source: str = "loans.csv") -> Any:
+        frame = library.read_csv(source)
+        if library is pl:
+            return frame.with_columns(debt=pl.col("debt") + 1, new=pl.col("job"))
+        return frame.assign(debt=frame.debt + 1, new=frame.job)
+
+    flow = flow_named(run(pipeline, store), "applications")
+    assert set(flow.columns) - flow.complete == {"debt", "new"}
+    assert not flow.rows_complete
+
+
+def test_a_sorted_file_is_not_the_file(store: ArtifactStore) -> None:
+    loans().to_csv("loans.csv", index=False)
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications(source: str = "loans.csv") -> pd.DataFrame:
+        return pd.read_csv(source).sort_values("income")
+
+    flow = flow_named(run(pipeline, store), "applications")
+    assert flow.complete == set()
+    assert flow.links == ()
+
+
+def test_a_file_that_the_step_moved_away_breaks_nothing(store: ArtifactStore) -> None:
+    loans().to_csv("loans.csv", index=False)
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications(source: str = "loans.csv") -> pd.DataFrame:
+        frame = pd.read_csv(source)
+        Path(source).unlink()
+        return frame
+
+    assert flow_named(run(pipeline, store), "applications").links == ()
+
+
+def test_a_step_that_says_nothing_is_unknown(store: ArtifactStore) -> None:
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications() -> pd.DataFrame:
+        return loans()
+
+    @pipeline.step
+    def cleaned(applications: pd.DataFrame) -> pd.DataFrame:
+        return applications.dropna()
+
+    flow = flow_named(run(pipeline, store), "cleaned")
+    assert (flow.links, flow.complete, flow.rows_complete) == ((), frozenset(), False)
+
+
+def test_columns_are_those_that_came_in_though_the_step_drops_some_in_place(store: ArtifactStore) -> None:
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications() -> pd.DataFrame:
+        return loans()
+
+    @pipeline.step(columns={"owed": ["debt"]})
+    def cleaned(applications: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"owed": applications.pop("debt")})
+
+    assert dependences(flow_named(run(pipeline, store), "cleaned")) == {("owed", "applications.debt")}
+
+
+def test_a_table_beside_the_transformer_that_made_it_is_explained_by_its_names(store: ArtifactStore) -> None:
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications() -> pd.DataFrame:
+        return loans()
+
+    @pipeline.step
+    def encoded(applications: pd.DataFrame) -> dict[str, Any]:
+        encoder = OneHotEncoder(sparse_output=False).set_output(transform="pandas")
+        return {"encoder": encoder, "table": encoder.fit_transform(applications[["region"]])}
+
+    flow = flow_named(run(pipeline, store), "encoded.table")
+    assert dependences(flow) == {
+        (f"region_{name}", "applications.region") for name in ("north", "south", "west")
+    }
+
+
+def test_a_wrong_declaration_ends_the_run(store: ArtifactStore) -> None:
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications() -> pd.DataFrame:
+        return loans()
+
+    @pipeline.step(columns={"ratoi": ["debt"]})
+    def ratios(applications: pd.DataFrame) -> pd.DataFrame:
+        return applications.assign(ratio=1)
+
+    result = run_pipeline(pipeline, {}, artifacts=store)
+    assert isinstance(result.exception, MalformedInput)
+    assert result.predicate["failure"] == {"step": "ratios", "error": "MalformedInput"}
+    assert [flow.part for flow in flows_of(result.predicate)] == ["applications"]
+
+
+def test_a_model_that_was_fitted_without_names_says_so(store: ArtifactStore) -> None:
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def model() -> LogisticRegression:
+        return LogisticRegression().fit(loans()[["income"]].to_numpy(), loans().approve)
+
+    flow = flow_named(run(pipeline, store), "model", "model")
+    assert flow.columns == ()
+    assert flow.notes == ("the model does not name its inputs: fit it on a table with column names in model",)
+
+
+def test_a_thousand_columns_move_to_an_artifact_that_evidence_takes_along(store: ArtifactStore) -> None:
+    pipeline = Pipeline("wide")
+    wide = pd.DataFrame(np.zeros((2, 1000)), columns=[f"column {number}" for number in range(1000)])
+
+    @pipeline.step
+    def raw() -> pd.DataFrame:
+        return wide
+
+    @pipeline.step(columns={"*": ["*"]}, rows=[])
+    def kept(raw: pd.DataFrame) -> pd.DataFrame:
+        return raw + 1
+
+    result = run_pipeline(pipeline, {}, artifacts=store)
+    moved = cast(JsonObject, result.predicate["lineage"])
+    assert moved["count"] == 2
+    assert len(encode(result.predicate)) < 40_000
+    assert str(moved["artifact"]) in set(artifacts_named(result.predicate, store))
+    assert len(dependences(flow_named(resolve_run(result.predicate, store), "kept"))) == 1000

@@ -1,0 +1,168 @@
+"""A field is traced back to raw columns, and what is not known is said."""
+
+from typing import Any
+
+import pytest
+
+from audit.errors import MalformedInput, NotFound
+from registry.field_text import lines, summary
+from registry.field_trace import find_field, trace, whole_trace
+from registry.flows import Flow, Link
+from registry.places import Map, Place, map_of
+
+MARK = "affidavit-model-v1:sha256:" + "b" * 64
+
+
+def a_run(*flows: Flow, features: tuple[str, ...] = ("ratio",)) -> dict[str, Any]:
+    """Say a run of the steps load, ratios and model, in the fewest members that a trace reads."""
+    return {
+        "model": "loans",
+        "sources": [{"step": "load", "uri": "loans.csv", "sha256": "2" * 64}],
+        "steps": [
+            {"name": "load", "after": [], "outputs": [{"name": "load", "fingerprint": "a"}]},
+            {"name": "ratios", "after": ["load"], "outputs": [{"name": "ratios", "fingerprint": "c"}]},
+            {"name": "model", "after": ["ratios"], "outputs": [{"name": "model", "fingerprint": MARK}]},
+        ],
+        "model_file": {"fingerprint": MARK, "features": list(features)},
+        "lineage": [flow.to_json() for flow in flows],
+    }
+
+
+def all_known(names: tuple[str, ...]) -> dict[str, Any]:
+    return {"complete": frozenset(names), "rows_complete": True}
+
+
+LOAD = Flow("load", "load", "table", ("debt", "income", "race"), (
+    Link("debt", "file:loans.csv", "debt", "observed", "IDENTITY"),
+    Link("income", "file:loans.csv", "income", "observed", "IDENTITY"),
+    Link("race", "file:loans.csv", "race", "observed", "IDENTITY"),
+    Link(None, "file:loans.csv", "*", "observed", "ROWS"),
+), **all_known(("debt", "income", "race")))  # fmt: skip
+RATIOS = Flow("ratios", "ratios", "table", ("ratio",), (
+    Link("ratio", "load", "debt", "parsed", "TRANSFORMATION"),
+    Link("ratio", "load", "income", "parsed", "TRANSFORMATION"),
+    Link(None, "load", "race", "parsed", "FILTER"),
+    Link(None, "load", "*", "parsed", "ROWS"),
+), **all_known(("ratio",)))  # fmt: skip
+MODEL = Flow("model", "model", "model", ("ratio",), (
+    Link("ratio", "ratios", "ratio", "declared", "IDENTITY"), Link(None, "ratios", "*", "declared", "ROWS"),
+), **all_known(("ratio",)))  # fmt: skip
+ENCODED = Flow("model", "model", "encoded", ("n__ratio",), (
+    Link("n__ratio", "model", "ratio", "declared", "TRANSFORMATION"),
+), **all_known(("n__ratio",)))  # fmt: skip
+
+
+def of(*flows: Flow, features: tuple[str, ...] = ("ratio",)) -> Map:
+    return map_of(a_run(*flows, features=features))
+
+
+def pairs(known: Map, name: str) -> set[tuple[str, str]]:
+    return {(edge.start, edge.end) for edge in trace(known, [find_field(known, name)]).lineage().edges}
+
+
+def test_a_feature_goes_back_to_the_columns_of_the_file_and_to_what_decides_its_rows() -> None:
+    assert pairs(of(LOAD, RATIOS, MODEL), "ratio") == {
+        ("column:ratios.ratio", "feature:ratio"), ("column:load.debt", "column:ratios.ratio"),
+        ("column:load.income", "column:ratios.ratio"), ("column:load.race", "column:ratios.*"),
+        ("column:ratios.*", "column:ratios.ratio"), ("column:ratios.*", "column:model.*"),
+        ("column:model.*", "feature:ratio"),
+        *((f"column:file:loans.csv.{name}", f"column:load.{name}") for name in LOAD.columns),
+        *(("source:loans.csv", f"column:file:loans.csv.{name}") for name in LOAD.columns),
+    }  # fmt: skip
+
+
+def test_rows_that_no_column_decides_are_not_drawn() -> None:
+    plain = Flow("ratios", "ratios", "table", ("ratio",), RATIOS.links[:2], **all_known(("ratio",)))
+    known = of(LOAD, plain, MODEL)
+    assert not any(".*" in start for start, _ in pairs(known, "ratio"))
+    assert trace(known, known.inputs()).doubts == ()
+
+
+def test_an_unknown_column_goes_on_through_its_step_to_the_source() -> None:
+    unknown = Flow("ratios", "ratios", "table", ("ratio",))
+    found = trace(of(LOAD, unknown, MODEL), [Place("feature", "", "ratio")])
+    assert {(edge.start, edge.end) for edge in found.lineage().edges} >= {
+        ("step:ratios", "column:ratios.ratio"), ("step:load", "step:ratios"), ("source:loans.csv", "step:load"),
+    }  # fmt: skip
+    assert found.lineage().unknown == (
+        "step ratios: how ratios.ratio comes about is not known",
+        "step ratios: what decides its rows is not known",
+    )
+
+
+def test_what_was_seen_on_a_sample_is_a_path_and_not_the_whole_truth() -> None:
+    seen = Flow("ratios", "ratios", "table", ("ratio",), (
+        Link("ratio", "load", "debt", "observed", "DEPENDENCE"),
+        Link(None, "load", "race", "observed", "ROWS"),
+    ))  # fmt: skip
+    found = trace(of(LOAD, seen, MODEL), [Place("feature", "", "ratio")])
+    assert ("column:load.debt", "column:ratios.ratio") in {
+        (edge.start, edge.end) for edge in found.lineage().edges
+    }
+    assert found.lineage().unknown == (
+        "step ratios: how ratios.ratio comes about was seen on a sample only",
+        "step ratios: what decides its rows was seen on a sample only",
+    )
+
+
+def test_a_run_from_before_lineage_says_that_nothing_is_recorded() -> None:
+    run = a_run()
+    del run["lineage"]
+    known = map_of(run)
+    assert trace(known, known.inputs()).lineage().unknown == ("ratio: where it comes from is not recorded",)
+
+
+def test_what_is_behind_the_transformers_stands_between_features_and_model() -> None:
+    edges = {(e.start, e.end) for e in whole_trace(of(LOAD, RATIOS, MODEL, ENCODED)).lineage().edges}
+    assert {("feature:ratio", "encoded:n__ratio"), ("encoded:n__ratio", "model")} <= edges
+    assert ("feature:ratio", "model") not in edges
+
+
+def test_every_edge_joins_nodes_that_are_there() -> None:
+    graph = whole_trace(of(LOAD, RATIOS, MODEL, ENCODED)).lineage()
+    known = {node.id for node in graph.nodes}
+    assert all(edge.start in known and edge.end in known for edge in graph.edges)
+
+
+def test_a_field_is_a_feature_first_then_what_is_behind_it_then_a_column() -> None:
+    known = of(LOAD, RATIOS, MODEL, ENCODED)
+    assert [find_field(known, name).kind for name in ("ratio", "n__ratio", "debt", "ratios.ratio")] == [
+        "feature", "encoded", "column", "column",
+    ]  # fmt: skip
+
+
+def test_a_field_that_does_not_exist_is_answered_by_the_one_that_was_meant() -> None:
+    with pytest.raises(NotFound, match=r"loans has no field 'ratoi': did you mean .*ratio"):
+        find_field(of(LOAD, RATIOS, MODEL), "ratoi")
+
+
+def test_a_column_of_several_tables_has_to_be_named_with_one() -> None:
+    twice = Flow("other", "ratios", "table", ("debt",))
+    with pytest.raises(
+        MalformedInput, match=r"'debt' is a column of 2 tables: choose load.debt or other.debt"
+    ):
+        find_field(of(LOAD, twice, MODEL), "debt")
+
+
+def test_a_run_with_no_features_and_no_columns_has_no_field() -> None:
+    with pytest.raises(NotFound, match="no features of the model and no columns are recorded"):
+        find_field(of(features=()), "debt")
+
+
+def test_text_shows_the_path_and_the_code_of_each_step_once() -> None:
+    known = of(LOAD, RATIOS, MODEL)
+    said = list(lines(trace(known, known.inputs()), "loans@1", {"ratios": "SELECT debt / income AS ratio"}))
+    assert said[:5] == [
+        "ratio, a feature of loans@1",
+        "  <- ratios.ratio  declared in model, IDENTITY",
+        "     <- load.debt  parsed in ratios, TRANSFORMATION",
+        "        <- loans.csv.debt  observed in load, IDENTITY",
+        "           <- source loans.csv",
+    ]
+    assert said[-2:] == ["\nstep ratios", "  | SELECT debt / income AS ratio"]
+
+
+def test_a_summary_names_the_raw_columns_of_each_feature() -> None:
+    known = of(LOAD, RATIOS, MODEL)
+    [line] = list(summary(whole_trace(known), known.inputs()))
+    assert line == "feature ratio <- loans.csv.debt, loans.csv.income, loans.csv.race"
