@@ -41,7 +41,8 @@ def made(estimator: Any, table: pd.DataFrame, y: Any = None) -> Made:
     """Fit an estimator and name the inputs of everything that it gives out."""
     fitted = estimator.fit(table, y)
     return [
-        tuple(table.columns[i] for i in output.inputs) for output in taken_apart(fitted, list(table)).outputs
+        tuple(table.columns[i] for i in output.inputs)
+        for output in taken_apart(fitted, table.columns.tolist()).outputs
     ]
 
 
@@ -92,8 +93,8 @@ def test_every_output_is_linked_to_the_inputs_that_make_it(
 def test_no_output_moves_with_an_input_that_it_is_not_linked_to(estimator: Any) -> None:
     fitted = estimator.set_output(transform="pandas").fit(WORDS, Y)
     before = fitted.transform(WORDS)
-    outputs = taken_apart(fitted, list(WORDS)).outputs
-    for number, column in enumerate(WORDS):
+    outputs = taken_apart(fitted, WORDS.columns.tolist()).outputs
+    for number, column in enumerate(WORDS.columns.tolist()):
         after = fitted.transform(WORDS.assign(**{column: WORDS[column].to_numpy()[::-1]}))
         moved = {place for place, name in enumerate(before.columns) if not before[name].equals(after[name])}
         assert moved <= {place for place, output in enumerate(outputs) if number in output.inputs}
@@ -132,7 +133,7 @@ def test_a_transformer_of_somebody_elses_may_use_every_input_and_that_is_said() 
         def get_feature_names_out(self, names: Any = None) -> Any:
             return np.array(self.names_[::-1])
 
-    found = taken_apart(Shuffled().fit(NUMBERS), list(NUMBERS))
+    found = taken_apart(Shuffled().fit(NUMBERS), NUMBERS.columns.tolist())
     assert [output.inputs for output in found.outputs] == [(0, 1, 2)] * 3
     assert found.notes == (
         "how Shuffled makes its features is not known here: each is linked to all its inputs",
@@ -144,11 +145,11 @@ def test_a_search_and_a_regressor_of_a_transformed_target_are_what_they_chose() 
     search = GridSearchCV(pipeline, {"logisticregression__C": [1.0]}, cv=2).fit(NUMBERS[["a"]], Y)
     assert [output.name for output in taken_apart(search, ["a"]).outputs] == ["a", "a^2"]
     wrapped = TransformedTargetRegressor(make_pipeline(PCA(1), LinearRegression())).fit(NUMBERS, NUMBERS.a)
-    assert [output.inputs for output in taken_apart(wrapped, list(NUMBERS)).outputs] == [(0, 1, 2)]
+    assert [output.inputs for output in taken_apart(wrapped, NUMBERS.columns.tolist()).outputs] == [(0, 1, 2)]
 
 
 def test_a_model_without_transformers_has_nothing_to_tell() -> None:
-    assert taken_apart(LogisticRegression().fit(NUMBERS, Y), list(NUMBERS)).is_plain
+    assert taken_apart(LogisticRegression().fit(NUMBERS, Y), NUMBERS.columns.tolist()).is_plain
 
 
 def test_a_model_fitted_without_names_has_none() -> None:
