@@ -73,7 +73,18 @@ class Watch:
             yield self._declared(Flow(name, self.step.name, "model", features), _by_name)
             yield from encoded_flow(name, self.step.name, item, features)
         elif (columns := column_labels(item)) is not None:
-            yield self._declared(Flow(name, self.step.name, "table", columns), None)
+            flow = Flow(name, self.step.name, "table", columns)
+            yield self._declared(flow, None) if self.step.query is None else self._parsed(flow)
+
+    def _parsed(self, flow: Flow) -> Flow:
+        """Complete the flow of a SQL step by its query."""
+        from registry.sql_lineage import NotUnderstood, query_flow
+
+        assert self.step.query is not None
+        try:
+            return query_flow(self.step.query.text, self.inputs, flow.columns, flow.step)
+        except NotUnderstood as why:
+            return replace(flow, notes=(str(why),))
 
     def _declared(self, flow: Flow, otherwise: Any) -> Flow:
         """Complete a flow by what the pipeline declares, and by `otherwise` for the columns it does not name."""

@@ -36,6 +36,7 @@ from registry.told import Told, tell
 
 if TYPE_CHECKING:
     from registry.registry import RunEntry
+    from registry.sql_step import Query
 
 __all__ = ["Pipeline", "PlannedStep", "Step", "check_options"]
 
@@ -65,6 +66,8 @@ class Step:
     options: tuple[tuple[str, object], ...] = ()
     told: Told = field(default_factory=Told)
     """What the declaration says of the step's columns."""
+    query: "Query | None" = None
+    """The query that makes a SQL step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,22 @@ class Pipeline:
         self._declare(function, "step", (), (), told)
         return function
 
+    def sql_step(self, text: str, /) -> Callable[[F], F]:
+        """Declare a step that a query makes, by decorating an empty function that names its tables and parameters.
+
+        The function then runs the query. Needs the packages of the extra `sql` (see `registry.sql_step`).
+        """
+        from registry.sql_step import as_function, read_query
+
+        query = read_query(text)
+
+        def declare(function: F) -> F:
+            run = as_function(query, function)
+            self._declare(run, "step", (), (), query=query)
+            return cast(F, run)
+
+        return declare
+
     def evaluate(self, *, sensitive: Sequence[str] = (), **options: object) -> Callable[[F], F]:
         """Declare the step that evaluates; `sensitive` names the protected columns of the frame it returns.
 
@@ -219,6 +238,7 @@ class Pipeline:
         sensitive: tuple[str, ...],
         options: tuple[tuple[str, object], ...],
         told: Told | None = None,
+        query: "Query | None" = None,
     ) -> None:
         if not callable(function):
             raise MalformedInput(f"a step is a function, not an object of the type {type(function).__name__}")
@@ -230,9 +250,8 @@ class Pipeline:
         if name in self._steps:
             raise MalformedInput(f"the pipeline {self.name} already has a step {name}: rename one of the two")
         _refuse_deferred(name, function)
-        self._steps[name] = Step(
-            name, kind, function, _arguments(name, function), sensitive, options, told or Told()
-        )
+        arguments = _arguments(name, function)
+        self._steps[name] = Step(name, kind, function, arguments, sensitive, options, told or Told(), query)
 
     def _planned(self, step: Step, assigned: Mapping[str, object]) -> PlannedStep:
         after = tuple(argument.name for argument in step.arguments if argument.name in self._steps)

@@ -320,7 +320,7 @@ class RunRecorder:
 
     def _planned_row(self, planned: PlannedStep, status: str) -> JsonObject:
         step = planned.step
-        return self.add_step(
+        row = self.add_step(
             step.name,
             kind=step.kind,
             source=keep_source(step.function, self.artifacts),
@@ -329,6 +329,10 @@ class RunRecorder:
             after=planned.after,
             status=status,
         )
+        if step.query is not None:
+            text = step.query.text.encode("utf-8", "backslashreplace")
+            row["query"] = {"language": "DuckDB SQL", "artifact": self.artifacts.put(text)}
+        return row
 
     def _subjects(self, predicate: JsonObject) -> tuple[tuple[str, str], ...]:
         subjects: dict[str, str] = {}

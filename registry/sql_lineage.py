@@ -1,0 +1,359 @@
+"""Column lineage of a query, parsed: which columns of which tables each output column and the rows depend on.
+
+The query is read by sqlglot in DuckDB's dialect and qualified with the columns that the tables really have, so that
+`*` and names without a table are what they are to the database. What the parse says follows the words of
+OpenLineage (`registry.flows`): a column is made of others (IDENTITY, TRANSFORMATION, AGGREGATION), or depends on them
+(CONDITIONAL, WINDOW); the rows depend on what filters, joins, groups and sorts them.
+
+Rules:
+
+- Every column that occurs in the query is accounted for, and the output has the columns that the database returned.
+  Where one of the two fails, or where the query holds something that is not understood (a recursive query, PIVOT, a
+  table function), nothing is said at all: `NotUnderstood` says why.
+- What decides the rows of a subquery decides the rows of what reads it.
+
+>>> flow = query_flow("SELECT debt / income AS ratio FROM loans", {"loans": ("debt", "income")}, ("ratio",), "ratios")
+>>> sorted((link.column, link.source, link.use) for link in flow.links if link.column)
+[('ratio', 'debt', 'TRANSFORMATION'), ('ratio', 'income', 'TRANSFORMATION')]
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from sqlglot import exp, parse_one
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, build_scope
+
+from registry.flows import (
+    AGGREGATION,
+    ALL_ROWS,
+    CONDITIONAL,
+    DIRECT,
+    FILTER,
+    GROUP_BY,
+    IDENTITY,
+    JOIN,
+    ROWS,
+    SORT,
+    TRANSFORMATION,
+    WINDOW,
+    Flow,
+    Link,
+)
+from registry.told import Inputs
+
+__all__ = ["NotUnderstood", "query_flow"]
+
+MAIN = "main"
+"""DuckDB's own schema, in which the tables of steps stand; those of a step that returned several have the step's."""
+
+STRENGTH = (IDENTITY, TRANSFORMATION, AGGREGATION)
+
+REFUSED = (exp.Pivot, exp.TableColumn, exp.TableFromRows, exp.Lateral, exp.MatchRecognize)
+
+
+class NotUnderstood(Exception):
+    """A query whose lineage is not said; the message says why."""
+
+
+class Used(NamedTuple):
+    """A column of a table (`*`: its rows), and what for."""
+
+    part: str
+    column: str
+    use: str
+
+
+class Relation(NamedTuple):
+    """What the columns of a query or table depend on, by name in their order, and what its rows depend on."""
+
+    columns: dict[str, frozenset[Used]]
+    rows: frozenset[Used]
+
+
+def query_flow(text: str, inputs: Inputs, columns: Sequence[str], step: str) -> Flow:
+    """Say where the columns that a query returned come from.
+
+    `inputs` are the columns of its tables, `columns` those that the database returned, in order. Raises
+    `NotUnderstood`.
+    """
+    try:
+        tree = qualify(
+            parse_one(text, read="duckdb"),
+            schema=_schema(inputs),
+            dialect="duckdb",
+            db=MAIN,
+            quote_identifiers=False,
+        )
+        scope = build_scope(tree)
+    except (SqlglotError, RecursionError) as error:
+        raise NotUnderstood(f"the query could not be taken apart ({_first_line(error)})") from None
+    if scope is None:
+        raise NotUnderstood("the query could not be taken apart")
+    walked = _Walk(inputs)
+    walked.refuse(tree)
+    found = walked.relation(scope)
+    walked.check_whole(tree)
+    if len(found.columns) != len(columns):
+        raise NotUnderstood("the query returned other columns than were expected of its text")
+    links = [
+        Link(name, used.part, used.column, "parsed", used.use)
+        for name, uses in zip(columns, found.columns.values(), strict=True)
+        for used in sorted(uses)
+    ]
+    rows = [Link(None, used.part, used.column, "parsed", used.use) for used in sorted(found.rows)]
+    return Flow(step, step, "table", tuple(columns), (*links, *rows), frozenset(columns), True)
+
+
+class _Walk:
+    """One walk over a qualified query; it remembers which columns it has seen."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._names = {
+            _place(part): (part, {column.lower(): column for column in names})
+            for part, names in inputs.items()
+        }
+        self._known: dict[int, Relation] = {}
+        self._seen: set[int] = set()
+
+    def refuse(self, tree: Any) -> None:
+        """Refuse what this walk does not understand."""
+        for node in tree.find_all(*REFUSED):
+            raise NotUnderstood(f"the query's {_short(node)} is not understood here")
+        for node in tree.find_all(exp.With):
+            if node.args.get("recursive"):
+                raise NotUnderstood("the query is recursive, which is not understood here")
+        for node in tree.find_all(exp.SetOperation):
+            if node.args.get("by_name"):
+                raise NotUnderstood("the query joins tables BY NAME, which is not understood here")
+
+    def check_whole(self, tree: Any) -> None:
+        """Refuse to speak where a column or a table of the query was passed over."""
+        for node in tree.find_all(exp.Column, exp.Table):
+            # What has no schema is the name of a subquery, which was walked.
+            if id(node) not in self._seen and (isinstance(node, exp.Column) or node.db):
+                raise NotUnderstood(f"the query's use of {_short(node)} is not understood here")
+
+    def relation(self, scope: Scope) -> Relation:
+        """Return what a query depends on."""
+        if id(scope) not in self._known:
+            # All of them, also those that nothing reads: each column has to be accounted for.
+            for inner in scope.cte_scopes:
+                self.relation(inner)
+            read = self._set_operation if scope.set_operation_scopes else self._select
+            self._known[id(scope)] = read(scope)
+        return self._known[id(scope)]
+
+    def _set_operation(self, scope: Scope) -> Relation:
+        node: Any = scope.expression
+        left, right = (self.relation(inner) for inner in scope.set_operation_scopes)
+        if len(left.columns) != len(right.columns):
+            raise NotUnderstood("the query joins tables of different width")
+        pairs = zip(left.columns.items(), right.columns.values(), strict=True)
+        rows = left.rows | right.rows
+        if isinstance(node, exp.Union):
+            columns = {name: mine | other for (name, mine), other in pairs}
+        else:
+            columns = dict(left.columns)
+            rows |= _as(frozenset().union(*right.columns.values()), FILTER)
+        if node.args.get("distinct") is not False:
+            rows |= _as(frozenset().union(*columns.values()), GROUP_BY)
+        return Relation(columns, rows | self._order(node, scope, columns))
+
+    def _select(self, scope: Scope) -> Relation:
+        node: Any = scope.expression
+        if not isinstance(node, exp.Select):
+            raise NotUnderstood(f"the query's {_short(node)} is not understood here")
+        columns: dict[str, frozenset[Used]] = {}
+        for number, projection in enumerate(node.expressions):
+            # Two columns of one name are told apart by their place.
+            name = projection.alias_or_name
+            columns[name if name not in columns else f"{name}\0{number}"] = self._used(
+                projection, scope, IDENTITY
+            )
+        rows = self._from(node, scope)
+        for clause, use in (("where", FILTER), ("having", FILTER), ("qualify", FILTER)):
+            if (condition := node.args.get(clause)) is not None:
+                rows |= _as(self._used(condition, scope, use, columns), use)
+        rows |= self._group(node, scope, columns) | self._distinct(node, scope, columns)
+        for projection in node.expressions:
+            for many in projection.find_all(exp.UDTF, exp.Explode):
+                rows |= _as(self._used(many, scope, ROWS), ROWS)
+        return Relation(columns, rows | self._order(node, scope, columns))
+
+    def _from(self, node: Any, scope: Scope) -> frozenset[Used]:
+        rows: frozenset[Used] = frozenset()
+        for _, source in scope.selected_sources.values():
+            rows |= self._source(source).rows
+        for join in node.args.get("joins") or ():
+            if join.method == "NATURAL" or join.args.get("using"):
+                raise NotUnderstood("the query joins by names that are not understood here")
+            if (joined := scope.sources.get(join.this.alias_or_name)) is not None:
+                rows |= self._source(joined).rows  # a semi join selects nothing of it
+            if (condition := join.args.get("on")) is not None:
+                rows |= _as(self._used(condition, scope, JOIN), JOIN)
+        return rows
+
+    def _group(self, node: Any, scope: Scope, columns: dict[str, frozenset[Used]]) -> frozenset[Used]:
+        group = node.args.get("group")
+        if group is None:
+            return frozenset()
+        found = self._used(group, scope, GROUP_BY, columns)
+        if group.args.get("all"):
+            plain = [each for each in node.expressions if each.find(exp.AggFunc) is None]
+            found |= frozenset().union(*(self._used(each, scope, GROUP_BY) for each in plain))
+        return _as(found, GROUP_BY)
+
+    def _distinct(self, node: Any, scope: Scope, columns: dict[str, frozenset[Used]]) -> frozenset[Used]:
+        distinct = node.args.get("distinct")
+        if distinct is None:
+            return frozenset()
+        on = distinct.args.get("on")
+        found = (
+            frozenset().union(*columns.values()) if on is None else self._used(on, scope, GROUP_BY, columns)
+        )
+        return _as(found, GROUP_BY)
+
+    def _order(self, node: Any, scope: Scope, columns: dict[str, frozenset[Used]]) -> frozenset[Used]:
+        found: frozenset[Used] = frozenset()
+        if (order := node.args.get("order")) is not None:
+            found |= _as(self._used(order, scope, SORT, columns), SORT)
+        for clause in ("limit", "offset"):
+            if (bound := node.args.get(clause)) is not None:
+                found |= _as(self._used(bound, scope, FILTER), FILTER)
+        return found
+
+    def _used(
+        self, node: Any, scope: Scope, use: str, aliases: dict[str, frozenset[Used]] | None = None
+    ) -> frozenset[Used]:
+        """Return what an expression depends on; `aliases` are the output columns that it may name."""
+        found: set[Used] = set()
+        for inner, inner_use in self._leaves(node, use, scope):
+            if isinstance(inner, exp.Column):
+                self._seen.add(id(inner))
+                found |= _as(self._column(inner, scope, aliases or {}), inner_use)
+            else:
+                relation = self.relation(self._subquery(inner, scope))
+                found |= _as(frozenset().union(*relation.columns.values()), inner_use) | relation.rows
+        return frozenset(found)
+
+    def _leaves(self, node: Any, use: str, scope: Scope) -> Iterator[tuple[Any, str]]:
+        """Yield the columns and subqueries of an expression, each with what it is used for."""
+        if isinstance(node, exp.Column):
+            yield node, use
+            return
+        if isinstance(node, exp.Query):
+            yield node.unnest(), use
+            return
+        for child, child_use in _children(node, use, scope):
+            yield from self._leaves(child, child_use, scope)
+
+    def _column(self, column: Any, scope: Scope, aliases: dict[str, frozenset[Used]]) -> frozenset[Used]:
+        if not column.table:
+            if column.name in aliases:
+                return aliases[column.name]
+            raise NotUnderstood(f"the query's {_short(column)} is not understood here")
+        here: Scope | None = scope
+        while here is not None:
+            source = here.sources.get(column.table)
+            if source is not None:
+                relation = self._source(source)
+                if column.name not in relation.columns:
+                    break
+                return relation.columns[column.name]
+            here = here.parent
+        raise NotUnderstood(f"the query's {_short(column)} is not understood here")
+
+    def _source(self, source: Any) -> Relation:
+        if isinstance(source, Scope):
+            return self.relation(source)
+        known = self._names.get((source.db, source.name)) if isinstance(source, exp.Table) else None
+        if known is None:
+            raise NotUnderstood(f"the query reads {_short(source)}, which is not understood here")
+        self._seen.add(id(source))
+        part, names = known
+        columns = {lower: frozenset({Used(part, actual, IDENTITY)}) for lower, actual in names.items()}
+        return Relation(columns, frozenset({Used(part, ALL_ROWS, ROWS)}))
+
+    def _subquery(self, node: Any, scope: Scope) -> Scope:
+        for inner in scope.subquery_scopes:
+            if inner.expression is node:
+                return inner
+        raise NotUnderstood("a subquery of the query is not understood here")
+
+
+def _children(node: Any, use: str, scope: Scope) -> Iterator[tuple[Any, str]]:
+    """Yield the parts of an expression with what each is used for: this is where words of SQL get their meaning."""
+    if isinstance(node, exp.Alias | exp.Paren | exp.Ordered):
+        yield node.this, use
+        yield from ((child, use) for child in node.iter_expressions() if child is not node.this)
+    elif isinstance(node, exp.Case | exp.If):
+        conditional = _stronger(use, CONDITIONAL)
+        for name, child in _named_children(node):
+            if isinstance(node, exp.Case) and name == "ifs":
+                yield child, use
+            else:
+                yield child, conditional if name == "this" else _stronger(use, TRANSFORMATION)
+    elif isinstance(node, exp.Window):
+        yield node.this, use
+        for name, child in _named_children(node):
+            if name != "this":
+                yield child, _stronger(use, WINDOW)
+        if node.args.get("alias") is not None:
+            select: Any = scope.expression
+            yield from ((each, _stronger(use, WINDOW)) for each in select.args.get("windows") or ())
+    elif isinstance(node, exp.Filter):
+        yield node.this, use
+        yield node.expression, _stronger(use, FILTER)
+    elif isinstance(node, exp.Order | exp.WithinGroup) and use in DIRECT:
+        # Inside an aggregate: what is collected, and by what it is sorted.
+        for name, child in _named_children(node):
+            yield child, use if name == "this" else SORT
+    else:
+        inner = AGGREGATION if isinstance(node, exp.AggFunc) else TRANSFORMATION
+        yield from ((child, _stronger(use, inner)) for child in node.iter_expressions())
+
+
+def _named_children(node: Any) -> Iterator[tuple[str, Any]]:
+    for name, value in node.args.items():
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, exp.Expr):
+                yield name, child
+
+
+def _as(uses: Iterable[Used], use: str) -> frozenset[Used]:
+    return frozenset(Used(used.part, used.column, _stronger(used.use, use)) for used in uses)
+
+
+def _stronger(inner: str, outer: str) -> str:
+    """Say what for a column is used that another expression uses: what is indirect stays so."""
+    if inner not in DIRECT:
+        return inner
+    if outer not in DIRECT:
+        return outer
+    return max(inner, outer, key=STRENGTH.index)
+
+
+def _schema(inputs: Inputs) -> dict[str, object]:
+    schema: dict[str, dict[str, dict[str, str]]] = {}
+    for part, columns in inputs.items():
+        place, name = _place(part)
+        # Which type a column has changes nothing in where it comes from.
+        schema.setdefault(place, {})[name] = {column.lower(): "TEXT" for column in columns}
+    return {**schema}
+
+
+def _place(part: str) -> tuple[str, str]:
+    """Name the schema and the table in which a part stands: `split.train`, else `main.applications`."""
+    step, dot, name = part.lower().partition(".")
+    return (step, name) if dot else (MAIN, step)
+
+
+def _short(node: Any) -> str:
+    text = " ".join(node.sql("duckdb").split())
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

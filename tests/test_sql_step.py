@@ -1,0 +1,157 @@
+"""Steps that are queries: what they read, what they refuse, and what a run records of them."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from audit.canonical import JsonObject
+from audit.errors import MalformedInput
+from registry.artifacts import ArtifactStore
+from registry.pipeline import Pipeline
+from registry.run import run_pipeline
+from registry.step_code import code_of
+from tests.lineage_truth import dependences, flow_named
+
+LOANS = pd.DataFrame({"id": [1, 2, 3], "income": [10.0, 20.0, 30.0], "debt": [5.0, 5.0, 6.0]})
+PEOPLE = pd.DataFrame({"id": [3, 2], "race": ["black", "white"]})
+
+
+def joined(loans: Any, people: Any, least: float = 0.0) -> Any:
+    """Join both."""
+
+
+def of_loans(loans: Any) -> Any: ...
+
+
+def declared(text: str, function: Callable[..., Any] = of_loans) -> Callable[..., Any]:
+    return Pipeline("loans").sql_step(text)(function)
+
+
+TEXT = (
+    "SELECT race, debt / income AS ratio FROM loans JOIN people USING (id) WHERE income > $least ORDER BY id"
+)
+
+
+@pytest.mark.parametrize(
+    ("hold", "kind"),
+    [(pd.DataFrame, pd.DataFrame), (pl.from_pandas, pl.DataFrame), (pa.Table.from_pandas, pa.Table)],
+    ids=["pandas", "polars", "Arrow"],
+)
+def test_a_query_runs_on_tables_of_any_library_and_is_held_as_the_first(hold: Any, kind: type) -> None:
+    found = declared(TEXT, joined)(hold(LOANS), PEOPLE, least=15.0)
+    assert isinstance(found, kind)
+    table: Any = pa.table(found)
+    assert table.to_pylist() == [{"race": "white", "ratio": 0.25}, {"race": "black", "ratio": 0.2}]
+
+
+def test_a_table_of_a_step_that_returned_several_has_its_name() -> None:
+    found = declared("SELECT sum(debt) AS debt FROM loans.train")({"train": LOANS, "test": LOANS[:1]})
+    assert found.debt.tolist() == [16.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "function", "says"),
+    [
+        ("SELECT id frm loans where", of_loans, "line 1, column 19: Invalid expression"),
+        ("SELECT * FROM lons", of_loans, r"reads lons, which is no argument of it: did you mean loans\?"),
+        ("SELECT * FROM loans, 'file.csv'", of_loans, "reads file.csv, which is no argument"),
+        ("INSERT INTO loans SELECT 1", of_loans, "a SQL step is one SELECT"),
+        ("SELECT 1; SELECT 2", of_loans, "a SQL step is one SELECT"),
+        ("", of_loans, "a SQL step is one SELECT"),
+        ("SELECT ? FROM loans", of_loans, r"write \$least, not \?"),
+        ("SELECT $last FROM loans, people WHERE id > $least", joined, r"parameter \$last, .* did you mean least"),
+        ("SELECT * FROM loans, people", joined, "does not use least"),
+        (3, of_loans, "with the text of the query"),
+        ("SELECT * FROM loans", lambda loans: loans, "leave its body empty"),
+    ],
+)  # fmt: skip
+def test_what_cannot_run_is_refused_when_it_is_declared(text: Any, function: Any, says: str) -> None:
+    with pytest.raises(MalformedInput, match=says):
+        declared(text, function)
+
+
+@pytest.mark.parametrize(
+    ("text", "table", "says"),
+    [
+        ("SELECT idd FROM loans", LOANS, r'failed: .*"idd" not found in FROM clause'),
+        ("SELECT id, id FROM loans", LOANS, "several columns called id: name them with AS"),
+        ("SELECT * FROM loans", 3, "returned no table but an object of the type int"),
+        ("SELECT * FROM loans", {"train": LOANS}, "reads loans, and loans returned loans.train"),
+        ("SELECT * FROM loans.tran", {"train": LOANS}, "reads loans.tran, and loans returned loans.train"),
+        ("SELECT * FROM loans", LOANS.assign(ID=1), "id, ID differ only in case"),
+        ("SELECT * FROM loans", pd.DataFrame({"x": [1, "a"]}), "cannot read loans"),
+        ("SELECT * FROM loans, read_csv('loans.csv')", LOANS, "file system operations are disabled"),
+    ],
+)
+def test_what_the_tables_do_not_allow_is_one_sentence(text: str, table: Any, says: str) -> None:
+    with pytest.raises(MalformedInput, match=says) as raised:
+        declared(text)(table)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_query_does_not_see_pythons_variables() -> None:
+    secret = LOANS  # noqa: F841 - DuckDB would find it by its name
+    with pytest.raises(MalformedInput, match="reads secret, which is no argument"):
+        declared("SELECT * FROM loans, secret")
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[JsonObject, ArtifactStore]:
+    monkeypatch.chdir(tmp_path)
+    store = ArtifactStore(tmp_path / "store")
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def loans() -> pd.DataFrame:
+        return LOANS
+
+    @pipeline.step
+    def people() -> pd.DataFrame:
+        return PEOPLE
+
+    @pipeline.sql_step("SELECT n FROM range(2) AS r(n), loans")
+    def opaque(loans: pd.DataFrame) -> Any: ...
+
+    pipeline.sql_step(TEXT)(joined)
+    result = run_pipeline(pipeline, {"least": 1.0}, artifacts=store)
+    assert result.exception is None
+    return result.predicate, store
+
+
+def test_a_run_records_what_the_query_says_of_each_column(recorded: tuple[JsonObject, ArtifactStore]) -> None:
+    flow = flow_named(recorded[0], "joined")
+    assert dependences(flow) == {
+        ("race", "people.race"), ("ratio", "loans.debt"), ("ratio", "loans.income"),
+    }  # fmt: skip
+    assert {link.how for link in flow.links} == {"parsed"}
+
+
+def test_a_run_keeps_the_text_of_the_query(recorded: tuple[JsonObject, ArtifactStore]) -> None:
+    run, store = recorded
+    assert code_of(run, ["joined"], store) == {"joined": TEXT}
+    [row] = [step for step in cast(list[JsonObject], run["steps"]) if step["name"] == "joined"]
+    assert row["parameters"] == {"least": {"decimal": "1.0"}}
+    assert row["after"] == ["loans", "people"]
+
+
+def test_a_query_that_is_not_understood_runs_and_is_unknown(
+    recorded: tuple[JsonObject, ArtifactStore],
+) -> None:
+    flow = flow_named(recorded[0], "opaque")
+    assert (flow.links, flow.complete) == ((), frozenset())
+    assert "not understood" in flow.notes[0]
+
+
+def test_pipelines_without_queries_load_neither_package() -> None:
+    look = "import sys, registry.run, registry.pipeline; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", look], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert not {"duckdb", "sqlglot"} & set(done.stdout.split())
