@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["compare", "log", "show"]
 
 Open = Callable[[], "Registry"]
+MOST_PROFILES, MOST_COLUMNS = 3, 12
 _DIGEST = re.compile(r"(?:affidavit-(?:table|model|object)-v\d:sha256:)?\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _FIGURE = re.compile(r"\b\d\.\d{5,}\b")
 
@@ -89,7 +90,11 @@ def show(opened: Open, ref: str, as_json: bool) -> None:
         _show_fingerprint(registry, ref, as_json)
     elif "@" in ref:
         document = version_document(registry, registry.find(ref))
-        print_json(document) if as_json else _print_version(document)
+        if as_json:
+            print_json(document)
+        else:
+            _print_version(document)
+            _print_profiles(registry, document)
     else:
         entry = (
             registry.ledger.entry(int(ref)) if ref.isdecimal() and len(ref) < 8 else registry.ledger.find(ref)
@@ -112,13 +117,15 @@ def show(opened: Open, ref: str, as_json: bool) -> None:
 def compare(opened: Open, first: str, second: str, as_json: bool) -> None:
     """Compare two versions.
 
-    Parameters, metrics, bias, data, code and environment, side by side.
+    Parameters, metrics, bias, data and its profiles, code and environment, side by side.
     The exit status is 0 when nothing differs and 1 when something does.
     """
     from registry.compare import compare_versions
+    from registry.compare_profiles import profile_rows
 
     registry = opened()
-    rows = compare_versions(registry.run_of(registry.find(first)), registry.run_of(registry.find(second)))
+    runs = (registry.run_of(registry.find(first)), registry.run_of(registry.find(second)))
+    rows = [*compare_versions(*runs), *profile_rows(*runs, registry.artifacts)]
     different = [row for row in rows if row.first != row.second]
     if as_json:
         print_json(
@@ -177,6 +184,29 @@ def _print_version(document: "JsonObject") -> None:
     for e in cast(list["JsonObject"], document["decisions"]):
         for doubt in cast(list[str], e["doubts"]):
             say(f"The decision in entry {e['entry']} is in doubt: {doubt}")
+
+
+def _print_profiles(registry: "Registry", document: "JsonObject") -> None:
+    """Print the profiles of the tables that came in from outside: what other steps returned is one command away."""
+    from registry.cli_profile import print_profile, recorded_profiles
+
+    run_said = cast("JsonObject", document["run"])
+    found = recorded_profiles(registry, run_said)
+    first = {
+        str(part["name"])
+        for step in cast(list["JsonObject"], run_said["steps"])
+        if not step["after"] and step.get("kind") != "evaluate"
+        for part in cast(list["JsonObject"], step["outputs"])
+    }
+    name = f"{document['model']}@{document['version']}"
+    for table in [each for each in found if each in first][:MOST_PROFILES]:
+        say(f"\n{table}: {found[table].rows} rows")
+        print_profile(found[table], MOST_COLUMNS)
+        more = len(found[table].columns) - MOST_COLUMNS
+        if more > 0:
+            say(f"{more} more columns: affidavit profile {name}:{table}")
+    if found:
+        say(f"Profiles were recorded of {', '.join(found)}: affidavit profile {name}:TABLE")
 
 
 def _is_mentioned(registry: "Registry", model: str) -> bool:

@@ -21,7 +21,7 @@ Rules:
 import inspect
 import sys
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from audit.errors import MalformedInput
 from registry.parameters import MISSING, Parameter, assign, did_you_mean
 from registry.predicates import check_model_name
+from registry.profiling import Profiling, checked_columns
 from registry.settings import Settings
 from registry.told import Told, tell
 
@@ -93,13 +94,26 @@ class PlannedStep:
 
 
 class Pipeline:
-    """A named set of steps. `model_format="pickle"` asks for a pickle where skops cannot store the model."""
+    """A named set of steps. `model_format="pickle"` asks for a pickle where skops cannot store the model.
 
-    def __init__(self, name: str, *, model_format: ModelFormat = "skops") -> None:
+    `protected` names columns whose values profiles do not tell, beside those that the evaluation calls sensitive;
+    `profiled` names protected ones that they tell all the same.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        model_format: ModelFormat = "skops",
+        protected: Collection[str] = (),
+        profiled: Collection[str] = (),
+    ) -> None:
         if model_format not in ("skops", "pickle"):
             raise MalformedInput(f"{model_format!r} is no model format: choose skops or pickle")
         self.name = check_model_name(name)
         self.model_format: ModelFormat = model_format
+        self.protected = checked_columns("protected", protected)
+        self.profiled = checked_columns("profiled", profiled)
         self._steps: dict[str, Step] = {}
 
     def __repr__(self) -> str:
@@ -131,6 +145,11 @@ class Pipeline:
             if path.is_file():
                 return path.resolve()
         return None
+
+    def profiling(self) -> Profiling:
+        """Begin the profiles of one run."""
+        sensitive = [column for step in self.steps for column in step.sensitive]
+        return Profiling([*self.protected, *sensitive], self.profiled)
 
     @overload
     def step(self, function: F, /) -> F: ...

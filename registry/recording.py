@@ -19,7 +19,7 @@ Rules:
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +36,7 @@ from registry.model_file import save_model
 from registry.parts import is_fitted_model
 from registry.pipeline import check_options
 from registry.predicates import check_model_name
+from registry.profiling import Profiling, checked_columns
 from registry.run import RunRecorder, RunResult, judge, not_hiding
 
 __all__ = ["Recorder", "Recording", "record"]
@@ -68,6 +69,8 @@ class Recording:
         open_recorder: Callable[[], Recorder],
         *,
         file: Path | None = None,
+        protected: Collection[str] = (),
+        profiled: Collection[str] = (),
         clock: Callable[[], float] = time.time,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -77,6 +80,8 @@ class Recording:
         self.entry: Any = None
         self._name = check_model_name(model)
         self._params = dict(params)
+        self._protected = checked_columns("protected", protected)
+        self._profiled = checked_columns("profiled", profiled)
         self._open_recorder = open_recorder
         self._file = file
         self._clock, self._stopwatch = clock, stopwatch
@@ -97,6 +102,7 @@ class Recording:
             clock=self._clock,
             stopwatch=self._stopwatch,
         )
+        run.profiling = Profiling(self._protected, self._profiled)
         run.describe_code(self._file, None if self._file is None else str(self._file))
         run.add_step(BLOCK, parameters=self._params, given=self._params)
         run.find_sources(BLOCK, self._params)
@@ -113,6 +119,8 @@ class Recording:
             run.steps[0]["status"] = "failed"
             step, cause = self._refused
             run.fail(step if cause is error else BLOCK, error)
+            if not run.profiling.protected:
+                run.profiling.forget()  # nobody has said yet what is protected
         assert self._registry is not None
         with not_hiding(error):
             self.entry = self._registry.record_run(run.finish())
@@ -183,6 +191,7 @@ class Recording:
         check_options(options)
         given = {"y_true": y_true, "y_pred": y_pred, "y_score": y_score, "sensitive": sensitive}
         returned = {name: value for name, value in given.items() if value is not None}
+        run.profiling.protect_table(sensitive)
         with self._step("evaluation", kind="evaluate", after=self._recorded()) as row:
             row["outputs"] = cast(Json, run.parts("evaluation", returned))
             run.evaluation = judge(given, options, run.artifacts)
@@ -225,10 +234,18 @@ def _is_reference(said: Json) -> bool:
     return isinstance(said, dict) and set(said) == {"subject", "hmac"}
 
 
-def record(model: str, params: Mapping[str, object] | None = None, *, ledger: str | None = None) -> Recording:
+def record(
+    model: str,
+    params: Mapping[str, object] | None = None,
+    *,
+    ledger: str | None = None,
+    protected: Collection[str] = (),
+    profiled: Collection[str] = (),
+) -> Recording:
     """Record the block that follows as one run of `model` in a ledger (else in the nearest one).
 
-    `params` are the parameters of the run; those that name files are recorded as its sources.
+    `params` are the parameters of the run; those that name files are recorded as its sources. `protected` names columns
+    whose values profiles do not tell, beside the sensitive ones; `profiled` those that they tell all the same.
     """
 
     def open_recorder() -> Recorder:
@@ -241,4 +258,5 @@ def record(model: str, params: Mapping[str, object] | None = None, *, ledger: st
         return registry
 
     path = Path(sys._getframe(1).f_code.co_filename)
-    return Recording(model, params or {}, open_recorder, file=path.resolve() if path.is_file() else None)
+    file = path.resolve() if path.is_file() else None
+    return Recording(model, params or {}, open_recorder, file=file, protected=protected, profiled=profiled)

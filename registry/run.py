@@ -37,6 +37,7 @@ from registry.parameters import did_you_mean, to_json
 from registry.parts import describe, is_fitted_model, parts_of
 from registry.pipeline import Pipeline, PlannedStep
 from registry.private import Private
+from registry.profiling import Profiling
 from registry.run_predicate import fit_in_record
 
 __all__ = ["RunRecorder", "RunResult", "judge", "not_hiding", "run_pipeline"]
@@ -78,6 +79,7 @@ def run_pipeline(
     recorder = RunRecorder(
         pipeline.name, "pipeline", artifacts, referrer=referrer, clock=clock, stopwatch=stopwatch
     )
+    recorder.profiling = pipeline.profiling()
     recorder.describe_code(pipeline.file, target)
     try:
         _perform(plan, recorder, pipeline.model_format, progress)
@@ -141,6 +143,7 @@ class RunRecorder:
         self.model_file: JsonObject | None = None
         self.steps: list[JsonObject] = []
         self.flows: list[Flow] = []
+        self.profiling = Profiling()
         self._model, self._how = model, how
         self._process = os.getpid()
         self._stopwatch = stopwatch
@@ -214,6 +217,7 @@ class RunRecorder:
             row["outputs"] = cast(Json, self.parts(planned.step.name, value))
             if planned.step.kind == "evaluate":
                 self.evaluation = _judge(planned, value, self.artifacts)
+                self.profiling.protect_table(cast(Mapping[str, object], value).get("sensitive"))
             else:
                 self.flows += self._traced(watched, value, row)
             returned[planned.step.name] = value
@@ -244,6 +248,7 @@ class RunRecorder:
                 part["note"] = f"changed in place after the step {name} returned it"
             if not came_in and isinstance(mark, str):
                 self._seen[part_name] = mark
+                self.profiling.see(part, item)
             parts.append(part)
         return parts
 
@@ -297,6 +302,7 @@ class RunRecorder:
 
     def finish(self) -> RunResult:
         """Say the run: the predicate without what the ledger adds, and its subjects."""
+        self.profiling.keep(self.artifacts)
         predicate: JsonObject = {
             "model": self._model,
             "status": "succeeded" if self.exception is None else "failed",

@@ -1,4 +1,4 @@
-"""Vector drawings for reports: interval plots, the lineage drawing and the code for a phone's camera.
+"""Vector drawings for reports: interval plots, small histograms, the lineage drawing and the code for a phone's camera.
 
 Rules:
 
@@ -25,7 +25,7 @@ from reports import formats
 from reports.graph import Graph, Node
 from reports.layout import place
 
-__all__ = ["Mark", "Panel", "Row", "fitted", "forest", "lineage_drawing", "qr"]
+__all__ = ["Mark", "Panel", "Row", "fitted", "forest", "histogram", "lineage_drawing", "qr"]
 
 WIDTH = 658.0
 """The width of the text on an A4 page, in CSS pixels: drawings are made to it, so type keeps its size."""
@@ -200,6 +200,21 @@ def _tick_text(tick: float, ticks: Sequence[float]) -> str:
     step = Decimal(str(ticks[1])) - Decimal(str(ticks[0]))
     places = 0 if step >= 1 else 1 if step >= Decimal("0.1") else 2 if step >= Decimal("0.01") else 3
     return f"{tick:.{places}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def histogram(heights: Sequence[float], *, finding: str, size: tuple[float, float] = (80.0, 17.0)) -> str:
+    """Draw bars on a line, heights from 0 to 1, small enough for the cell of a table."""
+    width, height = size
+    each = width / max(len(heights), 1)
+    parts = [_line(0, height, width, height, MUTED, 0.6)]
+    for index, tall in enumerate(heights):
+        if tall > 0:
+            up = max(0.8, tall * (height - 1))
+            parts.append(
+                f'<rect x="{index * each + 0.4:.1f}" y="{height - up:.1f}" width="{max(each - 0.8, 0.6):.1f}" '
+                f'height="{up:.1f}" fill="{ACCENT}"/>'
+            )
+    return _svg(width, height, finding, parts)
 
 
 def lineage_drawing(graph: Graph, *, finding: str) -> str:

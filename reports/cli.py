@@ -19,6 +19,7 @@ from registry import cli as registry_commands
 from registry import cli_decisions as decision_commands
 from registry import cli_export as export_commands
 from registry import cli_fingerprint as fingerprint_commands
+from registry import cli_profile as profile_commands
 from registry import cli_reading as reading_commands
 from reports import cli_lineage as lineage_commands
 
@@ -129,6 +130,7 @@ for _command in (
     reading_commands.compare,
     lineage_commands.lineage,
     fingerprint_commands.fingerprint,
+    profile_commands.profile,
     decision_commands.gate,
     decision_commands.approve,
     decision_commands.reject,

@@ -21,7 +21,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports import formats
-from reports.facts import Approval, Decision, EntryFacts, Evaluation, Figure, Reproduction, Rule, Run
+from reports.facts import (
+    Approval,
+    Decision,
+    EntryFacts,
+    Evaluation,
+    Figure,
+    Reproduction,
+    Rule,
+    Run,
+    TableProfile,
+)
 from reports.gaps import Gap, find_gaps
 from reports.reading import read_approval, read_decision, read_reproduction, read_run
 
@@ -86,6 +96,7 @@ class Dossier:
     cards: tuple[Card, ...]
     gaps: tuple[Gap, ...]
     evidence: tuple[Evidence, ...]
+    profiles: tuple[TableProfile, ...] = ()
 
     @property
     def name(self) -> str:
@@ -133,11 +144,13 @@ def compose(
     root: str,
     log_vkey: str,
     as_of: str,
+    profiles: Sequence[TableProfile] = (),
 ) -> Dossier:
     """Gather what a report says about one model version.
 
     `stages` are those that this version holds now; `size` and `root` (hexadecimal) are the checkpoint that
-    covers every entry given; `as_of` is the time of the newest entry it covers.
+    covers every entry given; `as_of` is the time of the newest entry it covers; `profiles` are those of the tables
+    that came in from outside.
     """
     told = read_run(run)
     given = tuple(read_approval(entry) for entry in _ordered(approvals))
@@ -161,6 +174,7 @@ def compose(
         cards=_cards(told.evaluation),
         gaps=find_gaps(told, given, made, redone),
         evidence=_evidence(run, [*approvals, *decisions, *reproductions]),
+        profiles=tuple(profiles),
     )
 
 

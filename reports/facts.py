@@ -9,9 +9,10 @@ Rules:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from audit.canonical import Json
+from registry.profile import Profile
 
 __all__ = [
     "Approval",
@@ -31,6 +32,7 @@ __all__ = [
     "Run",
     "Source",
     "Step",
+    "TableProfile",
 ]
 
 
@@ -89,6 +91,17 @@ class Part:
     fingerprint: str | None
     rows: int | None
     columns: int | None
+    profile: str | None = field(default=None, compare=False)
+    """The digest of its profile, which stands where it came out and not where it went in."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableProfile:
+    """The profile of a table that came in from outside; None where its document is gone or changed."""
+
+    table: str
+    sha256: str
+    profile: Profile | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from audit.errors import NotFound
+from registry import profile_shape, profile_text
+from registry.profile import ColumnProfile, Profile
 from reports import charts, formats
 from reports.dossier import Dossier, tally
 from reports.facts import Attribute, Figure, Group, Part, Rule, Run
@@ -28,6 +30,7 @@ from reports.graph import Graph, lineage
 __all__ = ["render", "template_names"]
 
 TEMPLATES = Path(__file__).parent / "templates"
+MOST_PROFILED, BARS = 40, 20
 RATES = (
     ("selection_rate", "Selection rate"),
     ("true_positive_rate", "True positive rate"),
@@ -90,6 +93,8 @@ def _environment() -> Environment:
         qr=code,
         metric_of=metric_of,
         shared_out=shared_out,
+        profiled_columns=profiled_columns,
+        profile_plot=profile_plot,
     )
     return environment
 
@@ -121,6 +126,18 @@ def passed_on(run: Run) -> tuple[Passed, ...]:
         for part in step.outputs:
             made.setdefault(part, []).append(step.name)
     return tuple(Passed(part, tuple(steps), tuple(read.get(part, ()))) for part, steps in made.items())
+
+
+def profiled_columns(profile: Profile) -> list[tuple[ColumnProfile, profile_text.TextRow]]:
+    """Pair the first columns of a profile with what is said of each; the rest are in its document."""
+    return list(zip(profile.columns, profile_text.rows(profile), strict=True))[:MOST_PROFILED]
+
+
+def profile_plot(column: ColumnProfile) -> Markup:
+    """Draw the shape of a column, or nothing where it has none."""
+    heights = profile_shape.shape(column, BARS)
+    finding = f"How the rows of {column.name} are distributed, in {len(heights)} bars."
+    return Markup(charts.histogram(heights, finding=finding) if heights else "")  # noqa: S704 - charts escapes every text
 
 
 def disparity_names(attributes: Sequence[Attribute]) -> list[str]:

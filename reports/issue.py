@@ -6,18 +6,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit.canonical import JsonObject
+from audit.canonical import JsonObject, decode
 from audit.erasure import erasures
-from audit.errors import Conflict, EnvironmentFailed, MalformedInput
+from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotFound, NotVerified
 from audit.ledger import Head
 from audit.record import Entry
 from registry.predicates import IssuedReport
+from registry.profile import Profile
 from registry.recheck import doubts
 from registry.recorded import resolve_run
 from registry.registry import Registry
 from reports.dossier import Dossier, EntryFacts, compose
+from reports.facts import TableProfile
 from reports.html import render
 from reports.pdf import write
+from reports.reading import read_run
 
 __all__ = ["Issued", "gather", "issue_report"]
 
@@ -91,11 +94,12 @@ def _gather(registry: Registry, ref: str, head: Head) -> Dossier:
     def facts(kind: str) -> list[EntryFacts]:
         return [_facts(registry, entry) for entry in registry.entries_about(found, kind)]
 
+    run = _facts(registry, registry.ledger.entry(found.seq))
     return compose(
         model=found.model,
         version=found.version,
         stages=found.stages,
-        run=_facts(registry, registry.ledger.entry(found.seq)),
+        run=run,
         approvals=facts("approval"),
         decisions=facts("decision"),
         reproductions=facts("reproduction"),
@@ -104,7 +108,27 @@ def _gather(registry: Registry, ref: str, head: Head) -> Dossier:
         root=head.root.hex(),
         log_vkey=str(registry.ledger.trust().log),
         as_of=registry.ledger.entry(head.size - 1).time,
+        profiles=_profiles(registry, run),
     )
+
+
+def _profiles(registry: Registry, run: EntryFacts) -> tuple[TableProfile, ...]:
+    """Read the profiles of the tables that came in from outside: those of steps that take nothing from another."""
+    found = {
+        part.name: part.profile
+        for step in read_run(run).steps
+        if not step.after and step.kind != "evaluate"
+        for part in step.outputs
+        if part.profile is not None
+    }
+    return tuple(TableProfile(name, sha256, _profile(registry, sha256)) for name, sha256 in found.items())
+
+
+def _profile(registry: Registry, sha256: str) -> Profile | None:
+    try:
+        return Profile.from_json(decode(registry.artifacts.get(sha256)))
+    except (MalformedInput, NotFound, NotVerified):
+        return None
 
 
 def _facts(registry: Registry, entry: Entry) -> EntryFacts:

@@ -151,6 +151,7 @@ def _part(part: Mapping[str, Json]) -> Part:
         fingerprint=_text(part, "fingerprint"),
         rows=_whole(part, "rows"),
         columns=_whole(part, "columns"),
+        profile=_digest(part, "profile"),
     )
 
 

@@ -4,7 +4,9 @@ import hashlib
 from typing import Any
 
 from audit.canonical import Json
+from registry.profile import ColumnProfile, Profile
 from reports.dossier import Dossier, EntryFacts, compose
+from reports.facts import TableProfile
 
 KEYS = {"recorder": "a3" * 16, "validator": "b7" * 16, "approver": "c9" * 16}
 PEOPLE = {"recorder": "training service", "validator": "Nadja Weiß", "approver": "Samuel Okafor"}
@@ -357,6 +359,21 @@ def reproduction_entry() -> EntryFacts:
     })  # fmt: skip
 
 
+def profiles() -> list[TableProfile]:
+    """Make the profile of the table that came in: numbers, categories, dates, and a protected column."""
+    shares = tuple((f"0.{5 * n:02}".rstrip("0"), str(40 + 6 * n * n)) for n in range(1, 20))
+    income = ColumnProfile(
+        *("income", "int", 4, "0", None, None, 644, True, "12", "2790"), shares, "571", "480"
+    )
+    kinds = (("single family", 1210), ("condominium", 402), ("two family", 90))
+    home = ColumnProfile(
+        "home", "text", 0, "0", distinct=5, exact=True, lengths=("9", "13", "13"), values=kinds,
+        hidden=2, hidden_rows=287,
+    )  # fmt: skip
+    race = ColumnProfile("race", "text", 3, "0").withhold()
+    return [TableProfile("applications", digest("profile"), Profile(1989, (income, home, race)))]
+
+
 def example(**changes: Any) -> Dossier:
     """Compose the example; name arguments of `compose` to change them."""
     arguments: dict[str, Any] = {
@@ -372,6 +389,7 @@ def example(**changes: Any) -> Dossier:
         "root": digest("root"),
         "log_vkey": "bank.example/models+3f0c1c2a+ARpc2Vzc2lvbi1rZXktZm9yLXRoZS1leGFtcGxlLW9ubHk",
         "as_of": "2026-11-23T09:30:00.000000Z",
+        "profiles": profiles(),
         **changes,
     }
     return compose(**arguments)

@@ -32,6 +32,7 @@ def here(tmp_path: Path) -> Folder:
         "ledger-format.md",
         "policies.md",
         "pipelines.md",
+        "data.md",
         "keys.md",
         "bundles.md",
         "erasure.md",

@@ -1,0 +1,120 @@
+"""The command that profiles a data file, or shows the profile that a run recorded."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from audit.errors import MalformedInput, NotFound
+from audit.terminal import Command, bar, json_option, print_json, print_table, say
+
+# What the command needs is imported inside it: `affidavit --help` loads none of it.
+if TYPE_CHECKING:
+    from audit.canonical import JsonObject
+    from registry.profile import Profile
+    from registry.registry import Registry
+
+__all__ = ["print_profile", "profile", "recorded_profiles"]
+
+Open = Callable[[], "Registry"]
+BARS = 16
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "affidavit profile loanapp.csv",
+        "affidavit profile loanapp.csv --protect race --protect sex --json",
+        "affidavit profile mortgage@1:applications",
+    ],
+)
+@click.argument("what", metavar="FILE-OR-REF")
+@click.option(
+    "--protect", "protected", multiple=True, metavar="COLUMN", help="A column to withhold; repeatable."
+)
+@click.option(
+    "--small-cell",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="The fewest rows that a figure may be about.",
+)
+@json_option
+@click.pass_obj
+def profile(opened: Open, what: str, protected: tuple[str, ...], small_cell: int, as_json: bool) -> None:
+    """Profile a data file, column by column.
+
+    Types, missing and distinct values, range, quantiles and frequent values, told so that no person shows.
+    FILE-OR-REF is a CSV, Parquet, Arrow or Feather file, or a table that a run recorded: NAME@VERSION:TABLE.
+    """
+    found = _recorded(opened, what) or _of_file(Path(what), small_cell)
+    for name in protected:
+        if found.column(name) is None:
+            raise MalformedInput(f"there is no column {name!r} to protect: check its name")
+    found = found.withholding(protected)
+    if as_json:
+        print_json(found.to_json())
+        return
+    say(f"{found.rows} rows, {len(found.columns) + found.omitted} columns\n")
+    print_profile(found)
+
+
+def print_profile(found: "Profile", most: int | None = None) -> None:
+    """Print a profile as a table, at most so many columns, and say what is not in it."""
+    from registry.profile_shape import blocks, shape
+    from registry.profile_text import HEADINGS, rows
+
+    shown = [
+        (
+            r.name,
+            r.type,
+            r.missing,
+            r.distinct,
+            blocks(shape(c, BARS)) or "-",
+            r.range,
+            r.half,
+            r.mean,
+            r.frequent,
+        )
+        for r, c in list(zip(rows(found), found.columns, strict=True))[:most]
+    ]
+    print_table(HEADINGS, shown)
+    say(f"\nNo figure is about fewer than {found.small_cell} rows; a range leaves out as many at either end.")
+    if found.omitted:
+        say(f"The last {found.omitted} columns are not profiled.")
+
+
+def recorded_profiles(registry: "Registry", run: "JsonObject") -> dict[str, "Profile"]:
+    """Read the profiles that a run recorded, by the names of their tables; raises where one is gone or changed."""
+    from audit.canonical import decode
+    from registry.profile import Profile
+
+    return {
+        str(part["name"]): Profile.from_json(decode(registry.artifacts.get(str(part["profile"]))))
+        for step in cast(list["JsonObject"], run["steps"])
+        for part in cast(list["JsonObject"], step["outputs"])
+        if part.get("profile") is not None
+    }
+
+
+def _recorded(opened: Open, what: str) -> "Profile | None":
+    name, colon, table = what.partition(":")
+    if Path(what).exists() or "@" not in name or not colon:
+        return None
+    registry = opened()
+    found = recorded_profiles(registry, registry.run_of(registry.find(name)))
+    if table not in found:
+        raise NotFound(
+            f"{name} has no profile of a table {table!r}: those recorded are {', '.join(found) or 'none'}"
+        )
+    return found[table]
+
+
+def _of_file(path: Path, small_cell: int) -> "Profile":
+    from registry.profile import profile as profile_of
+
+    with bar(f"reading {path.name}") as progress:
+        return profile_of(
+            path, small_cell=small_cell, progress=lambda done, total: progress(done, total or 0)
+        )

@@ -1,0 +1,211 @@
+"""One column measured for a profile: its values brought to one form, counted, and summed the same way everywhere.
+
+Rules:
+
+- What is measured depends on the logical values alone (`registry.columns`): not on the library, its types, or the
+  pieces in which the rows come. NaN is missing; -0.0 is 0.0; a category is its value; times are microseconds (dates
+  days), rounded down; decimals are the nearest float64.
+- Sums are taken over runs of 65,536 rows counted from row 0, in each by folding the upper half onto the lower until
+  one number is left, which IEEE 754 makes the same on every machine. The runs are joined by the formulas of T. F. Chan,
+  G. H. Golub, R. J. LeVeque: "Algorithms for computing the sample variance" (1983).
+- Texts, bytes and lists are measured by their lengths (code points, bytes, items). Structs and maps have no values
+  here, only missing ones.
+
+>>> column = MeasuredColumn("income")
+>>> column.feed(pa.array([1.0, float("nan"), 4.0]))
+>>> column.finish()
+>>> column.missing, column.moments.mean
+(1, 2.5)
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from registry.columns import logical_type
+from registry.diff import RUN
+from registry.distribution import Distribution
+
+__all__ = ["MeasuredColumn", "Moments"]
+
+PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+MICRO = 1_000_000
+MILLISECONDS_A_DAY = 86_400_000
+NUMBERS = frozenset({"int", "float", "decimal", "date", "time", "duration", "timestamp", "instant"})
+"""The types that have a mean."""
+
+
+class MeasuredColumn:
+    """Takes the pieces of one column in row order, of any length; `finish` closes the last run."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.type = ""
+        self.rows = 0
+        self.missing = 0
+        self.note: str | None = None
+        self.values: Distribution | None = None
+        self.lengths: Distribution | None = None
+        self.moments: Moments | None = None
+        self._held: list[pa.Array] = []
+        self._waiting = 0
+
+    def feed(self, array: pa.Array) -> None:
+        """Take the next rows."""
+        if not self.type:
+            self._begin(logical_type(array.type))
+        start = 0
+        while start < len(array):
+            piece = array.slice(start, RUN - self._waiting)
+            self._held.append(self._form(piece))
+            self._waiting += len(piece)
+            start += len(piece)
+            if self._waiting == RUN:
+                self._flush()
+        self.rows += len(array)
+
+    def finish(self) -> None:
+        """Take what waits for its run to be full."""
+        if self._waiting:
+            self._flush()
+
+    def _begin(self, kind: str) -> None:
+        self.type = kind
+        base = kind.partition("<")[0]
+        if base in NUMBERS or base in ("bool", "text", "bytes"):
+            self.values = Distribution()
+        if base in ("text", "bytes", "list"):
+            self.lengths = Distribution()
+        if base in NUMBERS:
+            self.moments = Moments()
+
+    def _form(self, piece: pa.Array) -> pa.Array:
+        try:
+            return normal(piece, self.type.partition("<")[0])
+        except pa.ArrowInvalid:
+            # What no 64-bit form here holds; whether it is missing can still be told.
+            what = "integers above 2^63-1" if self.type == "int" else "values too far away"
+            self.note = f"holds {what}: only its missing values are profiled"
+            return pa.array(np.zeros(len(piece), np.int64), mask=np.asarray(piece.is_null()))
+
+    def _flush(self) -> None:
+        run = self._held[0] if len(self._held) == 1 else pa.concat_arrays(self._held)
+        self._held, self._waiting = [], 0
+        self.missing += run.null_count
+        present = run.drop_null() if run.null_count else run
+        if self.lengths is not None:
+            lengths = present if self.values is None else _lengths(present)
+            self.lengths.add(lengths)
+        if self.values is not None:
+            self.values.add(present)
+        if self.moments is not None:
+            self.moments.add(run)
+
+
+class Moments:
+    """Mean and sample variance of a column, run by run."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.mean = 0.0
+        self._squares = 0.0
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation (n - 1), or None where it is no finite number."""
+        if self.rows < 2 or not math.isfinite(self.mean) or not math.isfinite(self._squares):
+            return None
+        return math.sqrt(self._squares / (self.rows - 1))
+
+    def add(self, run: pa.Array) -> None:
+        """Take one run of int64 or float64, missing values among them."""
+        present = len(run) - run.null_count
+        if present == 0:
+            return
+        valid = np.asarray(run.is_valid())
+        values = np.asarray(run.fill_null(0)).astype(np.float64)
+        with np.errstate(all="ignore"):  # infinities and overflow give no finite number, and that is said
+            mean = _folded(values) / present
+            away = np.where(valid, values - mean, 0.0)
+            squares = _folded(away * away)
+            rows = self.rows + present
+            step = mean - self.mean
+            self.mean += step * present / rows
+            self._squares += squares + float(np.float64(step) * step * self.rows * present / rows)
+        self.rows = rows
+
+
+def normal(array: pa.Array, base: str) -> pa.Array:
+    """Bring values to int64, float64, large_string or large_binary; what is missing stays so.
+
+    Structs, maps and nulls become integers that only tell which rows are missing, lists their lengths.
+    """
+    array = _decoded(array)
+    match base:
+        case "bool" | "int":
+            return array.cast(pa.int64())
+        case "float":
+            return _settled(array.cast(pa.float64()))
+        case "decimal":
+            return _settled(array.cast(pa.string()).cast(pa.float64()))
+        case "text":
+            return array.cast(pa.large_string())
+        case "bytes":
+            return array.cast(pa.large_binary())
+        case "date" | "time" | "duration" | "timestamp" | "instant":
+            return _whole_times(array)
+        case "list":
+            return pc.list_value_length(array).cast(pa.int64())
+    return pa.array(np.zeros(len(array), np.int64), mask=np.asarray(array.is_null()))
+
+
+def _decoded(array: pa.Array) -> pa.Array:
+    types = pa.types
+    if types.is_dictionary(array.type):
+        return _decoded(pc.take(_decoded(array.dictionary), array.indices))
+    if types.is_run_end_encoded(array.type):
+        return _decoded(pc.run_end_decode(array))
+    return array.cast(pa.binary()) if types.is_fixed_size_binary(array.type) else array
+
+
+def _settled(array: pa.Array) -> pa.Array:
+    """Make NaN missing and -0.0 zero."""
+    values = np.asarray(array.fill_null(math.nan))
+    with np.errstate(all="ignore"):
+        return pa.array(values + 0.0, mask=np.isnan(values))
+
+
+def _whole_times(array: pa.Array) -> pa.Array:
+    """Return microseconds, or days of dates, rounded down."""
+    types, data_type = pa.types, array.type
+    missing = np.asarray(array.is_null())
+    width = pa.int32() if data_type.bit_width == 32 else pa.int64()
+    whole = np.asarray(array.view(width).fill_null(0)).astype(np.int64)
+    if types.is_date32(data_type):
+        return pa.array(whole, mask=missing)
+    if types.is_date64(data_type):
+        return pa.array(whole // MILLISECONDS_A_DAY, mask=missing)
+    each = PER_SECOND[data_type.unit]
+    if each > MICRO:
+        return pa.array(whole // (each // MICRO), mask=missing)
+    return pc.multiply_checked(pa.array(whole, mask=missing), MICRO // each)
+
+
+def _lengths(present: pa.Array) -> pa.Array:
+    measure = pc.utf8_length if pa.types.is_large_string(present.type) else pc.binary_length
+    return measure(present).cast(pa.int64())
+
+
+def _folded(values: NDArray[Any]) -> float:
+    """Add up at most 65,536 numbers in the one order that does not depend on the machine."""
+    size = 1 << max(0, len(values) - 1).bit_length()
+    halves = np.zeros(size)
+    halves[: len(values)] = values
+    while size > 1:
+        size //= 2
+        halves = halves[:size] + halves[size : 2 * size]
+    return float(halves[0])

@@ -1,0 +1,205 @@
+"""The profile of a table: what its columns look like, told so that no person shows (scheme `affidavit-profile-v1`).
+
+Rules:
+
+- The same table has the same profile, byte for byte, whatever library holds it and however it is cut: it depends on
+  the logical values and on nothing else (`registry.column_profile`).
+- Every figure keeps the small-cell rule (`registry.disclosure`). Texts are told by their lengths, and by their values
+  only where those are few. Of a withheld column only its type and its share of missing values is told.
+- A profile is bounded: at most `MOST_COLUMNS` columns, the first ones; how many more there are is told.
+- It is canonical JSON: numbers are decimal strings, dates and times ISO 8601, durations seconds; null means that it is
+  not told. `exact` is false where distinct values and quantiles are estimates; `errors` says how good those are: the
+  standard error of `distinct` relative to it, and the greatest error of a quantile relative to its value.
+
+The profile of a column::
+
+    {"name", "type", "missing", "missing_share", "withheld", "note", "distinct", "exact", "low", "high",
+     "quantiles": [[share, value], ...], "mean", "deviation", "lengths": {"low", "median", "high"} or null,
+     "values": [[value, rows], ...], "hidden", "hidden_rows"}
+
+>>> profile(pa.table({"a": [1.5, 2.5] * 20})).columns[0].quantiles[0]
+('0.25', '1.5')
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, fields, replace
+from typing import Any, cast
+
+from audit.canonical import Json, JsonObject
+from audit.errors import MalformedInput
+from registry.disclosure import SMALL_CELL
+
+__all__ = ["MOST_COLUMNS", "SCHEME", "ColumnProfile", "Profile", "is_protected", "profile"]
+
+SCHEME = "affidavit-profile-v1"
+
+MOST_COLUMNS = 512
+"""So many columns are profiled, the first ones of the table."""
+
+PROTECTED = "a protected column"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProfile:
+    """What is told of one column; None, or an empty tuple, is not told."""
+
+    name: str
+    type: str
+    missing: int | None = None
+    missing_share: str | None = None
+    withheld: str | None = None
+    note: str | None = None
+    distinct: int | None = None
+    exact: bool | None = None
+    low: str | None = None
+    high: str | None = None
+    quantiles: tuple[tuple[str, str], ...] = ()
+    mean: str | None = None
+    deviation: str | None = None
+    lengths: tuple[str, str, str] | None = None
+    values: tuple[tuple[str, int], ...] = ()
+    hidden: int | None = None
+    hidden_rows: int | None = None
+
+    def withhold(self, why: str = PROTECTED) -> "ColumnProfile":
+        """Tell the type and the share of missing values, and nothing else."""
+        return ColumnProfile(self.name, self.type, missing_share=self.missing_share, withheld=why)
+
+    def to_json(self) -> JsonObject:
+        """Write the column."""
+        said: JsonObject = {field.name: getattr(self, field.name) for field in fields(self)}
+        return said | {
+            "quantiles": [list[Json](pair) for pair in self.quantiles],
+            "values": [list[Json](pair) for pair in self.values],
+            "lengths": dict(zip(("low", "median", "high"), self.lengths, strict=True))
+            if self.lengths
+            else None,
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> "ColumnProfile":
+        """Read the column, or raise `MalformedInput`; members that are not known are passed over."""
+        try:
+            said = cast(dict[str, Any], value)
+            known: dict[str, Any] = {field.name: said.get(field.name) for field in fields(cls)}
+            known["quantiles"] = tuple((str(share), str(at)) for share, at in said["quantiles"])
+            known["values"] = tuple((str(each), _count(rows)) for each, rows in said["values"])
+            lengths = said.get("lengths")
+            known["lengths"] = None if lengths is None else _three(lengths)
+            for name in ("missing", "distinct", "hidden", "hidden_rows"):
+                known[name] = None if known[name] is None else _count(known[name])
+            return cls(**known)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise MalformedInput("a column of the profile is not what a profile holds") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The profile of a table; `omitted` columns of it are not in it."""
+
+    rows: int
+    columns: tuple[ColumnProfile, ...]
+    omitted: int = 0
+    small_cell: int = SMALL_CELL
+
+    def withholding(self, protected: Collection[str], profiled: Collection[str] = ()) -> "Profile":
+        """Withhold the columns that are protected, but for those that may be `profiled` all the same."""
+        columns = tuple(
+            column.withhold()
+            if is_protected(column.name, protected) and not is_protected(column.name, profiled)
+            else column
+            for column in self.columns
+        )
+        return replace(self, columns=columns)
+
+    def column(self, name: str) -> ColumnProfile | None:
+        """Find a column by its name."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    def to_json(self) -> JsonObject:
+        """Write the profile as a canonical JSON value that `from_json` reads."""
+        return {
+            "scheme": SCHEME,
+            "rows": self.rows,
+            "small_cell": self.small_cell,
+            "errors": dict(_ERRORS),
+            "columns": [column.to_json() for column in self.columns],
+            "omitted": self.omitted,
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> "Profile":
+        """Read what `to_json` wrote, or raise `MalformedInput`."""
+        if not isinstance(value, dict) or value.get("scheme") != SCHEME:
+            raise MalformedInput(f"this is no profile of the scheme {SCHEME}")
+        columns = value.get("columns")
+        if not isinstance(columns, list):
+            raise MalformedInput("the profile has no list of columns")
+        try:
+            counts = (_count(value.get(name)) for name in ("rows", "omitted", "small_cell"))
+            rows, omitted, small_cell = counts
+        except ValueError:
+            raise MalformedInput("the profile's counts are not counts") from None
+        return cls(rows, tuple(ColumnProfile.from_json(column) for column in columns), omitted, small_cell)
+
+
+_ERRORS = {"distinct": "0.0081", "quantiles": "0.000123"}
+"""`cardinality.RELATIVE_ERROR` and `distribution.VALUE_ERROR`, so that reading a profile loads no NumPy."""
+
+
+def profile(
+    table: object,
+    *,
+    small_cell: int = SMALL_CELL,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Profile:
+    """Profile a table of any kind that `fingerprint` takes, in one pass, memory bounded by its columns.
+
+    Raises as `fingerprint` does. Nothing is withheld yet: `withholding` does that.
+    """
+    # pyarrow and numpy are loaded here, so that reading a profile needs neither.
+    from registry.column_profile import MeasuredColumn
+    from registry.fingerprint import opened
+    from registry.profile_figures import told
+
+    if type(small_cell) is not int or small_cell < 1:
+        raise MalformedInput(f"the small cell is a whole number of rows from 1, not {small_cell!r}")
+    source = opened(table)
+    names = source.names[:MOST_COLUMNS]
+    columns = [MeasuredColumn(name) for name in names]
+    cells = 0
+    for piece in source.pieces:
+        if piece is None:
+            columns = [MeasuredColumn(name) for name in names]
+            cells = 0
+            continue
+        index, array = piece
+        if index < len(columns):
+            columns[index].feed(array)
+            cells += len(array)
+            if progress is not None and len(array) > 0:
+                progress(cells // len(columns), source.rows)
+    for column in columns:
+        column.finish()
+    rows = columns[0].rows if columns else source.rows or 0
+    done = tuple(told(column, small_cell) for column in columns)
+    return Profile(rows, done, len(source.names) - len(names), small_cell)
+
+
+def is_protected(name: str, protected: Collection[str]) -> bool:
+    """Tell whether a column is one of these, or made from one by its name (`race_black`, `race=black`)."""
+    folded = name.casefold()
+    return any(
+        folded == one.casefold() or folded.startswith((f"{one.casefold()}_", f"{one.casefold()}="))
+        for one in protected
+    )
+
+
+def _count(value: Json) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("not a count")
+    return value
+
+
+def _three(lengths: dict[str, str]) -> tuple[str, str, str]:
+    return str(lengths["low"]), str(lengths["median"]), str(lengths["high"])
