@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import cast
@@ -45,14 +45,21 @@ class CheckedOut:
     target: str
     moved: Mapping[str, Json]
     """Parameters (`step.NAME`) that name a file whose place is another one now, as recorded parameters say it."""
+    gone: Mapping[str, str]
+    """Why the sources of a step are not to be had, for steps that can do without."""
 
 
 def check_out(
-    run: Mapping[str, Json], artifacts: ArtifactStore, folder: Path, places: Sequence[Path]
+    run: Mapping[str, Json],
+    artifacts: ArtifactStore,
+    folder: Path,
+    places: Sequence[Path],
+    spared: Collection[str] = (),
 ) -> CheckedOut:
     """Fill `folder` with what a run needs, or raise `Impossible`.
 
-    `places` are the folders in which repositories and files are looked for, in this order.
+    `places` are the folders in which repositories and files are looked for, in this order; `spared` are the steps that
+    can do without their sources.
     """
     code = cast(JsonObject, run["code"])
     target = code.get("target")
@@ -66,10 +73,10 @@ def check_out(
     file = _check_source(target, code.get("source"), folder)
     here = _inside(folder, f"{code.get('folder') or '.'}/.affidavit").parent
     here.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder
-    moved = _bring_all(run, here, folder.parent / "files", places)
+    moved, gone = _bring_all(run, here, folder.parent / "files", places, spared)
     # Its place, not its name: the name is from the top of the repository, and the run was perhaps below.
     whole = target if file is None else f"{file}{target[len(str(_file_of(target))) :]}"
-    return CheckedOut(here, whole, moved)
+    return CheckedOut(here, whole, moved, gone)
 
 
 def _clone(
@@ -121,9 +128,9 @@ def _check_source(target: str, source: Json, folder: Path) -> Path | None:
 
 
 def _bring_all(
-    run: Mapping[str, Json], here: Path, elsewhere: Path, places: Sequence[Path]
-) -> dict[str, Json]:
-    """Bring every file that the run read, and return the parameters whose path is another one now."""
+    run: Mapping[str, Json], here: Path, elsewhere: Path, places: Sequence[Path], spared: Collection[str]
+) -> tuple[dict[str, Json], dict[str, str]]:
+    """Bring every file that the run read; return the parameters whose path is another one now, and what is gone."""
     steps, sources = cast(list[JsonObject], run["steps"]), cast(list[JsonObject], run["sources"])
     recorded = {
         (step["name"], name): value
@@ -131,6 +138,7 @@ def _bring_all(
         for name, value in cast(JsonObject, step["parameters"]).items()
     }
     moved: dict[str, Json] = {}
+    gone: dict[str, str] = {}
     for number, source in enumerate(sources):
         uri, parameter = str(source["uri"]), (source["step"], str(source.get("parameter")))
         place, given = _inside(here, uri), _path_in(recorded.get(parameter))
@@ -141,8 +149,13 @@ def _bring_all(
             moved[".".join(map(str, parameter))] = (
                 {"path": value} if isinstance(recorded[parameter], dict) else value
             )
-        _bring(source, place, given, places)
-    return moved
+        try:
+            _bring(source, place, given, places)
+        except Impossible as error:
+            if source["step"] not in spared:
+                raise
+            gone.setdefault(str(source["step"]), str(error))
+    return moved, gone
 
 
 def _bring(source: JsonObject, place: Path, given: str | None, places: Sequence[Path]) -> None:

@@ -122,6 +122,7 @@ def init(
     examples=[
         "affidavit run mortgage.py",
         "affidavit run mortgage.py:mortgage -p C=0.5 -p split.seed=11",
+        "affidavit run mortgage.py --keep-data",
         "affidavit run mortgage.py --dry-run",
     ],
 )
@@ -129,6 +130,10 @@ def init(
 @click.option(
     "-p", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; STEP.NAME for one step's own."
 )
+@click.option(
+    "--keep-data", is_flag=True, help="Keep the tables that come in, unless they hold protected columns."
+)
+@click.option("--keep-protected-data", is_flag=True, help="Keep also those that hold protected columns.")
 @click.option("--dry-run", is_flag=True, help="Show the steps and parameters, run and record nothing.")
 @click.option("--traceback", "with_traceback", is_flag=True, help="Show where a failing step failed.")
 @as_option
@@ -138,6 +143,8 @@ def run(
     opened: Open,
     target: str,
     given: tuple[str, ...],
+    keep_data: bool,
+    keep_protected_data: bool,
     dry_run: bool,
     with_traceback: bool,
     as_key: str | None,
@@ -156,6 +163,7 @@ def run(
     # Before the run: a key that does not open is better known before than after an hour.
     registry.signer_for("run", as_key)
     from registry.documents import run_document
+    from registry.kept_data import not_kept
     from registry.parameters import read_assignments
     from registry.run import run_pipeline
     from registry.target import load_target
@@ -169,10 +177,13 @@ def run(
             artifacts=registry.artifacts,
             target=found.text,
             referrer=registry.referrer(),
+            keep_data="all" if keep_protected_data else keep_data,
             progress=_step_line(),
         )
     recorded = registry.record_run(result, as_key)
     document = run_document(registry, recorded)
+    for sentence in not_kept(result.predicate):
+        warn(f"Note: {sentence}")
     if as_json:
         print_json(document)
     if result.exception is not None:
@@ -181,21 +192,24 @@ def run(
         _print_run(document)
 
 
-@click.command(cls=Command, examples=["affidavit reproduce mortgage@2"])
+@click.command(
+    cls=Command, examples=["affidavit reproduce mortgage@2", "affidavit reproduce mortgage@2 --kept"]
+)
 @click.argument("ref")
+@click.option("--kept", is_flag=True, help="Take the kept tables, also where their sources are at hand.")
 @as_option
 @json_option
 @click.pass_obj
-def reproduce(opened: Open, ref: str, as_key: str | None, as_json: bool) -> None:
+def reproduce(opened: Open, ref: str, kept: bool, as_key: str | None, as_json: bool) -> None:
     """Run a version again, and compare.
 
     Its recorded code, parameters and data are used, and the results compared step by step. It runs in the environment
-    at hand, in a folder of its own, with your rights: look at the code first if you do not know who recorded it. The
-    verdict is an entry.
+    at hand, in a folder of its own, with your rights: look at the code first if you do not know who recorded it. Where a
+    source is gone, the table that was kept of it stands in, and the verdict says so. The verdict is an entry.
     """
     from registry.reproduce import reproduce as reproduce_version
 
-    entry, said = reproduce_version(opened(), ref, key=as_key, progress=_step_line())
+    entry, said = reproduce_version(opened(), ref, key=as_key, kept=kept, progress=_step_line())
     if as_json:
         print_json(
             {

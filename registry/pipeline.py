@@ -22,7 +22,7 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import FunctionType
@@ -36,6 +36,7 @@ from registry.settings import Settings
 from registry.told import Told, tell
 
 if TYPE_CHECKING:
+    from registry.kept_data import KeepData
     from registry.registry import RunEntry
     from registry.sql_step import Query
 
@@ -224,16 +225,21 @@ class Pipeline:
         assigned = assign(self.parameters, given)
         return tuple(self._planned(step, assigned) for step in self._ordered())
 
-    def run(self, /, ledger: str | None = None, **parameters: object) -> "RunEntry":
+    def run(
+        self, /, ledger: str | None = None, *, keep_data: "KeepData" = False, **parameters: object
+    ) -> "RunEntry":
         """Run every step, record the run in the ledger (else the nearest one) and return its entry.
 
-        A failing step is recorded as a failed run; then its exception goes on, the very same object.
+        `keep_data` keeps the tables that came in from outside, where they hold no protected column; "all" keeps every
+        one. A failing step is recorded as a failed run; then its exception goes on, the very same object.
         """
         # Here and not above: the ledger is looked for, and its libraries loaded, only by who records.
+        from registry.kept_data import checked_keeping, warn_of_not_kept
         from registry.registry import open_registry
         from registry.run import not_hiding, run_pipeline
 
         self.plan(parameters)
+        checked_keeping(keep_data)
         registry = open_registry(ledger)
         # Before the run: a key that does not open is better known before than after an hour.
         registry.signer_for("run")
@@ -243,12 +249,18 @@ class Pipeline:
             artifacts=registry.artifacts,
             target=self._target(),
             referrer=registry.referrer(),
+            keep_data=keep_data,
         )
         with not_hiding(result.exception):
             entry = registry.record_run(result)
+        warn_of_not_kept(result.predicate)
         if result.exception is not None:
             raise result.exception
         return entry
+
+    def stand_in(self, name: str, function: Callable[..., object]) -> None:
+        """Call another function in the place of a step's, in this process."""
+        self._steps[name] = replace(self._steps[name], function=function)
 
     def _declare(
         self,

@@ -32,6 +32,7 @@ from registry.artifacts import ArtifactStore
 from registry.estimators import input_names
 from registry.field_lineage import encoded_flow
 from registry.flows import written
+from registry.kept_data import KeepData, Keeping, checked_keeping, warn_of_not_kept
 from registry.model_file import save_model
 from registry.parts import is_fitted_model
 from registry.pipeline import check_options
@@ -71,6 +72,7 @@ class Recording:
         file: Path | None = None,
         protected: Collection[str] = (),
         profiled: Collection[str] = (),
+        keep_data: KeepData = False,
         clock: Callable[[], float] = time.time,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -82,6 +84,7 @@ class Recording:
         self._params = dict(params)
         self._protected = checked_columns("protected", protected)
         self._profiled = checked_columns("profiled", profiled)
+        self._keep_data = checked_keeping(keep_data)
         self._open_recorder = open_recorder
         self._file = file
         self._clock, self._stopwatch = clock, stopwatch
@@ -103,6 +106,7 @@ class Recording:
             stopwatch=self._stopwatch,
         )
         run.profiling = Profiling(self._protected, self._profiled)
+        run.keeping = Keeping(self._keep_data)
         run.describe_code(self._file, None if self._file is None else str(self._file))
         run.add_step(BLOCK, parameters=self._params, given=self._params)
         run.find_sources(BLOCK, self._params)
@@ -120,16 +124,22 @@ class Recording:
             step, cause = self._refused
             run.fail(step if cause is error else BLOCK, error)
             if not run.profiling.protected:
-                run.profiling.forget()  # nobody has said yet what is protected
+                # Nobody has said yet what is protected.
+                run.profiling.forget()
+                run.keeping.forget()
         assert self._registry is not None
         with not_hiding(error):
-            self.entry = self._registry.record_run(run.finish())
+            result = run.finish()
+            self.entry = self._registry.record_run(result)
+            warn_of_not_kept(result.predicate)
 
     def data(self, name: str, table: T, *, source: str | Path | None = None) -> T:
         """Record a table (or any value) under a name and return it; `source` names the file it came from."""
         run = self._open_run()
         with self._step(name) as row:
-            row["outputs"] = cast(Json, run.parts(name, table))
+            outputs = run.parts(name, table)
+            row["outputs"] = cast(Json, outputs)
+            run.keeping.see(name, table, outputs)
             if source is not None:
                 run.add_source(name, "source", Path(source))
         return table
@@ -241,11 +251,13 @@ def record(
     ledger: str | None = None,
     protected: Collection[str] = (),
     profiled: Collection[str] = (),
+    keep_data: KeepData = False,
 ) -> Recording:
     """Record the block that follows as one run of `model` in a ledger (else in the nearest one).
 
     `params` are the parameters of the run; those that name files are recorded as its sources. `protected` names columns
     whose values profiles do not tell, beside the sensitive ones; `profiled` those that they tell all the same.
+    `keep_data` keeps what `run.data` is given, where it holds no protected column; "all" keeps every table.
     """
 
     def open_recorder() -> Recorder:
@@ -259,4 +271,12 @@ def record(
 
     path = Path(sys._getframe(1).f_code.co_filename)
     file = path.resolve() if path.is_file() else None
-    return Recording(model, params or {}, open_recorder, file=file, protected=protected, profiled=profiled)
+    return Recording(
+        model,
+        params or {},
+        open_recorder,
+        file=file,
+        protected=protected,
+        profiled=profiled,
+        keep_data=keep_data,
+    )

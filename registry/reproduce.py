@@ -3,7 +3,8 @@
 The rerun happens in the environment at hand, in a process and a folder of its own; it writes nothing to the ledger
 but the verdict:
 
-- ``identical``: every part of every step, the model's learned state and the metrics are the same;
+- ``identical``: every part of every step, the model's learned state and the metrics are the same; where the kept table
+  of a step stood in for its source (`registry.standing_in`), the reason says that this step did not run again;
 - ``diverged``: the first step, part, column and rows that differ are named;
 - ``impossible``: what is missing is named, or what cannot be compared, since unknown is never the same. A rerun that
   fails for want of something (a file, a module, memory) says nothing about the results: it is impossible here.
@@ -22,6 +23,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -36,6 +38,7 @@ from registry.predicates import Reproduction
 from registry.recorded import resolve_run
 from registry.registry import Registry
 from registry.sameness import Compared, compare_runs
+from registry.standing_in import kept_tables, with_kept, without_sources
 
 __all__ = ["reproduce"]
 
@@ -52,16 +55,26 @@ def reproduce(
     *,
     key: str | None = None,
     places: Sequence[Path] = (),
+    kept: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> tuple[Entry, Reproduction]:
-    """Run a version again, compare, and append the verdict as an entry."""
+    """Run a version again, compare, and append the verdict as an entry.
+
+    `kept` takes the kept tables, also where their sources are at hand.
+    """
     found = registry.find(ref)
     signer = registry.signer_for("reproduction", key)
     run = registry.run_of(found)
     # What a step left running may still write there: that is no reason to lose the verdict.
     with tempfile.TemporaryDirectory(prefix="affidavit-reproduce-", ignore_cleanup_errors=True) as scratch:
         said = _attempt(
-            registry, found, run, Path(scratch), [*places, Path.cwd(), registry.home.folder.parent], progress
+            registry,
+            found,
+            run,
+            Path(scratch),
+            [*places, Path.cwd(), registry.home.folder.parent],
+            kept_tables(run, registry.artifacts, always=kept),
+            progress,
         )
     return registry.ledger.append(said.statement(found.leaf_hash), signer=signer), said
 
@@ -72,6 +85,7 @@ def _attempt(
     run: JsonObject,
     scratch: Path,
     places: Sequence[Path],
+    kept: JsonObject,
     progress: Callable[[str], None] | None,
 ) -> Reproduction:
     store = ArtifactStore(scratch / "artifacts")
@@ -94,10 +108,13 @@ def _attempt(
         )
 
     try:
-        again = _run_again(registry, run, scratch, places, progress)
+        again = _run_again(registry, run, scratch, places, kept, progress)
     except (Impossible, AffidavitError) as error:
         return answer("impossible", str(error))
-    compared = compare_runs(run, again, registry.artifacts, store)
+    stood_in = cast(dict[str, str], again.get("stood_in") or {})
+    compared = [
+        replace(c, kept=c.step in stood_in) for c in compare_runs(run, again, registry.artifacts, store)
+    ]
     different = next((c for c in compared if c.same is False), None)
     if different is not None and (wanting := _wanting(different, again)):
         return answer("impossible", wanting, None, compared)
@@ -109,7 +126,7 @@ def _attempt(
         return answer(
             "impossible", f"all else is the same, but this cannot be compared: {named}", None, compared
         )
-    return answer("identical", None, None, compared)
+    return answer("identical", with_kept(stood_in), None, compared)
 
 
 def _run_again(
@@ -117,15 +134,17 @@ def _run_again(
     run: JsonObject,
     scratch: Path,
     places: Sequence[Path],
+    kept: JsonObject,
     progress: Callable[[str], None] | None,
 ) -> JsonObject:
-    checked_out = check_out(run, registry.artifacts, scratch / "code", places)
+    checked_out = check_out(run, registry.artifacts, scratch / "code", places, kept)
     result = scratch / "run.json"
     job: JsonObject = {
         "target": checked_out.target,
         "parameters": _parameters(run) | dict(checked_out.moved),
         "artifacts": str(scratch / "artifacts"),
         "result": str(result),
+        "kept": without_sources(kept, checked_out.gone),
     }
     _run_job(job, checked_out.folder, _variables(run), progress)
     if not result.is_file():

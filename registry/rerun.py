@@ -1,8 +1,9 @@
 """Run a pipeline in a process of its own and write what happened: the other side of `registry.reproduce`.
 
 ``python -m registry.rerun`` reads one JSON document on standard input, ``{"target", "parameters", "artifacts",
-"result"}``, runs the pipeline in the working directory with its artifacts in the folder named, and writes the run
-predicate as canonical JSON to the file `result`. Nothing is signed and no ledger is opened.
+"result", "kept"}``, runs the pipeline in the working directory with its artifacts in the folder named, and writes the
+run predicate as canonical JSON to the file `result`, with the member `stood_in` for the steps whose kept tables were
+taken, and why. Nothing is signed and no ledger is opened.
 
 Exit status 0 when a run was written (succeeded or failed), 2 with one line on standard error otherwise.
 """
@@ -16,6 +17,7 @@ from audit.errors import AffidavitError
 from registry.artifacts import ArtifactStore
 from registry.parameters import from_json
 from registry.run import run_pipeline
+from registry.standing_in import stand_in_for
 from registry.target import load_target
 
 __all__ = ["main"]
@@ -26,6 +28,7 @@ def main(job: bytes) -> int:
     asked = cast(dict[str, str | JsonObject], decode(job))
     try:
         target = load_target(str(asked["target"]))
+        stood_in = stand_in_for(target.pipeline, cast(JsonObject, asked["kept"]))
         parameters = {name: from_json(value) for name, value in cast(JsonObject, asked["parameters"]).items()}
         result = run_pipeline(
             target.pipeline,
@@ -37,7 +40,8 @@ def main(job: bytes) -> int:
     except AffidavitError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
-    Path(str(asked["result"])).write_bytes(encode(result.predicate))
+    said: JsonObject = {**result.predicate, "stood_in": dict(stood_in)}
+    Path(str(asked["result"])).write_bytes(encode(said))
     return 0
 
 

@@ -32,6 +32,7 @@ from registry.code import describe_code, keep_source
 from registry.environment import describe_environment
 from registry.field_lineage import Watch, watch
 from registry.flows import Flow
+from registry.kept_data import KeepData, Keeping
 from registry.model_file import save_model
 from registry.parameters import did_you_mean, to_json
 from registry.parts import describe, is_fitted_model, parts_of
@@ -65,13 +66,15 @@ def run_pipeline(
     artifacts: ArtifactStore,
     target: str | None = None,
     referrer: Referrer | None = None,
+    keep_data: KeepData = False,
     clock: Callable[[], float] = time.time,
     stopwatch: Callable[[], float] = time.perf_counter,
     progress: Callable[[str], None] | None = None,
 ) -> RunResult:
     """Run every step of a pipeline and return what happened, also where a step failed.
 
-    `referrer` refers to the people of `Private` parameters (else they are withheld);
+    `referrer` refers to the people of `Private` parameters (else they are withheld); `keep_data` keeps the tables that
+    came in from outside (`registry.kept_data`);
     `clock` gives seconds since 1970, `stopwatch` seconds for durations. Raises `MalformedInput` where the steps or
     the parameters are wrong (then nothing ran), and `EnvironmentFailed` where the artifact store cannot be written.
     """
@@ -80,6 +83,7 @@ def run_pipeline(
         pipeline.name, "pipeline", artifacts, referrer=referrer, clock=clock, stopwatch=stopwatch
     )
     recorder.profiling = pipeline.profiling()
+    recorder.keeping = Keeping(keep_data)
     recorder.describe_code(pipeline.file, target)
     try:
         _perform(plan, recorder, pipeline.model_format, progress)
@@ -144,6 +148,7 @@ class RunRecorder:
         self.steps: list[JsonObject] = []
         self.flows: list[Flow] = []
         self.profiling = Profiling()
+        self.keeping = Keeping()
         self._model, self._how = model, how
         self._process = os.getpid()
         self._stopwatch = stopwatch
@@ -214,12 +219,15 @@ class RunRecorder:
                 value = planned.call(returned)
             finally:
                 row["duration_s"] = self.seconds_since(begun)
-            row["outputs"] = cast(Json, self.parts(planned.step.name, value))
+            outputs = self.parts(planned.step.name, value)
+            row["outputs"] = cast(Json, outputs)
             if planned.step.kind == "evaluate":
                 self.evaluation = _judge(planned, value, self.artifacts)
                 self.profiling.protect_table(cast(Mapping[str, object], value).get("sensitive"))
             else:
                 self.flows += self._traced(watched, value, row)
+                if not planned.after:
+                    self.keeping.see(planned.step.name, value, outputs)
             returned[planned.step.name] = value
             row["status"] = "succeeded"
         except (
@@ -303,6 +311,7 @@ class RunRecorder:
     def finish(self) -> RunResult:
         """Say the run: the predicate without what the ledger adds, and its subjects."""
         self.profiling.keep(self.artifacts)
+        self.keeping.keep(self.artifacts, self.profiling.protected)
         predicate: JsonObject = {
             "model": self._model,
             "status": "succeeded" if self.exception is None else "failed",

@@ -24,10 +24,13 @@ class Compared:
     part: str
     same: bool | None
     difference: JsonObject | None = None
+    kept: bool = False
+    """The step did not run again: a kept table stood in for what it returned."""
 
     def to_json(self) -> JsonObject:
         """Write the comparison as a reproduction statement holds it."""
-        return {"step": self.step, "part": self.part, "same": self.same}
+        said: JsonObject = {"step": self.step, "part": self.part, "same": self.same}
+        return said | {"kept": True} if self.kept else said
 
 
 def compare_runs(

@@ -1,0 +1,216 @@
+"""Kept data: tables put into the artifact store as Parquet, so that a run can be reproduced without their source.
+
+Rules:
+
+- Only on request (`keep_data`), and only what came in from outside: the tables of steps that take nothing from another,
+  or those given to `run.data`. What other steps made of them can be made again.
+- The file is written the same way every time: the same table, held by the same library, gives the same bytes for one
+  version of pyarrow. It is read back before it counts, and its fingerprint must be that of the table.
+- A table with protected columns (`registry.profiling`) is not kept unless that is asked for by name: what stands in the
+  ledger stays, and a file of personal data that a statement names can be deleted but not silently. What was not kept,
+  and why, is recorded.
+
+What a part says: `"kept": {"artifact", "bytes", "format", "holder", "place", "reason"}`; `place` is the key or index
+under which its step returned it, null where it was all that it returned; without an artifact there is a reason.
+
+>>> keeping = Keeping("all")
+>>> keeping.see("applications", frame, parts)                  # doctest: +SKIP
+>>> keeping.keep(artifacts, protected=())                      # doctest: +SKIP
+"""
+
+import io
+import tempfile
+import warnings
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import IO, Any, Literal, cast
+
+from audit.canonical import Json, JsonObject
+from audit.errors import AffidavitError, MalformedInput, NotVerified
+from registry.artifacts import ArtifactStore
+from registry.fingerprint import SCHEME, fingerprint, opened
+from registry.parts import parts_of
+from registry.profile import is_protected
+
+__all__ = ["KeepData", "Keeping", "checked_keeping", "not_kept", "read_kept", "warn_of_not_kept"]
+
+KeepData = bool | Literal["all"]
+"""Keep data: not, what holds no protected column, or all."""
+
+HOLDERS = ("pandas.DataFrame", "pandas.Series", "polars.DataFrame", "polars.Series", "pyarrow.Table")
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A table that was written to a file without a name, or (`file` None) why it was not."""
+
+    part: JsonObject
+    said: JsonObject
+    columns: tuple[str, ...]
+    file: IO[bytes] | None
+
+
+class Keeping:
+    """Collects the tables of one run that are to be kept."""
+
+    def __init__(self, wanted: KeepData = False) -> None:
+        self.wanted = wanted
+        self._waiting: list[Waiting] = []
+
+    def see(self, step: str, value: object, parts: list[JsonObject]) -> None:
+        """Write the tables among what a step returned to files that vanish with this process."""
+        if not self.wanted:
+            return
+        for (name, item), part in zip(parts_of(step, value), parts, strict=True):
+            if part["kind"] == "table":
+                self._waiting.append(_written(part, item, _place(value, step, name)))
+
+    def forget(self) -> None:
+        """Keep none of them."""
+        for waiting in self._waiting:
+            if waiting.file is not None:
+                waiting.file.close()
+        self._waiting = []
+
+    def keep(self, artifacts: ArtifactStore, protected: Collection[str]) -> None:
+        """Store what may be stored; raises `EnvironmentFailed` where that cannot be done."""
+        for waiting in self._waiting:
+            held = [name for name in waiting.columns if is_protected(name, protected)]
+            if waiting.file is not None and held and self.wanted != "all":
+                waiting.said["reason"] = f"it holds protected columns ({_listed(held)})"
+            elif waiting.file is not None:
+                waiting.file.seek(0)
+                waiting.said["artifact"] = artifacts.put(waiting.file.read())
+            waiting.part["kept"] = waiting.said
+        self.forget()
+
+
+def checked_keeping(keep_data: object) -> KeepData:
+    """Return what `keep_data` asks for, or raise `MalformedInput`."""
+    if keep_data == "all":
+        return "all"
+    if isinstance(keep_data, bool):
+        return keep_data
+    raise MalformedInput(f'keep_data is True, False or "all" (protected columns too), not {keep_data!r}')
+
+
+def not_kept(run: JsonObject) -> Iterator[str]:
+    """Say in sentences which tables of a run were to be kept and were not; a run whose steps moved says nothing."""
+    steps = run["steps"] if isinstance(run["steps"], list) else []
+    for step in cast(list[JsonObject], steps):
+        for part in cast(list[JsonObject], step["outputs"]):
+            kept = part.get("kept")
+            if isinstance(kept, dict) and kept.get("artifact") is None:
+                yield f"the table {part['name']} was not kept: {kept.get('reason')}"
+
+
+def warn_of_not_kept(run: JsonObject) -> None:
+    """Warn, in Python's way, of each table that was to be kept and was not."""
+    for sentence in not_kept(run):
+        warnings.warn(sentence, stacklevel=3)
+
+
+def read_kept(data: bytes, holder: str) -> Any:
+    """Read a kept table back into what held it; raises `NotVerified` where it is none."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(io.BytesIO(data))
+        return _restored(table, holder)
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise NotVerified(f"a kept table cannot be read: {type(error).__name__}") from error
+
+
+def _written(part: JsonObject, item: Any, place: Json) -> Waiting:
+    holder = next((name for name in _names(item) if name in HOLDERS), "")
+    said: JsonObject = {
+        "artifact": None, "bytes": None, "format": "parquet", "holder": holder, "place": place, "reason": None,
+    }  # fmt: skip
+    try:
+        columns = opened(item).names
+        data = _parquet(item, holder)
+        if str(fingerprint(read_kept(data, holder))) != _mark(part, item):
+            raise MalformedInput("it does not come back from Parquet as it was")
+    except AffidavitError as error:
+        said["reason"] = str(error)
+        return Waiting(part, said, (), None)
+    except Exception as error:  # a table may hold anything, and what holds it is somebody else's code
+        said["reason"] = f"it cannot be written as Parquet ({type(error).__name__})"
+        return Waiting(part, said, (), None)
+    # Without a name, so that nothing is left behind where this process is killed.
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when it is stored, or forgotten
+    file.write(data)
+    said["bytes"] = len(data)
+    return Waiting(part, said, columns, file)
+
+
+def _parquet(item: Any, holder: str) -> bytes:
+    """Write a table as Parquet, always in the same way."""
+    from pyarrow import parquet
+
+    out = io.BytesIO()
+    parquet.write_table(
+        _arrow(item, holder).combine_chunks(),
+        out,
+        version="2.6",
+        compression="zstd",
+        compression_level=3,
+        row_group_size=1 << 20,
+    )
+    return out.getvalue()
+
+
+def _arrow(item: Any, holder: str) -> Any:
+    import pyarrow as pa
+
+    match holder:
+        case "pandas.DataFrame" | "pandas.Series":
+            frame = item.to_frame() if holder.endswith("Series") else item.copy(deep=False)
+            frame.attrs = {}  # they may hold anything, and are no part of the table
+            return pa.Table.from_pandas(frame)
+        case "polars.DataFrame" | "polars.Series":
+            return (item.to_frame() if holder.endswith("Series") else item).to_arrow()
+        case "pyarrow.Table":
+            return item
+    raise MalformedInput("only tables of pandas, polars and Arrow are kept")
+
+
+def _restored(table: Any, holder: str) -> Any:
+    match holder:
+        case "pandas.DataFrame":
+            return table.to_pandas()
+        case "pandas.Series":
+            return table.to_pandas().iloc[:, 0]
+        case "polars.DataFrame" | "polars.Series":
+            import polars
+
+            frame: Any = polars.from_arrow(table)
+            return frame.to_series() if holder.endswith("Series") else frame
+        case "pyarrow.Table":
+            return table
+    raise NotVerified(f"a kept table is said to be held by {holder!r}, which is not known here")
+
+
+def _mark(part: JsonObject, item: Any) -> str:
+    """Return the fingerprint without keys: a kept copy is compared by its values alone."""
+    mark = str(part["fingerprint"])
+    return mark if mark.startswith(f"{SCHEME}:") else str(fingerprint(item))
+
+
+def _names(item: object) -> list[str]:
+    return [f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in type(item).__mro__]
+
+
+def _place(value: object, step: str, name: str) -> Json:
+    """Return the key or the index of a part among what its step returned, or None where it is all of it."""
+    if name == step:
+        return None
+    key = name.removeprefix(f"{step}.")
+    return key if isinstance(value, dict) or not key.isdecimal() else int(key)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
