@@ -204,8 +204,8 @@ def reproduce(opened: Open, ref: str, kept: bool, as_key: str | None, as_json: b
     """Run a version again, and compare.
 
     Its recorded code, parameters and data are used, and the results compared step by step. It runs in the environment
-    at hand, in a folder of its own, with your rights: look at the code first if you do not know who recorded it. Where a
-    source is gone, the table that was kept of it stands in, and the verdict says so. The verdict is an entry.
+    at hand, in a folder of its own, with your rights: look at the code first if you do not know who recorded it. Where
+    a source is gone, the table that was kept of it stands in, and the verdict says so. The verdict is an entry.
     """
     from registry.reproduce import reproduce as reproduce_version
 

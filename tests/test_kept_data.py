@@ -135,13 +135,12 @@ def test_what_was_not_kept_is_told(store: ArtifactStore) -> None:
 def test_a_recording_warns_of_what_it_learned_to_be_protected(kept: Kept) -> None:
     frame = applications(200, 0)
     recording = Recording("lending", {}, lambda: kept, keep_data=True)
-    with (
-        pytest.warns(UserWarning, match="applications was not kept: it holds protected columns"),
-        recording as run,
-    ):
-        run.data("applications", frame)
-        run.data("numbers", frame[["income"]])
-        run.evaluate(frame.approve, frame.approve, sensitive=frame[["race"]])
+    run = recording.__enter__()
+    run.data("applications", frame)
+    run.data("numbers", frame[["income"]])
+    run.evaluate(frame.approve, frame.approve, sensitive=frame[["race"]])
+    with pytest.warns(UserWarning, match="applications was not kept: it holds protected columns"):
+        recording.__exit__(None, None, None)
     numbers = cast(JsonObject, outputs(kept.results[0].predicate)["numbers"]["kept"])
     assert kept.artifacts.exists(str(numbers["artifact"]))
 
