@@ -24,8 +24,10 @@ from registry.estimators import input_names, is_transformer, taken_apart
 from registry.file_columns import with_file_columns
 from registry.flows import IDENTITY, TARGET, THE_TARGET, Flow, Link
 from registry.held import column_labels
+from registry.observe import Observation, observe, take_sample
 from registry.parts import is_fitted_model, parts_of
 from registry.pipeline import PlannedStep, Step
+from registry.seen import with_what_was_seen
 from registry.told import Inputs, declared_links, declared_rows, refuse_unreturned
 
 __all__ = ["Watch", "encoded_flow", "watch"]
@@ -37,6 +39,7 @@ class Watch:
 
     step: Step
     inputs: Inputs
+    sample: Observation | None = None
 
     def flows(
         self,
@@ -54,6 +57,9 @@ class Watch:
         flows = [flow for name, item in parts for flow in self._of_part(name, item)]
         refuse_unreturned(self.step.told, self.step.name, {flow.part: flow.columns for flow in flows})
         flows = _by_transformers(flows, [item for _, item in parts], self.inputs)
+        if self.sample is not None:
+            read = {(link.part, link.source) for flow in flows for link in flow.links if flow.kind == "model"}
+            flows = with_what_was_seen(flows, observe(self.sample, known=read))
         rows = {part["name"]: part for part in described}
         holders = {name: type(item).__module__.partition(".")[0] for name, item in parts}
         return [
@@ -109,7 +115,8 @@ def watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
             columns = column_labels(item)
             if columns is not None:
                 inputs[part] = columns
-    return Watch(planned.step, inputs)
+    observed = planned.step.told.observe and planned.step.query is None and bool(inputs)
+    return Watch(planned.step, inputs, take_sample(planned, returned) if observed else None)
 
 
 def encoded_flow(part: str, step: str, model: object, features: Sequence[str]) -> list[Flow]:

@@ -31,10 +31,13 @@ def lines(found: Trace, ref: str, code: Mapping[str, str]) -> Iterator[str]:
 
 
 def summary(found: Trace, features: Sequence[Place]) -> Iterator[str]:
-    """Write one line for each feature: the raw columns that it goes back to, then what is not known."""
+    """Write one line for each feature: the raw columns it is made of and depends on, then what is not known."""
     for feature in features:
-        ends = dict.fromkeys(end.words for end in _ends(found, feature))
-        yield f"feature {feature.words} <- {', '.join(ends) or 'nothing that is recorded'}"
+        values = dict.fromkeys(end.words for end in _ends(found, feature, rows=False))
+        every = dict.fromkeys(end.words for end in _ends(found, feature, rows=True))
+        more = [words for words in every if words not in values]
+        by = f"; by their rows {', '.join(more)}" if more else ""
+        yield f"feature {feature.words} <- {', '.join(values) or 'nothing that is recorded'}{by}"
     yield from _unknown(found)
 
 
@@ -66,12 +69,13 @@ def _words(each: Into) -> str:
     return f"{start}  {each.how}{where}{f', {each.use}' if each.use else ''}"
 
 
-def _ends(found: Trace, place: Place) -> Iterator[Place]:
-    """Yield the places that nothing more is known to lead into, sources aside."""
+def _ends(found: Trace, place: Place, *, rows: bool) -> Iterator[Place]:
+    """Yield the places that nothing more is known to lead into, sources aside; `rows` follows what decides rows."""
     seen, waiting = {place}, [place]
     while waiting:
         here = waiting.pop(0)
-        onward = [each.start for each in found.into.get(here, ()) if each.start.kind != "source"]
+        left_out = ("source",) if rows else ("source", "rows")
+        onward = [each.start for each in found.into.get(here, ()) if each.start.kind not in left_out]
         if not onward and here != place and here.kind != "step":
             yield here
         if any(start.kind == "step" for start in onward) and here.kind == "column":

@@ -71,8 +71,8 @@ def find_field(known: Map, name: str) -> Place:
     return found[0]
 
 
-def trace(known: Map, start: Sequence[Place]) -> Trace:
-    """Go back from some places to all that leads into them."""
+def trace(known: Map, start: Sequence[Place], *, rows: bool = True) -> Trace:
+    """Go back from some places to all that leads into them; without `rows`, not through what decides on rows."""
     into: dict[Place, tuple[Into, ...]] = {}
     doubts: dict[Place, Doubt] = {}
     waiting = deque(start)
@@ -80,7 +80,7 @@ def trace(known: Map, start: Sequence[Place]) -> Trace:
         place = waiting.popleft()
         if place in into:
             continue
-        found = known.into(place)
+        found = [each for each in known.into(place) if rows or each.start.kind != "rows"]
         doubt = known.doubt(place)
         if doubt is not None:
             doubts[place] = doubt
@@ -105,19 +105,22 @@ def step_level(known: Map, doubt: Doubt) -> list[Into]:
 
 def sentences(doubts: Iterable[Doubt]) -> tuple[str, ...]:
     """Write doubts, those about the columns of one step in one sentence."""
-    columns: dict[tuple[str, bool], list[str]] = {}
+    columns: dict[tuple[str, str], list[str]] = {}
     others: list[str] = []
     for doubt in doubts:
         if doubt.step is None or doubt.place.kind == "rows":
             others.append(doubt.says)
         else:
-            columns.setdefault((doubt.step, doubt.seen), []).append(doubt.place.words)
+            columns.setdefault((doubt.step, doubt.how), []).append(doubt.place.words)
     told = [
-        f"step {step}: how {listed(names)} {'comes' if len(names) == 1 else 'come'} about "
-        f"{'was seen on a sample only' if seen else 'is not known'}"
-        for (step, seen), names in columns.items()
+        f"step {step}: how {listed(names)} {_agreeing(len(names))} about {how}"
+        for (step, how), names in columns.items()
     ]
     return tuple(dict.fromkeys((*told, *others)))
+
+
+def _agreeing(count: int) -> str:
+    return "comes" if count == 1 else "come"
 
 
 def _pruned(into: dict[Place, tuple[Into, ...]], start: Sequence[Place]) -> dict[Place, tuple[Into, ...]]:

@@ -100,6 +100,9 @@ class Flow:
     complete: frozenset[str] = frozenset()
     rows_complete: bool = False
     notes: tuple[str, ...] = ()
+    observed: bool = False
+    untold: tuple[str, ...] = ()
+    """Inputs (`applications.race`) of which an observation could say nothing."""
 
     def to_json(self) -> JsonObject:
         """Write the flow as a run records it: links that share how, use and input stand together."""
@@ -123,6 +126,7 @@ class Flow:
                 for (how, use, part), pairs in groups.items()
             ],
             "notes": list[Json](self.notes),
+            **({"observed": True, "untold": list[Json](self.untold)} if self.observed else {}),
         }
 
     @classmethod
@@ -147,6 +151,8 @@ class Flow:
             complete=frozenset(known),
             rows_complete=value["rows_complete"] is True,
             notes=tuple(_text(note) for note in _list(value["notes"])),
+            observed=value.get("observed") is True,
+            untold=tuple(_text(name) for name in _list(value.get("untold", []))),
         )
 
 

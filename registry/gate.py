@@ -4,7 +4,7 @@ Rules of deciding ("deny unless", as the in-toto specification's monotonic princ
 
 - A version is allowed only when there is at least one policy and every rule of every policy passed or is
   waived. Unknown is never a pass: what is absent, null, cut short or unreadable is `missing`.
-- `registry.facts` and `registry.limits` say what a fact or a limit asks of the evidence.
+- `registry.facts`, `registry.limits` and `registry.lineage_rule` say what a rule asks of the evidence.
 - Approvals count by distinct keys, never the recorder's, and a key that speaks in two roles is counted in
   one of them. Who holds a key is not signed evidence and can be erased, so it decides nothing here.
 - Taking evidence away therefore never turns a refusal into a promotion. The exceptions are the two ways of
@@ -26,8 +26,9 @@ from audit.canonical import Json, JsonObject
 from registry.facts import FACTS
 from registry.finding import AbsentError, Finding, Outcome, listed
 from registry.limits import judge_limit, limit_text
+from registry.lineage_rule import judge_lineage
 from registry.policy import Policy
-from registry.rules import ApprovalRule, FactRule, LimitRule, ReproductionRule, Rule
+from registry.rules import ApprovalRule, FactRule, LimitRule, LineageRule, ReproductionRule, Rule
 
 __all__ = ["ALLOWING", "Approval", "Decision", "Evidence", "RuleResult", "decide"]
 
@@ -138,6 +139,8 @@ def _judge(rule: Rule, evidence: Evidence, seats: "_Seats") -> Finding:
                 return judge_limit(rule, evidence.run)
             case FactRule():
                 return _fact(rule, evidence.run)
+            case LineageRule():
+                return judge_lineage(rule, evidence.run)
             case ApprovalRule():
                 return _approval(rule, evidence, seats)
             case ReproductionRule():

@@ -98,7 +98,8 @@ class Pipeline:
     """A named set of steps. `model_format="pickle"` asks for a pickle where skops cannot store the model.
 
     `protected` names columns whose values profiles do not tell, beside those that the evaluation calls sensitive;
-    `profiled` names protected ones that they tell all the same.
+    `profiled` names protected ones that they tell all the same. `observe=True` lets a run call each step again on a
+    sample, to see which columns depend on which (see `registry.observe`): only for steps that write and send nothing.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class Pipeline:
         model_format: ModelFormat = "skops",
         protected: Collection[str] = (),
         profiled: Collection[str] = (),
+        observe: bool = False,
     ) -> None:
         if model_format not in ("skops", "pickle"):
             raise MalformedInput(f"{model_format!r} is no model format: choose skops or pickle")
@@ -115,6 +117,7 @@ class Pipeline:
         self.model_format: ModelFormat = model_format
         self.protected = checked_columns("protected", protected)
         self.profiled = checked_columns("profiled", profiled)
+        self.observe = observe
         self._steps: dict[str, Step] = {}
 
     def __repr__(self) -> str:
@@ -161,16 +164,21 @@ class Pipeline:
         *,
         columns: Mapping[str, Sequence[str]] | None = None,
         rows: Sequence[str] | None = None,
+        observe: bool | None = None,
     ) -> Callable[[F], F]: ...
-    def step(self, function: Any = None, /, *, columns: Any = None, rows: Any = None) -> Any:
+    def step(
+        self, function: Any = None, /, *, columns: Any = None, rows: Any = None, observe: bool | None = None
+    ) -> Any:
         """Declare a step by decorating a function, which is returned as it is.
 
         `columns` maps a column that it returns to the input columns that it is made of, `rows` lists those that
-        decide which rows it returns (see `registry.told`).
+        decide which rows it returns (see `registry.told`); `observe` lets a run call the step again on a sample, or
+        not, whatever the pipeline says.
         """
         if function is None:
-            return partial(self.step, columns=columns, rows=rows)
-        told = tell("step", getattr(function, "__name__", ""), columns, rows)
+            return partial(self.step, columns=columns, rows=rows, observe=observe)
+        observing = self.observe if observe is None else observe
+        told = tell("step", getattr(function, "__name__", ""), columns, rows, observing)
         self._declare(function, "step", (), (), told)
         return function
 

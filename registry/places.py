@@ -18,12 +18,16 @@ from dataclasses import dataclass
 from typing import cast
 
 from audit.canonical import Json, JsonObject
+from registry.finding import listed
 from registry.flows import ALL_ROWS, Flow, flows_of
 
 __all__ = ["FILE", "Doubt", "Into", "Map", "Place", "map_of"]
 
 FILE = "file:"
 """Before the name of a source where a link comes from a column of the file itself."""
+
+UNKNOWN = "is not known"
+SEEN = "was seen on a sample only"
 
 _NODE_KINDS = {"rows": "column", "encoded": "feature"}
 
@@ -60,7 +64,7 @@ class Place:
             case "column":
                 return f"{self.part.removeprefix(FILE)}.{self.name}"
             case "rows":
-                return f"rows of {self.part.removeprefix(FILE)}"
+                return self.name or f"rows of {self.part.removeprefix(FILE)}"
         return self.name
 
 
@@ -76,12 +80,22 @@ class Into:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why there may be more behind a place than is recorded; `seen` where it was looked at on a sample."""
+    """Why there may be more behind a place than is recorded, and how far it is known."""
 
     place: Place
     step: str | None
-    seen: bool
+    how: str
     says: str
+
+    @property
+    def seen(self) -> bool:
+        """Whether the step was observed at all."""
+        return self.how != UNKNOWN
+
+    @property
+    def seen_whole(self) -> bool:
+        """Whether the step was observed with regard to every input."""
+        return self.how == SEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +160,14 @@ class Map:
         if place.kind not in ("column", "feature", "rows") or place.part.startswith(FILE):
             return None
         if flow is None:
-            return Doubt(place, None, False, f"{place.words}: where it comes from is not recorded")
+            return Doubt(place, None, UNKNOWN, f"{place.words}: where it comes from is not recorded")
         if place.name in flow.complete or (place.kind == "rows" and flow.rows_complete):
             return None
-        column = None if place.kind == "rows" else place.name
-        seen = any(link.column == column and link.how == "observed" for link in flow.links)
-        how = "was seen on a sample only" if seen else "is not known"
+        how = _how_far(flow)
         what = f"how {place.words} comes about"
         if place.kind == "rows":
-            what = "which rows the model learned from" if flow.kind == "model" else "what decides its rows"
-        return Doubt(place, flow.step, seen, f"step {flow.step}: {what} {how}")
+            what = "what else the model learned from" if flow.kind == "model" else "what decides its rows"
+        return Doubt(place, flow.step, how, f"step {flow.step}: {what} {how}")
 
     def _flow(self, place: Place) -> Flow | None:
         match place.kind:
@@ -198,7 +210,8 @@ class Map:
         """Lead the rows of a table into each of its columns, which depends on what decides them."""
         if flow is None:
             return []
-        return [Into(Place("rows", flow.part, ""), flow.step, "declared", None)]
+        words = f"what {flow.part} learned from" if flow.kind == "model" else ""
+        return [Into(Place("rows", flow.part, words), flow.step, "declared", None)]
 
 
 def map_of(run: Mapping[str, Json]) -> Map:
@@ -234,6 +247,13 @@ def _model_part(run: Mapping[str, Json], steps: Iterable[JsonObject]) -> tuple[s
             if mark is not None and part["fingerprint"] == mark:
                 return str(part.get("name", step["name"])), str(step["name"])
     return None, None
+
+
+def _how_far(flow: Flow) -> str:
+    """Say how far a flow is known where it is not complete."""
+    if not flow.observed:
+        return UNKNOWN
+    return f"{SEEN}, and not with regard to {listed(flow.untold)}" if flow.untold else SEEN
 
 
 def _only(flows: Iterable[Flow]) -> Flow | None:

@@ -21,6 +21,8 @@ not code. Grammar (every field is required unless marked `optional`; nothing els
         confidence: 0.95              # optional, with interval: the least that the interval must have
         minimum: 30                   # optional, with of: a rate on fewer rows says nothing
       - {id: ..., says: ..., clauses: [], kind: fact, fact: code-clean}
+      - {id: ..., says: ..., clauses: [], kind: lineage}   # optional: protected: [race], rows: ignore,
+                                                           #           observation: accept
       - {id: ..., says: ..., clauses: [], kind: approval, role: validator, count: 1}   # optional: meaning
       - {id: ..., says: ..., clauses: [], kind: reproduction, verdicts: [identical, equivalent]}
 
@@ -56,6 +58,7 @@ from registry.rules import (
     FactRule,
     LimitRule,
     Line,
+    LineageRule,
     Misplaced,
     ReproductionRule,
     Rule,
@@ -69,6 +72,7 @@ _POLICIES: Final = Path(__file__).parent.parent / "policies"
 _RULES: Final = {
     "limit": LimitRule,
     "fact": FactRule,
+    "lineage": LineageRule,
     "approval": ApprovalRule,
     "reproduction": ReproductionRule,
 }

@@ -34,6 +34,7 @@ __all__ = [
     "FactRule",
     "LimitRule",
     "Line",
+    "LineageRule",
     "Misplaced",
     "ReproductionRule",
     "Rule",
@@ -210,4 +211,19 @@ class ReproductionRule(_Said):
     verdicts: Annotated[tuple[Literal["identical", "equivalent"], ...], BeforeValidator(_some)]
 
 
-Rule = LimitRule | FactRule | ApprovalRule | ReproductionRule
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineageRule(_Said):
+    """No protected column reaches what the model reads, by any path.
+
+    `protected` None means the columns by which bias was measured. `rows` says what to make of paths that only
+    decide which rows there are, and in which order: `refuse` (None means the same) or `ignore`. `observation` says
+    whether what was seen on a sample is enough: `refuse` (None means the same) or `accept`.
+    """
+
+    kind: Literal["lineage"] = "lineage"
+    protected: Annotated[tuple[Line, ...], BeforeValidator(_some)] | None = None
+    rows: Literal["refuse", "ignore"] | None = None
+    observation: Literal["refuse", "accept"] | None = None
+
+
+Rule = LimitRule | FactRule | LineageRule | ApprovalRule | ReproductionRule

@@ -35,7 +35,7 @@ class Told:
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rows: tuple[str, ...] | None = None
-    observe: bool | None = None
+    observe: bool = False
 
 
 def tell(
@@ -43,7 +43,7 @@ def tell(
     name: str,
     columns: Mapping[str, Sequence[str]] | None = None,
     rows: Sequence[str] | None = None,
-    observe: bool | None = None,
+    observe: bool = False,
 ) -> Told:
     """Check a declaration when it is made, or raise `MalformedInput`."""
     if columns is not None and not isinstance(columns, Mapping):

@@ -94,7 +94,7 @@ def test_what_was_seen_on_a_sample_is_a_path_and_not_the_whole_truth() -> None:
     seen = Flow("ratios", "ratios", "table", ("ratio",), (
         Link("ratio", "load", "debt", "observed", "DEPENDENCE"),
         Link(None, "load", "race", "observed", "ROWS"),
-    ))  # fmt: skip
+    ), observed=True)  # fmt: skip
     found = trace(of(LOAD, seen, MODEL), [Place("feature", "", "ratio")])
     assert ("column:load.debt", "column:ratios.ratio") in {
         (edge.start, edge.end) for edge in found.lineage().edges
@@ -102,6 +102,14 @@ def test_what_was_seen_on_a_sample_is_a_path_and_not_the_whole_truth() -> None:
     assert found.lineage().unknown == (
         "step ratios: how ratios.ratio comes about was seen on a sample only",
         "step ratios: what decides its rows was seen on a sample only",
+    )
+
+
+def test_inputs_of_which_an_observation_says_nothing_are_named() -> None:
+    seen = Flow("ratios", "ratios", "table", ("ratio",), observed=True, untold=("load.race",))
+    found = trace(of(LOAD, seen, MODEL), [Place("feature", "", "ratio")])
+    assert found.lineage().unknown[0] == (
+        "step ratios: how ratios.ratio comes about was seen on a sample only, and not with regard to load.race"
     )
 
 
@@ -165,4 +173,4 @@ def test_text_shows_the_path_and_the_code_of_each_step_once() -> None:
 def test_a_summary_names_the_raw_columns_of_each_feature() -> None:
     known = of(LOAD, RATIOS, MODEL)
     [line] = list(summary(whole_trace(known), known.inputs()))
-    assert line == "feature ratio <- loans.csv.debt, loans.csv.income, loans.csv.race"
+    assert line == "feature ratio <- loans.csv.debt, loans.csv.income; by their rows loans.csv.race"

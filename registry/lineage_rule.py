@@ -1,0 +1,130 @@
+"""Rules about lineage: does a protected column reach what the model reads, by any path? Pure.
+
+Rules:
+
+- Protected are the columns that the policy names, else those by which bias was measured, in every table that has
+  them; and the columns that a protected one is made of: who reads `black` and `hispan` reads `race`.
+- Every path counts: values, conditions, windows, and what filters, joins, groups or sorts the rows, unless the rule
+  leaves rows out. One path is enough to fail, and the message names it.
+- Unknown is never a pass. Where a part of the way is not known the rule is `missing`; where it was seen on a sample
+  only it is `uncertain`, unless the policy accepts what was observed.
+- That no table has a column of the name shows nothing: it may have another name there.
+
+Example::
+
+    judge_lineage(rule, run)   # Finding("failed", "race reaches the feature ratio: applications.race -> ...")
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from audit.canonical import Json
+from audit.errors import MalformedInput
+from registry.field_trace import Trace, sentences, trace
+from registry.finding import AbsentError, Finding, at, items, listed, text
+from registry.flows import DIRECT
+from registry.places import Map, Place, map_of
+from registry.rules import LineageRule
+
+__all__ = ["judge_lineage"]
+
+
+def judge_lineage(rule: LineageRule, run: Mapping[str, Json]) -> Finding:
+    """Judge a rule about lineage by what a run recorded; raise `AbsentError` where what it needs is not there."""
+    names = rule.protected or _measured(run)
+    known = _map(run)
+    protected = _protected(known, names)
+    found = trace(known, known.inputs(), rows=rule.rows != "ignore")
+    reached = [place for place in found.into if place in protected]
+    if reached:
+        shortest = min((_path(found, place) for place in reached), key=len)
+        return Finding("failed", f"{_named(shortest[0], names)} {' -> '.join(map(_words, shortest))}")
+    doubts = [doubt for doubt in found.doubts if not (doubt.seen_whole and rule.observation == "accept")]
+    unknown = sentences(doubt for doubt in doubts if not doubt.seen)
+    if unknown:
+        raise AbsentError(
+            f"no path from {listed(names)} to the model is recorded, but not all is known: "
+            f"{listed(unknown, '; ')}; declare the columns and rows of these steps, or write them in SQL"
+        )
+    if doubts:
+        return Finding(
+            "uncertain",
+            f"no path from {listed(names)} to the model was seen, but {listed(sentences(doubts), '; ')}",
+        )
+    seen = ", as far as a sample shows" if found.doubts else ""
+    return Finding(
+        "passed", f"no path leads from {listed(names)} to any of {len(known.features)} features{seen}"
+    )
+
+
+def _measured(run: Mapping[str, Json]) -> tuple[str, ...]:
+    """Name the columns by which bias was measured."""
+    attributes = [text(each.get("attribute")) for each in items(at(run, "evaluation", "bias"))]
+    names = tuple(name for name in attributes if name is not None and " x " not in name)
+    if not names:
+        raise AbsentError(
+            "it is not known which columns are protected: name them in the rule, or in evaluate(sensitive=[...])"
+        )
+    return names
+
+
+def _map(run: Mapping[str, Json]) -> Map:
+    if run.get("lineage") is None:
+        raise AbsentError("the run does not record where its columns come from: run it again")
+    try:
+        known = map_of(run)
+    except (MalformedInput, KeyError, TypeError, AttributeError):
+        raise AbsentError("what the run records of where its columns come from cannot be read") from None
+    if not known.features:
+        raise AbsentError(
+            "it is not recorded which columns the model reads: fit it on a table with column names, or pass "
+            "features= to run.model()"
+        )
+    return known
+
+
+def _protected(known: Map, names: Sequence[str]) -> set[Place]:
+    """Find the protected columns in every table, and what they are made of."""
+    columns = [place for place in known.columns() if place.name in names]
+    features = [place for place in known.inputs() if place.name in names]
+    if absent := [name for name in names if not any(place.name == name for place in (*columns, *features))]:
+        raise AbsentError(
+            f"no table of the run has a column called {listed(absent)}, so its way cannot be followed"
+        )
+    found: set[Place] = set()
+    waiting = [*columns, *features]
+    while waiting:
+        place = waiting.pop()
+        if place in found or place.kind not in ("column", "feature"):
+            continue
+        found.add(place)
+        waiting += [each.start for each in known.into(place) if each.use in DIRECT]
+    return found
+
+
+def _path(found: Trace, end: Place) -> list[Place]:
+    """Find the shortest way from a place to a feature."""
+    came: dict[Place, Place | None] = dict.fromkeys(found.start)
+    waiting = deque(found.start)
+    while end not in came:
+        place = waiting.popleft()
+        for each in found.into.get(place, ()):
+            if each.start not in came:
+                came[each.start] = place
+                waiting.append(each.start)
+    path: list[Place] = []
+    here: Place | None = end
+    while here is not None:
+        path.append(here)
+        here = came[here]
+    return path
+
+
+def _named(place: Place, names: Sequence[str]) -> str:
+    if place.name in names:
+        return f"{place.name} reaches what the model reads:"
+    return f"{place.words}, which a protected column is made of, reaches what the model reads:"
+
+
+def _words(place: Place) -> str:
+    return f"feature {place.name}" if place.kind == "feature" else place.words

@@ -1,0 +1,188 @@
+"""A protected column that reaches the model by any path is refused, and what is unknown never passes."""
+
+from typing import Any
+
+import pytest
+
+from registry.finding import AbsentError, Finding
+from registry.flows import Flow, Link
+from registry.gate import Evidence, decide
+from registry.lineage_rule import judge_lineage
+from registry.policy import parse
+from registry.rules import LineageRule
+from tests.test_field_trace import ENCODED, LOAD, MODEL, RATIOS, a_run, all_known
+
+BIAS = {"bias": [{"attribute": "race"}, {"attribute": "race x sex"}], "metrics": []}
+
+
+def rule(**said: Any) -> LineageRule:
+    return LineageRule(id="no-race", says="Race does not reach the model.", clauses=(), **said)
+
+
+def judged(*flows: Flow, evaluation: Any = BIAS, said: LineageRule | None = None) -> Finding:
+    run = a_run(*flows) | {"evaluation": evaluation}
+    return judge_lineage(said or rule(), run)
+
+
+def ratios(*links: Link, **more: Any) -> Flow:
+    """Say how `ratio` is made of `debt`, and what else goes in."""
+    made = (
+        Link("ratio", "load", "debt", "parsed", "TRANSFORMATION"),
+        Link(None, "load", "*", "parsed", "ROWS"),
+    )
+    return Flow("ratios", "ratios", "table", ("ratio",), (*made, *links), **{**all_known(("ratio",)), **more})
+
+
+def test_a_model_that_no_protected_column_reaches_passes() -> None:
+    assert judged(LOAD, ratios(), MODEL) == (
+        "passed",
+        "no path leads from race to any of 1 features",
+    )
+
+
+@pytest.mark.parametrize("use", ["IDENTITY", "TRANSFORMATION", "AGGREGATION", "CONDITIONAL", "WINDOW"])
+def test_a_protected_column_in_a_value_fails(use: str) -> None:
+    found = judged(LOAD, ratios(Link("ratio", "load", "race", "parsed", use)), MODEL)
+    assert found == (
+        "failed",
+        "race reaches what the model reads: load.race -> ratios.ratio -> feature ratio",
+    )
+
+
+@pytest.mark.parametrize("use", ["FILTER", "JOIN", "GROUP_BY", "SORT", "ROWS"])
+def test_a_protected_column_that_only_decides_rows_fails(use: str) -> None:
+    found = judged(LOAD, ratios(Link(None, "load", "race", "parsed", use)), MODEL)
+    assert found.outcome == "failed"
+    assert "load.race -> rows of ratios -> ratios.ratio -> feature ratio" in found.message
+
+
+def test_a_rule_may_leave_rows_out() -> None:
+    flows = (LOAD, ratios(Link(None, "load", "race", "parsed", "FILTER"), rows_complete=False), MODEL)
+    assert judged(*flows, said=rule(rows="ignore")).outcome == "passed"
+
+
+def test_what_a_protected_column_is_made_of_is_protected_too() -> None:
+    raw = Flow("raw", "load", "table", ("black", "debt"), (), **all_known(("black", "debt")))
+    load = Flow("load", "ratios", "table", ("race", "debt", "black"), (
+        Link("race", "raw", "black", "declared", "TRANSFORMATION"), Link("debt", "raw", "debt", "declared", "IDENTITY"),
+        Link("black", "raw", "black", "declared", "IDENTITY"),
+    ), **all_known(("race", "debt", "black")))  # fmt: skip
+    found = judged(raw, load, ratios(Link("ratio", "load", "black", "declared", "TRANSFORMATION")), MODEL)
+    assert found.outcome == "failed"
+    assert found.message == (
+        "raw.black, which a protected column is made of, reaches what the model reads: raw.black -> load.black -> "
+        "ratios.ratio -> feature ratio"
+    )
+
+
+def test_a_protected_feature_fails_though_nothing_else_is_known() -> None:
+    run = a_run(features=("race",)) | {"evaluation": BIAS}
+    assert judge_lineage(rule(), run) == ("failed", "race reaches what the model reads: feature race")
+
+
+def test_what_was_seen_to_reach_the_model_fails() -> None:
+    seen = ratios(
+        Link("ratio", "load", "race", "observed", "DEPENDENCE"), complete=frozenset(), observed=True
+    )
+    assert judged(LOAD, seen, MODEL).outcome == "failed"
+
+
+def test_what_was_not_seen_on_a_sample_is_uncertain() -> None:
+    seen = ratios(complete=frozenset(), rows_complete=False, observed=True)
+    found = judged(LOAD, seen, MODEL)
+    assert found.outcome == "uncertain"
+    assert found.message == (
+        "no path from race to the model was seen, but step ratios: how ratios.ratio comes about was seen on a sample "
+        "only; step ratios: what decides its rows was seen on a sample only"
+    )
+
+
+def test_a_rule_may_accept_what_was_seen() -> None:
+    seen = ratios(complete=frozenset(), rows_complete=False, observed=True)
+    found = judged(LOAD, seen, MODEL, said=rule(observation="accept"))
+    assert found == (
+        "passed",
+        "no path leads from race to any of 1 features, as far as a sample shows",
+    )
+
+
+def test_what_could_not_be_looked_at_is_never_accepted() -> None:
+    seen = ratios(complete=frozenset(), rows_complete=False, observed=True, untold=("load.race",))
+    assert judged(LOAD, seen, MODEL, said=rule(observation="accept")).outcome == "uncertain"
+
+
+@pytest.mark.parametrize(
+    ("flows", "says"),
+    [
+        ((LOAD, ratios(complete=frozenset()), MODEL), "step ratios: how ratios.ratio comes about is not known"),
+        ((LOAD, ratios(rows_complete=False), MODEL), "step ratios: what decides its rows is not known"),
+        ((LOAD, ratios(), Flow("model", "model", "model", ("ratio",), MODEL.links, frozenset({"ratio"}))),
+         "step model: what else the model learned from is not known"),
+        ((LOAD, ratios()), "ratio: where it comes from is not recorded"),
+        ((LOAD, MODEL), "ratios.ratio: where it comes from is not recorded"),
+        ((ratios(), MODEL), "no table of the run has a column called race"),
+    ],
+)  # fmt: skip
+def test_what_is_unknown_anywhere_on_the_way_is_missing(flows: tuple[Flow, ...], says: str) -> None:
+    with pytest.raises(AbsentError, match=says):
+        judged(*flows)
+
+
+def test_without_protected_columns_nothing_can_be_judged() -> None:
+    with pytest.raises(AbsentError, match="it is not known which columns are protected"):
+        judged(LOAD, ratios(), MODEL, evaluation=None)
+
+
+def test_a_rule_may_name_the_protected_columns() -> None:
+    found = judged(LOAD, ratios(), MODEL, evaluation=None, said=rule(protected=("debt",)))
+    assert found.outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"lineage": None}, "does not record where its columns come from"),
+        ({"lineage": [{"part": 3}]}, "cannot be read"),
+        (
+            {"model_file": {"fingerprint": None, "features": None}},
+            "not recorded which columns the model reads",
+        ),
+    ],
+)
+def test_a_run_without_lineage_or_features_is_missing(changed: dict[str, Any], says: str) -> None:
+    run = a_run(LOAD, ratios(), MODEL) | {"evaluation": BIAS} | changed
+    with pytest.raises(AbsentError, match=says):
+        judge_lineage(rule(), run)
+
+
+def test_taking_any_part_of_the_lineage_away_never_turns_a_refusal_into_a_pass() -> None:
+    flows = (LOAD, RATIOS, MODEL, ENCODED)
+    assert judged(*flows).outcome == "failed"
+    for left_out in flows[:3]:
+        with pytest.raises(AbsentError):
+            judged(*(flow for flow in flows if flow is not left_out))
+
+
+POLICY = b"""
+name: fair
+version: 1
+title: "No protected inputs"
+rules:
+  - id: no-race
+    says: "Race does not reach the model."
+    clauses: []
+    kind: lineage
+    protected: [race]
+    rows: ignore
+    observation: accept
+"""
+
+
+def test_a_policy_decides_by_lineage() -> None:
+    policy = parse(POLICY, "fair.yaml")
+    assert policy.rules == (rule(protected=("race",), rows="ignore", observation="accept"),)
+    run = a_run(LOAD, ratios(), MODEL)
+    decision = decide([policy], Evidence("loans", 1, "production", run, "key", (), ()))
+    assert decision.allowed
+    refused = decide([policy], Evidence("loans", 1, "production", a_run(MODEL), "key", (), ()))
+    assert [result.outcome for result in refused.results] == ["missing"]

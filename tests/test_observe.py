@@ -1,0 +1,214 @@
+"""What is seen when a step runs again on a sample with one column changed, against truth written by hand."""
+
+import itertools
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+
+from registry.flows import Link
+from registry.observe import MOST_SECONDS, Seen, observe, take_sample
+from registry.pipeline import Pipeline
+from registry.sampling import ROWS
+from tests.lineage_truth import score
+
+
+def loans(rows: int = 240) -> pd.DataFrame:
+    generator = np.random.default_rng(5)
+    return pd.DataFrame(
+        {
+            "income": generator.uniform(20, 90, rows),
+            "debt": generator.uniform(0, 60, rows),
+            "race": generator.choice(["black", "white"], rows),
+            "region": generator.choice(["north", "south", "west"], rows),
+            "approve": generator.integers(0, 2, rows),
+            "same": 1,
+        }
+    )
+
+
+def seen(function: Callable[..., Any], table: Any = None, **options: Any) -> dict[str, Seen]:
+    """Observe one step that takes the table of a step called `loans`."""
+    pipeline = Pipeline("made")
+    given = loans() if table is None else table
+    pipeline.step(loans)
+    pipeline.step(function)
+    planned = pipeline.plan({})[-1]
+    return observe(take_sample(planned, {"loans": given}), **options)
+
+
+def pairs(found: Seen, *, rows: bool = True) -> set[tuple[str, str]]:
+    return {
+        (link.column or "rows", link.source)
+        for link in found.links
+        if link.source != "*" and (rows or link.column)
+    }
+
+
+def test_a_hand_written_pandas_function_is_seen_as_it_is() -> None:
+    def cleaned(loans: pd.DataFrame) -> pd.DataFrame:
+        kept = loans[loans.region != "west"]
+        kept = kept.assign(
+            ratio=kept.debt / kept.income,
+            centred=kept.income - kept.income.mean(),
+            relative=kept.debt / kept.groupby("region").income.transform("mean"),
+            flag=np.where(kept.race == "black", 1, 0),
+        )
+        return kept.drop(columns=["race", "same"]).sort_values("debt")
+
+    found = seen(cleaned)["cleaned"]
+    truth = {
+        ("income", "income"), ("debt", "debt"), ("region", "region"), ("approve", "approve"), ("ratio", "debt"),
+        ("ratio", "income"), ("centred", "income"), ("centred", "region"), ("relative", "debt"),
+        ("relative", "income"), ("relative", "region"), ("flag", "race"), ("rows", "region"), ("rows", "debt"),
+    }  # fmt: skip
+    result = score("a hand-written pandas function, observed", pairs(found), truth)
+    assert result.precision == 1.0
+    assert result.recall == 1.0
+
+
+def test_what_the_sample_does_not_show_is_missed_and_nothing_is_made_up() -> None:
+    def cleaned(loans: pd.DataFrame) -> pd.DataFrame:
+        rare = np.where(loans.income > 1_000, loans.race == "black", False)  # no income is that high
+        return loans[["income"]].assign(rare=rare, owes=(loans.debt > -1).astype(int))
+
+    truth = {("income", "income"), ("rare", "income"), ("rare", "race"), ("owes", "debt")}
+    result = score("branches that no row takes, observed", pairs(seen(cleaned)["cleaned"]), truth)
+    assert result.precision == 1.0
+    assert result.recall == 0.25
+
+
+@pytest.mark.parametrize("hold", [pl.from_pandas, pa.Table.from_pandas], ids=["polars", "Arrow"])
+def test_tables_of_other_libraries_are_looked_at_as_well(hold: Callable[[pd.DataFrame], Any]) -> None:
+    def ratios(loans: Any) -> Any:
+        frame = pl.DataFrame(loans)
+        return frame.select("race", ratio=pl.col("debt") / pl.col("income"))
+
+    assert pairs(seen(ratios, hold(loans()))["ratios"]) == {
+        ("race", "race"), ("ratio", "debt"), ("ratio", "income"),
+    }  # fmt: skip
+
+
+def test_an_array_is_looked_at_by_the_places_of_its_columns() -> None:
+    def doubled(loans: Any) -> Any:
+        return loans[:, [1]] * 2
+
+    assert pairs(seen(doubled, loans()[["income", "debt"]].to_numpy())["doubled"]) == {("0", "1")}
+
+
+def test_rows_that_are_counted_anew_are_seen_to_move_and_not_to_change() -> None:
+    def sorted_(loans: pd.DataFrame) -> pd.DataFrame:
+        return loans.sort_values("debt").reset_index(drop=True)[["debt", "income", "race"]]
+
+    found = seen(sorted_)["sorted_"]
+    assert ("rows", "debt") in pairs(found)
+    assert pairs(found, rows=False) == {("debt", "debt"), ("income", "income"), ("race", "race")}
+
+
+def test_a_filter_moves_rows_alone() -> None:
+    def kept(loans: pd.DataFrame) -> pd.DataFrame:
+        return loans.loc[loans.race == "white", ["income"]]
+
+    assert pairs(seen(kept)["kept"]) == {("income", "income"), ("rows", "race")}
+
+
+def test_a_split_by_groups_depends_on_them() -> None:
+    def split(loans: pd.DataFrame) -> dict[str, pd.DataFrame]:
+        train, test = train_test_split(loans[["income", "race"]], random_state=7, stratify=loans.race)
+        return {"train": train, "test": test}
+
+    found = seen(split)
+    assert set(found) == {"split.train", "split.test"}
+    assert pairs(found["split.train"]) == {("income", "income"), ("race", "race"), ("rows", "race")}
+
+
+def test_a_model_moves_with_its_target_and_its_weights() -> None:
+    def model(loans: pd.DataFrame) -> LogisticRegression:
+        weights = np.where(loans.race == "black", 2.0, 1.0)
+        return LogisticRegression().fit(loans[["income"]], loans.approve, sample_weight=weights)
+
+    found = seen(model, known={("loans", "income")})["model"]
+    assert pairs(found) == {("rows", "approve"), ("rows", "race")}
+
+
+def test_a_step_that_draws_at_random_is_not_told() -> None:
+    def noisy(loans: pd.DataFrame) -> pd.DataFrame:
+        return loans + pd.DataFrame({"income": np.random.default_rng().normal(size=len(loans))})
+
+    assert seen(noisy)["*"].failure == "two calls on the same rows gave different results"
+
+
+def test_a_step_that_does_not_bear_a_sample_is_not_told() -> None:
+    def strict(loans: pd.DataFrame) -> pd.DataFrame:
+        if len(loans) < 1000:
+            raise ValueError("too few")
+        return loans
+
+    found = seen(strict, loans(2000))
+    assert found == {"*": Seen(failure="it raised ValueError on a sample of its input")}
+
+
+def test_a_column_that_does_not_vary_or_that_may_not_change_is_untold() -> None:
+    first = loans().income.iloc[0]
+
+    def checked(loans: pd.DataFrame) -> pd.DataFrame:
+        if loans.income.iloc[0] != first:
+            raise ValueError("changed")
+        return loans[["debt"]]
+
+    assert seen(checked)["checked"].untold == ("loans.income", "loans.same")
+
+
+def test_when_the_time_is_up_the_rest_is_untold() -> None:
+    def kept(loans: pd.DataFrame) -> pd.DataFrame:
+        return loans
+
+    ticks = itertools.chain([0.0, 0.0, 0.0], itertools.repeat(MOST_SECONDS))
+    found = seen(kept, stopwatch=lambda: next(ticks))["kept"]
+    assert pairs(found) == {("income", "income"), ("debt", "debt")}
+    assert found.untold == ("loans.race", "loans.region", "loans.approve", "loans.same")
+
+
+def test_a_sample_is_small_and_what_belongs_together_stays_together() -> None:
+    pipeline = Pipeline("made")
+
+    @pipeline.step
+    def parts() -> dict[str, Any]:
+        return {}
+
+    @pipeline.step
+    def sizes(parts: dict[str, Any]) -> pd.DataFrame:
+        assert len(parts["x"]) <= ROWS
+        assert (parts["x"].index == parts["y"].index).all()
+        return parts["x"]
+
+    table = loans(5000)
+    found = observe(
+        take_sample(pipeline.plan({})[-1], {"parts": {"x": table[["income"]], "y": table.approve}})
+    )
+    assert Link("income", "parts.x", "income", "observed", "DEPENDENCE") in found["sizes"].links
+
+
+def test_looking_leaves_inputs_generators_and_the_terminal_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    def loud(loans: pd.DataFrame) -> pd.DataFrame:
+        print("looking")
+        random.random()
+        np.random.rand()
+        loans["income"] = 0
+        return loans[["debt"]]
+
+    table = loans()
+    random.seed(1)
+    np.random.seed(1)
+    expected = random.Random(1).random(), np.random.RandomState(1).rand()
+    assert pairs(seen(loud, table)["loud"]) == {("debt", "debt")}
+    assert (random.random(), np.random.rand()) == expected
+    assert table.equals(loans())
+    assert capsys.readouterr().out == ""
