@@ -7,6 +7,7 @@ debt_to_income, a feature of loans@1
      <- cleaned.debt  parsed in ratios, TRANSFORMATION
 """
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from registry.field_trace import Trace, sentences
@@ -51,22 +52,28 @@ def _what(place: Place) -> str:
 
 
 def _into(found: Trace, place: Place, indent: str, seen: set[Place]) -> Iterator[str]:
+    together: dict[Place, list[Into]] = {}
     for each in found.into.get(place, ()):
-        known = each.start in seen
-        yield f"{indent}<- {_words(each)}{' (see above)' if known and found.into.get(each.start) else ''}"
+        together.setdefault(each.start, []).append(each)
+    for start, ways in together.items():
+        known = start in seen
+        yield f"{indent}<- {_words(start, ways)}{' (see above)' if known and found.into.get(start) else ''}"
         if not known:
-            seen.add(each.start)
-            yield from _into(found, each.start, f"{indent}   ", seen)
+            seen.add(start)
+            yield from _into(found, start, f"{indent}   ", seen)
 
 
-def _words(each: Into) -> str:
-    start = (
-        f"{each.start.kind} {each.start.words}" if each.start.kind in ("step", "source") else each.start.words
+def _words(start: Place, ways: Sequence[Into]) -> str:
+    words = f"{start.kind} {start.words}" if start.kind in ("step", "source") else start.words
+    if start.kind in ("step", "source", "rows") and all(each.use is None for each in ways):
+        return words
+    told: dict[str, list[str]] = {}
+    for each in ways:
+        where = f" in {each.step}" if each.step else ""
+        told.setdefault(f"{each.how}{where}", []).extend([each.use] if each.use else [])
+    return f"{words}  " + "; ".join(
+        f"{how}, {', '.join(dict.fromkeys(uses))}" if uses else how for how, uses in told.items()
     )
-    if each.start.kind in ("step", "source", "rows") and each.use is None:
-        return start
-    where = f" in {each.step}" if each.step else ""
-    return f"{start}  {each.how}{where}{f', {each.use}' if each.use else ''}"
 
 
 def _ends(found: Trace, place: Place, *, rows: bool) -> Iterator[Place]:
@@ -95,7 +102,7 @@ def _unknown(found: Trace) -> Iterator[str]:
 
 
 def _code(text: str) -> Iterator[str]:
-    whole = text.rstrip().splitlines()
+    whole = textwrap.dedent(text.strip("\n")).rstrip().splitlines()
     yield from (f"  | {line}" for line in whole[:MOST_LINES_OF_CODE])
     if len(whole) > MOST_LINES_OF_CODE:
         yield f"  | and {len(whole) - MOST_LINES_OF_CODE} more lines"

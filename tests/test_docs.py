@@ -33,6 +33,7 @@ def here(tmp_path: Path) -> Folder:
         "policies.md",
         "pipelines.md",
         "data.md",
+        "lineage.md",
         "keys.md",
         "bundles.md",
         "erasure.md",
@@ -78,7 +79,7 @@ def test_everything_that_the_page_about_anchors_shows_happens_as_shown(here: Fol
 def test_the_policy_that_is_shown_uses_every_kind_of_rule() -> None:
     [block] = [block for block in blocks(DOCS / "policies.md") if block.language == "yaml"]
     shown = parse(block.text.encode(), "policies.md")
-    assert {rule.kind for rule in shown.rules} == {"limit", "fact", "approval", "reproduction"}
+    assert {rule.kind for rule in shown.rules} == {"limit", "fact", "lineage", "approval", "reproduction"}
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def test_a_sample_is_small_and_what_belongs_together_stays_together() -> None:
     def sizes(parts: dict[str, Any]) -> pd.DataFrame:
         assert len(parts["x"]) <= ROWS
         assert (parts["x"].index == parts["y"].index).all()
-        return parts["x"]
+        return pd.DataFrame(parts["x"])
 
     table = loans(5000)
     found = observe(
