@@ -152,7 +152,7 @@ def run(
 ) -> None:
     """Run a pipeline and record it, signed.
 
-    A run that fails is recorded as well, and then ends with exit status 2.
+    A run that fails is recorded as well, and then ends with exit status 2; with 1 where a data check failed.
 
     TARGET is file.py, file.py:name or package.module:name.
     """
@@ -302,7 +302,10 @@ def _end_of_failed_run(document: "JsonObject", error: BaseException, with_traceb
         warn(f"The step {failure['step']} was interrupted: a failed run in entry {document['entry']}.")
         raise error
     hint = "" if with_traceback else " (--traceback shows where)"
-    ended = EnvironmentFailed if isinstance(error, EnvironmentFailed) else MalformedInput
+    # What the environment could not do, or the data does not hold, ends with its own status.
+    ended = next(
+        (kind for kind in (EnvironmentFailed, NotVerified) if isinstance(error, kind)), MalformedInput
+    )
     recorded = f"recorded as a failed run in entry {document['entry']}{hint}"
     raise ended(f"the step {failure['step']} failed: {_told(error)}; {recorded}")
 

@@ -64,6 +64,14 @@ def _fingerprinted(run: Mapping[str, Json]) -> bool | None:
     return any(part.get("kind") == "table" and text(part.get("fingerprint")) for part in parts) or None
 
 
+def _checked(run: Mapping[str, Json]) -> bool | None:
+    checks = [check for step in items(run.get("steps")) for check in items(step.get("checks"))]
+    if any(check.get("passed") is False for check in checks):
+        return False
+    # One that could not be made leaves the answer open, and so does none at all.
+    return (bool(checks) and all(check.get("passed") is True for check in checks)) or None
+
+
 FACTS: Final[Mapping[FactName, Fact]] = {
     "run-succeeded": Fact(
         succeeded,
@@ -130,6 +138,12 @@ FACTS: Final[Mapping[FactName, Fact]] = {
         "bias was measured by group",
         "bias was not measured",
         "bias was not measured: name the protected attributes in evaluate(sensitive=[...])",
+    ),
+    "data-checks-passed": Fact(
+        _checked,
+        "the data passed the checks of its schemas",
+        "the data failed a check of its schema: mend the data, or the schema, and run again",
+        "no data check was made: declare one with @pipeline.step(check=schema), or run.data(..., check=schema)",
     ),
 }
 """Every fact that a policy may ask for."""

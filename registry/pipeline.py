@@ -29,6 +29,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from audit.errors import MalformedInput
+from registry.data_checks import Checks, checked_schemas
 from registry.parameters import MISSING, Parameter, assign, did_you_mean
 from registry.predicates import check_model_name
 from registry.profiling import Profiling, checked_columns
@@ -70,6 +71,8 @@ class Step:
     """What the declaration says of the step's columns."""
     query: "Query | None" = None
     """The query that makes a SQL step."""
+    checks: Checks = field(default_factory=dict)
+    """The schemas that what it returns is held against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,24 +168,34 @@ class Pipeline:
         columns: Mapping[str, Sequence[str]] | None = None,
         rows: Sequence[str] | None = None,
         observe: bool | None = None,
+        check: object = None,
     ) -> Callable[[F], F]: ...
     def step(
-        self, function: Any = None, /, *, columns: Any = None, rows: Any = None, observe: bool | None = None
+        self,
+        function: Any = None,
+        /,
+        *,
+        columns: Any = None,
+        rows: Any = None,
+        observe: bool | None = None,
+        check: object = None,
     ) -> Any:
         """Declare a step by decorating a function, which is returned as it is.
 
         `columns` maps a column that it returns to the input columns that it is made of, `rows` lists those that
         decide which rows it returns (see `registry.told`); `observe` lets a run call the step again on a sample, or
-        not, whatever the pipeline says.
+        not, whatever the pipeline says. `check` is a pandera schema for what it returns, or schemas by the names of
+        its parts (see `registry.data_checks`).
         """
         if function is None:
-            return partial(self.step, columns=columns, rows=rows, observe=observe)
+            return partial(self.step, columns=columns, rows=rows, observe=observe, check=check)
+        name = getattr(function, "__name__", "")
         observing = self.observe if observe is None else observe
-        told = tell("step", getattr(function, "__name__", ""), columns, rows, observing)
-        self._declare(function, "step", (), (), told)
+        told, schemas = tell("step", name, columns, rows, observing), checked_schemas(name, check)
+        self._declare(function, "step", (), (), told, checks=schemas)
         return function
 
-    def sql_step(self, text: str, /) -> Callable[[F], F]:
+    def sql_step(self, text: str, /, *, check: object = None) -> Callable[[F], F]:
         """Declare a step that a query makes, by decorating an empty function that names its tables and parameters.
 
         The function then runs the query. Needs the packages of the extra `sql` (see `registry.sql_step`).
@@ -193,7 +206,8 @@ class Pipeline:
 
         def declare(function: F) -> F:
             run = as_function(query, function)
-            self._declare(run, "step", (), (), query=query)
+            checks = checked_schemas(getattr(function, "__name__", ""), check)
+            self._declare(run, "step", (), (), query=query, checks=checks)
             return cast(F, run)
 
         return declare
@@ -278,6 +292,7 @@ class Pipeline:
         options: tuple[tuple[str, object], ...],
         told: Told | None = None,
         query: "Query | None" = None,
+        checks: Checks | None = None,
     ) -> None:
         if not callable(function):
             raise MalformedInput(f"a step is a function, not an object of the type {type(function).__name__}")
@@ -290,7 +305,10 @@ class Pipeline:
             raise MalformedInput(f"the pipeline {self.name} already has a step {name}: rename one of the two")
         _refuse_deferred(name, function)
         arguments = _arguments(name, function)
-        self._steps[name] = Step(name, kind, function, arguments, sensitive, options, told or Told(), query)
+        told = told or Told()
+        self._steps[name] = Step(
+            name, kind, function, arguments, sensitive, options, told, query, checks or {}
+        )
 
     def _planned(self, step: Step, assigned: Mapping[str, object]) -> PlannedStep:
         after = tuple(argument.name for argument in step.arguments if argument.name in self._steps)

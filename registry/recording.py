@@ -29,6 +29,7 @@ from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
+from registry.data_checks import checked_schemas
 from registry.estimators import input_names
 from registry.field_lineage import encoded_flow
 from registry.flows import written
@@ -133,8 +134,12 @@ class Recording:
             self.entry = self._registry.record_run(result)
             warn_of_not_kept(result.predicate)
 
-    def data(self, name: str, table: T, *, source: str | Path | None = None) -> T:
-        """Record a table (or any value) under a name and return it; `source` names the file it came from."""
+    def data(self, name: str, table: T, *, source: str | Path | None = None, check: object = None) -> T:
+        """Record a table (or any value) under a name and return it; `source` names the file it came from.
+
+        `check` is a pandera schema for it; where it fails, `ChecksFailed` ends the block unless that is handled.
+        """
+        schemas = checked_schemas(name, check)
         run = self._open_run()
         with self._step(name) as row:
             outputs = run.parts(name, table)
@@ -142,6 +147,7 @@ class Recording:
             run.keeping.see(name, table, outputs)
             if source is not None:
                 run.add_source(name, "source", Path(source))
+            run.check(row, table, schemas)
         return table
 
     def refer(self, subject: str, value: object, *, name: str | None = None) -> JsonObject:

@@ -65,6 +65,7 @@ DISPARITIES: Final = (
 FactName = Literal[
     "run-succeeded", "code-committed", "code-clean", "nothing-untracked", "recorded-as-pipeline", "seeded",
     "data-fingerprinted", "environment-recorded", "safe-model-format", "evaluated", "bias-measured",
+    "data-checks-passed",
 ]  # fmt: skip
 """The facts about a run that a rule may ask for; `registry.facts.FACTS` says how each is read."""
 

@@ -29,6 +29,7 @@ from audit.statement import written_time
 from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore, digest_of_file
 from registry.code import describe_code, keep_source
+from registry.data_checks import Checks, check_parts, raise_failed
 from registry.environment import describe_environment
 from registry.field_lineage import Watch, watch
 from registry.flows import Flow
@@ -228,12 +229,20 @@ class RunRecorder:
                 self.flows += self._traced(watched, value, row)
                 if not planned.after:
                     self.keeping.see(planned.step.name, value, outputs)
+                self.check(row, value, planned.step.checks)
             returned[planned.step.name] = value
             row["status"] = "succeeded"
         except (
             BaseException
         ) as error:  # an interrupt ends a run as an error does: it is recorded, then it goes on
             self.fail(planned.step.name, error)
+
+    def check(self, row: JsonObject, value: object, schemas: Checks) -> None:
+        """Hold what a step returned against its schemas; raises `ChecksFailed` once all that came out is recorded."""
+        if schemas:
+            checks = list(check_parts(str(row["name"]), value, schemas, self.artifacts))
+            row["checks"] = cast(Json, checks)
+            raise_failed(checks)
 
     def _traced(self, watched: Watch, value: object, row: JsonObject) -> list[Flow]:
         """Say how the columns of what a step returned come about, down to the files that it read."""

@@ -59,7 +59,7 @@ def artifacts_named(predicate: Mapping[str, Json], artifacts: ArtifactStore) -> 
             continue
         # A user's parameters may use any key; nothing in them names an artifact.
         waiting += [item for key, item in value.items() if key != "parameters"]
-        for key in ("artifact", "document", "patch", "profile", "source", "sha256"):
+        for key in ("artifact", "document", "patch", "profile", "schema", "source", "sha256"):
             digest = value.get(key)
             if isinstance(digest, str) and digest not in seen:
                 seen.add(digest)

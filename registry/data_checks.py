@@ -1,0 +1,201 @@
+"""Data checks: what a step returned is held against a pandera schema, and what came out is recorded.
+
+`@pipeline.step(check=schema)` for one table, `check={"train": schema, "test": schema}` for a step that returns several,
+`run.data(name, table, check=schema)` in a recording. A schema is a `DataFrameSchema`, a `SeriesSchema` or a
+`DataFrameModel` of pandera, for pandas or polars (the extra `checks`).
+
+Rules:
+
+- Every check of the schema is made (lazily, whatever pandera's settings say), and the table goes on as the step
+  returned it: what a schema coerces or parses is not handed on.
+- Recorded are the schema, by digest, and per failed check its column, its name and how many cases it found. Never a
+  value of the table, nor which row it was in.
+- A check that fails ends the run: it is recorded as failed. One that could not be made (a schema for another library,
+  a check that raises) is no pass either: it fails the run too, and says that it could not be made.
+
+What a step says: `"checks": [{"part", "schema", "name", "library", "passed", "failed": [{"column", "check", "reason",
+"cases"}], "more"}]`; `passed` is true, false, or null where it could not be made; the schema's artifact is canonical
+JSON with the columns and the names of their checks, and pandera's own text of it where it can write one.
+
+>>> @mortgage.step(check=DataFrameSchema({"income": Column(float, Check.ge(0))}))      # doctest: +SKIP
+... def applications(): ...
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from audit.canonical import Json, JsonObject, encode
+from audit.errors import MalformedInput, NotVerified
+from registry.artifacts import ArtifactStore
+from registry.parts import parts_of
+
+__all__ = ["Checks", "ChecksFailed", "check_parts", "checked_schemas", "raise_failed"]
+
+Checks = Mapping[str, Any]
+"""Schemas by the parts that they are for; the one under the empty name is for all that a step returns."""
+
+MOST_FAILED = 50
+MOST_TOLD = 5
+MOST_TEXT = 200
+
+
+class ChecksFailed(NotVerified):
+    """The data does not hold what its schema says; the run is recorded as failed."""
+
+
+def checked_schemas(step: str, check: object) -> dict[str, Any]:
+    """Return the schemas that a step declares, by part; `MalformedInput` where one is none, or is wrong in itself."""
+    if check is None:
+        return {}
+    if isinstance(check, Mapping):
+        return {str(part): _schema(f"{step}.{part}", each) for part, each in check.items()}
+    return {"": _schema(step, check)}
+
+
+def check_parts(step: str, value: object, schemas: Checks, artifacts: ArtifactStore) -> Iterator[JsonObject]:
+    """Check what a step returned and yield what is recorded of each schema, passed or not."""
+    found = dict(parts_of(step, value))
+    for part, schema in schemas.items():
+        name = f"{step}.{part}" if part else step
+        table = value if not part else found.get(name)
+        yield _checked(name, table, schema, artifacts)
+
+
+def raise_failed(checks: list[JsonObject]) -> None:
+    """Raise `ChecksFailed` where one of the recorded checks failed or could not be made."""
+    for said in checks:
+        failed = _failed(said)
+        if said["passed"] is None:
+            raise ChecksFailed(f"the data of {said['part']} could not be checked: {said['note']}")
+        if failed:
+            more = len(failed) - MOST_TOLD + int(str(said["more"]))
+            told = ", ".join(
+                f"{each['column'] or 'the table'} {each['check']} ({each['cases']} case{'s' * (each['cases'] != 1)})"
+                for each in failed[:MOST_TOLD]
+            )
+            raise ChecksFailed(
+                f"the data of {said['part']} fails what its schema says: {told}"
+                f"{f' and {more} more' if more > 0 else ''}"
+            )
+
+
+def _failed(said: JsonObject) -> list[JsonObject]:
+    failed = said["failed"]
+    return [each for each in failed if isinstance(each, dict)] if isinstance(failed, list) else []
+
+
+def _schema(name: str, given: Any) -> Any:
+    """Return a schema whose `validate` can be called."""
+    if not any(base.__module__.startswith("pandera.") for base in _bases(given)):
+        raise MalformedInput(
+            f"check takes a schema of pandera, not an object of the type {type(given).__name__} (step {name})"
+        )
+    if not isinstance(given, type):
+        return given
+    try:
+        return given.to_schema()  # type: ignore[attr-defined]
+    except Exception as error:  # a model is the user's code
+        raise MalformedInput(
+            f"the schema {given.__name__} of the step {name} is wrong in itself ({type(error).__name__}): mend it"
+        ) from error
+
+
+def _bases(given: Any) -> tuple[type, ...]:
+    return given.__mro__ if isinstance(given, type) else type(given).__mro__
+
+
+def _checked(name: str, table: Any, schema: Any, artifacts: ArtifactStore) -> JsonObject:
+    import pandera
+    from pandera.config import ValidationDepth, config_context
+    from pandera.errors import SchemaErrors
+
+    said: JsonObject = {
+        "part": name,
+        "schema": artifacts.put(encode(_described(schema))),
+        "name": _text(getattr(schema, "name", None)) or None,
+        "library": f"pandera {pandera.__version__}",
+        "passed": None,
+        "failed": [],
+        "more": 0,
+    }
+    if table is None:
+        return said | {"note": "its step returned no such part"}
+    try:
+        with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
+            schema.validate(table, lazy=True)
+    except SchemaErrors as error:
+        failed = [_failure(each) for each in error.schema_errors]
+        kept: list[Json] = list(failed[:MOST_FAILED])
+        return said | {"passed": False, "failed": kept, "more": len(failed) - len(kept)}
+    except Exception as error:  # the checks of a schema are the user's code
+        return said | {"note": f"{type(error).__name__} while it was checked"}
+    return said | {"passed": True}
+
+
+def _failure(error: Any) -> JsonObject:
+    """Say which check failed, and how often; not what it found."""
+    cases = error.failure_cases
+    rows = getattr(cases, "shape", (1,))[0]
+    check = error.check
+    reason = getattr(error.reason_code, "value", None)
+    # For a column that is missing, or one too many, what was found is its name.
+    about_names = str(reason).startswith("column_")
+    column = str(cases) if about_names and isinstance(cases, str) else getattr(error.schema, "name", None)
+    return {
+        "column": _text(column) or None,
+        "check": _check_name(check),
+        "reason": _text(reason),
+        "cases": int(rows) if isinstance(rows, int) else 1,
+    }
+
+
+def _described(schema: Any) -> JsonObject:
+    """Describe a schema: its columns with the names of their checks, and pandera's own text where there is one."""
+    columns = getattr(schema, "columns", None)
+    described = (
+        [_column(each) for each in columns.values()] if isinstance(columns, dict) else [_column(schema)]
+    )
+    return {
+        "library": "pandera",
+        "type": f"{type(schema).__module__}.{type(schema).__qualname__}",
+        "name": _text(getattr(schema, "name", None)) or None,
+        "columns": list[Json](described),
+        "checks": [_check_name(check) for check in getattr(schema, "checks", None) or []],
+        "strict": str(getattr(schema, "strict", False)).lower(),
+        "serialized": _serialized(schema),
+    }
+
+
+def _column(column: Any) -> JsonObject:
+    return {
+        "name": _text(getattr(column, "name", None)),
+        "type": _text(getattr(column, "dtype", None)) or None,
+        "nullable": bool(getattr(column, "nullable", False)),
+        "unique": bool(getattr(column, "unique", False)),
+        "required": bool(getattr(column, "required", True)),
+        "checks": [_check_name(check) for check in getattr(column, "checks", None) or []],
+    }
+
+
+def _serialized(schema: Any) -> str | None:
+    """Return what pandera writes of a schema; it leaves out checks that are functions, which are named beside it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return str(schema.to_json())
+    except Exception:  # not every schema can be written
+        return None
+
+
+def _check_name(check: Any) -> str:
+    """Name a check as pandera does: `greater_than(0)`, the error text it was given, or the name of its function."""
+    if isinstance(check, str):
+        return _text(check)
+    return _text(getattr(check, "error", None) or getattr(check, "name", None) or type(check).__name__)
+
+
+def _text(value: object) -> str:
+    text = "" if value is None else str(value)
+    clean = "".join(c if c.isprintable() else " " for c in text.encode("utf-8", "backslashreplace").decode())
+    return clean if len(clean) <= MOST_TEXT else clean[: MOST_TEXT - 1] + "…"
