@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but Python 3.11, git and make: the first run sets up everything else.
 # PYTHON=python3.12 chooses another interpreter. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format bench faults fuzz docs lock wheel test-wheel clean
+.PHONY: help setup demo test check lint format bench faults fuzz spark docs lock wheel test-wheel clean
 export PYTHON
 bin := .venv/bin
 
@@ -39,6 +39,10 @@ faults: setup  ## kill, EIO and ENOSPC at every write of an append, by strace (S
 fuzz: setup  ## feed the parsers by coverage, with atheris (SECONDS=30 for each, TARGET=note for one)
 	@[ -d build/fuzz/atheris ] || .ci/uv pip install --quiet --python $(bin)/python --target build/fuzz/atheris 'atheris>=3'
 	PYTHONPATH=build/fuzz/atheris $(bin)/python -m tests.fuzz --seconds $(or $(SECONDS),30) $(TARGET)
+
+spark: setup  ## the same fingerprint on Spark, on a local cluster (needs Java; fetches 480 MB the first time)
+	@[ -d build/spark/site ] || .ci/uv pip install --quiet --python $(bin)/python --target build/spark/site 'pyspark>=4'
+	PYTHONPATH=build/spark/site $(bin)/pytest tests/spark/on_spark.py
 
 docs: setup  ## run what the README and the documentation show
 	$(bin)/pytest tests/test_readme.py tests/test_docs.py

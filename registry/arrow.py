@@ -169,7 +169,7 @@ def unified(schemas: list[pa.Schema], parts: list[str]) -> pa.Schema:
         for index, field in enumerate(schema):
             if pa.types.is_null(fields[index].type):
                 fields[index] = field
-            elif not pa.types.is_null(field.type) and not _alike(field.type, fields[index].type):
+            elif not pa.types.is_null(field.type) and _kind(field) != _kind(fields[index]):
                 raise MalformedInput(
                     f"column {field.name!r} is {field.type} in {part} and {fields[index].type} before it: the parts of "
                     "a table have one type each, such as nullable integers where a part has missing values"
@@ -177,8 +177,11 @@ def unified(schemas: list[pa.Schema], parts: list[str]) -> pa.Schema:
     return pa.schema(fields)
 
 
-def _alike(one: pa.DataType, other: pa.DataType) -> bool:
-    return logical_type(one) == logical_type(other)
+def _kind(field: pa.Field) -> str:
+    try:
+        return logical_type(field.type)
+    except MalformedInput as error:
+        raise MalformedInput(f"column {field.name!r} {error}") from None
 
 
 def column_names(labels: Iterable[object]) -> tuple[str, ...]:

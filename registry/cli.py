@@ -179,6 +179,7 @@ def run(
             referrer=registry.referrer(),
             keep_data="all" if keep_protected_data else keep_data,
             progress=_step_line(),
+            key=registry.fingerprint_key(),
         )
     recorded = registry.record_run(result, as_key)
     document = run_document(registry, recorded)

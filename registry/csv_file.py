@@ -26,7 +26,7 @@ from pyarrow import csv
 from audit.errors import MalformedInput
 from registry.arrow import Pieces, Source, batches, column_names
 
-__all__ = ["CSV_MISSING", "from_csv", "what_is_wrong"]
+__all__ = ["CSV_MISSING", "from_csv", "open_csv", "what_is_wrong"]
 
 CSV_BLOCK = 1 << 22
 """Bytes of CSV decoded at once; also the longest row."""
@@ -65,7 +65,7 @@ def from_csv(path: Path) -> Source:
     with _bytes_of(path) as file:
         if b"\0" in file.read(1 << 16):
             raise MalformedInput(f"{path} is not a CSV file: it holds binary data")
-    reader = _open_csv(path, {})
+    reader = open_csv(path, {})
     names = column_names(reader.schema.names)
     types = dict(zip(names, reader.schema.types, strict=True))
     # The first reading leaves the types that the whole file has in `types`.
@@ -79,7 +79,7 @@ def _csv_pieces(path: Path, types: dict[str, pa.DataType]) -> Pieces:
         if pa.binary() in types.values():
             raise pa.ArrowInvalid("invalid UTF8 data")
         try:
-            reader = _open_csv(path, types)
+            reader = open_csv(path, types)
             yield from batches(reader.schema, reader)
             return
         except pa.ArrowInvalid as error:
@@ -126,7 +126,8 @@ def _bytes_of(path: Path) -> pa.NativeFile:
     return pa.input_stream(str(path), compression="detect")
 
 
-def _open_csv(path: Path, types: dict[str, pa.DataType]) -> csv.CSVStreamingReader:
+def open_csv(path: Path, types: dict[str, pa.DataType]) -> csv.CSVStreamingReader:
+    """Read in batches, with these types and whatever Arrow makes of the other columns."""
     return csv.open_csv(
         _bytes_of(path),
         read_options=csv.ReadOptions(block_size=CSV_BLOCK),

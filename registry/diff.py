@@ -77,6 +77,12 @@ class Difference:
     moved_from: int | None = None
     """The row from which every column that can be compared differs, up to the end; None where it is not so."""
 
+    @property
+    def only_unknown(self) -> bool:
+        """Whether all that keeps the tables from being called equal is columns that cannot be compared."""
+        known = (self.differences, self.added, self.removed, self.reordered, self.retyped)
+        return bool(self.unknown) and not any(known) and self.rows[0] == self.rows[1]
+
     def to_json(self) -> JsonObject:
         """Return the document of `affidavit fingerprint --against`."""
         return {

@@ -46,7 +46,7 @@ True
 
 import hashlib
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -65,6 +65,7 @@ __all__ = [
     "SCHEME",
     "ColumnFingerprint",
     "Fingerprint",
+    "column_keys",
     "fingerprint",
     "fingerprint_of",
     "is_table",
@@ -245,7 +246,7 @@ def fingerprint_of(
     """Read an opened table to its end."""
     from registry.runs import Column, Workers
 
-    keys = _keys(source.names, keyed, key)
+    keys = column_keys(source.names, keyed, key)
     with Workers() as workers:
         # A table in memory is hashed as fast as it is handed over: threads would only cost.
         threads = workers if source.streamed else None
@@ -272,7 +273,9 @@ def fingerprint_of(
     return Fingerprint.of(columns[0].rows if columns else source.rows or 0, done)
 
 
-def _keys(names: tuple[str, ...], keyed: Collection[str], key: "FingerprintKey | None") -> dict[str, bytes]:
+def column_keys(
+    names: Sequence[str], keyed: Collection[str], key: "FingerprintKey | None"
+) -> dict[str, bytes]:
     """Return the key of every column that is to be keyed; refuse one that is not there."""
     for name in keyed:
         if name not in names:

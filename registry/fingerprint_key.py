@@ -53,8 +53,8 @@ class FingerprintKey:
 
 
 def key_file_of(keys: Path) -> Path:
-    """Return where the key of a ledger is, in the folder of its keys."""
-    return keys / "fingerprint.key"
+    """Return where the key of a ledger is: in the folder of its keys, else where AFFIDAVIT_FINGERPRINT_KEY says."""
+    return Path(os.environ.get("AFFIDAVIT_FINGERPRINT_KEY") or keys / "fingerprint.key")
 
 
 def create_key(path: Path) -> FingerprintKey:

@@ -23,13 +23,15 @@ from typing import Any
 from audit.canonical import JsonObject, encode
 from audit.errors import AffidavitError, EnvironmentFailed
 from registry.artifacts import ArtifactStore
-from registry.fingerprint import fingerprint, is_table
+from registry.fingerprint import is_table
+from registry.keying import Keying
 from registry.model_state import class_path, fingerprint_model, fingerprint_value
 
 __all__ = ["describe", "is_fitted_model", "is_model", "parts_of"]
 
 MOST_PARTS = 256
 MOST_NOTE = 400
+UNKEYED = Keying()
 
 
 def parts_of(name: str, value: object) -> Iterator[tuple[str, object]]:
@@ -45,7 +47,7 @@ def parts_of(name: str, value: object) -> Iterator[tuple[str, object]]:
         yield name, value
 
 
-def describe(name: str, value: object, artifacts: ArtifactStore) -> JsonObject:
+def describe(name: str, value: object, artifacts: ArtifactStore, keying: Keying = UNKEYED) -> JsonObject:
     """Return the part of a value; tables leave their whole fingerprint in the artifact store.
 
     Raises `EnvironmentFailed` if the store cannot be written, and nothing else.
@@ -62,7 +64,7 @@ def describe(name: str, value: object, artifacts: ArtifactStore) -> JsonObject:
     }
     try:
         if is_table(value) and _is_flat(value):
-            return part | _table(value, artifacts)
+            return part | _table(value, artifacts, keying)
         if is_model(value):
             part["kind"] = "model"
             return part | {"fingerprint": fingerprint_model(value)}
@@ -100,8 +102,8 @@ def is_fitted_model(value: object) -> bool:
     return True
 
 
-def _table(value: object, artifacts: ArtifactStore) -> JsonObject:
-    found = fingerprint(value)
+def _table(value: object, artifacts: ArtifactStore, keying: Keying) -> JsonObject:
+    found = keying.fingerprint(value)
     return {
         "kind": "table",
         "fingerprint": str(found),

@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from audit.errors import MalformedInput
 from registry.data_checks import Checks, checked_schemas
+from registry.fingerprint_key import FingerprintKey
+from registry.keying import Keying
 from registry.parameters import MISSING, Parameter, assign, did_you_mean
 from registry.predicates import check_model_name
 from registry.profiling import Profiling, checked_columns
@@ -103,6 +105,8 @@ class Pipeline:
     `protected` names columns whose values profiles do not tell, beside those that the evaluation calls sensitive;
     `profiled` names protected ones that they tell all the same. `observe=True` lets a run call each step again on a
     sample, to see which columns depend on which (see `registry.observe`): only for steps that write and send nothing.
+    `keyed` names columns whose fingerprints are keyed with the ledger's fingerprint key; where there is one, protected
+    columns are keyed as well.
     """
 
     def __init__(
@@ -113,6 +117,7 @@ class Pipeline:
         protected: Collection[str] = (),
         profiled: Collection[str] = (),
         observe: bool = False,
+        keyed: Collection[str] = (),
     ) -> None:
         if model_format not in ("skops", "pickle"):
             raise MalformedInput(f"{model_format!r} is no model format: choose skops or pickle")
@@ -121,6 +126,7 @@ class Pipeline:
         self.protected = checked_columns("protected", protected)
         self.profiled = checked_columns("profiled", profiled)
         self.observe = observe
+        self.keyed = checked_columns("keyed", keyed)
         self._steps: dict[str, Step] = {}
 
     def __repr__(self) -> str:
@@ -157,6 +163,11 @@ class Pipeline:
         """Begin the profiles of one run."""
         sensitive = [column for step in self.steps for column in step.sensitive]
         return Profiling([*self.protected, *sensitive], self.profiled)
+
+    def keying(self, key: FingerprintKey | None) -> Keying:
+        """Say which columns are keyed; raise `NotFound` where some are to be and there is no key."""
+        sensitive = [column for step in self.steps for column in step.sensitive]
+        return Keying(tuple(self.keyed), (*self.protected, *sensitive), key).checked()
 
     @overload
     def step(self, function: F, /) -> F: ...
@@ -272,6 +283,7 @@ class Pipeline:
             target=self._target(),
             referrer=registry.referrer(),
             keep_data=keep_data,
+            key=registry.fingerprint_key(),
         )
         with not_hiding(result.exception):
             entry = registry.record_run(result)

@@ -32,8 +32,10 @@ from registry.artifacts import ArtifactStore
 from registry.data_checks import checked_schemas
 from registry.estimators import input_names
 from registry.field_lineage import encoded_flow
+from registry.fingerprint_key import FingerprintKey
 from registry.flows import written
 from registry.kept_data import KeepData, Keeping, checked_keeping, warn_of_not_kept
+from registry.keying import Keying
 from registry.model_file import save_model
 from registry.parts import is_fitted_model
 from registry.pipeline import check_options
@@ -59,6 +61,9 @@ class Recorder(Protocol):
 
     def referrer(self) -> Referrer:
         """Refer to people by the ledger's erasable table."""
+
+    def fingerprint_key(self) -> FingerprintKey | None:
+        """Read the key of keyed fingerprints, if there is one."""
 
 
 class Recording:
@@ -108,6 +113,7 @@ class Recording:
         )
         run.profiling = Profiling(self._protected, self._profiled)
         run.keeping = Keeping(self._keep_data)
+        run.keying = Keying((), tuple(self._protected), self._registry.fingerprint_key())
         run.describe_code(self._file, None if self._file is None else str(self._file))
         run.add_step(BLOCK, parameters=self._params, given=self._params)
         run.find_sources(BLOCK, self._params)
@@ -134,14 +140,24 @@ class Recording:
             self.entry = self._registry.record_run(result)
             warn_of_not_kept(result.predicate)
 
-    def data(self, name: str, table: T, *, source: str | Path | None = None, check: object = None) -> T:
+    def data(
+        self,
+        name: str,
+        table: T,
+        *,
+        source: str | Path | None = None,
+        check: object = None,
+        keyed: Collection[str] = (),
+    ) -> T:
         """Record a table (or any value) under a name and return it; `source` names the file it came from.
 
-        `check` is a pandera schema for it; where it fails, `ChecksFailed` ends the block unless that is handled.
+        `check` is a pandera schema for it; where it fails, `ChecksFailed` ends the block unless that is handled. The
+        columns named in `keyed` are keyed from here on, with the ledger's fingerprint key.
         """
         schemas = checked_schemas(name, check)
         run = self._open_run()
         with self._step(name) as row:
+            run.keying = run.keying.also(checked_columns("keyed", keyed))
             outputs = run.parts(name, table)
             row["outputs"] = cast(Json, outputs)
             run.keeping.see(name, table, outputs)

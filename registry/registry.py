@@ -26,8 +26,10 @@ from audit.trust import MAY_SAY, Grant, article
 from registry import catalog
 from registry.catalog import Catalog, Catalogued
 from registry.evidence import Gathered, gather, unchanged
+from registry.fingerprint_key import FingerprintKey
 from registry.gate import Decision, decide
 from registry.home import LOG_KEY, Home, find_home, passphrase_from_environment
+from registry.keying import key_at_hand
 from registry.models import Models
 from registry.policy import Policy
 from registry.predicates import (
@@ -137,6 +139,10 @@ class Registry(Models):
                 f"{' or '.join(MAY_SAY[kind])} (`affidavit key list` shows who holds which)"
             )
         return self.signer(keyids[min(may, key=lambda grant: grant.since).keyid])
+
+    def fingerprint_key(self) -> FingerprintKey | None:
+        """Read the key of keyed fingerprints; None where the ledger has none."""
+        return key_at_hand(self.home.keys.folder)
 
     def referrer(self) -> Referrer:
         """Give the references of one statement to people and their values (see `audit.subjects`)."""

@@ -34,6 +34,7 @@ from registry.artifacts import ArtifactStore
 from registry.catalog import Catalogued
 from registry.checkout import Impossible, check_out
 from registry.environment import VARIABLES, describe_environment
+from registry.fingerprint import KEYED_SCHEME
 from registry.predicates import Reproduction
 from registry.recorded import resolve_run
 from registry.registry import Registry
@@ -145,11 +146,23 @@ def _run_again(
         "artifacts": str(scratch / "artifacts"),
         "result": str(result),
         "kept": without_sources(kept, checked_out.gone),
+        "key": _key_of(registry, run),
     }
     _run_job(job, checked_out.folder, _variables(run), progress)
     if not result.is_file():
         raise Impossible("the rerun ended without a result")
     return resolve_run(cast(JsonObject, decode(result.read_bytes())), ArtifactStore(scratch / "artifacts"))
+
+
+def _key_of(registry: Registry, run: JsonObject) -> str | None:
+    """Return the ledger's fingerprint key for the rerun of a run that has keyed tables; it goes through a pipe."""
+    keyed = any(
+        str(part["fingerprint"]).startswith(f"{KEYED_SCHEME}:")
+        for step in cast(list[JsonObject], run["steps"])
+        for part in cast(list[JsonObject], step["outputs"])
+    )
+    key = registry.fingerprint_key() if keyed else None
+    return None if key is None else key.secret.hex()
 
 
 def _parameters(run: JsonObject) -> JsonObject:

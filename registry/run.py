@@ -32,8 +32,10 @@ from registry.code import describe_code, keep_source
 from registry.data_checks import Checks, check_parts, raise_failed
 from registry.environment import describe_environment
 from registry.field_lineage import Watch, watch
+from registry.fingerprint_key import FingerprintKey
 from registry.flows import Flow
 from registry.kept_data import KeepData, Keeping
+from registry.keying import Keying
 from registry.model_file import save_model
 from registry.parameters import did_you_mean, to_json
 from registry.parts import describe, is_fitted_model, parts_of
@@ -71,20 +73,24 @@ def run_pipeline(
     clock: Callable[[], float] = time.time,
     stopwatch: Callable[[], float] = time.perf_counter,
     progress: Callable[[str], None] | None = None,
+    key: FingerprintKey | None = None,
 ) -> RunResult:
     """Run every step of a pipeline and return what happened, also where a step failed.
 
     `referrer` refers to the people of `Private` parameters (else they are withheld); `keep_data` keeps the tables that
-    came in from outside (`registry.kept_data`);
+    came in from outside (`registry.kept_data`); `key` is the ledger's fingerprint key, with which protected columns are
+    keyed;
     `clock` gives seconds since 1970, `stopwatch` seconds for durations. Raises `MalformedInput` where the steps or
     the parameters are wrong (then nothing ran), and `EnvironmentFailed` where the artifact store cannot be written.
     """
     plan = pipeline.plan(parameters)
+    keying = pipeline.keying(key)
     recorder = RunRecorder(
         pipeline.name, "pipeline", artifacts, referrer=referrer, clock=clock, stopwatch=stopwatch
     )
     recorder.profiling = pipeline.profiling()
     recorder.keeping = Keeping(keep_data)
+    recorder.keying = keying
     recorder.describe_code(pipeline.file, target)
     try:
         _perform(plan, recorder, pipeline.model_format, progress)
@@ -150,6 +156,7 @@ class RunRecorder:
         self.flows: list[Flow] = []
         self.profiling = Profiling()
         self.keeping = Keeping()
+        self.keying = Keying()
         self._model, self._how = model, how
         self._process = os.getpid()
         self._stopwatch = stopwatch
@@ -258,7 +265,7 @@ class RunRecorder:
         """Describe what a step returned, or, with `came_in`, what another step is about to receive of it."""
         parts = []
         for part_name, item in parts_of(name, value):
-            part = describe(part_name, item, self.artifacts)
+            part = describe(part_name, item, self.artifacts, self.keying)
             mark = part["fingerprint"]
             before = self._seen.get(part_name)
             if came_in and before is not None and mark is not None and mark != before:

@@ -1,17 +1,21 @@
 """Two runs of one version, compared step by step: every part, then the model's learned state, metrics and bias.
 
 Parts are compared by fingerprint. What has none on either side is neither the same nor different: it cannot be told.
+Tables that differ in nothing but columns which are keyed otherwise cannot be told either.
 Where two tables differ, their whole fingerprints say in which column and rows, if both are at hand.
 """
 
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from audit.canonical import Json, JsonObject, decode
 from audit.errors import AffidavitError
 from registry.artifacts import ArtifactStore
+
+if TYPE_CHECKING:
+    from registry.diff import Difference
 
 __all__ = ["Compared", "compare_runs"]
 
@@ -76,17 +80,23 @@ def _compare_part(
     column, rows = None, None
     if part["kind"] == other["kind"] == "table":
         with suppress(AffidavitError):  # that they differ is known; where, only their documents can tell
-            column, rows = _first_difference(
+            found = _difference(
                 recorded_store.get(str(part.get("document"))), again_store.get(str(other.get("document")))
             )
+            if found.only_unknown:  # keyed, and not with one key on both sides
+                return Compared(step, name, None)
+            column, rows = _first(found)
     return Compared(step, name, False, _place(step, name, column, rows))
 
 
-def _first_difference(recorded: bytes, again: bytes) -> tuple[str | None, list[Json] | None]:
+def _difference(recorded: bytes, again: bytes) -> "Difference":
     # Here and not above: reading two fingerprints is needed only where they differ.
     from registry.fingerprint import Fingerprint
 
-    found = Fingerprint.from_json(decode(recorded)).diff(Fingerprint.from_json(decode(again)))
+    return Fingerprint.from_json(decode(recorded)).diff(Fingerprint.from_json(decode(again)))
+
+
+def _first(found: "Difference") -> tuple[str | None, list[Json] | None]:
     if found.differences:
         first = found.differences[0]
         return first.column, list(first.rows)

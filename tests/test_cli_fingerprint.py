@@ -169,3 +169,10 @@ def test_the_key_is_named_by_a_variable_where_there_is_no_ledger(tables: Folder)
     assert tables("key", "fingerprint", "--new", variables=variables).exit_code == 0
     result = tables("fingerprint", "old.csv", "--keyed", "born", variables=variables)
     assert result.stdout.startswith("affidavit-table-keyed-v1:sha256:")
+
+
+def test_a_run_keys_its_protected_columns_and_is_reproduced_with_the_key(here: Folder) -> None:
+    here.text("key", "fingerprint", "--new")
+    data = here.json("run", "loans.py", "--as", "scientist")["data"]
+    assert {str(table["fingerprint"]).partition(":")[0] for table in data} >= {"affidavit-table-keyed-v1"}
+    assert here.json("reproduce", "loans@3", "--as", "scientist")["verdict"] == "identical"

@@ -14,6 +14,7 @@ from audit.canonical import encode
 from audit.errors import EnvironmentFailed, MalformedInput
 from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
+from registry.fingerprint_key import FingerprintKey
 from registry.recording import Recording
 from registry.run import RunResult
 from tests.lending_pipeline import FEATURES, applications
@@ -25,6 +26,10 @@ class Kept:
 
     artifacts: ArtifactStore
     results: list[RunResult] = field(default_factory=list)
+    key: FingerprintKey | None = None
+
+    def fingerprint_key(self) -> FingerprintKey | None:
+        return self.key
 
     def referrer(self) -> Referrer:
         return Referrer(tables.open_scratch(), os.urandom)

@@ -1,59 +1,277 @@
-"""Measure fingerprints of a table in memory, in one run with SHA-256 over the same Arrow buffers and with a peer.
+"""Measure fingerprints of tables beside SHA-256 of the same bytes, decoding alone, and peers, in one run.
 
-Bytes a CPU second; the peer, ``pandas.util.hash_pandas_object``, is neither cryptographic nor sees every change.
+- a table in memory (Arrow, pandas, polars): CPU seconds beside raw SHA-256 over its Arrow buffers;
+- Parquet and CSV: CPU seconds, and seconds on the clock, beside reading the file in the same batches and doing nothing;
+- peers: ``pandas.util.hash_pandas_object``, ``joblib.hash``, SHA-256 of the table's Parquet file, and MLflow's dataset
+  digest where it is installed;
+- what each of them sees: the same table held in other ways, and single changes;
+- memory: the largest resident set of a process that fingerprints a stream, at two lengths.
+
+The tables hold four columns of floats, one of whole numbers, one of moments, and two of text.
 """
 
 import hashlib
+import importlib
+import importlib.util
+import io
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
+from pyarrow import csv, parquet
 
+from audit.terminal import print_table
+from registry import csv_file, files
+from registry.diff import RUN
 from registry.fingerprint import fingerprint
 
 ROWS = 2_000_000
+FEW = 30_000
+STREAMS = (2_000_000, 16_000_000)
+MEGABYTES = 500
 
-Row = tuple[str, str, str, str, str]
+Row = tuple[str, str, str, str, str, str]
+Seconds = tuple[float, float]
 
 
-def bench_fingerprint() -> list[Row]:
-    """Two million rows of numbers and text."""
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [*_in_memory(), *_in_files(Path(folder)), *_streams()]
+    print_table(("What", "affidavit", "Beside", "Limit or peer", "Ratio", "Goal"), rows)
+    print_table(("Method", "Same table recognised", "Changes seen", "Not seen"), list(_seen()))
+
+
+def _table(rows: int) -> pa.Table:
     random = np.random.default_rng(7)
-    frame = pd.DataFrame({f"number{i}": random.normal(size=ROWS) for i in range(4)})
-    frame["whole"] = random.integers(0, 100_000, ROWS)
-    frame["text"] = pd.array(random.integers(0, 1_000, ROWS).astype(str), dtype="string[pyarrow]")
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    buffers = [
-        b for column in table.columns for chunk in column.chunks for b in chunk.buffers() if b is not None
-    ]
+    columns: dict[str, Any] = {f"number{i}": random.normal(size=rows) for i in range(4)}
+    columns["whole"] = random.integers(0, 100_000, rows)
+    columns["seen"] = (random.integers(0, 10**9, rows) * 1_000_000).astype("M8[us]")
+    columns["town"] = pa.array(random.integers(0, 1_000, rows).astype(str))
+    columns["code"] = pa.array(random.integers(0, 10**9, rows).astype(str))
+    return pa.table(columns)
+
+
+def _in_memory() -> Iterator[Row]:
+    table = _table(ROWS)
+    buffers = [b for column in table.columns for c in column.chunks for b in c.buffers() if b is not None]
     size = sum(b.size for b in buffers) / 1e6
-    limit = _seconds(lambda: [hashlib.sha256(b).digest() for b in buffers])
-    ours = _seconds(lambda: fingerprint(table))
-    peer = _seconds(lambda: pd.util.hash_pandas_object(frame, index=False))
-    return [
-        _row(size / ours, size / limit, "SHA-256 of the buffers"),
-        _row(size / ours, size / peer, "pandas.util.hash_pandas_object"),
-    ]
+    limit = _measured(lambda: [hashlib.sha256(b).digest() for b in buffers])[0]
+    frame = table.to_pandas()
+    held = {
+        "an Arrow table": table,
+        "pandas on Arrow": table.to_pandas(types_mapper=pd.ArrowDtype),
+        "polars": pl.DataFrame(table),
+    }
+    ours = {how: _measured(lambda kept=kept: fingerprint(kept))[0] for how, kept in held.items()}  # type: ignore[misc]
+    for how, seconds in ours.items():
+        yield _row(how, seconds, size, "SHA-256 of the buffers", limit, "<= 1.15")
+    peers = {
+        "pandas.util.hash_pandas_object": lambda: pd.util.hash_pandas_object(frame, index=False),
+        "joblib.hash": lambda: joblib.hash(frame),
+        "MLflow's digest": _mlflow(frame),
+    }
+    for name, work in peers.items():
+        if work is not None:
+            seconds = _measured(work, times=1)[0]
+            yield _row("an Arrow table", ours["an Arrow table"], size, name, seconds, "< 1")
 
 
-def _row(ours: float, other: float, beside: str) -> Row:
-    """Put two rates side by side."""
-    return (
-        "fingerprint",
-        f"{ours:,.0f} MB a CPU second",
-        beside,
-        f"{other:,.0f} MB a CPU second",
-        f"{ours / other:.2f}",
+def _in_files(folder: Path) -> Iterator[Row]:
+    table = _table(ROWS // 2)
+    parquet.write_table(table, folder / "a.parquet")
+    csv.write_csv(table.drop_columns(["seen"]), folder / "a.csv")
+
+    def decode_parquet() -> None:
+        with parquet.ParquetFile(
+            folder / "a.parquet", pre_buffer=False, buffer_size=files.PARQUET_BUFFER
+        ) as file:
+            for _ in file.iter_batches(batch_size=RUN):
+                pass
+
+    types = dict(zip(table.schema.names, table.schema.types, strict=True))
+
+    def decode_csv() -> None:
+        for _ in csv_file.open_csv(folder / "a.csv", types):
+            pass
+
+    for name, decode in (("a.parquet", decode_parquet), ("a.csv", decode_csv)):
+        size = (folder / name).stat().st_size / 1e6
+        alone, ours = _measured(decode), _measured(lambda name=name: fingerprint(folder / name))  # type: ignore[misc]
+        for what, one, other in zip(("CPU", "clock"), ours, alone, strict=True):
+            yield _row(f"{name}, {what}", one, size, "decoding alone", other, "<= 1.2")
+    whole = _measured(lambda: hashlib.sha256((folder / "a.parquet").read_bytes()))
+    size = (folder / "a.parquet").stat().st_size / 1e6
+    ours = _measured(lambda: fingerprint(folder / "a.parquet"))
+    yield _row("a.parquet, CPU", ours[0], size, "SHA-256 of the file", whole[0], "-")
+
+
+def _streams() -> Iterator[Row]:
+    """Fingerprint streams of two lengths in processes of their own, and compare what they hold at most."""
+    code = (
+        "import re, sys\n"
+        "from pathlib import Path\n"
+        "import pyarrow as pa\n"
+        "from registry.fingerprint import fingerprint\n"
+        "from tests.bench.fingerprint import _table\n"
+        "rows, batch = int(sys.argv[1]), _table(100_000).combine_chunks().to_batches()[0]\n"
+        "reader = pa.RecordBatchReader.from_batches(batch.schema, (batch for _ in range(rows // 100_000)))\n"
+        "assert fingerprint(reader).rows == rows\n"
+        # Of this process alone: what getrusage says begins with the size of the process that forked it.
+        "most = re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text())[1]\n"
+        "print(int(most) / 1024, batch.nbytes * (rows // 100_000) / 1e6)\n"
+    )
+    found = []
+    for rows in STREAMS:
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(rows)], capture_output=True, text=True, check=True
+        )
+        found.append([float(number) for number in done.stdout.split()])
+    for resident, size in found:
+        yield (
+            f"a stream of {size:,.0f} MB",
+            f"{resident:,.0f} MB at most",
+            "a bound for any length",
+            f"{MEGABYTES} MB",
+            f"{resident / MEGABYTES:.2f}",
+            "<= 1",
+        )
+
+
+# --- what is seen -------------------------------------------------------------------------------------------
+
+
+def _seen() -> Iterator[tuple[str, str, str, str]]:
+    """Count for each method which holdings of one table it recognises, and which changes it sees."""
+    frame = _small()
+    for name, method in _methods().items():
+        mark = method(frame)
+        same = [how for how, held in _holdings(frame).items() if _quiet(method, held) == mark]
+        changed = _changes(frame)
+        missed = [what for what, other in changed.items() if method(other) == mark]
+        yield (
+            name,
+            f"{len(same)} of {len(_holdings(frame))}",
+            f"{len(changed) - len(missed)} of {len(changed)}",
+            ", ".join(missed) or "-",
+        )
+
+
+def _methods() -> dict[str, Callable[[Any], object]]:
+    methods: dict[str, Callable[[Any], object]] = {
+        "affidavit": lambda frame: str(fingerprint(frame)),
+        "pandas.util.hash_pandas_object": lambda frame: (
+            pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()
+        ),
+        "joblib.hash": joblib.hash,
+        "SHA-256 of the Parquet file": _of_parquet,
+    }
+    if importlib.util.find_spec("mlflow"):
+        methods["MLflow's digest"] = lambda frame: _digest()(frame)
+    return methods
+
+
+def _of_parquet(frame: pd.DataFrame) -> str:
+    file = io.BytesIO()
+    frame.to_parquet(file, index=False)
+    return hashlib.sha256(file.getvalue()).hexdigest()
+
+
+def _mlflow(frame: pd.DataFrame) -> Callable[[], object] | None:
+    return (lambda: _digest()(frame)) if importlib.util.find_spec("mlflow") else None
+
+
+def _digest() -> Callable[[Any], object]:
+    found: Callable[[Any], object] = importlib.import_module("mlflow.data.digest_utils").compute_pandas_digest
+    return found
+
+
+def _quiet(method: Callable[[Any], object], held: pd.DataFrame) -> object:
+    try:
+        return method(held)
+    except Exception as error:  # a peer that cannot read it does not recognise it
+        return error
+
+
+def _small() -> pd.DataFrame:
+    rows = np.arange(FEW)
+    return pd.DataFrame(
+        {
+            "id": rows,
+            "score": rows / 8,
+            "approved": rows % 3 == 0,
+            "name": pd.array((rows % 900).astype(str), dtype="str"),
+            "seen": pd.Timestamp("2024-02-28") + pd.to_timedelta(rows, unit="s"),
+        }
     )
 
 
-def _seconds(work: Callable[[], object], times: int = 3) -> float:
-    """Return the CPU seconds, of all threads, of the shortest of several runs: the others were disturbed."""
+def _holdings(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {
+        "on Arrow": pa.Table.from_pandas(frame).to_pandas(types_mapper=pd.ArrowDtype),
+        "nullable": frame.convert_dtypes(),
+        "categories": frame.astype({"name": "category"}),
+        "small integers": frame.astype({"id": "int32"}),
+        "nanoseconds": frame.astype({"seen": "datetime64[ns]"}),
+        "text as objects": frame.astype({"name": object}),
+        "a copy in other memory": frame.copy(deep=True),
+        "every second row of two": frame.loc[np.repeat(np.arange(FEW), 2)].iloc[::2].reset_index(drop=True),
+    }
+
+
+def _changes(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    late = FEW // 2
+
+    def at(column: str, row: int, value: Any) -> pd.DataFrame:
+        other = frame.copy()
+        other.loc[row, column] = value
+        return other
+
+    return {
+        "an int": at("id", 5, -1),
+        "an int further down": at("id", late, -1),
+        "a float by one ulp": at("score", late, float(np.nextafter(late / 8, 1e9))),
+        "a missing float": at("score", 5, np.nan),
+        "a bool": at("approved", 5, not frame["approved"][5]),
+        "a text further down": at("name", late, "Ada"),
+        "a moment": at("seen", 5, pd.Timestamp("2024-02-29")),
+        "a moment further down": at("seen", late, pd.Timestamp("2024-02-29")),
+        "two rows swapped": frame.iloc[[1, 0, *range(2, FEW)]].reset_index(drop=True),
+        "a column's name": frame.rename(columns={"score": "rate"}),
+        "the order of columns": frame[["score", "id", "approved", "name", "seen"]],
+        "a row less": frame.iloc[:-1],
+    }
+
+
+# --- figures ------------------------------------------------------------------------------------------------
+
+
+def _row(what: str, ours: float, size: float, beside: str, other: float, goal: str) -> Row:
+    """Put two rates side by side; the ratio is of the seconds."""
+    return (
+        what,
+        f"{size / ours:,.0f} MB/s",
+        beside,
+        f"{size / other:,.0f} MB/s",
+        f"{ours / other:.2f}",
+        goal,
+    )
+
+
+def _measured(work: Callable[[], object], times: int = 5) -> Seconds:
+    """Return the CPU seconds of all threads and the seconds on the clock, each of the best of several runs."""
     taken = []
     for _ in range(times):
-        begun = time.process_time()
+        begun = time.process_time(), time.perf_counter()
         work()
-        taken.append(time.process_time() - begun)
-    return min(taken)
+        taken.append((time.process_time() - begun[0], time.perf_counter() - begun[1]))
+    return min(cpu for cpu, _ in taken), min(clock for _, clock in taken)

@@ -6,7 +6,6 @@
 import os
 import sys
 
-from audit.terminal import print_table
 from tests.bench import append, fingerprint, proofs, verify
 
 __all__ = ["main"]
@@ -18,7 +17,7 @@ def main() -> None:
     append.main()
     verify.main()
     proofs.main()
-    print_table(("What", "affidavit", "Beside", "Limit or peer", "Ratio"), fingerprint.bench_fingerprint())
+    fingerprint.main()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What needs Spark, which is too large for every setup: `make spark`."""
