@@ -360,6 +360,9 @@ class Kept:
         if self.refuses is not None:
             raise self.refuses
 
+    def fingerprint_key(self) -> None:
+        """There is none."""
+
     def referrer(self) -> Referrer:
         return Referrer(tables.open_scratch(), os.urandom)
 
