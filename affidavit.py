@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from registry.fingerprint import fingerprint
+    from registry.origins import sql_source
     from registry.pipeline import Pipeline
     from registry.private import Private
     from registry.recording import record
     from registry.registry import open_ledger
 
 __version__ = "0.1.0"
-__all__ = ["Pipeline", "Private", "__version__", "fingerprint", "main", "open_ledger", "record"]
+__all__ = ["Pipeline", "Private", "__version__", "fingerprint", "main", "open_ledger", "record", "sql_source"]
 
 _HOME_OF = {
     "Pipeline": "registry.pipeline",
@@ -26,6 +27,7 @@ _HOME_OF = {
     "fingerprint": "registry.fingerprint",
     "open_ledger": "registry.registry",
     "record": "registry.recording",
+    "sql_source": "registry.origins",
 }
 
 

@@ -117,6 +117,7 @@ def open_url(url: URL) -> Engine:
             url,
             pool_size=2,
             max_overflow=-1,
+            execution_options={"affidavit_ledger": True},
             connect_args={"connect_timeout": 10, "application_name": "affidavit"},
         )
     except ModuleNotFoundError:

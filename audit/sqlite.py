@@ -95,7 +95,12 @@ def identity(path: Path) -> tuple[int, int] | None:
 def open_scratch() -> Engine:
     """Open an empty database for replaying: it goes away with its one connection, and is on disk once it is large."""
     # SQLite documentation, "Temporary databases": no name means one of its own, kept in memory while it fits a cache.
-    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(""), poolclass=NullPool)
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(""),
+        poolclass=NullPool,
+        execution_options={"affidavit_ledger": True},
+    )
     _configure(engine, durable=False)
     return engine
 
@@ -115,6 +120,7 @@ def keeping(engine: Engine) -> Engine:
         engine.url,
         poolclass=QueuePool,
         max_overflow=-1,
+        execution_options={"affidavit_ledger": True},
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
     )
     _configure(kept, durable=True)
@@ -319,7 +325,10 @@ def _pragma(connection: Connection, what: str, of: str) -> Sequence[RowMapping]:
 def _engine(uri: str) -> Engine:
     # No pool: a forked child never inherits an open connection, and nobody holds the file who does not use it.
     engine = create_engine(
-        f"sqlite:///{uri}&uri=true", poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS}
+        f"sqlite:///{uri}&uri=true",
+        poolclass=NullPool,
+        connect_args={"timeout": BUSY_SECONDS},
+        execution_options={"affidavit_ledger": True},
     )
     _configure(engine, durable=True)
     return engine

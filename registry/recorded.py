@@ -19,6 +19,7 @@ _MOVABLE: tuple[tuple[str, ...], ...] = (
     ("lineage",),
     ("steps",),
     ("sources",),
+    ("origins",),
     ("model_file", "features"),
     ("evaluation", "bias"),
 )
@@ -28,6 +29,7 @@ _SHAPES: Mapping[tuple[str, ...], Mapping[str, type]] = {
     ("steps", "*"): {"name": str, "status": str, "parameters": dict, "after": list, "outputs": list},
     ("steps", "*", "outputs", "*"): {"name": str, "kind": str},
     ("sources", "*"): {"step": str, "uri": str, "sha256": str},
+    ("origins", "*"): {"step": str, "kind": str, "uri": str},
     ("evaluation",): {"metrics": list, "bias": list},
     ("evaluation", "metrics", "*"): {"name": str},
     ("evaluation", "bias", "*"): {"attribute": str, "disparities": list},

@@ -37,6 +37,7 @@ from registry.flows import written
 from registry.kept_data import KeepData, Keeping, checked_keeping, warn_of_not_kept
 from registry.keying import Keying
 from registry.model_file import save_model
+from registry.origins import SqlSource
 from registry.parts import is_fitted_model
 from registry.pipeline import check_options
 from registry.predicates import check_model_name
@@ -117,6 +118,8 @@ class Recording:
         run.describe_code(self._file, None if self._file is None else str(self._file))
         run.add_step(BLOCK, parameters=self._params, given=self._params)
         run.find_sources(BLOCK, self._params)
+        self._listening = run.origins.listening(BLOCK)
+        self._listening.__enter__()
         self._begun = self._stopwatch()
         self._run = run
         return self
@@ -125,6 +128,7 @@ class Recording:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         run, self._run = self._open_run(), None
+        self._listening.__exit__(None, None, None)
         run.steps[0]["duration_s"] = run.seconds_since(self._begun)
         if error is not None:
             run.steps[0]["status"] = "failed"
@@ -145,14 +149,15 @@ class Recording:
         name: str,
         table: T,
         *,
-        source: str | Path | None = None,
+        source: str | Path | SqlSource | None = None,
         check: object = None,
         keyed: Collection[str] = (),
     ) -> T:
-        """Record a table (or any value) under a name and return it; `source` names the file it came from.
+        """Record a table (or any value) under a name and return it.
 
-        `check` is a pandera schema for it; where it fails, `ChecksFailed` ends the block unless that is handled. The
-        columns named in `keyed` are keyed from here on, with the ledger's fingerprint key.
+        `source` names where it came from: a file, the URI of an object, or `sql_source(url, query)`. `check` is a
+        pandera schema for it; where it fails, `ChecksFailed` ends the block unless that is handled. The columns named
+        in `keyed` are keyed from here on, with the ledger's fingerprint key.
         """
         schemas = checked_schemas(name, check)
         run = self._open_run()
@@ -161,7 +166,8 @@ class Recording:
             outputs = run.parts(name, table)
             row["outputs"] = cast(Json, outputs)
             run.keeping.see(name, table, outputs)
-            if source is not None:
+            run.origins.find(name, "source", source)
+            if isinstance(source, Path) or (isinstance(source, str) and "://" not in source):
                 run.add_source(name, "source", Path(source))
             run.check(row, table, schemas)
         return table

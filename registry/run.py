@@ -37,6 +37,7 @@ from registry.flows import Flow
 from registry.kept_data import KeepData, Keeping
 from registry.keying import Keying
 from registry.model_file import save_model
+from registry.origins import Origins
 from registry.parameters import did_you_mean, to_json
 from registry.parts import describe, is_fitted_model, parts_of
 from registry.pipeline import Pipeline, PlannedStep
@@ -154,6 +155,7 @@ class RunRecorder:
         self.model_file: JsonObject | None = None
         self.steps: list[JsonObject] = []
         self.flows: list[Flow] = []
+        self.origins = Origins(artifacts)
         self.profiling = Profiling()
         self.keeping = Keeping()
         self.keying = Keying()
@@ -224,7 +226,8 @@ class RunRecorder:
             watched = watch(planned, returned)
             begun = self._stopwatch()
             try:
-                value = planned.call(returned)
+                with self.origins.listening(planned.step.name):
+                    value = planned.call(returned)
             finally:
                 row["duration_s"] = self.seconds_since(begun)
             outputs = self.parts(planned.step.name, value)
@@ -277,8 +280,9 @@ class RunRecorder:
         return parts
 
     def find_sources(self, step: str, parameters: Mapping[str, object]) -> None:
-        """Record every text or path among the parameters that names a file, by its digest."""
+        """Record every text or path among the parameters that names a file, by its digest, and every other origin."""
         for name, value in parameters.items():
+            self.origins.find(step, name, value)
             if not isinstance(value, str | Path) or to_json(name, value) == {"withheld": True}:
                 continue
             path = _file_named(value)
@@ -342,6 +346,7 @@ class RunRecorder:
             "evaluation": self.evaluation,
             # A model that a failed run trained is not registered; its fingerprint stands with its step.
             "model_file": self.model_file if self.exception is None else None,
+            "origins": cast(Json, self.origins.found),
             "lineage": [flow.to_json() for flow in self.flows],
             **(self.referrer.members() if self.referrer is not None else {}),
         }

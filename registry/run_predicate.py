@@ -4,7 +4,7 @@ Rules:
 
 - A record holds 65,535 bytes, and a run is never refused for its size: where it is too long, its longest lists move
   to the artifact store as canonical JSON and leave `{"artifact": sha256, "count": n}` in their place. First the
-  lineage of fields, then the steps, the features, the sources and the groups of the bias analysis.
+  lineage of fields, then the steps, the features, the sources and origins and the groups of the bias analysis.
 - A reader that meets such a place follows it by `resolve` and checks the digest on the way.
 
 >>> [step["name"] for step in resolve_steps(predicate, store)]            # doctest: +SKIP
@@ -74,7 +74,7 @@ def fit_in_record(
     places: list[tuple[JsonObject, str]] = [(predicate, "lineage"), (predicate, "steps")]
     if isinstance(model_file := predicate["model_file"], dict):
         places.append((model_file, "features"))
-    places.append((predicate, "sources"))
+    places += [(predicate, "sources"), (predicate, "origins")]
     if isinstance(evaluation := predicate["evaluation"], dict):
         places.append((evaluation, "bias"))
     for holder, key in places:
