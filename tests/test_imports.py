@@ -90,6 +90,7 @@ def test_the_face_offers_its_names_and_no_others() -> None:
         "main",
         "open_ledger",
         "record",
+        "sql_source",
     ]
     assert dir(affidavit) == sorted(affidavit.__all__)
     assert all(getattr(affidavit, name) is not None for name in affidavit.__all__)
