@@ -238,11 +238,12 @@ def _compare(opened: Open, path: Path, ref: str, wanted: _Wanted) -> NoReturn:
         said = None if cells is None else cells.to_json(values=wanted.values)
         print_json({**difference.to_json(), "cells": said})
     else:
-        say("\n".join(difference.lines()))
-        if cells is None:
-            say("\n".join(f"  ({reason})" for reason in difference.reasons()))
-        else:
-            say("\n".join(f"  {line}" for line in cells.lines(values=wanted.values)))
+        more = (
+            [f"({reason})" for reason in difference.reasons()]
+            if cells is None
+            else cells.lines(values=wanted.values)
+        )
+        say("\n".join([*difference.lines(), *(f"  {line}" for line in more)]))
     raise SystemExit(0 if difference.equal else 1)
 
 

@@ -24,6 +24,7 @@ from registry.estimators import input_names, is_transformer, taken_apart
 from registry.file_columns import with_file_columns
 from registry.flows import IDENTITY, TARGET, THE_TARGET, Flow, Link
 from registry.held import column_labels
+from registry.keying import UNKEYED, Keying
 from registry.observe import Observation, observe, take_sample
 from registry.parts import is_fitted_model, parts_of
 from registry.pipeline import PlannedStep, Step
@@ -47,11 +48,13 @@ class Watch:
         described: Sequence[JsonObject],
         files: Mapping[str, Path],
         artifacts: ArtifactStore,
+        keying: Keying = UNKEYED,
     ) -> list[Flow]:
         """Say how the columns of what the step returned come about.
 
-        `described` are the parts of it as the run records them, `files` the step's sources by name. Raises
-        `MalformedInput` where the step's own declaration does not fit what it received and returned.
+        `described` are the parts of it as the run records them, `files` the step's sources by name, and `keying` says
+        which columns are keyed. Raises `MalformedInput` where the step's own declaration does not fit what it received
+        and returned.
         """
         parts = list(parts_of(self.step.name, value))
         flows = [flow for name, item in parts for flow in self._of_part(name, item)]
@@ -63,7 +66,7 @@ class Watch:
         rows = {part["name"]: part for part in described}
         holders = {name: type(item).__module__.partition(".")[0] for name, item in parts}
         return [
-            with_file_columns(flow, rows[flow.part], holders[flow.part], files, artifacts)
+            with_file_columns(flow, rows[flow.part], holders[flow.part], files, artifacts, keying)
             if files and flow.part in rows
             else flow
             for flow in flows

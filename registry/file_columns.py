@@ -21,8 +21,9 @@ from pathlib import Path
 
 from audit.canonical import JsonObject, decode
 from registry.artifacts import ArtifactStore
-from registry.fingerprint import Fingerprint, fingerprint
+from registry.fingerprint import Fingerprint
 from registry.flows import ALL_ROWS, IDENTITY, ROWS, Flow, Link
+from registry.keying import UNKEYED, Keying
 from registry.places import FILE
 
 __all__ = ["MOST_BYTES", "with_file_columns"]
@@ -32,11 +33,17 @@ MOST_BYTES = 64_000_000
 
 
 def with_file_columns(
-    flow: Flow, part: JsonObject, holder: str, files: Mapping[str, Path], artifacts: ArtifactStore
+    flow: Flow,
+    part: JsonObject,
+    holder: str,
+    files: Mapping[str, Path],
+    artifacts: ArtifactStore,
+    keying: Keying = UNKEYED,
 ) -> Flow:
     """Add the columns of files that a table holds unchanged.
 
-    `part` describes the table, `holder` names the package that it is of, `files` are the step's sources by name.
+    `part` describes the table, `holder` names the package that it is of, `files` are the step's sources by name, and
+    `keying` says which columns are keyed, in files as in the table.
     """
     if flow.kind != "table" or part["document"] is None or set(flow.columns) <= flow.complete:
         return flow
@@ -48,7 +55,7 @@ def with_file_columns(
             note = f"{uri} is too large to be compared with what the step {flow.step} made of it"
             flow = replace(flow, notes=(*flow.notes, note))
             continue
-        flow = _compared(flow, table, uri, _readings(path, holder))
+        flow = _compared(flow, table, uri, _readings(path, holder, keying))
     return flow
 
 
@@ -72,21 +79,21 @@ def _compared(flow: Flow, table: Fingerprint, uri: str, readings: Iterator[Finge
     return replace(flow, links=(*flow.links, *links), complete=flow.complete | equal)
 
 
-def _readings(path: Path, holder: str) -> Iterator[Fingerprint]:
+def _readings(path: Path, holder: str, keying: Keying) -> Iterator[Fingerprint]:
     """Read a file in the ways in which it is likely to have been read; what cannot be read so is passed over."""
     ways: list[Callable[[], object]] = [lambda: path]
     if path.suffix == ".csv" and holder in ("pandas", "polars"):
         ways.insert(0, lambda: importlib.import_module(holder).read_csv(path))
     for read in ways:
-        found = _tried(read)
+        found = _tried(read, keying)
         if found is not None:
             yield found
 
 
-def _tried(read: Callable[[], object]) -> Fingerprint | None:
+def _tried(read: Callable[[], object], keying: Keying) -> Fingerprint | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return fingerprint(read())
+            return keying.fingerprint(read())
         except Exception:  # a library may say in any way that it cannot read a file; then nothing was seen
             return None

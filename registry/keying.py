@@ -20,7 +20,7 @@ from audit.errors import NotFound
 from registry.fingerprint import Fingerprint, fingerprint_of, opened
 from registry.fingerprint_key import FingerprintKey, key_file_of, read_key
 
-__all__ = ["Keying", "key_at_hand"]
+__all__ = ["UNKEYED", "Keying", "key_at_hand"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,10 @@ class Keying:
         """Fingerprint a table; raises as `registry.fingerprint.fingerprint` does."""
         source = opened(table)
         return fingerprint_of(source, keyed=self.columns_of(source.names), key=self.key)
+
+
+UNKEYED = Keying()
+"""Nothing is keyed."""
 
 
 def key_at_hand(keys: Path) -> FingerprintKey | None:

@@ -24,14 +24,13 @@ from audit.canonical import JsonObject, encode
 from audit.errors import AffidavitError, EnvironmentFailed
 from registry.artifacts import ArtifactStore
 from registry.fingerprint import is_table
-from registry.keying import Keying
+from registry.keying import UNKEYED, Keying
 from registry.model_state import class_path, fingerprint_model, fingerprint_value
 
 __all__ = ["describe", "is_fitted_model", "is_model", "parts_of"]
 
 MOST_PARTS = 256
 MOST_NOTE = 400
-UNKEYED = Keying()
 
 
 def parts_of(name: str, value: object) -> Iterator[tuple[str, object]]:

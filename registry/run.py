@@ -258,7 +258,8 @@ class RunRecorder:
         """Say how the columns of what a step returned come about, down to the files that it read."""
         step = str(row["name"])
         files = {uri: path for (name, uri), path in self._files.items() if name == step}
-        return watched.flows(value, cast(list[JsonObject], row["outputs"]), files, self.artifacts)
+        outputs = cast(list[JsonObject], row["outputs"])
+        return watched.flows(value, outputs, files, self.artifacts, self.keying)
 
     def pass_over(self, planned: PlannedStep) -> None:
         """Record a step that did not run because one before it failed."""

@@ -29,6 +29,7 @@ def here(tmp_path: Path) -> Folder:
 @pytest.mark.parametrize(
     "page",
     [
+        "fingerprints.md",
         "ledger-format.md",
         "policies.md",
         "pipelines.md",

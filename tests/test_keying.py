@@ -9,9 +9,12 @@ import pytest
 from audit.canonical import JsonObject, decode
 from audit.errors import NotFound
 from registry.artifacts import ArtifactStore
+from registry.file_columns import with_file_columns
 from registry.fingerprint import Fingerprint, fingerprint
 from registry.fingerprint_key import FingerprintKey, create_key
+from registry.flows import Flow
 from registry.keying import Keying, key_at_hand
+from registry.parts import describe
 from registry.pipeline import Pipeline
 from registry.recording import Recording
 from registry.run import run_pipeline
@@ -124,6 +127,15 @@ def test_a_rerun_with_another_key_is_different_where_a_bare_column_is(store: Art
     assert compared.same is False
     assert compared.difference is not None
     assert compared.difference["column"] == "id"
+
+
+def test_a_keyed_column_is_found_again_in_the_file_that_it_was_read_from(store: ArtifactStore) -> None:
+    PEOPLE.to_csv("people.csv", index=False)
+    keying = Keying(protected=("race",), key=KEY)
+    part = describe("load", PEOPLE, store, keying)
+    flow = Flow("load", "load", "table", tuple(PEOPLE.columns))
+    found = with_file_columns(flow, part, "pandas", {"people.csv": Path("people.csv")}, store, keying)
+    assert {link.column for link in found.links if link.column is not None} >= {"id", "race", "born"}
 
 
 def test_a_ledger_has_a_key_once_it_is_made(tmp_path: Path) -> None:
