@@ -98,6 +98,10 @@ def lineage_of(run: Mapping[str, Json]) -> Lineage:
             Node(f"source:{source['uri']}", "source", str(source["uri"]), f"sha256:{source['sha256']}")
         )
         edges.append(Edge(f"source:{source['uri']}", f"step:{source['step']}", "declared"))
+    for origin in cast(list[JsonObject], run.get("origins") or []):
+        place = f"source:{origin['uri']}"
+        nodes.append(Node(place, "source", str(origin["uri"])))
+        edges.append(Edge(place, f"step:{origin['step']}", str(origin["how"])))
     fingerprint, features = _model(run)
     for step in cast(list[JsonObject], run["steps"]):
         nodes.append(Node(f"step:{step['name']}", "step", str(step["name"])))

@@ -162,7 +162,8 @@ class Pipeline:
     def profiling(self) -> Profiling:
         """Begin the profiles of one run."""
         sensitive = [column for step in self.steps for column in step.sensitive]
-        return Profiling([*self.protected, *sensitive], self.profiled)
+        # What is keyed so that it cannot be guessed is not told by a profile.
+        return Profiling([*self.protected, *self.keyed, *sensitive], self.profiled)
 
     def keying(self, key: FingerprintKey | None) -> Keying:
         """Say which columns are keyed; raise `NotFound` where some are to be and there is no key."""

@@ -2,8 +2,9 @@
 
 Rules:
 
-- The columns that the evaluation calls sensitive are protected, and those that the pipeline or `record()` names, each
-  with the columns named after it (`race_black`). What is `profiled` is told all the same.
+- The columns that the evaluation calls sensitive are protected, those whose fingerprints are keyed, and those that the
+  pipeline or `record()` names, each with the columns named after it (`race_black`). What is `profiled` is told all the
+  same.
 - Which columns are protected may be known only at the end of a run (`record()` is told by `evaluate`), so that nothing
   is written before. A recording that ends early, with nothing said to be protected, keeps no profile.
 - A profile never breaks a run: what cannot be profiled has none.

@@ -163,6 +163,7 @@ class Recording:
         run = self._open_run()
         with self._step(name) as row:
             run.keying = run.keying.also(checked_columns("keyed", keyed))
+            run.profiling.protect(keyed)
             outputs = run.parts(name, table)
             row["outputs"] = cast(Json, outputs)
             run.keeping.see(name, table, outputs)

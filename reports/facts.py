@@ -17,6 +17,7 @@ from registry.profile import Profile
 __all__ = [
     "Approval",
     "Attribute",
+    "Check",
     "Code",
     "Decision",
     "EntryFacts",
@@ -25,6 +26,7 @@ __all__ = [
     "Figure",
     "Group",
     "ModelFile",
+    "Origin",
     "Part",
     "Policy",
     "Reproduction",
@@ -93,6 +95,8 @@ class Part:
     columns: int | None
     profile: str | None = field(default=None, compare=False)
     """The digest of its profile, which stands where it came out and not where it went in."""
+    kept: str | None = field(default=None, compare=False)
+    """The digest of its kept copy; likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,17 @@ class TableProfile:
     table: str
     sha256: str
     profile: Profile | None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A schema that a part was held against; `passed` None where that could not be done."""
+
+    part: str
+    name: str | None
+    schema: str | None
+    passed: bool | None
+    failed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +133,7 @@ class Step:
     parameters: tuple[tuple[str, Json], ...]
     inputs: tuple[Part, ...]
     outputs: tuple[Part, ...]
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +145,19 @@ class Source:
     uri: str
     sha256: str | None
     size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A database or an object store that a step read, with the version that it told; `note` says why it told none."""
+
+    step: str
+    kind: str
+    uri: str
+    how: str | None
+    query: str | None
+    version: tuple[tuple[str, Json], ...]
+    note: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +256,12 @@ class Run:
     sources: tuple[Source, ...]
     evaluation: Evaluation | None
     model_file: ModelFile | None
+    origins: tuple[Origin, ...] = ()
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Every data check of every step."""
+        return tuple(check for step in self.steps for check in step.checks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from audit.canonical import Json
 from reports.facts import (
     Approval,
     Attribute,
+    Check,
     Code,
     Decision,
     EntryFacts,
@@ -26,6 +27,7 @@ from reports.facts import (
     Figure,
     Group,
     ModelFile,
+    Origin,
     Part,
     Policy,
     Reproduction,
@@ -94,6 +96,7 @@ def read_run(entry: EntryFacts) -> Run:
         environment=_environment(_object(run, "environment")),
         steps=tuple(_step(step) for step in _objects(run, "steps")),
         sources=tuple(_source(source) for source in _objects(run, "sources")),
+        origins=tuple(_origin(origin) for origin in _objects(run, "origins")),
         evaluation=_evaluation(evaluation, entry.seq) if isinstance(evaluation, Mapping) else None,
         model_file=_model_file(model_file) if isinstance(model_file, Mapping) else None,
     )
@@ -140,7 +143,43 @@ def _step(step: Mapping[str, Json]) -> Step:
         parameters=tuple((name, parameters[name]) for name in sorted(parameters)),
         inputs=tuple(_part(part) for part in _objects(step, "inputs")),
         outputs=tuple(_part(part) for part in _objects(step, "outputs")),
+        checks=tuple(_check(check) for check in _objects(step, "checks")),
     )
+
+
+def _check(check: Mapping[str, Json]) -> Check:
+    failed = _objects(check, "failed")
+    return Check(
+        part=_text(check, "part") or "unnamed",
+        name=_text(check, "name"),
+        schema=_text(check, "schema"),
+        passed=_truth(check, "passed"),
+        failed=tuple(
+            f"{_text(each, 'column') or 'the table'} {_text(each, 'check') or 'unnamed'}: {value(each.get('cases'))}"
+            for each in failed
+        ),
+    )
+
+
+def _origin(origin: Mapping[str, Json]) -> Origin:
+    version = _object(origin, "version")
+    query = origin.get("query")
+    return Origin(
+        step=_text(origin, "step") or "unknown",
+        kind=_text(origin, "kind") or "unknown",
+        uri=_text(origin, "uri") or "unnamed",
+        how=_text(origin, "how"),
+        query=_query(query) if query is not None else None,
+        version=tuple((name, version[name]) for name in sorted(version) if version[name] is not None),
+        note=_text(origin, "note"),
+    )
+
+
+def _query(query: Json) -> str:
+    if not isinstance(query, Mapping):
+        return value(query)
+    artifact = _text(query, "artifact")
+    return "withheld: it holds what looks like a secret" if artifact is None else f"SHA-256 {artifact}"
 
 
 def _part(part: Mapping[str, Json]) -> Part:
@@ -152,6 +191,7 @@ def _part(part: Mapping[str, Json]) -> Part:
         rows=_whole(part, "rows"),
         columns=_whole(part, "columns"),
         profile=_digest(part, "profile"),
+        kept=_text(_object(part, "kept"), "artifact"),
     )
 
 

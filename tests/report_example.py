@@ -359,6 +359,29 @@ def reproduction_entry() -> EntryFacts:
     })  # fmt: skip
 
 
+def origins() -> list[Json]:
+    """Make a query that was heard, and an object with its version."""
+    told: dict[str, Json] = {"etag": '"9f8e"', "version": None, "bytes": 1024, "modified": None}
+    query: dict[str, Json] = {
+        "step": "applications", "parameter": None, "kind": "sql", "uri": "postgresql+psycopg://db.bank.example/loans",
+        "how": "observed", "query": "SELECT * FROM loans", "version": None, "note": None,
+    }  # fmt: skip
+    stored: dict[str, Json] = {
+        **query, "kind": "object", "uri": "s3://bank/loans.parquet", "how": "declared", "query": None, "version": told,
+    }  # fmt: skip
+    return [query, stored]
+
+
+def checks() -> list[Json]:
+    """Make a check that passed, one that failed and one that could not be made."""
+    said: dict[str, Json] = {
+        "part": "applications", "schema": digest("schema"), "name": "loans", "library": "pandera 0.35.0",
+        "passed": True, "failed": [], "more": 0,
+    }  # fmt: skip
+    failed: dict[str, Json] = {"column": "income", "check": "greater_than(0)", "reason": None, "cases": 3}
+    return [said, {**said, "passed": False, "failed": [failed]}, {**said, "passed": None}]
+
+
 def profiles() -> list[TableProfile]:
     """Make the profile of the table that came in: numbers, categories, dates, and a protected column."""
     shares = tuple((f"0.{5 * n:02}".rstrip("0"), str(40 + 6 * n * n)) for n in range(1, 20))

@@ -9,6 +9,7 @@ import pytest
 from audit.canonical import JsonObject, decode
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
+from registry.fingerprint_key import create_key
 from registry.pipeline import Pipeline
 from registry.profile import Profile
 from registry.recording import Recording
@@ -109,3 +110,9 @@ def test_columns_are_given_as_a_list_of_texts(name: str, given: Any) -> None:
     options: dict[str, Any] = {name: given}
     with pytest.raises(MalformedInput, match=name):
         Pipeline("lending", **options)
+
+
+def test_a_keyed_column_is_told_by_no_profile(tmp_path: Path, store: ArtifactStore) -> None:
+    key = create_key(tmp_path / "fingerprint.key")
+    predicate = run_pipeline(lending(keyed=["debt"]), {}, artifacts=store, key=key).predicate
+    assert withheld(predicate, store)["load"] == {"race", "debt"}
