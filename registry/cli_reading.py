@@ -94,6 +94,7 @@ def show(opened: Open, ref: str, as_json: bool) -> None:
             print_json(document)
         else:
             _print_version(document)
+            _print_data(cast("JsonObject", document["run"]))
             _print_profiles(registry, document)
     else:
         entry = (
@@ -184,6 +185,28 @@ def _print_version(document: "JsonObject") -> None:
     for e in cast(list["JsonObject"], document["decisions"]):
         for doubt in cast(list[str], e["doubts"]):
             say(f"The decision in entry {e['entry']} is in doubt: {doubt}")
+
+
+def _print_data(run_said: "JsonObject") -> None:
+    """Print where data came from beside files, which checks were made of it, and what was kept."""
+    outcomes = {True: "passed", False: "failed", None: "could not be made"}
+    rows = [
+        ("origin", origin["uri"], f"{origin['kind']}, {origin['how']} in {origin['step']}")
+        for origin in cast(list["JsonObject"], run_said.get("origins") or [])
+    ]
+    for step in cast(list["JsonObject"], run_said["steps"]):
+        rows += [
+            ("check", check["part"], outcomes[cast(bool | None, check["passed"])])
+            for check in cast(list["JsonObject"], step.get("checks") or [])
+        ]
+        rows += [
+            ("kept", part["name"], kept["artifact"] or f"not: {kept['reason']}")
+            for part in cast(list["JsonObject"], step["outputs"])
+            if isinstance(kept := part.get("kept"), dict)
+        ]
+    if rows:
+        say()
+        print_table(("Data", "What", "Outcome"), rows)
 
 
 def _print_profiles(registry: "Registry", document: "JsonObject") -> None:

@@ -49,6 +49,7 @@ class Distribution:
         self._waiting = 0
         self._estimated: HyperLogLog | None = None
         self._buckets: list[pa.Table] = []
+        self._bucketed = 0
 
     def add(self, values: pa.Array) -> None:
         """Take more values; none may be missing."""
@@ -121,7 +122,12 @@ class Distribution:
             new = pa.table({"bucket": counted.field("values"), "count": counted.field("counts")})
         else:
             new = _summed([pa.table({"bucket": buckets, "count": counts})], "bucket")
-        self._buckets = [_summed([*self._buckets, new], "bucket")]
+        self._buckets.append(new)
+        self._bucketed += len(new)
+        # As many as were summed last time may wait, so that summing stays a small part of the work.
+        if self._bucketed > 2 * max(len(self._buckets[0]), MOST_COUNTED):
+            self._buckets = [_summed(self._buckets, "bucket")]
+            self._bucketed = len(self._buckets[0])
 
 
 class Ranked:
@@ -139,9 +145,12 @@ class Ranked:
 
 
 def _summed(tables: list[pa.Table], name: str) -> pa.Table:
+    """Add up the counts of equal values."""
     together = pa.concat_tables(tables)
-    summed = together.group_by(name, use_threads=False).aggregate([("count", "sum")])
-    return pa.table({name: summed[name], "count": summed["count_sum"]})
+    coded = pc.dictionary_encode(together[name].combine_chunks())
+    # Sums of float64 are exact here: no table has 2^53 rows.
+    counts = np.bincount(np.asarray(coded.indices), np.asarray(together["count"]), len(coded.dictionary))
+    return pa.table({name: coded.dictionary, "count": counts.astype(np.int64)})
 
 
 def _bucketed(numbers: NDArray[Any]) -> NDArray[np.int64]:
