@@ -190,7 +190,7 @@ def _print_version(document: "JsonObject") -> None:
 def _print_data(run_said: "JsonObject") -> None:
     """Print where data came from beside files, which checks were made of it, and what was kept."""
     outcomes = {True: "passed", False: "failed", None: "could not be made"}
-    rows = [
+    rows: list[tuple[object, object, object]] = [
         ("origin", origin["uri"], f"{origin['kind']}, {origin['how']} in {origin['step']}")
         for origin in cast(list["JsonObject"], run_said.get("origins") or [])
     ]

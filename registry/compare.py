@@ -32,6 +32,10 @@ def _values(run: Mapping[str, Json]) -> Iterator[tuple[tuple[str, str], str | No
             yield ("parameter", f"{step['name']}.{name}"), _text(value)
     for source in cast(list[JsonObject], run["sources"]):
         yield ("source", str(source["uri"])), _text(source["sha256"])
+    for origin in cast(list[JsonObject], run.get("origins") or []):
+        version = origin.get("version")
+        told = version.get("etag") if isinstance(version, dict) else origin.get("query")
+        yield ("origin", f"{origin['uri']} in {origin['step']}"), _text(told)
     for step in cast(list[JsonObject], run["steps"]):
         for part in cast(list[JsonObject], step["outputs"]):
             yield (str(part["kind"]), str(part["name"])), _text(part["fingerprint"])

@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from audit.canonical import Json
+from registry.compare import compare_versions
 from registry.lineage import lineage_of
 from reports.facts import EntryFacts
 from tests import report_example as made
@@ -55,3 +56,13 @@ def test_an_origin_is_a_source_of_the_lineage() -> None:
         ("source:s3://bank/loans.parquet", "declared"),
         ("source:postgresql+psycopg://db.bank.example/loans", "observed"),
     }
+
+
+def test_an_object_of_another_version_is_a_difference() -> None:
+    run = cast(dict[str, Any], dict(example_with_data().entry.predicate))
+    stored = {**run["origins"][1], "version": {**run["origins"][1]["version"], "etag": '"other"'}}
+    other = {**run, "origins": [run["origins"][0], stored]}
+    differing = [row for row in compare_versions(run, other) if row.first != row.second]
+    assert [(row.what, row.name, row.second) for row in differing] == [
+        ("origin", "s3://bank/loans.parquet in applications", '"other"')
+    ]
