@@ -12,8 +12,8 @@ Rules:
 >>> flows = watch(planned, returned).flows(value)                          # doctest: +SKIP
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,14 @@ from registry.artifacts import ArtifactStore
 from registry.estimators import input_names, is_transformer, taken_apart
 from registry.file_columns import with_file_columns
 from registry.flows import IDENTITY, TARGET, THE_TARGET, Flow, Link
-from registry.held import column_labels
+from registry.held import column_labels, is_lazy, polars_frame
 from registry.keying import UNKEYED, Keying
 from registry.observe import Observation, observe, take_sample
 from registry.parts import is_fitted_model, parts_of
 from registry.pipeline import PlannedStep, Step
+from registry.relations import NotUnderstood
 from registry.seen import with_what_was_seen
+from registry.step_code import written_values
 from registry.told import Inputs, declared_links, declared_rows, refuse_unreturned
 
 __all__ = ["Watch", "encoded_flow", "watch"]
@@ -41,6 +43,10 @@ class Watch:
     step: Step
     inputs: Inputs
     sample: Observation | None = None
+    frames: Mapping[str, Any] = field(default_factory=dict)
+    """The polars tables that the step received."""
+    written: Collection[object] = ()
+    """The values that stand in its code and its parameters."""
 
     def flows(
         self,
@@ -83,17 +89,22 @@ class Watch:
             yield from encoded_flow(name, self.step.name, item, features)
         elif (columns := column_labels(item)) is not None:
             flow = Flow(name, self.step.name, "table", columns)
-            yield self._declared(flow, None) if self.step.query is None else self._parsed(flow)
+            told = bool(self.step.told.columns)
+            parsed = self.step.query is not None or (is_lazy(item) and not told)
+            yield self._parsed(flow, item) if parsed else self._declared(flow, None)
 
-    def _parsed(self, flow: Flow) -> Flow:
-        """Complete the flow of a SQL step by its query."""
-        from registry.sql_lineage import NotUnderstood, query_flow
-
-        assert self.step.query is not None
+    def _parsed(self, flow: Flow, item: object) -> Flow:
+        """Complete the flow of a SQL step by its query, or that of a LazyFrame by its plan."""
         try:
-            return query_flow(self.step.query.text, self.inputs, flow.columns, flow.step)
+            if self.step.query is not None:
+                from registry.sql_lineage import query_flow
+
+                return query_flow(self.step.query.text, self.inputs, flow.columns, flow.step)
+            from registry.polars_plan import plan_flow
+
+            return plan_flow(item, self.frames, flow.part, flow.step, self.written)
         except NotUnderstood as why:
-            return replace(flow, notes=(str(why),))
+            return replace(flow, notes=(f"step {flow.step}: {why}",))
 
     def _declared(self, flow: Flow, otherwise: Any) -> Flow:
         """Complete a flow by what the pipeline declares, and by `otherwise` for the columns it does not name."""
@@ -113,13 +124,21 @@ class Watch:
 def watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
     """Note what a step is about to receive."""
     inputs: dict[str, tuple[str, ...]] = {}
+    frames: dict[str, Any] = {}
     for name in planned.after:
         for part, item in parts_of(name, returned[name]):
             columns = column_labels(item)
-            if columns is not None:
-                inputs[part] = columns
-    observed = planned.step.told.observe and planned.step.query is None and bool(inputs)
-    return Watch(planned.step, inputs, take_sample(planned, returned) if observed else None)
+            if columns is None:
+                continue
+            inputs[part] = columns
+            if (frame := polars_frame(item)) is not None:
+                frames[part] = frame
+    step = planned.step
+    observed = step.told.observe and step.query is None and bool(inputs)
+    sample = take_sample(planned, returned) if observed else None
+    return Watch(
+        step, inputs, sample, frames, written_values(step.function, planned.parameters) if frames else ()
+    )
 
 
 def encoded_flow(part: str, step: str, model: object, features: Sequence[str]) -> list[Flow]:

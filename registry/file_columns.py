@@ -10,7 +10,7 @@ Rules:
 - Rows are those of the file, in its order, where every column that both have is equal.
 - A file above `MOST_BYTES` is not read again, and its columns stay unknown.
 
->>> with_file_columns(flow, part, frame, {"loans.csv": path}, store)       # doctest: +SKIP
+>>> with_file_columns(flow, part, "pandas", {"loans.csv": path}, store)    # doctest: +SKIP
 """
 
 import importlib
@@ -76,7 +76,10 @@ def _compared(flow: Flow, table: Fingerprint, uri: str, readings: Iterator[Finge
     if equal == both and not flow.rows_complete:
         rows = Link(None, FILE + uri, ALL_ROWS, "observed", ROWS)
         flow = replace(flow, links=(*flow.links, rows), rows_complete=True)
-    return replace(flow, links=(*flow.links, *links), complete=flow.complete | equal)
+    flow = replace(flow, links=(*flow.links, *links), complete=flow.complete | equal)
+    known = flow.rows_complete and flow.complete >= set(flow.columns)
+    # What was not understood of a plan is of no matter where all of it is known.
+    return replace(flow, notes=()) if known else flow
 
 
 def _readings(path: Path, holder: str, keying: Keying) -> Iterator[Fingerprint]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from registry.flows import written
 
-__all__ = ["column_labels", "is_lazy"]
+__all__ = ["column_labels", "is_lazy", "polars_frame", "settled"]
 
 
 def column_labels(value: object) -> tuple[str, ...] | None:
@@ -24,6 +24,27 @@ def is_lazy(value: object) -> bool:
     """Say whether a value is a polars plan that was not run yet."""
     kind = type(value)
     return kind.__module__.partition(".")[0] == "polars" and kind.__name__ == "LazyFrame"
+
+
+def polars_frame(value: Any) -> Any:
+    """Return a polars table as a DataFrame; None where a value is none."""
+    if is_lazy(value):
+        return value.collect()
+    kind = type(value)
+    is_frame = kind.__module__.partition(".")[0] == "polars" and kind.__name__ == "DataFrame"
+    return value if is_frame else None
+
+
+def settled(value: Any) -> Any:
+    """Run the plans in what a step returned, once: what is recorded is then what the next step receives.
+
+    A LazyFrame stays one, over the rows that are now there.
+    """
+    if is_lazy(value):
+        return value.collect().lazy()
+    if type(value) is dict and any(map(is_lazy, value.values())):
+        return {name: settled(item) for name, item in value.items()}
+    return value
 
 
 def _labels(value: Any) -> list[object] | None:

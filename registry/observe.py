@@ -70,7 +70,8 @@ class Observation:
 
 def take_sample(planned: PlannedStep, returned: Mapping[str, object]) -> Observation:
     """Take a sample of a step's inputs, which the step itself may then change in place."""
-    sample = {name: sampled(_copied(returned[name]), SEED) for name in planned.after}
+    # Rows first, then the copy: a large table is not held twice.
+    sample = {name: Sample(_copied(sampled(returned[name], SEED).value)) for name in planned.after}
     return Observation(planned.step.name, planned.call, sample)
 
 

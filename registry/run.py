@@ -34,6 +34,7 @@ from registry.environment import describe_environment
 from registry.field_lineage import Watch, watch
 from registry.fingerprint_key import FingerprintKey
 from registry.flows import Flow
+from registry.held import is_lazy, polars_frame, settled
 from registry.kept_data import KeepData, Keeping
 from registry.keying import Keying
 from registry.model_file import save_model
@@ -227,7 +228,8 @@ class RunRecorder:
             begun = self._stopwatch()
             try:
                 with self.origins.listening(planned.step.name):
-                    value = planned.call(returned)
+                    plan = planned.call(returned)
+                    value = settled(plan)
             finally:
                 row["duration_s"] = self.seconds_since(begun)
             outputs = self.parts(planned.step.name, value)
@@ -236,7 +238,7 @@ class RunRecorder:
                 self.evaluation = _judge(planned, value, self.artifacts)
                 self.profiling.protect_table(cast(Mapping[str, object], value).get("sensitive"))
             else:
-                self.flows += self._traced(watched, value, row)
+                self.flows += self._traced(watched, plan, row)
                 if not planned.after:
                     self.keeping.see(planned.step.name, value, outputs)
                 self.check(row, value, planned.step.checks)
@@ -268,7 +270,8 @@ class RunRecorder:
     def parts(self, name: str, value: object, *, came_in: bool = False) -> list[JsonObject]:
         """Describe what a step returned, or, with `came_in`, what another step is about to receive of it."""
         parts = []
-        for part_name, item in parts_of(name, value):
+        for part_name, held in parts_of(name, value):
+            item = polars_frame(held) if is_lazy(held) else held
             part = describe(part_name, item, self.artifacts, self.keying)
             mark = part["fingerprint"]
             before = self._seen.get(part_name)

@@ -17,8 +17,8 @@ Rules:
 [('ratio', 'debt', 'TRANSFORMATION'), ('ratio', 'income', 'TRANSFORMATION')]
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
@@ -39,37 +39,16 @@ from registry.flows import (
     TRANSFORMATION,
     WINDOW,
     Flow,
-    Link,
 )
+from registry.relations import NotUnderstood, Relation, Used, as_used, flow_of, stronger
 from registry.told import Inputs
 
-__all__ = ["NotUnderstood", "query_flow"]
+__all__ = ["query_flow"]
 
 MAIN = "main"
 """DuckDB's own schema, in which the tables of steps stand; those of a step that returned several have the step's."""
 
-STRENGTH = (IDENTITY, TRANSFORMATION, AGGREGATION)
-
 REFUSED = (exp.Pivot, exp.TableColumn, exp.TableFromRows, exp.Lateral, exp.MatchRecognize)
-
-
-class NotUnderstood(Exception):
-    """A query whose lineage is not said; the message says why."""
-
-
-class Used(NamedTuple):
-    """A column of a table (`*`: its rows), and what for."""
-
-    part: str
-    column: str
-    use: str
-
-
-class Relation(NamedTuple):
-    """What the columns of a query or table depend on, by name in their order, and what its rows depend on."""
-
-    columns: dict[str, frozenset[Used]]
-    rows: frozenset[Used]
 
 
 def query_flow(text: str, inputs: Inputs, columns: Sequence[str], step: str) -> Flow:
@@ -97,13 +76,7 @@ def query_flow(text: str, inputs: Inputs, columns: Sequence[str], step: str) -> 
     walked.check_whole(tree)
     if len(found.columns) != len(columns):
         raise NotUnderstood("the query returned other columns than were expected of its text")
-    links = [
-        Link(name, used.part, used.column, "parsed", used.use)
-        for name, uses in zip(columns, found.columns.values(), strict=True)
-        for used in sorted(uses)
-    ]
-    rows = [Link(None, used.part, used.column, "parsed", used.use) for used in sorted(found.rows)]
-    return Flow(step, step, "table", tuple(columns), (*links, *rows), frozenset(columns), True)
+    return flow_of(found, columns, step, step)
 
 
 class _Walk:
@@ -156,9 +129,9 @@ class _Walk:
             columns = {name: mine | other for (name, mine), other in pairs}
         else:
             columns = dict(left.columns)
-            rows |= _as(frozenset().union(*right.columns.values()), FILTER)
+            rows |= as_used(frozenset().union(*right.columns.values()), FILTER)
         if node.args.get("distinct") is not False:
-            rows |= _as(frozenset().union(*columns.values()), GROUP_BY)
+            rows |= as_used(frozenset().union(*columns.values()), GROUP_BY)
         return Relation(columns, rows | self._order(node, scope, columns))
 
     def _select(self, scope: Scope) -> Relation:
@@ -175,11 +148,11 @@ class _Walk:
         rows = self._from(node, scope)
         for clause, use in (("where", FILTER), ("having", FILTER), ("qualify", FILTER)):
             if (condition := node.args.get(clause)) is not None:
-                rows |= _as(self._used(condition, scope, use, columns), use)
+                rows |= as_used(self._used(condition, scope, use, columns), use)
         rows |= self._group(node, scope, columns) | self._distinct(node, scope, columns)
         for projection in node.expressions:
             for many in projection.find_all(exp.UDTF, exp.Explode):
-                rows |= _as(self._used(many, scope, ROWS), ROWS)
+                rows |= as_used(self._used(many, scope, ROWS), ROWS)
         return Relation(columns, rows | self._order(node, scope, columns))
 
     def _from(self, node: Any, scope: Scope) -> frozenset[Used]:
@@ -192,7 +165,7 @@ class _Walk:
             if (joined := scope.sources.get(join.this.alias_or_name)) is not None:
                 rows |= self._source(joined).rows  # a semi join selects nothing of it
             if (condition := join.args.get("on")) is not None:
-                rows |= _as(self._used(condition, scope, JOIN), JOIN)
+                rows |= as_used(self._used(condition, scope, JOIN), JOIN)
         return rows
 
     def _group(self, node: Any, scope: Scope, columns: dict[str, frozenset[Used]]) -> frozenset[Used]:
@@ -203,7 +176,7 @@ class _Walk:
         if group.args.get("all"):
             plain = [each for each in node.expressions if each.find(exp.AggFunc) is None]
             found |= frozenset().union(*(self._used(each, scope, GROUP_BY) for each in plain))
-        return _as(found, GROUP_BY)
+        return as_used(found, GROUP_BY)
 
     def _distinct(self, node: Any, scope: Scope, columns: dict[str, frozenset[Used]]) -> frozenset[Used]:
         distinct = node.args.get("distinct")
@@ -213,15 +186,15 @@ class _Walk:
         found = (
             frozenset().union(*columns.values()) if on is None else self._used(on, scope, GROUP_BY, columns)
         )
-        return _as(found, GROUP_BY)
+        return as_used(found, GROUP_BY)
 
     def _order(self, node: Any, scope: Scope, columns: dict[str, frozenset[Used]]) -> frozenset[Used]:
         found: frozenset[Used] = frozenset()
         if (order := node.args.get("order")) is not None:
-            found |= _as(self._used(order, scope, SORT, columns), SORT)
+            found |= as_used(self._used(order, scope, SORT, columns), SORT)
         for clause in ("limit", "offset"):
             if (bound := node.args.get(clause)) is not None:
-                found |= _as(self._used(bound, scope, FILTER), FILTER)
+                found |= as_used(self._used(bound, scope, FILTER), FILTER)
         return found
 
     def _used(
@@ -232,10 +205,10 @@ class _Walk:
         for inner, inner_use in self._leaves(node, use, scope):
             if isinstance(inner, exp.Column):
                 self._seen.add(id(inner))
-                found |= _as(self._column(inner, scope, aliases or {}), inner_use)
+                found |= as_used(self._column(inner, scope, aliases or {}), inner_use)
             else:
                 relation = self.relation(self._subquery(inner, scope))
-                found |= _as(frozenset().union(*relation.columns.values()), inner_use) | relation.rows
+                found |= as_used(frozenset().union(*relation.columns.values()), inner_use) | relation.rows
         return frozenset(found)
 
     def _leaves(self, node: Any, use: str, scope: Scope) -> Iterator[tuple[Any, str]]:
@@ -289,30 +262,30 @@ def _children(node: Any, use: str, scope: Scope) -> Iterator[tuple[Any, str]]:
         yield node.this, use
         yield from ((child, use) for child in node.iter_expressions() if child is not node.this)
     elif isinstance(node, exp.Case | exp.If):
-        conditional = _stronger(use, CONDITIONAL)
+        conditional = stronger(use, CONDITIONAL)
         for name, child in _named_children(node):
             if isinstance(node, exp.Case) and name == "ifs":
                 yield child, use
             else:
-                yield child, conditional if name == "this" else _stronger(use, TRANSFORMATION)
+                yield child, conditional if name == "this" else stronger(use, TRANSFORMATION)
     elif isinstance(node, exp.Window):
         yield node.this, use
         for name, child in _named_children(node):
             if name != "this":
-                yield child, _stronger(use, WINDOW)
+                yield child, stronger(use, WINDOW)
         if node.args.get("alias") is not None:
             select: Any = scope.expression
-            yield from ((each, _stronger(use, WINDOW)) for each in select.args.get("windows") or ())
+            yield from ((each, stronger(use, WINDOW)) for each in select.args.get("windows") or ())
     elif isinstance(node, exp.Filter):
         yield node.this, use
-        yield node.expression, _stronger(use, FILTER)
+        yield node.expression, stronger(use, FILTER)
     elif isinstance(node, exp.Order | exp.WithinGroup) and use in DIRECT:
         # Inside an aggregate: what is collected, and by what it is sorted.
         for name, child in _named_children(node):
             yield child, use if name == "this" else SORT
     else:
         inner = AGGREGATION if isinstance(node, exp.AggFunc) else TRANSFORMATION
-        yield from ((child, _stronger(use, inner)) for child in node.iter_expressions())
+        yield from ((child, stronger(use, inner)) for child in node.iter_expressions())
 
 
 def _named_children(node: Any) -> Iterator[tuple[str, Any]]:
@@ -320,19 +293,6 @@ def _named_children(node: Any) -> Iterator[tuple[str, Any]]:
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, exp.Expr):
                 yield name, child
-
-
-def _as(uses: Iterable[Used], use: str) -> frozenset[Used]:
-    return frozenset(Used(used.part, used.column, _stronger(used.use, use)) for used in uses)
-
-
-def _stronger(inner: str, outer: str) -> str:
-    """Say what for a column is used that another expression uses: what is indirect stays so."""
-    if inner not in DIRECT:
-        return inner
-    if outer not in DIRECT:
-        return outer
-    return max(inner, outer, key=STRENGTH.index)
 
 
 def _schema(inputs: Inputs) -> dict[str, object]:

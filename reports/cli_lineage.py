@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from audit.errors import MalformedInput
 from audit.terminal import Command, print_json, say
 
 # What the command needs is imported inside it: `affidavit --help` loads none of it.
@@ -24,7 +25,8 @@ Open = Callable[[], "Registry"]
     examples=[
         "affidavit lineage mortgage@1",
         "affidavit lineage mortgage@1 --field debt_to_income",
-        "affidavit lineage mortgage@1 --field cleaned.race --format dot",
+        "affidavit lineage mortgage@1 --field cleaned.race --format svg > race.svg",
+        "affidavit lineage mortgage@1 --format openlineage > event.json",
     ],
 )
 @click.argument("ref")
@@ -34,7 +36,7 @@ Open = Callable[[], "Registry"]
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "dot"]),
+    type=click.Choice(["text", "json", "dot", "svg", "openlineage"]),
     default="text",
     show_default=True,
     help="Form.",
@@ -46,21 +48,33 @@ def lineage(opened: Open, ref: str, field: str | None, form: str, as_json: bool)
 
     Sources, steps, and the columns behind each feature, each link with how it is known: declared, parsed or observed.
     With --field, one feature or column all the way back, with the code of the steps on the way. What is not known is
-    said.
+    said. The event for OpenLineage is about the whole run.
     """
     from registry.lineage import lineage_of
     from registry.places import map_of
 
     registry = opened()
-    run = registry.run_of(registry.find(ref))
+    version = registry.find(ref)
+    run = registry.run_of(version)
     known = map_of(run)
     form = "json" if as_json else form
-    if field is not None:
+    if form == "openlineage":
+        from registry.openlineage import event_of
+
+        if field is not None:
+            raise MalformedInput("an OpenLineage event is about a whole run: leave --field out")
+        print_json(event_of(run, registry.ledger.origin, version.leaf_hash))
+    elif field is not None:
         _show_field(registry, run, known, ref, field, form)
     elif form == "json":
         print_json(_whole(lineage_of(run), known).to_json())
     elif form == "dot":
         say(lineage_of(run).dot())
+    elif form == "svg":
+        from registry.field_trace import whole_trace
+        from reports.field_drawing import field_drawing
+
+        say(field_drawing(whole_trace(known), f"where {ref} comes from").rstrip())
     else:
         from registry.field_text import summary
         from registry.field_trace import whole_trace
@@ -80,6 +94,10 @@ def _show_field(
         print_json(found.lineage().to_json())
     elif form == "dot":
         say(found.lineage().dot())
+    elif form == "svg":
+        from reports.field_drawing import field_drawing
+
+        say(field_drawing(found, f"where {found.start[0].words} of {ref} comes from").rstrip())
     else:
         say("\n".join(lines(found, ref, code_of(run, found.steps(), registry.artifacts))))
 

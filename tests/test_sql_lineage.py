@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from registry.flows import Flow
-from registry.sql_lineage import NotUnderstood, query_flow
+from registry.relations import NotUnderstood
+from registry.sql_lineage import query_flow
 from tests.lineage_truth import dependences, row_dependences, score
 
 INPUTS = {

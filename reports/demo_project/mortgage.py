@@ -32,7 +32,8 @@ from sklearn.preprocessing import StandardScaler
 
 from affidavit import Pipeline
 
-mortgage = Pipeline("mortgage")
+# Every step only computes, so a run may call it again on a sample, to see which columns depend on which.
+mortgage = Pipeline("mortgage", observe=True)
 
 PROTECTED = ["race", "sex", "married"]
 

@@ -1,0 +1,301 @@
+"""Column lineage of a polars plan: a step that returns a LazyFrame says how it makes each column.
+
+The plan is read node by node, as polars shows it to other engines (`LazyFrame._ldf.visit`, major version `KNOWN`),
+without optimisations, so that it is what was written.
+
+Rules:
+
+- A table at the start of a plan is an input of the step if its columns are that input's, cell by cell; whatever its
+  name. One that is not makes the plan not understood.
+- A node or expression that is not listed here (a Python function, a dynamic window, a right join) makes the whole plan
+  not understood: `NotUnderstood` says why, and nothing else is said.
+- A number or text in the plan has to stand in the step's code, its globals or its parameters. Any other was computed,
+  from who knows which columns; what uses it is not complete.
+- What Python decided while it built the plan is not in it.
+
+>>> flow = plan_flow(lazy, inputs, "ratios", "ratios", set())              # doctest: +SKIP
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
+
+from registry.flows import (
+    AGGREGATION,
+    ALL_ROWS,
+    CONDITIONAL,
+    FILTER,
+    GROUP_BY,
+    IDENTITY,
+    JOIN,
+    ROWS,
+    SORT,
+    TRANSFORMATION,
+    WINDOW,
+    Flow,
+)
+from registry.relations import NotUnderstood, Relation, Used, as_used, flow_of, stronger
+
+__all__ = ["KNOWN", "plan_flow"]
+
+KNOWN: Final = 16
+"""The major version of polars' description of its plans that is understood here."""
+
+PARTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "Alias": (("expr", IDENTITY),),
+    "BinaryExpr": (("left", TRANSFORMATION), ("right", TRANSFORMATION)),
+    "Cast": (("expr", TRANSFORMATION),),
+    "Function": (("input", TRANSFORMATION),),
+    "Agg": (("arguments", AGGREGATION),),
+    "Ternary": (("predicate", CONDITIONAL), ("truthy", TRANSFORMATION), ("falsy", TRANSFORMATION)),
+    "Filter": (("input", TRANSFORMATION), ("by", FILTER)),
+    "SortBy": (("expr", TRANSFORMATION), ("by", SORT)),
+    "Sort": (("expr", TRANSFORMATION),),
+    "Gather": (("expr", TRANSFORMATION), ("idx", CONDITIONAL)),
+    "Slice": (("input", TRANSFORMATION), ("offset", CONDITIONAL), ("length", CONDITIONAL)),
+    "Explode": (("expr", TRANSFORMATION),),
+    "Window": (("function", TRANSFORMATION), ("partition_by", WINDOW), ("order_by", WINDOW)),
+}
+"""The expressions that are understood: their parts, and what each is used for."""
+
+
+class _Table(NamedTuple):
+    """A table that a step received, whole."""
+
+    part: str
+    frame: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Expression:
+    """What an expression depends on, and whether it holds a value that is not in the code."""
+
+    name: str
+    uses: frozenset[Used]
+    computed: bool
+
+
+def plan_flow(
+    lazy: Any, inputs: Mapping[str, Any], part: str, step: str, written: Collection[object]
+) -> Flow:
+    """Say where the columns of a LazyFrame come from.
+
+    `inputs` are the polars tables that the step received, `written` the values that stand in its code and parameters.
+    Raises `NotUnderstood`.
+    """
+    walked = _Walk(lazy, [_Table(name, frame) for name, frame in inputs.items()], written)
+    found = walked.relation()
+    flow = flow_of(found, found.columns, part, step)
+    if not walked.computed and not walked.computed_rows:
+        return flow
+    note = f"step {step}: the plan holds values that do not stand in its code"
+    return replace(
+        flow,
+        complete=flow.complete - walked.computed,
+        rows_complete=not walked.computed_rows,
+        notes=(note,),
+    )
+
+
+class _Walk:
+    """One walk over a plan; it remembers what was computed outside of it."""
+
+    def __init__(self, lazy: Any, tables: Sequence[_Table], written: Collection[object]) -> None:
+        import polars
+
+        try:
+            self._plan = lazy._ldf.with_optimizations(polars.QueryOptFlags.none()._pyoptflags).visit()
+            version = self._plan.version()[0]
+        except (AttributeError, TypeError, NotImplementedError):
+            raise NotUnderstood("this version of polars does not show its plans") from None
+        if version != KNOWN:
+            raise NotUnderstood("this version of polars describes its plans in another way")
+        self._tables = tables
+        self._written = written
+        self.computed: set[str] = set()
+        self.computed_rows = False
+
+    def relation(self) -> Relation:
+        """Return what the plan's columns and rows depend on, from where it stands."""
+        here = self._plan.get_node()
+        try:
+            node = self._plan.view_current_node()
+            names = list(self._plan.get_schema())
+            read = getattr(self, f"_{type(node).__name__.lower()}", None)
+            if read is None:
+                raise NotUnderstood(f"the plan's {type(node).__name__} is not understood here")
+            relation: Relation = read(node, names)
+        except NotImplementedError as error:
+            raise NotUnderstood(f"the plan holds what polars does not show ({error})") from None
+        finally:
+            self._plan.set_node(here)
+        if list(relation.columns) != names:
+            raise NotUnderstood(f"the plan's {type(node).__name__} gives other columns than expected")
+        return relation
+
+    def _at(self, node: int) -> Relation:
+        self._plan.set_node(node)
+        return self.relation()
+
+    # Nodes
+
+    def _dataframescan(self, node: Any, names: list[str]) -> Relation:
+        import polars
+
+        frame = polars.DataFrame._from_pydf(node.df)
+        for part, table in self._tables:
+            same = table.height == frame.height and set(frame.columns) <= set(table.columns)
+            if same and table.select(frame.columns).equals(frame):
+                columns = {name: frozenset({Used(part, name, IDENTITY)}) for name in names}
+                return Relation(columns, frozenset({Used(part, ALL_ROWS, ROWS)}))
+        raise NotUnderstood("the plan starts from a table that the step did not receive")
+
+    def _filter(self, node: Any, names: list[str]) -> Relation:
+        before = self._at(node.input)
+        return self._with_rows(before, [node.predicate], FILTER)
+
+    def _select(self, node: Any, names: list[str]) -> Relation:
+        before = self._at(node.input)
+        made = [self._expression(each, before) for each in node.expr]
+        return Relation(self._made(made), before.rows)
+
+    def _hstack(self, node: Any, names: list[str]) -> Relation:
+        before = self._at(node.input)
+        made = [self._expression(each, before) for each in node.exprs]
+        columns = {**before.columns, **self._made(made)}
+        return Relation({name: columns[name] for name in names}, before.rows)
+
+    def _simpleprojection(self, node: Any, names: list[str]) -> Relation:
+        before = self._at(node.input)
+        return Relation({name: before.columns[name] for name in names}, before.rows)
+
+    def _cache(self, node: Any, names: list[str]) -> Relation:
+        return self._at(node.input)
+
+    def _slice(self, node: Any, names: list[str]) -> Relation:
+        # From the first row on is nobody's number: head() says nothing else.
+        self._check_rows([node.offset or None, node.len])
+        return self._at(node.input)
+
+    def _sort(self, node: Any, names: list[str]) -> Relation:
+        return self._with_rows(self._at(node.input), node.by_column, SORT)
+
+    def _distinct(self, node: Any, names: list[str]) -> Relation:
+        before = self._at(node.input)
+        subset = node.options[1] or names
+        keys = frozenset().union(*(before.columns[name] for name in subset))
+        return Relation(before.columns, before.rows | as_used(keys, GROUP_BY))
+
+    def _groupby(self, node: Any, names: list[str]) -> Relation:
+        if node.apply or node.options.dynamic is not None or node.options.rolling is not None:
+            raise NotUnderstood("the plan's moving groups are not understood here")
+        before = self._at(node.input)
+        keys = [self._expression(each, before) for each in node.keys]
+        made = [self._expression(each, before) for each in node.aggs]
+        columns = self._made([*keys, *made])
+        rows = frozenset().union(*(key.uses for key in keys))
+        return Relation({name: columns[name] for name in names}, before.rows | as_used(rows, GROUP_BY))
+
+    def _join(self, node: Any, names: list[str]) -> Relation:
+        how, suffix = node.options[0], node.options[3]
+        if isinstance(how, tuple) and how[0] == "AsOf" and how[2] is None and how[3] is None:
+            how = "Left"
+        if how not in ("Inner", "Left", "Full", "Semi", "Anti", "Cross") or node.predicate is not None:
+            raise NotUnderstood("the plan's kind of join is not understood here")
+        left, right = self._at(node.input_left), self._at(node.input_right)
+        mine = [self._expression(each, left) for each in node.left_on]
+        other = [self._expression(each, right) for each in node.right_on]
+        rows = as_used(frozenset().union(*(key.uses for key in (*mine, *other))), JOIN)
+        columns: dict[str, frozenset[Used]] = {}
+        for name in names:
+            plain = name if name in right.columns else name.removesuffix(suffix)
+            columns[name] = left.columns.get(name) or right.columns.get(plain, frozenset())
+        if how == "Full":
+            for key, partner in zip(mine, other, strict=True):
+                columns[key.name] = columns.get(key.name, frozenset()) | partner.uses
+        return Relation({name: columns[name] for name in names}, left.rows | right.rows | rows)
+
+    def _union(self, node: Any, names: list[str]) -> Relation:
+        each = [self._at(one) for one in node.inputs]
+        columns = {name: frozenset().union(*(one.columns[name] for one in each)) for name in names}
+        return Relation(columns, frozenset().union(*(one.rows for one in each)))
+
+    def _hconcat(self, node: Any, names: list[str]) -> Relation:
+        each = [self._at(one) for one in node.inputs]
+        columns = {name: uses for one in each for name, uses in one.columns.items()}
+        return Relation(
+            {name: columns[name] for name in names}, frozenset().union(*(one.rows for one in each))
+        )
+
+    def _mapfunction(self, node: Any, names: list[str]) -> Relation:
+        before = self._at(node.input)
+        kind, *told = node.function
+        columns, rows = dict(before.columns), before.rows
+        if kind == "row_index":
+            columns[told[0]] = frozenset()
+        elif kind == "explode":
+            rows |= as_used(frozenset().union(*(columns[name] for name in told[0])), ROWS)
+        elif kind == "unpivot":
+            on, variable, value = told[1:]
+            columns[variable] = frozenset()
+            columns[value] = as_used(
+                frozenset().union(*(before.columns[name] for name in on)), TRANSFORMATION
+            )
+        else:
+            raise NotUnderstood(f"the plan's {kind} is not understood here")
+        return Relation({name: columns[name] for name in names}, rows)
+
+    # Expressions
+
+    def _with_rows(self, before: Relation, expressions: Iterable[Any], use: str) -> Relation:
+        made = [self._expression(each, before) for each in expressions]
+        self.computed_rows |= any(each.computed for each in made)
+        uses = frozenset().union(*(each.uses for each in made))
+        return Relation(before.columns, before.rows | as_used(uses, use))
+
+    def _check_rows(self, values: Iterable[object]) -> None:
+        self.computed_rows |= any(not self._is_written(value) for value in values)
+
+    def _made(self, expressions: Iterable[_Expression]) -> dict[str, frozenset[Used]]:
+        made = {}
+        for each in expressions:
+            made[each.name] = each.uses
+            if each.computed:
+                self.computed.add(each.name)
+        return made
+
+    def _expression(self, expression: Any, before: Relation) -> _Expression:
+        uses: set[Used] = set()
+        computed = False
+        for leaf, use in self._leaves(expression.node, IDENTITY):
+            if type(leaf).__name__ == "Column":
+                if leaf.name not in before.columns:
+                    raise NotUnderstood(f"the plan's column {leaf.name} is not understood here")
+                uses |= as_used(before.columns[leaf.name], use)
+                # What was made of a computed value carries it on.
+                computed |= leaf.name in self.computed
+            elif type(leaf).__name__ == "Literal":
+                computed |= not self._is_written(leaf.value)
+        return _Expression(expression.output_name, frozenset(uses), computed)
+
+    def _leaves(self, number: int, use: str) -> Iterator[tuple[Any, str]]:
+        expression = self._plan.view_expression(number)
+        kind = type(expression).__name__
+        if kind in ("Column", "Literal", "Len"):
+            yield expression, use
+            return
+        if kind not in PARTS:
+            raise NotUnderstood(f"the plan's {kind} is not understood here")
+        for name, inner in PARTS[kind]:
+            child = getattr(expression, name)
+            for each in child if isinstance(child, list | tuple) else [child]:
+                if each is not None:
+                    yield from self._leaves(each, stronger(use, inner))
+
+    def _is_written(self, value: object) -> bool:
+        if isinstance(value, list | tuple):
+            return all(map(self._is_written, value))
+        try:
+            return value is None or value in self._written
+        except TypeError:
+            return False

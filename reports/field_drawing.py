@@ -1,0 +1,226 @@
+"""A trace as a picture: the columns of each table in a column of boxes, from the sources on the left to the right.
+
+Rules:
+
+- One box for each table, file and model on the way, with the columns of it that are on the way; a line for each link.
+- How a link is known is its stroke: declared is solid, parsed is dashed in long strokes, observed in dots; a legend
+  says so. What only decides rows is drawn pale, from the rows of a table.
+- What is not known is written below the picture, and its box has a broken edge.
+- Deterministic: the same trace gives the same bytes.
+
+Example::
+
+    svg = field_drawing(found, "debt_to_income, a feature of mortgage@1")
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from xml.sax.saxutils import escape
+
+from registry.field_trace import Trace, sentences
+from registry.places import FILE, Into, Place
+from reports.charts import fitted
+
+__all__ = ["field_drawing"]
+
+BOX = 170.0
+GAP = 78.0
+HEAD = 24.0
+ROW = 17.0
+BELOW = 18.0
+MARGIN = 14.0
+INK, MUTED = "#16232d", "#5c6b75"
+SANS = "'Inter', 'Helvetica Neue', Arial, sans-serif"
+
+COLOURS = {
+    "source": ("#5b4a12", "#fbf6e3"),
+    "table": ("#12506b", "#e9f2f6"),
+    "step": ("#44515b", "#f3f5f6"),
+    "model": ("#14713f", "#e8f4ed"),
+}
+STROKES = {"declared": "", "parsed": "9 3", "observed": "1.5 3"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """A table, file, step or the model, and the places in it that are on the way."""
+
+    kind: str
+    name: str
+    places: tuple[Place, ...]
+
+    @property
+    def height(self) -> float:
+        return HEAD + ROW * len(self.places) + 5
+
+
+def field_drawing(found: Trace, title: str) -> str:
+    """Draw a trace as SVG; `title` is its text alternative."""
+    boxes = _boxes(found)
+    ranks = _ranks(found, boxes)
+    at = _placed(boxes, ranks)
+    width = max((x for x, _ in at.values()), default=0.0) + BOX + 2 * MARGIN
+    height = max((y + boxes[key].height for key, (_, y) in at.items()), default=0.0) + MARGIN
+    spots = _spots(boxes, at)
+    open_boxes = {_key(doubt.place) for doubt in found.doubts}
+    parts = [_link(spots, place, each) for place in found.into for each in found.into[place]]
+    for key, box in boxes.items():
+        parts += _drawn(box, *at[key], broken=key in open_boxes)
+    parts += _legend(found, height)
+    notes = [sentence for said in sentences(found.doubts) for sentence in _folded(said, width)]
+    for number, line in enumerate(notes):
+        parts.append(_text(MARGIN, height + 36 + 14 * number, line, size=9.5, fill=MUTED))
+    whole = height + 36 + 14 * len(notes) + MARGIN / 2
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width:.0f}" height="{whole:.0f}" '
+        f'viewBox="0 0 {width:.0f} {whole:.0f}"><title>{escape(title)}</title>'
+        f'<rect width="100%" height="100%" fill="#ffffff"/>{"".join(parts)}</svg>\n'
+    )
+
+
+def _key(place: Place) -> tuple[str, str]:
+    """Name the box that a place stands in."""
+    match place.kind:
+        case "column" if place.part.startswith(FILE):
+            return "source", place.part.removeprefix(FILE)
+        case "column":
+            return "table", place.part
+        case "rows":
+            return ("model", "features") if place.name else ("table", place.part)
+        case "feature":
+            return "model", "features"
+        case "encoded":
+            return "model", "transformed"
+    return place.kind, place.name
+
+
+def _boxes(found: Trace) -> dict[tuple[str, str], _Box]:
+    members: dict[tuple[str, str], list[Place]] = {}
+    for place in reversed(list(found.into)):
+        held = members.setdefault(_key(place), [])
+        if place.kind not in ("source", "step", "model"):
+            held.append(place)
+    titles = {("model", "model"): "features", ("model", "encoded"): "behind the transformers"}
+    return {
+        key: _Box(
+            key[0], titles.get(key, key[1]), tuple(sorted(held, key=lambda place: place.kind == "rows"))
+        )
+        for key, held in members.items()
+    }
+
+
+def _ranks(found: Trace, boxes: dict[tuple[str, str], _Box]) -> dict[tuple[str, str], int]:
+    """Rank boxes by the longest way from where nothing leads in; what would close a circle does not count."""
+    before: dict[tuple[str, str], set[tuple[str, str]]] = {key: set() for key in boxes}
+    for place, ways in found.into.items():
+        before[_key(place)] |= {_key(each.start) for each in ways} - {_key(place)}
+    ranks: dict[tuple[str, str], int] = {}
+
+    def rank(key: tuple[str, str], above: frozenset[tuple[str, str]]) -> int:
+        if key not in ranks:
+            inner = above | {key}
+            ranks[key] = max((rank(each, inner) + 1 for each in sorted(before[key] - inner)), default=0)
+        return ranks[key]
+
+    for key in boxes:
+        rank(key, frozenset())
+    return ranks
+
+
+def _placed(
+    boxes: dict[tuple[str, str], _Box], ranks: dict[tuple[str, str], int]
+) -> dict[tuple[str, str], tuple[float, float]]:
+    at: dict[tuple[str, str], tuple[float, float]] = {}
+    filled: dict[int, float] = {}
+    for key, box in boxes.items():
+        top = filled.get(ranks[key], MARGIN)
+        at[key] = (MARGIN + ranks[key] * (BOX + GAP), top)
+        filled[ranks[key]] = top + box.height + BELOW
+    tallest = max(filled.values(), default=0.0)
+    return {key: (x, y + (tallest - filled[ranks[key]]) / 2) for key, (x, y) in at.items()}
+
+
+def _spots(
+    boxes: dict[tuple[str, str], _Box], at: dict[tuple[str, str], tuple[float, float]]
+) -> dict[Place, tuple[float, float]]:
+    """Say where each place stands: the left end of its line and its middle."""
+    spots = {}
+    for key, box in boxes.items():
+        left, top = at[key]
+        for number, place in enumerate(box.places):
+            spots[place] = (left, top + HEAD + ROW * (number + 0.5))
+        spots[Place(box.kind, "", key[1])] = (left, top + HEAD / 2)
+    return spots
+
+
+def _link(spots: dict[Place, tuple[float, float]], place: Place, each: Into) -> str:
+    start, end = spots.get(each.start), spots.get(place)
+    if start is None or end is None or _key(each.start) == _key(place):
+        return ""
+    (x, y), (to_x, to_y) = (start[0] + BOX, start[1]), end
+    bend = max(26.0, (to_x - x) / 2)
+    pale = each.start.kind == "rows" or place.kind == "rows"
+    dash = f' stroke-dasharray="{STROKES[each.how]}"' if STROKES[each.how] else ""
+    return (
+        f'<path d="M{x:.1f} {y:.1f}C{x + bend:.1f} {y:.1f} {to_x - bend:.1f} {to_y:.1f} {to_x:.1f} {to_y:.1f}" '
+        f'fill="none" stroke="{"#b3bdc4" if pale else "#4a6472"}" stroke-width="1.2"{dash}/>'
+    )
+
+
+def _drawn(box: _Box, left: float, top: float, *, broken: bool) -> list[str]:
+    dark, light = COLOURS[box.kind]
+    dash = ' stroke-dasharray="4 3"' if broken else ""
+    size = f'x="{left:.1f}" y="{top:.1f}" width="{BOX:.0f}" height="{box.height:.1f}" rx="3"'
+    parts = [
+        f'<rect {size} fill="{light}" stroke="{dark}" stroke-width="0.9"{dash}/>',
+        _text(left + 9, top + 16, fitted(box.name, BOX - 60, 10.5, bold=True), size=10.5, weight=600),
+        _text(left + BOX - 8, top + 15, box.kind.upper(), size=6.8, fill=dark, anchor="end"),
+    ]
+    for number, place in enumerate(box.places):
+        words = (place.name or "its rows") if place.kind == "rows" else place.name
+        style = "italic" if place.kind == "rows" else "normal"
+        y = top + HEAD + ROW * number + 12
+        parts.append(_text(left + 9, y, fitted(words, BOX - 18, 9.5), size=9.5, style=style))
+    return parts
+
+
+def _legend(found: Trace, top: float) -> list[str]:
+    hows = {each.how for ways in found.into.values() for each in ways}
+    parts: list[str] = []
+    left = MARGIN
+    for how in (each for each in STROKES if each in hows):
+        dash = f' stroke-dasharray="{STROKES[how]}"' if STROKES[how] else ""
+        parts.append(
+            f'<path d="M{left:.0f} {top + 8:.1f}h34" stroke="#4a6472" stroke-width="1.4"{dash}/>'
+            + _text(left + 40, top + 11, how, size=9.5, fill=MUTED)
+        )
+        left += 110
+    return parts
+
+
+def _folded(said: str, width: float) -> Sequence[str]:
+    lines, line = [], ""
+    for word, after in pairwise([*said.split(), ""]):
+        line = f"{line} {word}".strip()
+        if len(f"{line} {after}") * 5.0 > width - 2 * MARGIN or not after:
+            lines.append(line)
+            line = ""
+    return lines
+
+
+def _text(
+    x: float,
+    y: float,
+    words: str,
+    *,
+    size: float,
+    fill: str = INK,
+    weight: int = 400,
+    anchor: str = "start",
+    style: str = "normal",
+) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" font-family="{SANS}" font-size="{size}" font-weight="{weight}" '
+        f'font-style="{style}" fill="{fill}" text-anchor="{anchor}">{escape(words)}</text>'
+    )

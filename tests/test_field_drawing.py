@@ -1,0 +1,70 @@
+"""Tests of the picture of a trace."""
+
+import re
+from xml.etree import ElementTree
+
+from registry.field_trace import trace, whole_trace
+from registry.flows import Flow
+from reports.field_drawing import field_drawing
+from tests.test_field_trace import ENCODED, LOAD, MODEL, RATIOS, of
+
+
+def drawn(*flows: Flow, whole: bool = False) -> str:
+    known = of(*flows)
+    return field_drawing(
+        whole_trace(known) if whole else trace(known, known.inputs()), "where ratio <comes> from"
+    )
+
+
+def texts(svg: str) -> list[str]:
+    return [
+        element.text or "" for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("text")
+    ]
+
+
+def test_a_picture_is_well_formed_and_shows_every_column_on_the_way() -> None:
+    svg = drawn(LOAD, RATIOS, MODEL)
+    assert {"loans.csv", "load", "ratios", "features", "debt", "income", "race", "its rows", "ratio"} <= set(
+        texts(svg)
+    )
+    assert "<title>where ratio &lt;comes&gt; from</title>" in svg
+
+
+def test_boxes_go_from_the_source_to_the_model_from_left_to_right() -> None:
+    svg = drawn(LOAD, RATIOS, MODEL, ENCODED, whole=True)
+    left = {
+        name: float(x)
+        for x, name in re.findall(r'<text x="([\d.]+)"[^>]*font-weight="600"[^>]*>([^<]+)<', svg)
+    }
+    assert sorted(left, key=left.__getitem__) == [
+        "loans.csv",
+        "load",
+        "ratios",
+        "features",
+        "transformed",
+        "loans",
+    ]
+    assert len(set(left.values())) == 6
+
+
+def test_how_a_link_is_known_is_its_stroke_and_stands_in_the_legend() -> None:
+    assert [
+        text for text in texts(drawn(LOAD, RATIOS, MODEL)) if text in ("declared", "parsed", "observed")
+    ] == [
+        "declared",
+        "parsed",
+        "observed",
+    ]
+    assert 'stroke-dasharray="9 3"' in drawn(LOAD, RATIOS, MODEL)
+    assert 'stroke-dasharray="9 3"' not in drawn(LOAD, MODEL)
+
+
+def test_what_is_not_known_is_written_below_and_its_box_is_broken() -> None:
+    svg = drawn(LOAD, Flow("ratios", "ratios", "table", ("ratio",)), MODEL)
+    assert "step ratios: how ratios.ratio comes about is not known" in texts(svg)
+    assert 'stroke-dasharray="4 3"' in svg
+    assert 'stroke-dasharray="4 3"' not in drawn(LOAD, RATIOS, MODEL)
+
+
+def test_the_same_trace_gives_the_same_bytes() -> None:
+    assert drawn(LOAD, RATIOS, MODEL) == drawn(LOAD, RATIOS, MODEL)
