@@ -30,7 +30,7 @@ from audit.errors import MalformedInput, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.parts import parts_of
 
-__all__ = ["Checks", "ChecksFailed", "check_parts", "checked_schemas", "raise_failed"]
+__all__ = ["Checks", "ChecksFailed", "check_parts", "checked_schemas", "failed_checks", "raise_failed"]
 
 Checks = Mapping[str, Any]
 """Schemas by the parts that they are for; the one under the empty name is for all that a step returns."""
@@ -78,6 +78,19 @@ def raise_failed(checks: list[JsonObject]) -> None:
                 f"the data of {said['part']} fails what its schema says: {told}"
                 f"{f' and {more} more' if more > 0 else ''}"
             )
+
+
+def failed_checks(steps: list[JsonObject]) -> tuple[str, ChecksFailed] | None:
+    """Return the first step whose recorded checks did not all pass, and what is wrong; None where all did."""
+    for step in steps:
+        checks = step.get("checks")
+        try:
+            raise_failed(
+                [each for each in checks if isinstance(each, dict)] if isinstance(checks, list) else []
+            )
+        except ChecksFailed as error:
+            return str(step["name"]), error
+    return None
 
 
 def _failed(said: JsonObject) -> list[JsonObject]:

@@ -68,8 +68,10 @@ def _checked(run: Mapping[str, Json]) -> bool | None:
     checks = [check for step in items(run.get("steps")) for check in items(step.get("checks"))]
     if any(check.get("passed") is False for check in checks):
         return False
-    # One that could not be made leaves the answer open, and so does none at all.
-    return (bool(checks) and all(check.get("passed") is True for check in checks)) or None
+    # One that could not be made leaves the answer open, and so does none at all. A run that failed does too: what
+    # failed it may have been a check, and leaving that out must not make a pass.
+    passed = bool(checks) and all(check.get("passed") is True for check in checks)
+    return (passed and succeeded(run) is True) or None
 
 
 FACTS: Final[Mapping[FactName, Fact]] = {

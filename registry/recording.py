@@ -8,7 +8,7 @@ Rules:
   before: the most that can be known. A pipeline says more.
 - An exception in the block is recorded as a failed run and then goes on, the very same object. A call that was
   refused and whose exception the block handles does not fail the run; its step says `failed`, and the same name may
-  be tried again.
+  be tried again. Only a data check that failed, and was not made again with success, fails the run all the same.
 
 >>> with record("mortgage", params={"C": 1.0}) as run:                    # doctest: +SKIP
 ...     frame = run.data("applications", pd.read_csv("loanapp.csv"))
@@ -29,7 +29,7 @@ from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
-from registry.data_checks import checked_schemas
+from registry.data_checks import checked_schemas, failed_checks
 from registry.estimators import input_names
 from registry.field_lineage import encoded_flow
 from registry.fingerprint_key import FingerprintKey
@@ -138,6 +138,9 @@ class Recording:
                 # Nobody has said yet what is protected.
                 run.profiling.forget()
                 run.keeping.forget()
+        elif (failed := failed_checks(run.steps)) is not None:
+            # Handled or not: data that does not hold its schema makes no version.
+            run.fail(*failed)
         assert self._registry is not None
         with not_hiding(error):
             result = run.finish()

@@ -213,7 +213,17 @@ def test_a_recording_checks_what_it_is_given(kept: Kept) -> None:
         ("good", "succeeded"),
         ("bad", "failed"),
     ]
+    assert kept.results[0].predicate["failure"] == {"step": "bad", "error": "ChecksFailed"}
     assert fact(kept.results[0]) is False
+
+
+def test_data_that_was_mended_may_be_checked_again_under_its_name(kept: Kept) -> None:
+    with Recording("loans", {}, lambda: kept) as recorded:
+        with pytest.raises(ChecksFailed):
+            recorded.data("loans", BAD, check=SCHEMA)
+        recorded.data("loans", GOOD, check=SCHEMA)
+    assert kept.results[0].predicate["status"] == "succeeded"
+    assert fact(kept.results[0]) is True
 
 
 def test_a_failed_check_ends_the_command_with_status_1(tmp_path: Path) -> None:

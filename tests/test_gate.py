@@ -58,6 +58,7 @@ def run() -> Any:
                 "outputs": [
                     {"name": "split.test", "kind": "table", "fingerprint": f"affidavit-table-v1:sha256:{HEX}"}
                 ],
+                "checks": [{"part": "split.test", "schema": HEX, "passed": True, "failed": [], "more": 0}],
             }
         ],
         "evaluation": {
@@ -648,6 +649,18 @@ def everything() -> tuple[Policy, ...]:
     return packaged("baseline"), packaged("lending"), tests
 
 
+def failed_check() -> Any:
+    """A run that ended because a check failed after another had passed."""
+    document = changed("status", "failed")
+    failed = {
+        "name": "loans",
+        "status": "failed",
+        "checks": [{"part": "loans", "schema": HEX, "passed": False}],
+    }
+    document["steps"].append(failed)
+    return document
+
+
 FAULTS: dict[str, Callable[[], Any]] = {
     "no fault": run,
     "failed": lambda: changed("status", "failed"),
@@ -662,6 +675,8 @@ FAULTS: dict[str, Callable[[], Any]] = {
     "rate of a group": lambda: changed("evaluation.bias.0.groups.2.metrics.1.value", "0.7"),
     "small group": few_hispanic,
     "omitted": lambda: changed("evaluation.bias.0.groups_omitted", 1),
+    "failed check": failed_check,
+    "check not made": lambda: changed("steps.0.checks.0.passed", None),
     "few rows": lambda: changed("evaluation.n", 100),
     "a group more": lambda: changed("evaluation.n", 1001),
 }
