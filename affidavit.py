@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from registry.fingerprint import fingerprint
+    from registry.on_dask import fingerprint_dask
+    from registry.on_spark import fingerprint_spark
     from registry.origins import sql_source
     from registry.pipeline import Pipeline
     from registry.private import Private
@@ -19,12 +21,25 @@ if TYPE_CHECKING:
     from registry.registry import open_ledger
 
 __version__ = "0.1.0"
-__all__ = ["Pipeline", "Private", "__version__", "fingerprint", "main", "open_ledger", "record", "sql_source"]
+__all__ = [
+    "Pipeline",
+    "Private",
+    "__version__",
+    "fingerprint",
+    "fingerprint_dask",
+    "fingerprint_spark",
+    "main",
+    "open_ledger",
+    "record",
+    "sql_source",
+]
 
 _HOME_OF = {
     "Pipeline": "registry.pipeline",
     "Private": "registry.private",
     "fingerprint": "registry.fingerprint",
+    "fingerprint_dask": "registry.on_dask",
+    "fingerprint_spark": "registry.on_spark",
     "open_ledger": "registry.registry",
     "record": "registry.recording",
     "sql_source": "registry.origins",

@@ -173,11 +173,9 @@ def _checked(keys: pa.RecordBatch, last: pa.RecordBatch | None, row: int) -> pa.
         raise MalformedInput(f"the sort key ({names}) is missing in some rows, which leaves their order open")
     before = [] if last is None else [last]
     both = pa.Table.from_batches([*before, keys]).combine_chunks()
-    same = pa.array([True] * (both.num_rows - 1))
+    same = pa.array([True] * (both.num_rows - 1), pa.bool_())
     for column in both.columns:
-        same = (
-            pc.and_(same, pc.equal(column.chunk(0)[1:], column.chunk(0)[:-1])) if both.num_rows > 1 else same
-        )
+        same = pc.and_(same, pc.equal(column.chunk(0)[1:], column.chunk(0)[:-1]))
     if pc.any(same).as_py():
         first = row - len(before) + same.index(True).as_py()
         raise MalformedInput(

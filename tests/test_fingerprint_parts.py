@@ -137,7 +137,7 @@ def test_a_run_that_nobody_had_is_refused() -> None:
         assembled(TABLE.schema, 10, [])
 
 
-@pytest.mark.parametrize("cuts", [[], [3]], ids=["in a part", "across batches"])
+@pytest.mark.parametrize("cuts", [[], [3], [1, 2, 3]], ids=["in a part", "across batches", "rows alone"])
 def test_sort_keys_that_are_equal_leave_the_order_open(cuts: list[int]) -> None:
     table = pa.table({"a": [1, 2, 3, 3], "b": [1, 2, 3, 4]})
     batches = [batch for part in cut(table, cuts) for batch in part.to_batches()]

@@ -87,6 +87,8 @@ def test_the_face_offers_its_names_and_no_others() -> None:
         "Private",
         "__version__",
         "fingerprint",
+        "fingerprint_dask",
+        "fingerprint_spark",
         "main",
         "open_ledger",
         "record",
