@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
+from audit import tables
 from audit.checkpoint import Checkpoint
 from audit.entry_checks import EntryChecks
 from audit.errors import AffidavitError, NotVerified
@@ -22,6 +23,7 @@ from audit.record import Entry
 from audit.report import Anchor, Findings, Report, Step, counted
 from audit.tiles import TILE_HEIGHT, TILE_WIDTH, TileReader, Tiles
 from audit.tiles_folder import TilesFolder, tile_name
+from audit.verify_ids import StatementIds
 
 __all__ = ["verify_tiles"]
 
@@ -34,24 +36,25 @@ Progress = Callable[[int, int], None]
 
 
 def verify_tiles(folder: Path, brought: Brought, progress: Progress | None = None) -> Evidence:
-    """Verify a tiles tree; what is wrong with it is in the answer, whatever it is. Memory does not grow with its size.
+    """Verify a tiles tree; what is wrong with it is in the answer, whatever it is.
 
-    (But for an id of each entry, by which one that stands twice is found.)
+    Memory does not grow with its size, but for eight bytes for each signature: the entries that each key signed.
     """
     tree = TilesFolder(folder)
     try:
         head = Checkpoint.parse(Note.parse(tree.checkpoint).text)
     except AffidavitError as error:
         return unread("tiles", 2, f"the checkpoint of the tiles tree does not read: {error}")
-    return _TilesCheck(tree, head, brought).run(progress)
+    with tables.open_scratch().connect() as scratch:
+        return _TilesCheck(tree, head, brought, StatementIds(scratch)).run(progress)
 
 
 class _TilesCheck:
     """The steps over one tiles tree."""
 
-    def __init__(self, folder: TilesFolder, head: Checkpoint, brought: Brought) -> None:
+    def __init__(self, folder: TilesFolder, head: Checkpoint, brought: Brought, ids: StatementIds) -> None:
         self.folder, self.head, self.brought = folder, head, brought
-        self.entries = EntryChecks(head.origin)
+        self.entries = EntryChecks(head.origin, ids)
         self.range, self.tiles = CompactRange(), Tiles()
         self.roots = OrderedDict({0: EMPTY_ROOT})
         self.reader = TileReader(self._stored)
