@@ -103,9 +103,8 @@ class EntryChecks:
         """The entries that a key signed while it was suspect, by what its revocation says."""
         doubted: set[int] = set()
         for grant in self.trust.grants.values():
-            if grant.suspect_since is not None:
-                signed = self.signers.get(grant.keyid, ())
-                doubted.update(seq for seq in signed if seq >= grant.suspect_since)
+            if grant.suspicions:
+                doubted.update(filter(grant.is_suspect, self.signers.get(grant.keyid, ())))
         return sorted(doubted)
 
     def records_step(self, what: str) -> Step:

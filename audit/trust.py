@@ -11,7 +11,7 @@ Rules:
   every key that signed it must hold that role at that entry.
 - There are always as many keys with the role admin that never expire as the threshold needs, and no key of the log's
   is anybody else's.
-- From which entry on a key is suspect stays known, also when it is granted roles again.
+- In which entries a key is suspect stays known, also when it is granted roles again: those up to its revocation.
 - Deny unless: an unknown kind, role or key may say nothing.
 
 `Trust` is a value: `after` returns what is trusted once an entry stands, so a writer and a verifier that read the
@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from audit.canonical import Json
 from audit.envelope import MOST_SIGNATURES, Envelope
 from audit.errors import MalformedInput, NotFound, NotPermitted
-from audit.grants import ROLES, Grant, grant_json, parse_grant
+from audit.grants import ROLES, Grant, Suspicion, grant_json, parse_grant
 from audit.key_subjects import check_subject
 from audit.keys import PublicKey
 from audit.log_keys import LogKeys
@@ -193,8 +193,8 @@ class Trust:
         suspect = statement.predicate.get("suspect_since", False)
         if not (suspect is None or (type(suspect) is int and 0 <= suspect <= seq)):
             raise MalformedInput(f"suspect_since is an entry that stands already (0 to {seq}), or null")
-        known = [s for s in (grant.suspect_since, suspect) if s is not None]
-        return self._with(replace(grant, roles=(), revoked=seq, suspect_since=min(known, default=None)))
+        more = () if suspect is None else (Suspicion(suspect, seq),)
+        return self._with(replace(grant, roles=(), revoked=seq, suspicions=(*grant.suspicions, *more)))
 
     def _rotated(self, seq: int, statement: Statement) -> "Trust":
         old = self._known(statement, "rotated")
@@ -257,7 +257,7 @@ def _new_grant(trust: Trust, grant: Grant) -> Grant:
         raise MalformedInput("the log's key and a person's key are two different keys")
     if before is None:
         return grant
-    return replace(grant, suspect_since=before.suspect_since, replaces=before.replaces)
+    return replace(grant, suspicions=before.suspicions, replaces=before.replaces)
 
 
 def _with_admins(trust: Trust) -> Trust:

@@ -20,7 +20,14 @@ from audit.merkle import EMPTY_ROOT
 from audit.note import VerifierKey
 from audit.report import STEPS, Findings, Report, Step, counted
 from audit.trust import Trust
-from audit.verify_anchors import AnchorSources, anchors_step, open_stored, signed_from, suspect_words, time_of
+from audit.verify_anchors import (
+    AnchorSources,
+    anchors_step,
+    open_stored,
+    signed_between,
+    suspect_words,
+    time_of,
+)
 from audit.verify_artifacts import NamedArtifacts
 from audit.verify_range import Asked
 from audit.verify_tables import Replay
@@ -140,7 +147,7 @@ def _signatures(whole: Whole, asked: Asked, stored: Connection, opened: Opened) 
     if not found.figures["signatures"] and not asked.trusted:
         return found.skipped(NOTHING_READ)
     found.figures["keys"] = len(grants)
-    suspect = suspect_words(grants, partial(signed_from, stored), opened, partial(time_of, stored))
+    suspect = suspect_words(grants, partial(signed_between, stored), opened, partial(time_of, stored))
     by = counted(len(grants), "key")
     return found.step(
         f"{counted(found.figures['signatures'], 'signature')}{_from(asked)} by {by} that held their roles{suspect}"

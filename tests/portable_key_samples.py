@@ -61,6 +61,25 @@ def keys_over_time(folder: Path) -> Kept:
     return Kept(dishonest.records_of(folder), [people.log, next_log], None, named)
 
 
+def granted_again(folder: Path) -> Kept:
+    """Make a ledger in which a key is suspect, and granted roles again; and one revokes itself.
+
+    0 genesis, 1 grant of ana, 2 report by ana, 3 ana's key revoked, suspect since 2, 4 ana's key granted again, 5
+    report by ana, 6 grant of a second admin, 7 that key revokes itself, suspect since 7.
+    """
+    people, ana, second = People(), signer(), signer()
+    ledger = new_ledger(folder, people)
+    ledger.grant("ana", ana.public, ("recorder",), "Ana Ruiz")
+    ledger.append(report("one"), signer=ana)
+    ledger.revoke(ana.public.keyid, "lost", 2)
+    ledger.grant("ana", ana.public, ("recorder",), "Ana Ruiz")
+    ledger.append(report("two"), signer=ana)
+    ledger.grant("second", second.public, ("admin",), "Mira Okafor")
+    ledger.revoke(second.public.keyid, "left", 7, by=second)
+    assert ledger.verify()
+    return Kept(dishonest.records_of(folder), [people.log], None, {})
+
+
 def resigned(record: bytes, change: Callable[[dict[str, Any]], object], *by: Signer) -> bytes:
     """Change a predicate, and let keys sign it; what is about a key stays about the key that it names."""
     document = json.loads(dishonest.forge(record, change))
@@ -88,11 +107,18 @@ def appended(kept: Kept, seq: int, *by: str, **change: Any) -> Kept:
 
 def key_samples(folder: Path, keys: Kept) -> list[Sample]:
     """Make evidence of it in a folder."""
-    found = [*_heads(folder, keys)]
+    again = granted_again(folder / "again-ledger")
+    found = [*_heads(folder, keys), *_again(folder, again)]
     for number, (name, (make, fails)) in enumerate(TRICKS.items()):
         sample = Sample(name, make(keys).tree(folder / f"keys{number}"), in_doubt=IN_DOUBT)
         found.append(sample.bad("signatures") if fails else sample)
     return found
+
+
+def _again(folder: Path, kept: Kept) -> list[Sample]:
+    whole = a_bundle(folder / "again.zip", kept.records, range(8), kept.head(), kept.vkeys, about="keys")
+    tree = kept.tree(folder / "again")
+    return [Sample(f"a key granted again, {p.name}", p, kept.vkey(), in_doubt=(2, 7)) for p in (tree, whole)]
 
 
 def _heads(folder: Path, keys: Kept) -> list[Sample]:

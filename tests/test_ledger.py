@@ -348,7 +348,7 @@ def test_a_suspect_key_is_named_by_verification(ledger: Ledger) -> None:
     ledger.grant("ana", ana.public, ("recorder",), "Ana Ruiz")
     ledger.append(report(), signer=ana)
     ledger.revoke(ana.public.keyid, "lost", 2)
-    assert "entries by 'ana' from 2 on are suspect" in ledger.verify().steps[3].detail
+    assert "signed in the entries 2 to 3 is suspect" in ledger.verify().steps[3].detail
 
 
 def test_a_grant_that_is_refused_leaves_no_holder_behind(ledger: Ledger) -> None:

@@ -553,7 +553,7 @@ class Trust:
         self.keys: dict[str, Key] = {}
         self.needed = 1
         self.log: list[tuple[int, VerifierKey]] = []  # the log's keys, each with the size that it signs first
-        self.suspect: list[tuple[str, int, int]] = []  # keyid, suspect since, the number of the revocation
+        self.suspect: list[tuple[str, int, int]] = []  # keyid, suspect since, up to the revocation
 
     def check(self, entry: Entry) -> None:
         """Raise `Wrong` unless every signature is by a key that held the statement's role at this entry."""
@@ -1182,11 +1182,11 @@ class Verification:
 
     @property
     def in_doubt(self) -> list[int]:
-        """The entries signed with a key from the number on since which its revocation calls it suspect."""
+        """The entries signed with a key from where its revocation calls it suspect up to that revocation."""
         signed = (
             (seq, since, to) for keyid, since, to in self.trust.suspect for seq in self.signed.get(keyid, [])
         )
-        return sorted({seq for seq, since, to in signed if since <= seq < to})
+        return sorted({seq for seq, since, to in signed if since <= seq <= to})
 
     @property
     def verified(self) -> bool:
