@@ -16,8 +16,6 @@ A shared ledger is named by the URL of its database, and has such a folder too, 
 """
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +27,7 @@ from audit import postgres, tables
 from audit.anchor_file import ANCHOR_FILE, AnchorFile
 from audit.anchor_settings import AnchorSettings, is_outside
 from audit.checkpoint import check_origin
+from audit.durable import make_folder, replace_file, sync_folder
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
 from audit.keys import Signer
 from audit.keystore import LOG_KEY, KeyStore, passphrase_from_environment
@@ -38,6 +37,7 @@ from registry.artifacts import ArtifactStore
 from registry.catalog import Catalog
 from registry.policy import packaged
 from registry.predicates import PolicyDigest, StagePolicies
+from registry.unfinished_home import clear_unfinished, unfinished_home
 
 __all__ = [
     "FOLDER",
@@ -137,10 +137,12 @@ def create_home(
     roles: tuple[str, ...],
     passphrase: Callable[[str], bytes],
     anchor: Path | None = None,
+    told: Callable[[str], object] = lambda _: None,
 ) -> Home:
     """Make a new ledger in `folder`/.affidavit with its log key, its first key, genesis and stages.
 
-    `anchor` is the file outside it that keeps its newest head; without one it is kept in the ledger's folder.
+    `anchor` is the file outside it that keeps its newest head; without one it is kept in the ledger's folder. `told`
+    hears what was cleared away that a killed process had left there.
     Raises `MalformedInput` where one is already there or a name is not usable; then nothing was made.
     """
     check_origin(origin)
@@ -148,26 +150,25 @@ def create_home(
     final = Home(folder / FOLDER)
     if final.folder.exists():
         raise MalformedInput(f"{final.folder} exists: a ledger is never overwritten, choose another folder")
+    cleared = clear_unfinished(folder)
+    if cleared:
+        told(f"removed what an interrupted init had left in {folder}: {', '.join(cleared)}")
     settings = anchored(final, origin, anchor)
     new_folder = not folder.exists()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        making = Home(Path(tempfile.mkdtemp(prefix=f"{FOLDER}-new-", dir=folder)))
-    except OSError as error:
-        raise EnvironmentFailed(f"{folder} cannot be written: {error.strerror}") from None
-    kept_outside: Path | None = None
-    try:
-        # As a virtual environment does: `git add .` must not publish private keys.
-        (making.folder / ".gitignore").write_text("*\n")
-        head = _fill(making, origin=origin, name=name, holder=holder, roles=roles, passphrase=passphrase)
-        settings.write(making.folder)
-        AnchorFile(making.folder / str(settings.file)).create(head)
-        kept_outside = anchor
-        making.folder.rename(final.folder)
+        make_folder(folder)
+        with unfinished_home(folder) as making:
+            _fill_and_name(
+                Home(making),
+                final,
+                settings,
+                origin=origin,
+                name=name,
+                holder=holder,
+                roles=roles,
+                passphrase=passphrase,
+            )
     except BaseException as error:
-        shutil.rmtree(making.folder, ignore_errors=True)
-        if kept_outside is not None:
-            kept_outside.unlink(missing_ok=True)
         if new_folder:
             with suppress(OSError):
                 folder.rmdir()
@@ -177,6 +178,38 @@ def create_home(
             ) from None
         raise
     return final
+
+
+def _fill_and_name(
+    making: Home,
+    final: Home,
+    settings: AnchorSettings,
+    *,
+    origin: str,
+    name: str,
+    holder: str,
+    roles: tuple[str, ...],
+    passphrase: Callable[[str], bytes],
+) -> None:
+    """Write a ledger's files, its anchor last, and give the folder its name; all of it durable, or taken back."""
+    # As a virtual environment does: `git add .` must not publish private keys.
+    replace_file(making.folder / ".gitignore", b"*\n", 0o666)
+    head = _fill(making, origin=origin, name=name, holder=holder, roles=roles, passphrase=passphrase)
+    # Before the anchor, since a ledger that is cleared away takes along the anchor that its settings name.
+    settings.write(making.folder)
+    kept = AnchorFile(making.folder / str(settings.file))
+    kept.create(head)
+    try:
+        making.folder.rename(final.folder)
+        try:
+            sync_folder(final.folder.parent)
+        except OSError:
+            final.folder.rename(making.folder)
+            raise
+    except BaseException:
+        if making.folder.exists():
+            kept.path.unlink(missing_ok=True)
+        raise
 
 
 def check_key_name(name: str) -> None:
