@@ -59,15 +59,12 @@ def new_file(path: Path, data: bytes, mode: int) -> None:
         raise
 
 
-def make_folder(folder: Path, mode: int = 0o777) -> None:
-    """Make a folder and the missing ones above it, each durable in the one that holds it; raise `OSError`.
-
-    `mode` is the folder's own, as mkdir(2) takes it.
-    """
+def make_folder(folder: Path) -> None:
+    """Make a folder and the missing ones above it, each durable in the one that holds it; raise `OSError`."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
-    folder.mkdir(mode, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "create_file",
     "create_guards",
     "create_tables",
+    "damage",
     "failure",
     "fetch_row",
     "foreign_marks",
@@ -49,6 +50,7 @@ __all__ = [
     "quick_row",
     "read_any_text",
     "run",
+    "run_together",
     "schema",
     "set_version",
     "snapshot",
@@ -150,12 +152,12 @@ def glance(engine: Engine) -> Connection:
     return engine.connect()
 
 
-def quick_row(engine: Engine, sql: str) -> tuple[Any, ...] | None:
+def quick_row(engine: Engine, sql: str, values: dict[str, Any] | None = None) -> tuple[Any, ...] | None:
     """Read one row as it is now; None where there is none, or it cannot be read."""
     pooled = engine.raw_connection()
     try:
         driver: Any = pooled.driver_connection
-        row: tuple[Any, ...] | None = driver.execute(sql).fetchone()
+        row: tuple[Any, ...] | None = driver.execute(sql, values or {}).fetchone()
         return row
     except sqlite3.Error:
         return None
@@ -175,11 +177,20 @@ def run(connection: Connection, sql: str, rows: Sequence[dict[str, Any]]) -> int
         raise DBAPIError.instance(sql, None, error, sqlite3.Error, dialect=connection.dialect) from error
 
 
-def fetch_row(connection: Connection, sql: str) -> tuple[Any, ...] | None:
+def run_together(
+    connection: Connection, statements: Sequence[tuple[str, Sequence[dict[str, Any]]]]
+) -> list[int]:
+    """Execute statements that do not wait for each other's answers; return how many rows each touched."""
+    return [run(connection, sql, rows) for sql, rows in statements]
+
+
+def fetch_row(
+    connection: Connection, sql: str, values: dict[str, Any] | None = None
+) -> tuple[Any, ...] | None:
     """Read one row; None where there is none."""
     driver: Any = connection.connection.driver_connection
     try:
-        row: tuple[Any, ...] | None = driver.execute(sql).fetchone()
+        row: tuple[Any, ...] | None = driver.execute(sql, values or {}).fetchone()
     except sqlite3.Error as error:
         raise DBAPIError.instance(sql, None, error, sqlite3.Error, dialect=connection.dialect) from error
     return row
@@ -267,6 +278,11 @@ def is_damage(error: DBAPIError) -> bool:
     # SQLITE_ERROR is what SQLite says when a table or column is not there, or its definition does not read.
     meant_for_it = code is not None and code & 0xFF == sqlite3.SQLITE_ERROR
     return meant_for_it or not isinstance(error, OperationalError)
+
+
+def damage(error: DBAPIError) -> str | None:
+    """Say nothing of its own: SQLite's words must do."""
+    return None
 
 
 def failure(error: DBAPIError) -> str | None:

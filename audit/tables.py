@@ -64,11 +64,13 @@ __all__ = [
     "read_any_text",
     "records",
     "run",
+    "run_together",
     "schema",
     "snapshot",
     "subjects",
     "tables_of",
     "tiles",
+    "upgrade",
     "version_of",
     "writing",
 ]
@@ -174,13 +176,22 @@ class Backend(Protocol):
     def glance(self, engine: Engine) -> Connection:
         """Open a connection to read a row or two, each as it is now."""
 
-    def quick_row(self, engine: Engine, sql: str) -> tuple[Any, ...] | None:
+    def quick_row(
+        self, engine: Engine, sql: str, values: dict[str, Any] | None = None
+    ) -> tuple[Any, ...] | None:
         """Read one row as it is now; None where there is none."""
 
     def run(self, connection: Connection, sql: str, rows: Sequence[dict[str, Any]]) -> int:
         """Execute a statement for each row of named values; return how many rows it touched."""
 
-    def fetch_row(self, connection: Connection, sql: str) -> tuple[Any, ...] | None:
+    def run_together(
+        self, connection: Connection, statements: Sequence[tuple[str, Sequence[dict[str, Any]]]]
+    ) -> list[int]:
+        """Execute statements that do not wait for each other's answers; return how many rows each touched."""
+
+    def fetch_row(
+        self, connection: Connection, sql: str, values: dict[str, Any] | None = None
+    ) -> tuple[Any, ...] | None:
         """Read one row; None where there is none."""
 
     def create_tables(self, connection: Connection, several: Sequence[MetaData]) -> None:
@@ -213,6 +224,9 @@ class Backend(Protocol):
     def is_damage(self, error: DBAPIError) -> bool:
         """Say whether the database itself is at fault, and not what is around it."""
 
+    def damage(self, error: DBAPIError) -> str | None:
+        """Say in a sentence of its own what is wrong in the database; None where the driver's words must do."""
+
     def failure(self, error: DBAPIError) -> str | None:
         """Say in a sentence of its own what failed around the database; None where the driver's words must do."""
 
@@ -237,9 +251,9 @@ def glance(engine: Engine) -> Connection:
     return _backend(engine).glance(engine)
 
 
-def quick_row(engine: Engine, sql: str) -> tuple[Any, ...] | None:
-    """Read one row as it is now, as quickly as may be; None where there is none."""
-    return _backend(engine).quick_row(engine, sql)
+def quick_row(engine: Engine, sql: str, values: dict[str, Any] | None = None) -> tuple[Any, ...] | None:
+    """Read one row of a statement with named values as it is now, as quickly as may be; None where there is none."""
+    return _backend(engine).quick_row(engine, sql, values)
 
 
 def run(connection: Connection, sql: str, rows: Sequence[dict[str, Any]]) -> int:
@@ -247,9 +261,18 @@ def run(connection: Connection, sql: str, rows: Sequence[dict[str, Any]]) -> int
     return _backend(connection).run(connection, sql, rows)
 
 
-def fetch_row(connection: Connection, sql: str) -> tuple[Any, ...] | None:
-    """Read one row; None where there is none."""
-    return _backend(connection).fetch_row(connection, sql)
+def run_together(
+    connection: Connection, statements: Sequence[tuple[str, Sequence[dict[str, Any]]]]
+) -> list[int]:
+    """Execute statements as `run` does, none of which needs another's answer; return the rows that each touched."""
+    return _backend(connection).run_together(connection, statements)
+
+
+def fetch_row(
+    connection: Connection, sql: str, values: dict[str, Any] | None = None
+) -> tuple[Any, ...] | None:
+    """Read one row of a statement with named values (``:name``); None where there is none."""
+    return _backend(connection).fetch_row(connection, sql, values)
 
 
 def is_shared(engine: Engine) -> bool:
@@ -353,15 +376,23 @@ def writing(engine: Engine) -> Iterator[Connection]:
         engine.connect() as connection,
         connection.execution_options(affidavit_writer=True).begin(),
     ):
-        _upgrade(connection)
+        upgrade(connection)
         yield connection
 
 
-def _upgrade(connection: Connection) -> None:
-    """Give an older database the tables that came since, in the transaction that first writes to it."""
+def upgrade(connection: Connection) -> None:
+    """Give an older database the tables that came since, in the transaction that first writes to it.
+
+    Raises `MalformedInput` for one of a later version: what it holds besides is not known here.
+    """
     if connection.info.get("version") == USER_VERSION:
         return
     version = connection.info["version"] = version_of(connection)
+    if version > USER_VERSION:
+        raise MalformedInput(
+            f"the ledger's database is of version {version}, and this affidavit writes version {USER_VERSION}: "
+            "nothing was written, use the affidavit that made it or a later one"
+        )
     if 1 <= version < USER_VERSION:
         ledger_metadata.create_all(connection, tables=tables_of(USER_VERSION))
         _backend(connection).set_version(connection, USER_VERSION)
@@ -389,7 +420,8 @@ def failures() -> Iterator[None]:
                 "try again once that is mended"
             ) from error
         raise MalformedInput(
-            f"the ledger's database does not read as one ({words}): it is damaged or not a ledger; "
+            _backend_of(error).damage(error)
+            or f"the ledger's database does not read as one ({words}): it is damaged or not a ledger; "
             "restore it from a copy and compare checkpoints"
         ) from error
 

@@ -116,7 +116,7 @@ class Writer:
         What one submission alone raises ends the transaction, unless it `goes_on` after the batch.
         """
         guarded = goes_on or len(batch) > 1
-        before = self._edges.read(connection)
+        before = self._edges.read_to_grow(connection)
         if self._anchor is not None and before.tree.size:
             _compare(connection, before, self._anchor)
         time = max(written_time(self._clock()), before.last_time)
@@ -224,15 +224,17 @@ class Writer:
             {"level": level, "number": number, "hashes": hashes}
             for (level, number), hashes in written.tiles.items()
         ]
-        tables.run(connection, _PUT_TILE, rows)
-        if tables.run(connection, _SWAP_HEAD, [{"before": before.tree.size, **edge.head_row()}]) != 1:
-            raise Conflict("another writer moved the ledger's head: try again")
         log = edge.trust.log
         assert log is not None
         checkpoint = Checkpoint(log.name, edge.tree.size, edge.tree.root())
         written.note = sign_head(checkpoint, before.trust.logs, edge.trust.logs, signers)
         row = {"number": edge.checkpoints, "size": checkpoint.size, "note": written.note}
-        tables.run(connection, _INSERT_CHECKPOINT, [row])
+        moved = {"before": before.tree.size, **edge.head_row()}
+        _, swapped, _ = tables.run_together(
+            connection, [(_PUT_TILE, rows), (_SWAP_HEAD, [moved]), (_INSERT_CHECKPOINT, [row])]
+        )
+        if swapped != 1:
+            raise Conflict("another writer moved the ledger's head: try again")
 
 
 def _undo(savepoint: NestedTransaction | None, error: Exception) -> None:
