@@ -24,6 +24,7 @@ Who can write the ledger's folder can write this file. An auditor therefore brin
 """
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -209,6 +210,9 @@ class AnchorSettings:
             ) from None
 
 
+_PLAIN_ADDRESS = re.compile(r"(?:[a-z]+:/*)?[A-Za-z0-9.-]*(?:/[A-Za-z0-9._/-]*)?")
+
+
 def is_outside(path: Path, folder: Path) -> bool:
     """Say whether a path leads out of a ledger's folder, symbolic links followed."""
     return not path.resolve().is_relative_to(folder.resolve())
@@ -222,8 +226,10 @@ def check_url(url: str) -> str:
     except ValueError:
         usable = False
     if not usable or not url.isascii() or not url.isprintable() or " " in url:
+        # One that could hold a password is not repeated.
+        shown = repr(url) if _PLAIN_ADDRESS.fullmatch(url) else "that was given"
         raise MalformedInput(
-            f"the address {url!r} is not usable: give one that begins with http:// or https://"
+            f"the address {shown} is not usable: give one that begins with http:// or https://"
         )
     if "@" in parts.netloc or parts.fragment:
         raise MalformedInput(
