@@ -11,6 +11,7 @@ from audit.cli_postgres import roles, sequence
 from audit.errors import MalformedInput, NotVerified
 from audit.terminal import (
     Command,
+    FileToWrite,
     Group,
     bar,
     folded,
@@ -171,7 +172,7 @@ def verify(
     cls=Command,
     examples=["affidavit checkpoint", "affidavit checkpoint -o /mnt/safe/models-2026-11-23.checkpoint"],
 )
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
+@click.option("-o", "--output", type=FileToWrite(), help="Write to a file.")
 @click.option("--size", type=int, help="The head at this many entries (default: the newest).")
 @json_option
 @click.pass_obj
