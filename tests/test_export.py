@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from audit import key_events
 from audit.bundle import Manifest
 from audit.bundler import Wanted, portable_verifiers, write_bundle
 from audit.errors import EnvironmentFailed, MalformedInput, NotVerified
 from audit.keys import LocalSigner, new_private_key
 from tests.command_line import Folder, a_lender, empty_folder
 from tests.small_evidence import by_hand, members_of
-from tests.small_ledger import new_ledger, report
+from tests.small_ledger import People, new_ledger, report, signer
 
 Members = dict[str, bytes]
 
@@ -284,6 +285,25 @@ def test_the_commands_fit_a_p_256_key_too(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "e.zip") as file:
         file.extractall(tmp_path / "case")
     assert "Verified OK" in by_hand(tmp_path / "case")
+
+
+def test_the_commands_check_each_of_several_signatures(tmp_path: Path) -> None:
+    people, second = People(), signer()
+    ledger = new_ledger(tmp_path / "ledger", people)
+    ledger.grant("second", second.public, ("admin",), "Mira Okafor")
+    ledger.say(key_events.threshold(ledger.origin, 2), by=people.admin)
+    ledger.say(key_events.threshold(ledger.origin, 1), by=[people.admin, second])
+    write_bundle(ledger, Wanted("entry 3", (3,)), tmp_path / "e.zip")
+    with zipfile.ZipFile(tmp_path / "e.zip") as file:
+        file.extractall(tmp_path / "case")
+    said = by_hand(tmp_path / "case")
+    assert said.count("Signature Verified Successfully") == 3  # the log's, and two more
+    assert "\n2\n" in said
+    record = tmp_path / "case" / "entries" / "3.json"
+    first = json.loads(record.read_bytes())["entry"]["signatures"][0]["sig"]
+    record.write_text(record.read_text().replace(first, first[::-1].strip("=") + "=="))
+    with pytest.raises(AssertionError):
+        by_hand(tmp_path / "case")
 
 
 def test_the_manifest_is_canonical_json(members: Members) -> None:
