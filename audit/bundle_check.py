@@ -17,6 +17,7 @@ bundle, such as a later revocation or a rejection, may stand there all the same.
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from audit.bundle import Bundle
@@ -25,7 +26,8 @@ from audit.canonical import Json
 from audit.checkpoint import Checkpoint
 from audit.entry_checks import EntryChecks
 from audit.errors import AffidavitError, MalformedInput, NotVerified
-from audit.evidence import AFTERWARDS, NOTHING_READ, WHOSE, Brought, Evidence, finding, steps_in_order, unread
+from audit.evidence import AFTERWARDS, NOTHING_READ, Brought, Evidence, finding, steps_in_order, unread, whose
+from audit.kept_head import incomparable
 from audit.known_key import told, unfollowed
 from audit.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
 from audit.note import Note
@@ -48,19 +50,33 @@ _DIGEST = re.compile(r"(?:^|[^0-9a-f])([0-9a-f]{64})$")
 def verify_bundle(path: Path, brought: Brought, unpack_into: Path | None = None) -> Evidence:
     """Verify the bundle in a file; what is wrong with it is in the answer, whatever it is.
 
-    Where it holds it is unpacked into a folder, if one is named, from the very file that was verified.
+    Where it holds it is unpacked into a folder, if one is named, from the very file that was verified. Raises
+    `MalformedInput` where no bundle can be read from the file at all: it is no zip file, or was cut short.
     """
+    with _named(path), Bundle.open(path) as bundle:
+        answer = _verified(bundle, brought)
+        if answer and unpack_into is not None:
+            bundle.unpack(unpack_into)
+        return answer
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
     try:
-        with Bundle.open(path) as bundle:
-            answer = _verified(bundle, brought)
-            if answer and unpack_into is not None:
-                bundle.unpack(unpack_into)
-            return answer
+        yield
+    except MalformedInput as error:
+        raise MalformedInput(f"no bundle can be read from {path}: {error}; get the file again") from None
+
+
+def _verified(bundle: Bundle, brought: Brought) -> Evidence:
+    try:
+        bundle.check()
+        return _checked(bundle, brought)
     except MalformedInput as error:
         return unread("bundle", 1, str(error))
 
 
-def _verified(bundle: Bundle, brought: Brought) -> Evidence:
+def _checked(bundle: Bundle, brought: Brought) -> Evidence:
     try:
         head = Checkpoint.parse(Note.parse(bundle.checkpoint).text)
     except AffidavitError as error:
@@ -79,10 +95,11 @@ class _BundleCheck:
         self.proofs_used: set[int] = set()
         self.both_signed: set[int] = set()
         self.signed_heads: dict[str, Checkpoint] = {}
-        self.confirming = self.brought.log_key is not None or self.brought.checkpoint is not None
+        self.confirming = self.brought.log_key is not None
         self.named: dict[str, int] = {}
         self.reports: dict[str, int] = {}
         self.anchor: Anchor | None = None
+        self.unanswered = ""
 
     def run(self) -> Evidence:
         """Read every entry once, then what is about all of them."""
@@ -116,7 +133,7 @@ class _BundleCheck:
         return self._answer(Report(self.head.size, self.head.root.hex(), steps, self.anchor))
 
     def _answer(self, report: Report) -> Evidence:
-        confirmed = bool(report) and self.confirming
+        known = bool(report) and self.confirming
         return Evidence(
             kind="bundle",
             report=report,
@@ -124,14 +141,15 @@ class _BundleCheck:
             about=self._about(),
             entries=self.bundle.seqs,
             log_key=self.entries.trust.log_at(self.head.size),
-            confirmed=confirmed,
+            confirmed=known and not self.unanswered,
             in_doubt=tuple(self.entries.in_doubt),
             not_shown=(
                 *(() if self.is_whole else (LEFT_OUT,)),
                 AFTERWARDS,
                 UNSIGNED,
-                *(() if confirmed else (WHOSE,)),
+                *(() if known else (whose(self.brought),)),
             ),
+            unanswered=self.unanswered,
             more={"entries": list[Json](self.bundle.seqs)},
         )
 
@@ -238,11 +256,8 @@ class _BundleCheck:
     def _anchors_step(self) -> Step:
         held = []
         with finding(self.anchors, "the checkpoint that was given"):
-            if self.brought.checkpoint is not None:
-                kept = self.entries.trust.logs.open(self.brought.checkpoint)
-                self._is_of_this_history(kept.size, kept.root)
-                self.both_signed.add(kept.size)
-                self.anchor = Anchor("checkpoint file", kept.size, None)
+            if self._is_comparable():
+                kept = self._kept()
                 held.append(f"the checkpoint that was given (size {kept.size})")
         opened = open_bundled(
             self.bundle,
@@ -262,11 +277,33 @@ class _BundleCheck:
             age = max(0, int(self.brought.now - newest.time)) if self.brought.now != float("inf") else None
             self.anchor = Anchor(newest.kind, newest.size, age)
         unknown = f"; not checked: {', '.join(opened.skipped)}" if opened.skipped else ""
+        if self.unanswered:
+            others = f"; of this history: {', '.join(held)}" if held else ""
+            return self.anchors.skipped(f"the checkpoint that was given: {self.unanswered}{others}{unknown}")
         if not held:
             return self.anchors.skipped(
                 f"nothing from outside vouches for it (--checkpoint FILE, --anchors FILE){unknown}"
             )
         return self.anchors.step(f"of this history: {', '.join(held)}{unknown}")
+
+    def _is_comparable(self) -> bool:
+        """Say whether a checkpoint was brought that the bundle can be held against."""
+        if self.brought.checkpoint is None:
+            return False
+        proven = {self.head.size, *self.bundle.proven}
+        logs = self.entries.trust.logs
+        self.unanswered = incomparable(
+            self.brought.checkpoint, logs, self.head.size, lambda size: size in proven
+        )
+        return not self.unanswered
+
+    def _kept(self) -> Checkpoint:
+        """Hold the bundle against the checkpoint that was brought; raise `NotVerified`."""
+        kept = self.entries.trust.logs.open(self.brought.checkpoint or b"")
+        self._is_of_this_history(kept.size, kept.root)
+        self.both_signed.add(kept.size)
+        self.anchor, self.confirming = Anchor("checkpoint file", kept.size, None), True
+        return kept
 
     def _observed_step(self) -> Step:
         count = self.observed.figures["tree heads"]

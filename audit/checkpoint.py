@@ -17,7 +17,7 @@ from audit.note import Note, VerifierKey, sign_note
 
 __all__ = ["Checkpoint", "check_origin", "open_checkpoint", "sign_checkpoint"]
 
-_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+_SIZE = re.compile(r"0|[1-9][0-9]{0,14}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,11 @@ def evidence_in(files: Sequence[Path]) -> list[tuple[Path, "Kind"]]:
             f"{evidence[0][0]} is verified on its own and {others[0]} by the ledger: give them in two commands"
         )
     for folder in filter(Path.is_dir, others):
+        if (folder / "manifest.json").is_file():
+            raise MalformedInput(
+                f"{folder} is a folder into which a bundle was unpacked: give the zip file itself, which is what was "
+                "verified"
+            )
         raise MalformedInput(
             f"{folder} is a folder and no tiles tree: it has no checkpoint and no folder tile"
         )
@@ -184,6 +189,8 @@ def _print_evidence(path: Path, answer: "Evidence") -> None:
 def _verdict(answer: "Evidence") -> str:
     skipped = sum(step.status == "skipped" for step in answer.report.steps)
     not_done = f" ({skipped} of {len(answer.report.steps)} steps skipped, see above)" if skipped else ""
+    if answer.report and answer.unanswered:
+        return f"{mark('failed')}: not verified against the checkpoint that was given{not_done}"
     if not answer:
         failed = ", ".join(f"{s.number} {s.name}" for s in answer.report.steps if s.status == "failed")
         return f"{mark('failed')}: not verified, step {failed}{not_done}"
@@ -197,4 +204,9 @@ def _key_in(path: Path) -> "VerifierKey":
 
     # A key is ASCII: what is not is kept visible, so that the parser can refuse it by what it says.
     lines = path.read_text("ascii", "replace").split()
-    return VerifierKey.parse(lines[-1] if lines else "")
+    try:
+        return VerifierKey.parse(lines[-1] if lines else "")
+    except MalformedInput as error:
+        raise MalformedInput(
+            f"{path} holds no verifier key of a log ({error}): give a file as vkey.txt in a tiles tree is"
+        ) from None

@@ -74,6 +74,8 @@ class EntryChecks:
     trust: Trust = field(default_factory=Trust)
     count: int = 0
     signatures: int = 0
+    """How many were checked and hold; those of an entry that failed are not counted, nor are their keys."""
+    held: set[str] = field(default_factory=set)
     signers: "dict[str, array[int]]" = field(default_factory=dict)
     records: Findings = field(default_factory=lambda: Findings(1, "records"))
     said: Findings = field(default_factory=lambda: Findings(4, "signatures"))
@@ -122,7 +124,7 @@ class EntryChecks:
         suspect = (
             f"; in doubt, by a key that was suspect: entries {', '.join(map(str, doubt))}" if doubt else ""
         )
-        keys = len(self.signers)
+        keys = len(self.held)
         self.said.figures.update({"signatures": self.signatures, "keys": keys, "in doubt": len(doubt)})
         return self.said.step(
             f"{self.signatures} signatures by {keys} {'key' if keys == 1 else 'keys'} that held their roles at that "
@@ -145,13 +147,17 @@ class EntryChecks:
             check_chain(self.records, seq, entry, leaf)
 
     def _signed(self, seq: int, entry: Entry) -> None:
-        self.trust = check_statement(self.said, seq, entry, self.trust)
+        found = Findings(4, "signatures")
+        self.trust = check_statement(found, seq, entry, self.trust)
+        if not found:
+            self.held.update(signature.keyid for signature in entry.envelope.signatures)
+            self.signatures += len(entry.envelope.signatures)
+        self.said.join(found)
         self._new_ids.append((entry.entry_id, seq))
         if len(self._new_ids) >= _AT_A_TIME:
             self._take_ids()
         for signature in entry.envelope.signatures:
             self.signers.setdefault(signature.keyid, array("Q")).append(seq)
-        self.signatures += len(entry.envelope.signatures)
 
     def _take_ids(self) -> None:
         self.ids.add(self._new_ids, self.said)

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 
 from audit.canonical import Json, JsonObject
 
-__all__ = ["STEPS", "Anchor", "Findings", "Report", "Status", "Step", "counted"]
+__all__ = ["MOST_NAMED", "STEPS", "Anchor", "Findings", "Report", "Status", "Step", "counted"]
 
 STEPS = ("records", "tree", "anchors", "signatures", "observed", "tables", "artifacts", "times")
 """The names of the eight steps, in order: of a whole ledger (`audit.verify`), and of evidence (`audit.evidence`)."""

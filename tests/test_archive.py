@@ -27,6 +27,7 @@ def written(members: dict[str, bytes] | None = None) -> bytes:
 
 def read(data: bytes) -> dict[str, bytes]:
     with Archive.open(io.BytesIO(data)) as opened:
+        opened.check()
         return {name: opened.read(name, most=1 << 20) for name in opened.sizes}
 
 

@@ -159,7 +159,10 @@ def test_evidence_in_files_verifies_where_it_says_so(
     for number, case in enumerate(cases(name)):
         place = written(case, tmp_path / str(number))
         brought = Brought(log_key=VerifierKey.parse(case["vkey"]))
-        verified = verify_evidence(place, "bundle" if "zip" in case else "tiles", brought)
+        try:
+            verified = bool(verify_evidence(place, "bundle" if "zip" in case else "tiles", brought))
+        except MalformedInput:  # no bundle can be read from it
+            verified = False
         tally.case(case["why"], "accepted" if verified else "refused", case["answer"])
     tally.close(count, request)
 
