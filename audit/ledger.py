@@ -39,7 +39,7 @@ from audit.note import VerifierKey
 from audit.record import Entry, parse_record
 from audit.report import Report
 from audit.sequencer import Sequencer, Submission, Within
-from audit.statement import Observed, Statement, claim, new_entry_id, written_time
+from audit.statement import Observed, Statement, claim, claimed_payload, new_entry_id, written_time
 from audit.trust import Trust
 from audit.verify import verify_ledger
 from audit.verify_anchors import AnchorSources
@@ -214,8 +214,7 @@ class Ledger:
         said, view = [], self._view()
         for statement in statements:
             signers = _several(signer or self._default_signer(statement.kind))
-            claimed = self._claim(statement, signers[0].public.keyid, role, *view)
-            said.append(sign(claimed.payload(), signers))
+            said.append(sign(self._claimed(statement, signers[0].public.keyid, role, *view), signers))
         return self._submit(Submission(tuple(said), within))
 
     def append_signed(
@@ -229,7 +228,7 @@ class Ledger:
 
     def claim(self, statement: Statement, keyid: str, role: str | None = None) -> Statement:
         """Bind a statement to this ledger, a new entry and what is seen now, for a key that will sign it."""
-        return self._claim(statement, keyid, role, *self._view())
+        return Statement.parse(self._claimed(statement, keyid, role, *self._view()))
 
     def grant(
         self,
@@ -330,11 +329,11 @@ class Ledger:
                     edge = self._edges.read(connection)
             return Observed(edge.tree.size, edge.tree.root().hex()), edge.trust
 
-    def _claim(
+    def _claimed(
         self, statement: Statement, keyid: str, role: str | None, seen: Observed, trust: Trust
-    ) -> Statement:
+    ) -> bytes:
         now = self._clock()
-        return claim(
+        return claimed_payload(
             statement,
             ledger=trust.log.name if trust.log is not None else self.origin,
             entry_id=new_entry_id(now, self._random_bytes),

@@ -15,9 +15,7 @@ What else differs stands in `audit.postgres_url`, `audit.postgres_schema` and `a
 Source: PostgreSQL 15 documentation, 13.3.5 (advisory locks), 34.5 (pipeline mode).
 """
 
-import os
 import re
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
@@ -28,6 +26,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from audit.errors import EnvironmentFailed
+from audit.forks import at_fork
 from audit.postgres_failures import BUSY_SECONDS, damage, failure, is_damage
 from audit.postgres_schema import (
     create_guards,
@@ -44,6 +43,7 @@ from audit.postgres_url import HARMLESS, parse_url
 
 __all__ = [
     "LOCK",
+    "SHARED",
     "check_pages",
     "create_guards",
     "create_tables",
@@ -54,11 +54,13 @@ __all__ = [
     "fetch_row",
     "foreign_marks",
     "glance",
+    "identity_of",
     "inbox",
     "is_damage",
     "keeping",
     "lock",
     "lost_columns",
+    "open_place",
     "open_url",
     "parse_url",
     "place_of",
@@ -73,6 +75,7 @@ __all__ = [
     "version_of",
 ]
 
+SHARED = True
 LOCK = "1095124553, hashtext(current_schema())"
 """The advisory lock of the ledger in the current schema: "AFFI", as SQLite's application id."""
 
@@ -106,10 +109,7 @@ def open_url(url: URL) -> Engine:
         if connection.get_execution_options().get("affidavit_writer", False):
             lock(connection)
 
-    # A child process must not speak over its parent's connection. The hook cannot be taken back: it must not keep
-    # the engine alive.
-    ref = weakref.ref(engine)
-    os.register_at_fork(before=lambda: None if (here := ref()) is None else here.dispose())
+    at_fork(engine, before=Engine.dispose)  # a child process must not speak over its parent's connection
     return engine
 
 
@@ -129,6 +129,15 @@ def place_of(connection: Connection) -> str:
     """Return the URL of the database, with its password."""
     place: str = connection.get_execution_options()["affidavit_place"]()
     return place
+
+
+def open_place(place: str) -> Engine:
+    """Open what `place_of` named."""
+    return open_url(parse_url(place))
+
+
+def identity_of(place: str) -> None:
+    """Tell nothing of a server's database from another: it has no file here."""
 
 
 def glance(engine: Engine) -> Connection:

@@ -140,8 +140,10 @@ def schema(connection: Connection) -> dict[str, str]:
     return described | {f"trigger {name}": repr(tuple(map(str, about))) for name, *about in triggers}
 
 
-def expected_schema(expected: Sequence[Table], only_grow: Sequence[Table]) -> dict[str, str]:
-    """Describe, in the same words, what the schema should hold."""
+def expected_schema(
+    scratch: Connection, expected: Sequence[Table], only_grow: Sequence[Table]
+) -> dict[str, str]:
+    """Describe, in the same words, what the schema should hold; `scratch` is an SQLite database and shows nothing."""
     described = {f"table {table.name}": _wanted(table) for table in (*expected, inbox)}
     for table in only_grow:
         about = (_guard_of(table.name), "O", _GUARD_BODY)

@@ -18,10 +18,8 @@ Invariants:
   empty queue, since those who wait are threads of the parent.
 """
 
-import os
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +29,7 @@ from sqlalchemy import Connection
 
 from audit.envelope import Envelope
 from audit.errors import MalformedInput
+from audit.forks import at_fork
 from audit.keys import Signer
 from audit.record import Entry
 
@@ -82,15 +81,14 @@ class Sequencer:
     def __init__(self, commit: Commit) -> None:
         """Commit batches with `commit`, which is never called by two threads at once."""
         self._commit = commit
-        self._heeds_forks = False
         self._leader: int | None = None
         self._lookers = 0
         self._begin()
+        at_fork(self, before=Sequencer._pause, in_parent=Sequencer._resume, in_child=Sequencer._begin)
 
     def submit(self, submission: Submission) -> list[Entry]:
         """Wait until a submission is written, and return its entries; raise what refused it."""
         with self._mutex:
-            self._heed_forks()
             self._queue.append(submission)
             if len(self._queue) >= self._company:
                 self._gathered.notify()
@@ -108,7 +106,6 @@ class Sequencer:
     def looking(self) -> Iterator[None]:
         """Look into the database for what will be submitted; a fork waits until that is done."""
         with self._mutex:
-            self._heed_forks()
             self._lookers += 1
         try:
             yield
@@ -164,22 +161,6 @@ class Sequencer:
             for submission in batch:
                 if not submission.is_settled:
                     submission.error = error
-
-    def _heed_forks(self) -> None:
-        if self._heeds_forks:
-            return
-        self._heeds_forks = True
-        ref = weakref.ref(self)
-
-        def tell(do: Callable[[Sequencer], None]) -> Callable[[], None]:
-            # The hooks cannot be taken back: they must not keep the ledger alive.
-            return lambda: None if (here := ref()) is None else do(here)
-
-        os.register_at_fork(
-            before=tell(Sequencer._pause),
-            after_in_parent=tell(Sequencer._resume),
-            after_in_child=tell(Sequencer._begin),
-        )
 
     def _begin(self) -> None:
         self._mutex = threading.Lock()

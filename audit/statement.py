@@ -29,6 +29,7 @@ __all__ = [
     "Statement",
     "Subject",
     "claim",
+    "claimed_payload",
     "is_written_time",
     "new_entry_id",
     "written_time",
@@ -134,6 +135,17 @@ def claim(
     statement: Statement, *, ledger: str, entry_id: str, signed_at: str, observed: Observed, role: str
 ) -> Statement:
     """Add the common members that bind a statement to one ledger, one entry, one moment and one role."""
+    return Statement.parse(
+        claimed_payload(
+            statement, ledger=ledger, entry_id=entry_id, signed_at=signed_at, observed=observed, role=role
+        )
+    )
+
+
+def claimed_payload(
+    statement: Statement, *, ledger: str, entry_id: str, signed_at: str, observed: Observed, role: str
+) -> bytes:
+    """Write the bytes of a statement that is claimed as by `claim`, to be signed."""
     taken = sorted(set(COMMON) & set(statement.predicate))
     if taken:
         raise MalformedInput(f"a predicate may not use the reserved names {', '.join(taken)}")
@@ -146,9 +158,10 @@ def claim(
         "observed": {"root": observed.root, "size": observed.size},
         "role": role,
     }
-    claimed = replace(statement, predicate={**statement.predicate, **common})
+    payload = replace(statement, predicate={**statement.predicate, **common}).payload()
     # What we would not read back, we do not sign.
-    return Statement.parse(claimed.payload())
+    Statement.parse(payload)
+    return payload
 
 
 def new_entry_id(seconds: float, random_bytes: Callable[[int], bytes]) -> str:

@@ -164,6 +164,10 @@ _ONLY_GROW = (records, checkpoints)
 class Backend(Protocol):
     """What a database has of its own."""
 
+    @property
+    def SHARED(self) -> bool:  # noqa: N802 - a constant of the module
+        """Whether many share a ledger through a server, with an inbox and an elected sequencer."""
+
     def keeping(self, engine: Engine) -> Engine:
         """Return an engine on the same database that keeps its connections."""
 
@@ -172,6 +176,12 @@ class Backend(Protocol):
 
     def place_of(self, connection: Connection) -> str:
         """Say where the database is, so that another process can open it; empty where none can."""
+
+    def open_place(self, place: str) -> Engine:
+        """Open what `place_of` named, in another process."""
+
+    def identity_of(self, place: str) -> list[int] | None:
+        """Tell the file of a place from another that is put there later; None where the place is no file here."""
 
     def glance(self, engine: Engine) -> Connection:
         """Open a connection to read a row or two, each as it is now."""
@@ -214,6 +224,11 @@ class Backend(Protocol):
 
     def schema(self, connection: Connection) -> dict[str, str]:
         """Describe every table, index, view and trigger by name, so that two databases compare."""
+
+    def expected_schema(
+        self, scratch: Connection, expected: Sequence[Table], only_grow: Sequence[Table]
+    ) -> dict[str, str]:
+        """Describe what `schema` should find where those tables are: what `scratch` has, or what is known of them."""
 
     def read_any_text(self, connection: Connection) -> None:
         """Read text in whatever encoding it was left, instead of failing on it."""
@@ -277,7 +292,7 @@ def fetch_row(
 
 def is_shared(engine: Engine) -> bool:
     """Say whether a ledger is shared by many through a database server, with an inbox and an elected sequencer."""
-    return _backend(engine) is postgres
+    return _backend(engine).SHARED
 
 
 def place_of(connection: Connection) -> str:
@@ -287,13 +302,12 @@ def place_of(connection: Connection) -> str:
 
 def open_place(place: str) -> Engine:
     """Open what `place_of` named, in another process."""
-    return postgres.open_url(postgres.parse_url(place)) if "://" in place else sqlite.open_file(Path(place))
+    return _backend_at(place).open_place(place)
 
 
 def identity_of(place: str) -> list[int] | None:
     """Tell the file of a place from another that is put there later; None for a server's, which has no file here."""
-    found = None if "://" in place else sqlite.identity(Path(place))
-    return None if found is None else list(found)
+    return _backend_at(place).identity_of(place)
 
 
 def open_scratch() -> Engine:
@@ -358,9 +372,7 @@ def schema(connection: Connection) -> dict[str, str]:
 
 def expected_schema(stored: Connection, scratch: Connection, expected: Sequence[Table]) -> dict[str, str]:
     """Describe what `schema` should find in a database: what `scratch` has, where the tables were just made."""
-    if _backend(stored) is postgres:
-        return postgres.expected_schema(expected, _ONLY_GROW)
-    return schema(scratch)
+    return _backend(stored).expected_schema(scratch, expected, _ONLY_GROW)
 
 
 def check_pages(connection: Connection) -> list[str] | None:
@@ -433,6 +445,10 @@ def is_damage(error: DBAPIError) -> bool:
 
 def _backend(at: Connection | Engine) -> Backend:
     return postgres if at.dialect.name == "postgresql" else sqlite
+
+
+def _backend_at(place: str) -> Backend:
+    return postgres if "://" in place else sqlite
 
 
 def _backend_of(error: DBAPIError) -> Backend:
