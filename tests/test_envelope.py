@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 import pytest
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.envelope import PAYLOAD_TYPE, Envelope, Signature, pae, sign
+from audit.envelope import PAYLOAD_TYPE, Envelope, Signature, pae, read_base64, sign
 from audit.errors import MalformedInput, NotVerified
 from audit.keys import Algorithm, LocalSigner, PublicKey, new_private_key
 from tests.small_ledger import signer
@@ -125,6 +126,7 @@ def spelled(change: Callable[[str], str]) -> Callable[[dict[str, Any]], object]:
         pytest.param(lambda e: e.update(payload=7), id="a number for a payload"),
         pytest.param(lambda e: e.update(payload=["eA=="]), id="a list for a payload"),
         pytest.param(lambda e: e.update(payload="é"), id="a payload beyond ASCII"),
+        pytest.param(lambda e: e.update(payload="\ud800"), id="a payload with a lone surrogate"),
         pytest.param(lambda e: e.update(signatures=[]), id="no signatures"),
         pytest.param(lambda e: e.update(signatures={}), id="an object for signatures"),
         pytest.param(lambda e: e.update(signatures=e["signatures"] * 2), id="one key twice"),
@@ -160,3 +162,15 @@ def test_what_is_not_an_object_with_the_three_members_is_refused(value: Any) -> 
 
 def test_a_payload_may_be_empty() -> None:
     assert Envelope.from_json(sign(b"", [SIGNER]).to_json()).payload == b""
+
+
+@given(st.text("AQxz+/=", max_size=12).map(str.encode) | st.binary(max_size=20).map(base64.b64encode))
+def test_base64_is_read_in_the_one_spelling_that_is_written(text: bytes) -> None:
+    try:
+        data = read_base64(text)
+    except MalformedInput:
+        # What Python reads without being strict would be written another way, or does not read at all.
+        with suppress(ValueError):
+            assert base64.b64encode(base64.b64decode(text)) != text
+    else:
+        assert base64.b64encode(data) == text
