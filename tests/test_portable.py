@@ -4,6 +4,7 @@ import ast
 import base64
 import hashlib
 import json
+import os
 import random
 import re
 import shutil
@@ -93,6 +94,17 @@ def test_it_exits_with_1_where_a_step_fails(story: Kept, tmp_path: Path) -> None
     done = alone(tmp_path, "evidence.zip")
     assert (done.returncode, done.stderr) == (1, "")
     assert "NOT VERIFIED: failed in step 10 (artifacts)." in done.stdout
+
+
+def test_a_reader_who_goes_away_is_no_fault_and_no_yes(bundle: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-I", str(SCRIPT), str(bundle)]
+    try:
+        done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False, timeout=60)
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_it_imports_nothing_of_ours() -> None:
@@ -242,11 +254,14 @@ def test_control_characters_and_turned_writing_do_not_reach_the_terminal(story: 
 
 def test_what_is_no_evidence_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "unpacked").mkdir()
+    (tmp_path / "unpacked" / "manifest.json").touch()
     (tmp_path / "text").write_text("no zip file")
     zipped(tmp_path / "other.zip", {"a": b"b"})
     for name, sentence in {
         "missing": "is neither a file nor a folder",
         "empty": "is a folder, but no tiles tree: it has no checkpoint, or no folder tile",
+        "unpacked": "is a folder into which a bundle was unpacked: give the zip file itself",
         "text": "is not a zip file that can be read, or was cut short",
         "other.zip": "is a zip file, but no bundle: it has no manifest.json and checkpoint",
     }.items():
@@ -404,6 +419,43 @@ def test_a_tree_whose_tail_was_cut_off_cleanly_needs_a_checkpoint_kept_elsewhere
 def test_tiles_are_named_as_the_standard_has_it() -> None:
     assert VERIFIER.tile_path(1234067) == "x001/x234/067"
     assert [VERIFIER.tile_path(n) for n in (0, 999, 1000)] == ["000", "999", "x001/000"]
+
+
+def test_where_no_entry_can_be_read_no_step_about_entries_passes_and_the_right_key_is_not_accused(
+    tree: Path, story: Kept
+) -> None:
+    shutil.rmtree(tree / "tile" / "entries")
+    said = answer(tree, "--key", story.vkey())
+    statuses = {step["name"]: step["status"] for step in said["steps"]}
+    assert failing(said) == {"records", "tree"}
+    assert {name for name, status in statuses.items() if status == "passed"} == {"files"}
+    assert details(said)["log key"] == "no entry could be read that names the log's key"
+
+
+def test_only_signatures_that_were_checked_are_counted(story: Kept, tmp_path: Path) -> None:
+    sound = details(answer(story.tree(tmp_path / "sound")))["signatures"]
+    signers = len({s["keyid"] for r in story.records for s in json.loads(r)["entry"]["signatures"]})
+    assert sound == f"20 signatures by {signers} keys that held their roles then"
+
+
+def test_what_is_no_part_of_a_tree_is_named(tree: Path) -> None:
+    (tree / "index.html").write_text("mine")
+    assert details(answer(tree))["files"].endswith("; no part of the evidence: index.html")
+
+
+def test_who_knows_the_old_log_key_comes_to_the_new_one_by_the_heads_in_the_tree(
+    keys: Kept, tmp_path: Path
+) -> None:
+    old, new = keys.log
+    tree = keys.tree(tmp_path / "tiles")
+    assert "bring the head of 10" in details(answer(tree, "--key", keys.vkey(old)))["log key"]
+    (tree / "handovers").mkdir()
+    (tree / "handovers" / "10").write_bytes(keys.head(10, old, new))
+    said = answer(tree, "--key", keys.vkey(old))
+    assert (said["confirmed"], details(said)["log key"]) == (
+        True,
+        "the key that was given signs this log, by 1 rotation",
+    )
 
 
 # -- what it does not check itself -------------------------------------------------------------------------------------
