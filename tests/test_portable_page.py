@@ -89,6 +89,15 @@ def test_the_verdict_is_a_word_a_sign_and_a_colour(page: Browser, evidence: list
     assert shown(page, "sentence") == "Failed in step 6 (observed), 11 (times)."
 
 
+def test_what_cannot_be_told_is_not_verified_and_not_called_wrong(
+    page: Browser, evidence: list[Sample], story: Kept
+) -> None:
+    [sample] = [sample for sample in evidence if sample.name == "a head of a longer history"]
+    assert give(page, sample.path, story.vkey(), sample.kept) == "open"
+    assert (shown(page, "word"), shown(page, "mark")) == ("Not verified", "\u2013")
+    assert "Whose ledger this is" not in shown(page, "not-shown")
+
+
 def test_every_step_stands_in_the_table_in_words(page: Browser, evidence: list[Sample]) -> None:
     give(page, evidence[0].path)
     rows = page.evaluate(

@@ -376,6 +376,33 @@ def is_signed(key: PublicKey, signature: bytes, message: bytes) -> bool:
     return True
 
 
+# The form of a certificate (RFC 7468) and of a timestamp token (RFC 3161): what they say is left to openssl.
+PEM = re.compile(
+    rb"[ \t\r\n]*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/= \t\r\n]*)-----END CERTIFICATE-----[ \t\r\n]*"
+)
+
+
+def are_pems(data: bytes) -> bool:
+    """Say whether bytes are certificates in PEM (RFC 7468), one or more and nothing else."""
+    bodies = PEM.findall(data)
+    try:
+        inside = [base64.b64decode(b"".join(body.split()), validate=True) for body in bodies]
+    except ValueError:
+        return False
+    return bool(inside) and not PEM.sub(b"", data) and all(map(is_der, inside))
+
+
+def is_der(data: bytes) -> bool:
+    """Say whether bytes are one SEQUENCE in DER and nothing after it (X.690, 8.1.3 and 10.1), of less than 4 GiB."""
+    if len(data) < 2 or data[0] != 0x30 or not (data[1] < 0x80 or 0x81 <= data[1] <= 0x84):
+        return False
+    width = data[1] & 0x7F if data[1] > 0x7F else 0
+    digits = data[2 : 2 + width]
+    length = int.from_bytes(digits, "big") if width else data[1]
+    shortest = not width or (length > 0x7F and digits[0] != 0)
+    return shortest and len(data) == 2 + width + length
+
+
 # -- 6. signed notes and checkpoints: C2SP ---------------------------------------------------------------------------
 
 LOG_KEY, WITNESS_KEY = 1, 4  # signed-note, Signature types
@@ -476,6 +503,14 @@ def parse_checkpoint(data: bytes) -> Checkpoint:
     root = unbase64(said[2], "the checkpoint's root")
     need(len(root) == 32, "the checkpoint's root is not 32 bytes")
     return Checkpoint(said[0], int(said[1]), root, f"{body}\n".encode(), lines)
+
+
+def posix_time(seconds: int) -> str:
+    """Write a POSIX time."""
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        raise Wrong(f"{seconds} is no time") from None
 
 
 # -- 7. entries: page, Record, envelope, statement -------------------------------------------------------------------
@@ -1364,15 +1399,25 @@ class Verification:
         return sorted({seq for seq, since, to in signed if since <= seq <= to})
 
     @property
+    def holds(self) -> bool:
+        """Say whether nothing failed."""
+        return self.head is not None and all(step.status != "failed" for step in self.steps.values())
+
+    @property
     def verified(self) -> bool:
         """Say whether nothing failed, and all that was asked could be answered."""
-        failed = any(step.status == "failed" for step in self.steps.values())
-        return self.head is not None and not failed and not self.unanswered
+        return self.holds and not self.unanswered
+
+    @property
+    def is_known(self) -> bool:
+        """Say whether something from outside of the evidence says whose ledger this is."""
+        kept = self.kept is not None and not self.unanswered
+        return self.holds and (bool(self.trusted) or kept or bool(self.witnesses))
 
     @property
     def confirmed(self) -> bool:
-        """Say whether something from outside of the evidence says whose ledger this is."""
-        return self.verified and (bool(self.trusted) or self.kept is not None or bool(self.witnesses))
+        """Say whether it is verified, and something from outside says whose ledger this is."""
+        return self.verified and self.is_known
 
     @property
     def key(self) -> tuple[str, str]:
@@ -1380,40 +1425,6 @@ class Verification:
         given = self.trusted and self.steps["log key"].status == "passed"
         where = "elsewhere, as given with --key" if given else f"the {self.source.kind} itself"
         return (str(self.trust.log[-1][1]), where) if self.trust.log else ("", "nowhere")
-
-
-def posix_time(seconds: int) -> str:
-    """Write a POSIX time."""
-    try:
-        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        raise Wrong(f"{seconds} is no time") from None
-
-
-PEM = re.compile(
-    rb"[ \t\r\n]*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/= \t\r\n]*)-----END CERTIFICATE-----[ \t\r\n]*"
-)
-
-
-def are_pems(data: bytes) -> bool:
-    """Say whether bytes are certificates in PEM (RFC 7468), one or more and nothing else."""
-    bodies = PEM.findall(data)
-    try:
-        inside = [base64.b64decode(b"".join(body.split()), validate=True) for body in bodies]
-    except ValueError:
-        return False
-    return bool(inside) and not PEM.sub(b"", data) and all(map(is_der, inside))
-
-
-def is_der(data: bytes) -> bool:
-    """Say whether bytes are one SEQUENCE in DER and nothing after it (X.690, 8.1.3 and 10.1), of less than 4 GiB."""
-    if len(data) < 2 or data[0] != 0x30 or not (data[1] < 0x80 or 0x81 <= data[1] <= 0x84):
-        return False
-    width = data[1] & 0x7F if data[1] > 0x7F else 0
-    digits = data[2 : 2 + width]
-    length = int.from_bytes(digits, "big") if width else data[1]
-    shortest = not width or (length > 0x7F and digits[0] != 0)
-    return shortest and len(data) == 2 + width + length
 
 
 # -- 12. the answer --------------------------------------------------------------------------------------------------
@@ -1434,7 +1445,7 @@ UNCONFIRMED = ("Whose ledger this is: whoever made the evidence may have made ev
 def not_shown(done: Verification) -> list[str]:
     """Say what this does not show."""
     ends = BUNDLE_ENDS if done.source.kind == "bundle" else TREE_ENDS
-    return [*ends, *ALL_END, *(() if done.confirmed else UNCONFIRMED)]
+    return [*ends, *ALL_END, *(() if done.is_known else UNCONFIRMED)]
 
 
 def verdict(done: Verification) -> str:
