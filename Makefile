@@ -33,7 +33,7 @@ format: setup  ## put the code into the house format
 bench: setup  ## measure speed and memory
 	$(bin)/python -m tests.bench.run
 
-faults: setup  ## kill, EIO and ENOSPC at every write of an append, by strace (SCENE=append for one scene)
+faults: setup  ## kill, EIO, ENOSPC and loss of power at every write (SCENE=append or SCENE=power=append for one)
 	$(bin)/python -m tests.faults $(SCENE)
 
 fuzz: setup  ## feed the parsers by coverage, with atheris (SECONDS=30 for each, TARGET=note for one)

@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from audit.checkpoint import Checkpoint
-from audit.durable import replace_file
+from audit.durable import make_folder, new_file, replace_file
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotVerified
 from audit.note import Note, VerifierKey
 
@@ -57,10 +57,11 @@ class AnchorFile:
 
     def create(self, note: bytes) -> None:
         """Write a ledger's first note where there is no file yet."""
-        self.check_free(Checkpoint.parse(Note.parse(note).text).origin)
+        origin = Checkpoint.parse(Note.parse(note).text).origin
+        self.check_free(origin)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(self.path, note, 0o644)
+            make_folder(self.path.parent)
+            new_file(self.path, note, 0o644)
         except OSError as error:
             raise EnvironmentFailed(
                 f"the anchor file {self.path} cannot be written: {error.strerror}"

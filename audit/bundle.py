@@ -27,6 +27,7 @@ from typing import cast
 
 from audit.archive import Archive
 from audit.canonical import decode, encode, utf8
+from audit.durable import make_folder, replacing, sync_folder
 from audit.errors import EnvironmentFailed, MalformedInput
 from audit.note import VerifierKey
 from audit.proof import parse_hash_lines
@@ -198,16 +199,17 @@ class Bundle:
         Their names are those that a bundle may have, so that nothing is written elsewhere.
         """
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(folder.absolute().parent)
             making = Path(tempfile.mkdtemp(prefix=".affidavit-import-", dir=folder.absolute().parent))
             try:
                 for name in self.archive.sizes:
                     place = making / name
-                    place.parent.mkdir(exist_ok=True)
-                    with place.open("wb") as file:
+                    make_folder(place.parent)
+                    with replacing(place, 0o666) as file:
                         file.writelines(self.archive.chunks(name))
                 making.chmod(0o755)
                 making.replace(folder)
+                sync_folder(folder.absolute().parent)
             finally:
                 shutil.rmtree(making, ignore_errors=True)
         except OSError as error:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from audit.cli_postgres import roles, sequence
-from audit.errors import MalformedInput, NotVerified
+from audit.durable import replace_file
+from audit.errors import EnvironmentFailed, MalformedInput, NotVerified
 from audit.terminal import (
     Command,
     FileToWrite,
@@ -185,7 +186,7 @@ def checkpoint(opened: Open, output: Path | None, size: int | None, as_json: boo
     opened_ledger = opened().ledger
     head = opened_ledger.head() if size is None else opened_ledger.head_at(size)
     if output is not None:
-        output.write_bytes(head.checkpoint)
+        _write(output, head.checkpoint)
     if as_json:
         log = opened_ledger.trust().log
         print_json(
@@ -201,6 +202,13 @@ def checkpoint(opened: Open, output: Path | None, size: int | None, as_json: boo
         click.echo(head.checkpoint.decode(), nl=False)
     else:
         say(f"Wrote the checkpoint of {head.size} entries to {output}.")
+
+
+def _write(output: Path, data: bytes) -> None:
+    try:
+        replace_file(output, data, 0o666)
+    except OSError as error:
+        raise EnvironmentFailed(f"{output} cannot be written: {error.strerror}") from None
 
 
 @click.group(cls=Group)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from audit.cli_anchor_add import Open, Opened, anchor_add, dry_run_option, settings_of
+from audit.durable import make_folder, new_file
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotFound
 from audit.terminal import Group, json_option, mark, print_json, print_table, say
 
@@ -127,9 +129,9 @@ def anchor_save(opened: Open, folder: Path, as_json: bool) -> None:
     for row in _stored(here.ledger):
         for name, data in _saved(here.ledger, row, authorities).items():
             path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not path.exists():
-                path.write_bytes(data)
+            make_folder(path.parent)
+            with suppress(FileExistsError):
+                new_file(path, data, 0o666)
                 written.append(str(path))
     if as_json:
         print_json({"files": written})

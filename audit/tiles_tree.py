@@ -136,7 +136,8 @@ def _size_of(folder: Path, prover: Prover, logs: LogKeys, origin: str) -> int:
         return 0
     there = TilesFolder(folder)
     names = {path.name for path in folder.iterdir() if not path.name.startswith(UNFINISHED)}
-    if names <= {"tile", "handovers", "vkey.txt"} and (folder / "tile" / "entries").is_dir():
+    begun = names <= {"tile", "handovers", "vkey.txt"} and "tile" in names and _is_begun(folder / "tile")
+    if not names or begun:
         return 0  # the first writing was cut short, before its checkpoint
     if not names <= {"checkpoint", "handovers", "tile", "vkey.txt"}:
         raise MalformedInput(f"{folder} is not empty and not a tiles tree: name an empty or a new folder")
@@ -153,6 +154,12 @@ def _size_of(folder: Path, prover: Prover, logs: LogKeys, origin: str) -> int:
             "see `affidavit verify`"
         )
     return head.size
+
+
+def _is_begun(tiles: Path) -> bool:
+    """Say whether a folder holds levels of a tree and nothing else, as many as there are so far."""
+    levels = {"entries", *map(str, range(TILE_HEIGHT))}
+    return tiles.is_dir() and {path.name for path in tiles.iterdir()} <= levels
 
 
 def _put(path: Path, data: bytes) -> None:

@@ -97,7 +97,7 @@ def init(
     # A folder that is named is meant, whatever the environment says.
     elsewhere = os.environ.get("AFFIDAVIT_LEDGER") if folder == Path() else None
     named = str(ctx.find_root().params.get("ledger") or elsewhere or "")
-    make = partial(create_shared_home, named) if is_url(named) else partial(create_home, folder)
+    make = partial(create_shared_home, named) if is_url(named) else partial(create_home, folder, told=warn)
     home = make(Founding(origin, name, holder or name, roles), passphrase, anchor)
     passphrase.warn_of_none()
     kept = home.folder / str(home.anchors.file)

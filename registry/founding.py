@@ -3,7 +3,7 @@
 Rules:
 
 - An embedded ledger is made in a folder beside the one that it will have, and renamed into place: it is there whole or
-  not at all.
+  not at all. What a killed process left is cleared away by the next one (`registry.unfinished_home`).
 - A shared ledger is made in an empty database, or in an empty schema of one. What was made is taken away again where it
   does not come to its end; what was there before is not touched.
 - Its newest head is kept from the first entry on, in a file in the ledger's folder or, better, outside it.
@@ -12,7 +12,6 @@ Rules:
 """
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from audit import postgres, tables
 from audit.anchor_file import ANCHOR_FILE, AnchorFile
 from audit.anchor_settings import AnchorSettings, is_outside
 from audit.checkpoint import check_origin
+from audit.durable import make_folder, replace_file, sync_folder
 from audit.errors import EnvironmentFailed, MalformedInput
 from audit.keystore import LOG_KEY
 from audit.ledger import create_ledger
@@ -32,6 +32,7 @@ from registry.catalog import Catalog
 from registry.home import FOLDER, Home, shared_home
 from registry.policy import packaged
 from registry.predicates import PolicyDigest, StagePolicies
+from registry.unfinished_home import clear_unfinished, unfinished_home
 
 __all__ = ["STAGES", "Founding", "Passphrase", "create_home", "create_shared_home"]
 
@@ -62,36 +63,32 @@ class Founding:
             )
 
 
-def create_home(folder: Path, founding: Founding, passphrase: Passphrase, anchor: Path | None = None) -> Home:
+def create_home(
+    folder: Path,
+    founding: Founding,
+    passphrase: Passphrase,
+    anchor: Path | None = None,
+    told: Callable[[str], object] = lambda _: None,
+) -> Home:
     """Make a new ledger in `folder`/.affidavit with its log key, its first key, genesis and stages.
 
-    `anchor` is the file outside it that keeps its newest head; without one it is kept in the ledger's folder.
+    `anchor` is the file outside it that keeps its newest head; without one it is kept in the ledger's folder. `told`
+    hears what was cleared away that a killed process had left there.
     Raises `MalformedInput` where one is already there or a name is not usable; then nothing was made.
     """
     final = Home(folder / FOLDER)
     if final.folder.exists():
         raise MalformedInput(f"{final.folder} exists: a ledger is never overwritten, choose another folder")
+    cleared = clear_unfinished(folder)
+    if cleared:
+        told(f"removed what an interrupted init had left in {folder}: {', '.join(cleared)}")
     settings = _anchored(final, founding.origin, anchor)
     new_folder = not folder.exists()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        making = Home(Path(tempfile.mkdtemp(prefix=f"{FOLDER}-new-", dir=folder)))
-    except OSError as error:
-        raise EnvironmentFailed(f"{folder} cannot be written: {error.strerror}") from None
-    kept_outside: Path | None = None
-    try:
-        # As a virtual environment does: `git add .` must not publish private keys.
-        (making.folder / ".gitignore").write_text("*\n")
-        engine = tables.create(making.database, [Catalog.metadata])
-        head = _begin(making, engine, founding, passphrase)
-        settings.write(making.folder)
-        AnchorFile(making.folder / str(settings.file)).create(head)
-        kept_outside = anchor
-        making.folder.rename(final.folder)
+        make_folder(folder)
+        with unfinished_home(folder) as making:
+            _fill_and_name(Home(making), final, settings, founding, passphrase)
     except BaseException as error:
-        shutil.rmtree(making.folder, ignore_errors=True)
-        if kept_outside is not None:
-            kept_outside.unlink(missing_ok=True)
         if new_folder:
             with suppress(OSError):
                 folder.rmdir()
@@ -101,6 +98,31 @@ def create_home(folder: Path, founding: Founding, passphrase: Passphrase, anchor
             ) from None
         raise
     return final
+
+
+def _fill_and_name(
+    making: Home, final: Home, settings: AnchorSettings, founding: Founding, passphrase: Passphrase
+) -> None:
+    """Write a ledger's files, its anchor last, and give the folder its name; all of it durable, or taken back."""
+    # As a virtual environment does: `git add .` must not publish private keys.
+    replace_file(making.folder / ".gitignore", b"*\n", 0o666)
+    engine = tables.create(making.database, [Catalog.metadata])
+    head = _begin(making, engine, founding, passphrase)
+    # Before the anchor, since a ledger that is cleared away takes along the anchor that its settings name.
+    settings.write(making.folder)
+    kept = AnchorFile(making.folder / str(settings.file))
+    kept.create(head)
+    try:
+        making.folder.rename(final.folder)
+        try:
+            sync_folder(final.folder.parent)
+        except OSError:
+            final.folder.rename(making.folder)
+            raise
+    except BaseException:
+        if making.folder.exists():
+            kept.path.unlink(missing_ok=True)
+        raise
 
 
 def create_shared_home(

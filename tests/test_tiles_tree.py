@@ -353,3 +353,19 @@ def test_a_record_that_names_another_before_it_is_found(
         a_forged_tree(tmp_path / "tiles", people, begun.entry(0).record, changed), Brought()
     )
     assert failed(answer) == ["records"]
+
+
+def test_a_first_writing_that_was_cut_short_is_continued_wherever_it_was_cut(
+    ledger: Ledger, written: Path, tmp_path: Path
+) -> None:
+    # Folder by folder, as they come: `tile`, a level of it, and the entries last.
+    for begun in ("tile", "tile/0", "tile/entries"):
+        (tmp_path / begun).mkdir()
+        write_tiles_tree(ledger, shutil.copytree(tmp_path, tmp_path.with_name(begun.replace("/", "-"))))
+    assert files_of(tmp_path.with_name("tile-0")) == files_of(written)
+
+
+def test_a_folder_named_tile_that_holds_something_else_is_left_alone(ledger: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "tile" / "oak").mkdir(parents=True)
+    with pytest.raises(MalformedInput, match="not of the ledger"):
+        write_tiles_tree(ledger, tmp_path)
