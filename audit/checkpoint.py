@@ -73,6 +73,10 @@ def check_origin(origin: str) -> str:
             f"the origin {origin!r} is not usable: give a name without spaces or plus signs, "
             "such as example.com/credit-models"
         )
-    if unicodedata.normalize("NFC", origin) != origin:
-        raise MalformedInput(f"the origin {origin!r} is not in Unicode's form NFC: type it anew")
+    composed = unicodedata.normalize("NFC", origin)
+    if composed != origin:
+        raise MalformedInput(
+            f"the origin {origin!r} is not in Unicode's form NFC, so that another one would look the same: paste this, "
+            f"which is: {composed}"
+        )
     return origin

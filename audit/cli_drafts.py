@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from audit.drafts import Draft
     from audit.key_events import KeyEvent
     from audit.keys import PublicKey, Signer
+    from audit.statement import Statement
 
 __all__ = [
     "PEM",
@@ -123,6 +124,7 @@ def key_submit(opened: Open, file: Path, dry_run: bool, as_json: bool) -> None:
         say(folded(f"Entry {entry.seq}: {told}"))
         if scrubbed and scrubbed.done:
             say(folded(f"Scrubbed: {scrubbed.done}."))
+        _say_next(draft.statement)
     if scrubbed and scrubbed.problem:
         raise EnvironmentFailed(
             f"erased by entry {entry.seq}, but the files are not clean yet: {scrubbed.problem}"
@@ -174,6 +176,15 @@ def said(
         print_json({**facts, "entry": entry.seq})
     else:
         say(f"Entry {entry.seq}: {sentence}.")
+        _say_next(statement)
+
+
+def _say_next(statement: "Statement") -> None:
+    """Say what is left to do once the log's key has changed: others know the old one."""
+    if statement.kind == "log-rotate":
+        say("Give its verifier key to this ledger's auditors and to the operators of its witnesses, who cosign no head")
+        say("by a key that they do not know:")
+        say(statement.text("log"))
 
 
 def public_of(file: Path | None) -> "PublicKey | None":

@@ -16,6 +16,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sqlalchemy import select
+
+from audit import tables
 from audit.bindings import Erasure
 from audit.canonical import Json, JsonObject, decode, encode
 from audit.envelope import PAYLOAD_TYPE, Envelope, Signature, pae, sign
@@ -78,10 +81,15 @@ class Draft:
     def check(self, ledger: Ledger) -> Trust:
         """Check the draft against the ledger as it stands, but for how many have signed; return the trust.
 
-        Raises `MalformedInput` where it is for another ledger or makes no sense now, `NotVerified` for a bad
-        signature, `NotPermitted` where a key that signed does not hold the role now.
+        Raises `MalformedInput` where it is for another ledger, stands there already or makes no sense now,
+        `NotVerified` for a bad signature, `NotPermitted` where a key that signed does not hold the role now.
         """
         trust, size = ledger.trust(), ledger.head().size
+        there = _place_of(ledger, self.statement)
+        if there is not None:
+            raise MalformedInput(
+                f"this draft was submitted already, as entry {there}: there is nothing left to do, delete the file"
+            )
         if self.statement.text("ledger") != ledger.origin:
             raise MalformedInput(
                 f"the draft is for the ledger {self.statement.text('ledger')!r}, this one is {ledger.origin!r}"
@@ -178,6 +186,14 @@ def described(draft: Draft, trust: Trust, size: int) -> str:
     policies = said.get("policies")
     named = ", ".join(map(_policy, policies if isinstance(policies, list) else []))
     return f"the stage {said.get('stage')} is guarded by {named or 'nothing that can be read'}"
+
+
+def _place_of(ledger: Ledger, statement: Statement) -> int | None:
+    """Return the number of the entry that is this statement, None where there is none yet."""
+    columns = tables.records.c
+    query = select(columns.seq).where(columns.entry_id == statement.text("entry_id"))
+    with tables.failures(), ledger.engine.connect() as connection:
+        return connection.execute(query).scalar()
 
 
 def _policy(named: Json) -> str:

@@ -92,8 +92,8 @@ def write_record(envelope: Envelope, *, log: str, prev: str, seq: int, time: str
     )
     if len(record) > MOST_BYTES:
         raise MalformedInput(
-            f"the record would be {len(record)} bytes and at most {MOST_BYTES} fit: put the large part in the "
-            "artifact store and say its digest"
+            f"the record would be {len(record)} bytes and at most {MOST_BYTES} fit: put the large part in the artifact "
+            "store, whose `put` returns its SHA-256, and say that digest in its place; nothing was appended"
         )
     return record
 
