@@ -182,7 +182,9 @@ def said(
 def _say_next(statement: "Statement") -> None:
     """Say what is left to do once the log's key has changed: others know the old one."""
     if statement.kind == "log-rotate":
-        say("Give its verifier key to this ledger's auditors and to the operators of its witnesses, who cosign no head")
+        say(
+            "Give its verifier key to this ledger's auditors and to the operators of its witnesses, who cosign no head"
+        )
         say("by a key that they do not know:")
         say(statement.text("log"))
 

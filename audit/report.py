@@ -64,7 +64,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The answer over a whole ledger."""
+    """The answer over a whole ledger; `root` is empty where none could be computed."""
 
     size: int
     root: str
@@ -80,7 +80,7 @@ class Report:
         return {
             "verified": bool(self),
             "size": self.size,
-            "root": self.root,
+            "root": self.root or None,
             "steps": [step.to_json() for step in self.steps],
             "anchor": self.anchor.to_json() if self.anchor else None,
         }

@@ -20,7 +20,7 @@ from pathlib import Path
 from sqlalchemy import URL, Engine
 
 from audit import postgres, tables
-from audit.anchor_settings import AnchorSettings
+from audit.anchor_settings import SETTINGS, AnchorSettings
 from audit.errors import EnvironmentFailed, NotFound
 from audit.keystore import LOG_KEY, KeyStore, passphrase_from_environment
 from audit.postgres_url import is_url, parse_url, readable_place, readable_url
@@ -85,20 +85,26 @@ def find_home(named: str | None, start: Path | None = None) -> Home:
         for candidate in (folder, folder / FOLDER):
             if (candidate / "ledger.db").is_file():
                 return Home(candidate)
+            _check_not_lost(candidate)
         raise NotFound(f"there is no ledger at {readable_place(named)}: make one there with `affidavit init`")
     start = (start or Path.cwd()).absolute()
     for folder in (start, *start.parents):
         if (folder / FOLDER / "ledger.db").is_file():
             return Home(folder / FOLDER)
-        if (folder / FOLDER / "keys").is_dir():
-            raise EnvironmentFailed(
-                f"the ledger in {folder / FOLDER} has lost its database: restore ledger.db from a copy, and compare it "
-                "with a checkpoint that was kept elsewhere"
-            )
+        _check_not_lost(folder / FOLDER)
     raise NotFound(
         f"there is no ledger here: no {FOLDER} folder in {start} or above; "
         "make one with `affidavit init`, or name one with --ledger"
     )
+
+
+def _check_not_lost(folder: Path) -> None:
+    """Refuse the folder of a ledger that lies there without its database; `EnvironmentFailed`."""
+    if (folder / SETTINGS).is_file() or (folder.name == FOLDER and (folder / "keys").is_dir()):
+        raise EnvironmentFailed(
+            f"the ledger in {folder} has lost its database: restore ledger.db from a copy, and compare it with a "
+            "checkpoint that was kept elsewhere"
+        )
 
 
 def shared_home(named: str) -> Home:

@@ -463,7 +463,13 @@ def edit(*statements: str) -> Callable[[Folder], None]:
 )
 @pytest.mark.parametrize(
     "typed",
-    [("log",), ("show", "loans@1"), ("gate", "loans@1", "--stage", "production"), ("lineage", "loans@1")],
+    [
+        ("log",),
+        ("show", "loans@1"),
+        ("gate", "loans@1", "--stage", "production"),
+        ("lineage", "loans@1"),
+        ("export", "loans@1", "-o", "loans.zip"),
+    ],
 )
 def test_a_damaged_ledger_is_never_a_traceback(
     here: Folder, damage: Callable[[Folder], None], typed: tuple[str, ...]

@@ -73,7 +73,9 @@ def test_a_draft_becomes_one_entry_however_often_it_is_submitted(ledger: Ledger)
     draft = drafted(ledger, key_events.threshold(ORIGIN, 1)).signed_by(SECOND, ledger)
     submit(ledger, draft, [])
     for again in (lambda: submit(ledger, draft, []), lambda: draft.signed_by(SECOND, ledger)):
-        with pytest.raises(MalformedInput, match="submitted already, as entry 4: there is nothing left to do"):
+        with pytest.raises(
+            MalformedInput, match="submitted already, as entry 4: there is nothing left to do"
+        ):
             again()
 
 

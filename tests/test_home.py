@@ -35,8 +35,9 @@ def test_a_place_that_cannot_take_the_new_folder_is_one_sentence_and_nothing_is_
 def test_a_ledger_whose_database_is_gone_is_not_said_to_be_none(tmp_path: Path) -> None:
     home = create(tmp_path)
     home.database.unlink()
-    with pytest.raises(EnvironmentFailed, match=r"has lost its database: restore ledger\.db from a copy"):
-        find_home(None, tmp_path)
+    for named in (None, str(tmp_path), str(home.folder)):
+        with pytest.raises(EnvironmentFailed, match=r"has lost its database: restore ledger\.db from a copy"):
+            find_home(named, tmp_path)
 
 
 def test_what_a_killed_init_left_is_cleared_away_with_its_anchor_and_said(tmp_path: Path) -> None:
