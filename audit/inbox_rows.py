@@ -83,7 +83,8 @@ class Line:
 
     def open(self) -> None:
         """Listen from now on, if it does not already: what is said before is not heard."""
-        self._open()
+        with tables.failures():
+            self._open()
 
     def put(self, said: Sequence[bytes], sizes: Sequence[int | None], seconds: float) -> list[int]:
         """Put rows that may be appended for so many seconds; return their numbers."""

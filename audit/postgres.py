@@ -15,6 +15,7 @@ What else differs stands in `audit.postgres_url`, `audit.postgres_schema` and `a
 Source: PostgreSQL 15 documentation, 13.3.5 (advisory locks), 34.5 (pipeline mode).
 """
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -81,10 +82,13 @@ LOCK = "1095124553, hashtext(current_schema())"
 
 _KEPT_CONNECTIONS = 16
 _LOCK_TAKEN = "55P03"
+_QUIET = logging.NullHandler()
 
 
 def open_url(url: URL) -> Engine:
     """Open the database of a shared ledger; nothing is connected yet."""
+    # The driver logs, besides raising it, that a connection was lost: who wants to read it sets logging up.
+    logging.getLogger("psycopg").addHandler(_QUIET)
     # What could be a secret is given to the driver alone: SQLAlchemy shows the query of a URL.
     aside = {key: value for key, value in url.query.items() if key not in HARMLESS}
     try:

@@ -145,15 +145,18 @@ def start(place: Database, name: str, number: int, *more: str) -> subprocess.Pop
     )  # fmt: skip
 
 
-def acknowledged(process: subprocess.Popen[str]) -> list[tuple[int, int]]:
-    """Read what a process said, whole lines only."""
+def said(process: subprocess.Popen[str]) -> list[str]:
+    """Read what a process said until its end, whole lines only."""
     assert process.stdout is not None
     with process.stdout:
-        said = [
-            line.split() for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")
-        ]
+        lines = process.stdout.read().splitlines(keepends=True)
     process.wait()
-    return [(int(seq), int(number)) for seq, number in said]
+    return [line for line in lines if line.endswith("\n")]
+
+
+def acknowledged(process: subprocess.Popen[str]) -> list[tuple[int, int]]:
+    """Read which appends a process said had returned."""
+    return [(int(seq), int(number)) for seq, number in (line.split() for line in said(process))]
 
 
 def test_sixteen_clients_at_once_lose_nothing_and_leave_no_gap(
@@ -270,3 +273,22 @@ def test_a_server_that_is_killed_in_the_middle_of_batches_loses_nothing_acknowle
     assert len(set(stands.values())) == len(stands)
     assert failed(after) == []
     after.close()
+
+
+def test_two_processes_append_each_statement_once_while_the_server_is_started_again(
+    ledger_that_dies: tuple[Server, Database],
+) -> None:
+    server, place = ledger_that_dies
+    ledger = opened(place)
+    clients = [start(place, "with key", 60), start(place, "without", 60, "keyless")]
+    with Sequencing(ledger):
+        for _ in range(2):
+            time.sleep(0.7)
+            server.restart(pause=0.3)
+        told = [said(client) for client in clients]
+    assert [client.returncode for client in clients] == [0, 0]
+    expected = sorted(f"{name} {number}" for name in ("with key", "without") for number in range(60))
+    assert (sorted(titles(ledger)), failed(ledger)) == (expected, [])
+    failures = [line for lines in told for line in lines if line.startswith("failed")]
+    assert all("nothing was written" in line for line in failures), failures
+    ledger.close()
