@@ -6,7 +6,7 @@ Rules:
   that is away, a right that is missing, a lock that another holds (`EnvironmentFailed`, exit status 3).
 - An error that the server sent has an SQLSTATE, which says so in any language. One from before the connection stood
   has none; then a hint is given where the server's words are known, and none where they are not.
-- No message shows a password: the server does not send any, and statements are not repeated.
+- No message shows a password or what was written: of the server's words only the first line is repeated.
 
 Source: PostgreSQL 15 documentation, appendix A (error codes).
 """
@@ -56,13 +56,17 @@ def is_damage(error: DBAPIError) -> bool:
 
 def damage(error: DBAPIError) -> str | None:
     """Say in a sentence of its own what is wrong in the database; None where the driver's words must do."""
+    words = _words(error)
     if _code(error) in (_MISSING_TABLE, _MISSING_SCHEMA):
         return (
-            f"the database has no ledger where one was looked for ({_words(error)}): make one with `affidavit init`, "
+            f"the database has no ledger where one was looked for ({words}): make one with `affidavit init`, "
             "name the schema that it is in (?options=-csearch_path%3DSCHEMA), or restore the database if a table of it "
             "is lost"
         )
-    return None
+    return (
+        f"the ledger's database does not hold what it should ({words}): it is damaged or not a ledger; restore it from "
+        "a copy and compare checkpoints"
+    )
 
 
 def failure(error: DBAPIError) -> str | None:
@@ -82,7 +86,7 @@ def failure(error: DBAPIError) -> str | None:
             "see that its server runs and is reached",
         )
         return f"the ledger's database failed ({words}): {hint}; nothing was written"
-    return None
+    return f"the ledger's database failed ({_words(error)}): nothing was half-written, try again once that is mended"
 
 
 def was_lost(error: BaseException) -> bool:
@@ -109,4 +113,6 @@ def _code(error: DBAPIError) -> str:
 
 
 def _words(error: DBAPIError) -> str:
-    return " ".join(str(error.orig).split())
+    """Repeat the server's message without its detail, which shows the row that was written."""
+    said = getattr(getattr(error.orig, "diag", None), "message_primary", None) or str(error.orig)
+    return " ".join(said.split())
