@@ -186,7 +186,7 @@ def test_two_sequencers_compete_and_one_is_killed(
 ) -> None:
     """The one that is killed is elected again and again while it appends: nothing it said is lost or doubled."""
     victim = start(shared_database, "victim", 10**6)
-    client = start(shared_database, "client", 30, "keyless")
+    client = start(shared_database, "client", 12, "keyless")
     assert victim.stdout is not None
     first = victim.stdout.readline().split()
     with Sequencing(shared_ledger):
@@ -280,14 +280,14 @@ def test_two_processes_append_each_statement_once_while_the_server_is_started_ag
 ) -> None:
     server, place = ledger_that_dies
     ledger = opened(place)
-    clients = [start(place, "with key", 60), start(place, "without", 60, "keyless")]
+    clients = [start(place, "with key", 25), start(place, "without", 25, "keyless")]
     with Sequencing(ledger):
         for _ in range(2):
             time.sleep(0.7)
             server.restart(pause=0.3)
         told = [said(client) for client in clients]
     assert [client.returncode for client in clients] == [0, 0]
-    expected = sorted(f"{name} {number}" for name in ("with key", "without") for number in range(60))
+    expected = sorted(f"{name} {number}" for name in ("with key", "without") for number in range(25))
     assert (sorted(titles(ledger)), failed(ledger)) == (expected, [])
     failures = [line for lines in told for line in lines if line.startswith("failed")]
     assert all("nothing was written" in line for line in failures), failures

@@ -1,4 +1,4 @@
-"""What leaves a ledger on PostgreSQL or comes to it: anchors of every kind, a backup, evidence, tiles, a drill."""
+"""What leaves a ledger on PostgreSQL or comes to it: anchors of every kind, a backup, evidence, tiles."""
 
 import json
 import threading
@@ -140,9 +140,3 @@ def test_evidence_and_tiles_leave_it_and_verify_without_it(typed: Typed, tmp_pat
     assert "passed" in elsewhere.text("verify", "evidence.zip")
     assert "passed" in elsewhere.text("verify", "tiles")
     assert "passed" in elsewhere.text("import", "evidence.zip")
-
-
-def test_a_drill_attacks_a_copy_and_leaves_the_ledger_as_it_was(typed: Typed) -> None:
-    before = typed.text("checkpoint")
-    assert typed.json("drill")["ok"]
-    assert typed.text("checkpoint") == before
