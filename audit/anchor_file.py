@@ -44,10 +44,14 @@ _LOOK = (
 
 @dataclass(slots=True)
 class AnchorFile:
-    """One anchor file of one ledger; `outside` says whether it lies outside the ledger's folder."""
+    """One anchor file of one ledger; `outside` says whether it lies outside the ledger's folder.
+
+    `unread` says why the list of anchors does not read that names it: then nobody knows where it is.
+    """
 
     path: Path
     outside: bool = False
+    unread: str = ""
     _checked: bytes = field(default=b"", repr=False)
 
     def check_free(self, origin: str) -> None:
@@ -193,6 +197,8 @@ class AnchorFile:
 
     @contextmanager
     def _open(self, flags: int, lock: int) -> Iterator[int]:
+        if self.unread:
+            raise EnvironmentFailed(f"{self.unread}; until then nothing is appended")
         try:
             descriptor = self._locked(flags, lock)
         except FileNotFoundError:

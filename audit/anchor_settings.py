@@ -18,6 +18,8 @@ Rules:
   backup and against nothing else, since it goes where the folder goes.
 - The certificate of an authority is the one that signs its tokens. It is pinned here: a token by another one, under
   the same root, is not this authority's.
+- A list that does not read stops every append, since nobody can tell which file the ledger must not fall behind; it
+  stops no reading, and fails the verification of who believes it (`AnchorSettings.unread`).
 - `resets` keeps every checkpoint that was given up for another history, and why. It is a trace, not a proof.
 
 Who can write the ledger's folder can write this file. An auditor therefore brings one of their own.
@@ -53,6 +55,7 @@ SKEW_SECONDS = 600
 """How far the clock of an anchor may go before the clock at hand."""
 
 _TYPE = "urn:affidavit:anchors:v1"
+_MEND = "restore it from a copy, or mend it as docs/anchors.md shows (The list of anchors)"
 _MOST_BYTES = 1_000_000
 _T = TypeVar("_T")
 
@@ -107,15 +110,21 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class AnchorSettings:
-    """The anchors of one ledger."""
+    """The anchors of one ledger; `unread` says why its list does not read, which anchors it names is unknown then."""
 
     file: str | None = None
     timestamps: tuple[Authority, ...] = ()
     witnesses: tuple[WitnessAt, ...] = ()
     resets: tuple[Reset, ...] = ()
+    unread: str = ""
 
     def anchor_file(self, folder: Path) -> AnchorFile | None:
-        """Return the anchor file of the ledger in a folder, None where there is none."""
+        """Return the anchor file of the ledger in a folder, None where there is none.
+
+        Where the list does not read it is one that no ledger is appended beside.
+        """
+        if self.unread:
+            return AnchorFile(folder / SETTINGS, unread=self.unread)
         if self.file is None:
             return None
         return AnchorFile(folder / self.file, outside=is_outside(folder / self.file, folder))
@@ -184,7 +193,20 @@ class AnchorSettings:
     @classmethod
     def read(cls, folder: Path) -> "AnchorSettings":
         """Read the settings of the ledger in a folder; no file is no anchors."""
-        return cls() if not (folder / SETTINGS).exists() else cls.read_file(folder / SETTINGS)
+        if not (folder / SETTINGS).exists():
+            return cls()
+        try:
+            return cls.read_file(folder / SETTINGS)
+        except MalformedInput as error:
+            raise MalformedInput(f"{error}; {_MEND}") from None
+
+    @classmethod
+    def read_if_possible(cls, folder: Path) -> "AnchorSettings":
+        """Read the settings of the ledger in a folder; where they do not read, return that, as `unread`."""
+        try:
+            return cls.read(folder)
+        except (MalformedInput, EnvironmentFailed) as error:
+            return cls(unread=str(error))
 
     @classmethod
     def read_file(cls, path: Path) -> "AnchorSettings":
@@ -271,6 +293,8 @@ def _document(text: str) -> Any:
 
     try:
         return json.loads(text, object_pairs_hook=once)
+    except json.JSONDecodeError as error:
+        raise MalformedInput(f"it is not JSON from line {error.lineno}, column {error.colno} on") from None
     except (ValueError, RecursionError):
         raise MalformedInput("it is not JSON") from None
 
