@@ -1,7 +1,7 @@
 """Commands about the ledger itself: verify, checkpoint, rebuild."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -128,16 +128,15 @@ def verify(
         raise MalformedInput(
             "--record is what a .tlog-proof is about, and none was given: name the proof besides, as FILE"
         )
-    if evidence and (incremental or structural):
-        raise MalformedInput(
-            "--incremental and --structural are about a ledger: evidence is always verified whole"
-        )
-    if evidence and jobs is not None:
-        raise MalformedInput("--jobs is about a ledger: evidence is verified by one process")
     if evidence:
+        if incremental or structural:
+            raise MalformedInput(
+                "--incremental and --structural are about a ledger: evidence is always verified whole"
+            )
+        if jobs is not None:
+            raise MalformedInput("--jobs is about a ledger: evidence is verified by one process")
         raise SystemExit(0 if verify_files(evidence, brought, record, as_json) else NotVerified.exit_status)
     opened_ledger = opened().ledger
-    scope = "structural" if structural else "incremental" if incremental else "whole"
     with bar("verifying") as progress:
         report = opened_ledger.verify(
             checkpoint=brought.checkpoint,
@@ -148,25 +147,10 @@ def verify(
             jobs=jobs,
             progress=progress,
         )
-    about = [(path, _entries_about(opened_ledger, path)) for path in files]
-    unknown = [path for path, entries in about if not entries]
-    if as_json:
-        known = [{"file": str(path), "entries": entries} for path, entries in about]
-        print_json(
-            report.to_json()
-            | ({"files": known} if files else {})
-            | {"verified": bool(report) and not unknown, "scope": scope}
-        )
-    else:
-        _print_report(report, scope)
-        for path, entries in about:
-            said = (
-                f"is what entry {', '.join(map(str, entries))} is about"
-                if entries
-                else f"{mark('failed')}: is in no entry of this ledger"
-            )
-            say(f"{path} {said}")
-    raise SystemExit(0 if report and not unknown else NotVerified.exit_status)
+    about = {path: _entries_about(opened_ledger, path) for path in files}
+    scope = "structural" if structural else "incremental" if incremental else "whole"
+    (_print_as_json if as_json else _print_report)(report, scope, about)
+    raise SystemExit(0 if report and all(about.values()) else NotVerified.exit_status)
 
 
 @click.command(
@@ -259,7 +243,15 @@ _VERDICTS = {
 }
 
 
-def _print_report(report: "Report", scope: str) -> None:
+def _print_as_json(report: "Report", scope: str, about: Mapping[Path, list[int]]) -> None:
+    known = [{"file": str(path), "entries": entries} for path, entries in about.items()]
+    verified = bool(report) and all(about.values())
+    print_json(
+        report.to_json() | ({"files": known} if about else {}) | {"verified": verified, "scope": scope}
+    )
+
+
+def _print_report(report: "Report", scope: str, about: Mapping[Path, list[int]]) -> None:
     print_steps(report)
     say()
     skipped = sum(step.status == "skipped" for step in report.steps)
@@ -269,3 +261,8 @@ def _print_report(report: "Report", scope: str) -> None:
     else:
         failed = ", ".join(f"{s.number} {s.name}" for s in report.steps if s.status == "failed")
         say(f"{mark('failed')}: not verified, step {failed}{not_done}")
+    for path, entries in about.items():
+        if entries:
+            say(f"{path} is what entry {', '.join(map(str, entries))} is about")
+        else:
+            say(f"{path} {mark('failed')}: is in no entry of this ledger")
