@@ -70,6 +70,7 @@ class RangeCheck:
     last_time: str = ""
     key_entries: list[tuple[int, str]] = field(default_factory=list)
     ids: list[tuple[str, int]] = field(default_factory=list)
+    signers: set[str] = field(default_factory=set)
     records: Findings = field(default_factory=lambda: Findings(1, "records"))
     signatures: Findings = field(default_factory=lambda: Findings(4, "signatures"))
     observed: Findings = field(default_factory=lambda: Findings(5, "observed"))
@@ -161,6 +162,7 @@ class RangeCheck:
         self.trust = check_statement(self.signatures, seq, entry, self.trust)
         self.ids.append((entry.entry_id, seq))
         self.signatures.figures["signatures"] += len(entry.envelope.signatures)
+        self.signers.update(signature.keyid for signature in entry.envelope.signatures)
 
     def _keys(self, seq: int, entry: Entry, leaf: bytes) -> None:
         if entry.kind not in KEY_KINDS:

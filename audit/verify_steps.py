@@ -164,9 +164,10 @@ def _signatures(whole: Whole, asked: Asked, stored: Connection, opened: Opened) 
     found, grants = whole.found["signatures"], whole.trust.grants.values()
     if not found.figures["signatures"] and not asked.trusted:
         return found.skipped(NOTHING_READ)
-    found.figures["keys"] = len(grants)
+    # Of the keys that the ledger knows, those that signed: one that was granted and never used held nothing up.
+    keys = found.figures["keys"] = len(whole.signers & whole.trust.grants.keys())
     suspect = suspect_words(grants, partial(signed_between, stored), opened, partial(time_of, stored))
-    by = counted(len(grants), "key")
+    by = counted(keys, "key")
     return found.step(
         f"{counted(found.figures['signatures'], 'signature')}{_from(asked)} by {by} that held their roles{suspect}"
     )

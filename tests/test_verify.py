@@ -32,7 +32,7 @@ from registry.catalog import Catalog
 from registry.home import FOLDER
 from registry.references import KeptArtifacts
 from tests import dishonest
-from tests.small_ledger import DIGEST, Clock, People, new_ledger, reopened, report
+from tests.small_ledger import DIGEST, Clock, People, new_ledger, reopened, report, signer
 from tests.story import tell
 from tests.vouched import vouch
 
@@ -841,6 +841,13 @@ def test_every_step_says_what_it_looked_at(template: Kept) -> None:
     assert figures["observed"] == {"tree heads": LAST + 1}
     assert figures["tables"]["rows"] > 0
     assert figures["artifacts"]["artifacts"] > 0
+
+
+def test_a_key_that_was_granted_and_never_signed_is_not_counted(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    ledger.grant("idle", signer().public, ("recorder",), "Ana Ruiz")
+    [said] = [step for step in ledger.verify().steps if step.name == "signatures"]
+    assert said.detail == "2 signatures by 1 key that held their roles"
 
 
 def test_of_very_many_findings_the_first_are_named_and_all_are_counted() -> None:

@@ -1246,7 +1246,6 @@ class Verification:
 
     def check_head(self, name: str, head: Checkpoint) -> None:
         """Check that a head is of this history and signed as it has to be, and keep it."""
-        need(self.head, NOTHING_READ)
         if self.head is not None and head is not self.head:
             self.source.check_history(head.size, head.root, self.head)
         self.need_signed(name, head)
