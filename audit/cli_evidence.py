@@ -190,7 +190,9 @@ def _verdict(answer: "Evidence") -> str:
     skipped = sum(step.status == "skipped" for step in answer.report.steps)
     not_done = f" ({skipped} of {len(answer.report.steps)} steps skipped, see above)" if skipped else ""
     if answer.report and answer.unanswered:
-        return f"{mark('failed')}: not verified against the checkpoint that was given{not_done}"
+        return (
+            f"{mark('uncertain')}: not verified, as it cannot be held against the checkpoint given{not_done}"
+        )
     if not answer:
         failed = ", ".join(f"{s.number} {s.name}" for s in answer.report.steps if s.status == "failed")
         return f"{mark('failed')}: not verified, step {failed}{not_done}"

@@ -106,6 +106,8 @@ def test_a_checkpoint_that_an_auditor_kept_is_proven(here: Folder, tmp_path: Pat
     assert not here.json("verify", "evidence.zip", "--checkpoint", str(tmp_path / "eight.txt"), status=1)[
         "verified"
     ]
+    said = here("verify", "evidence.zip", "--checkpoint", str(tmp_path / "eight.txt"))
+    assert "uncertain: not verified, as it cannot be held against the checkpoint given" in said.stdout
     here.text("export", "loans@1", "-o", "for-me.zip", "--checkpoint", str(tmp_path / "eight.txt"))
     document = here.json("verify", "for-me.zip", "--checkpoint", str(tmp_path / "eight.txt"))
     assert (document["verified"], document["anchor"]["size"]) == (True, 8)
@@ -209,6 +211,21 @@ def test_a_folder_that_is_no_tiles_tree_is_said(elsewhere: Folder) -> None:
     (elsewhere.path / "folder").mkdir()
     result = elsewhere("verify", "folder")
     assert (result.exit_code, "no tiles tree" in result.stderr) == (2, True)
+
+
+def test_an_unpacked_bundle_is_told_to_be_given_as_the_zip_file(elsewhere: Folder) -> None:
+    elsewhere.text("import", "evidence.zip", "--into", "case")
+    result = elsewhere("verify", "case")
+    assert (result.exit_code, "give the zip file itself" in result.stderr) == (2, True)
+
+
+def test_a_bundle_that_was_cut_short_is_wrong_input(elsewhere: Folder) -> None:
+    data = (elsewhere.path / "evidence.zip").read_bytes()
+    (elsewhere.path / "evidence.zip").write_bytes(data[: len(data) // 2])
+    for command in ("verify", "import"):
+        result = elsewhere(command, "evidence.zip")
+        assert (result.exit_code, "cut short" in result.stderr, result.stdout) == (2, True, "")
+    assert not (elsewhere.path / "evidence").exists()
 
 
 def test_importing_verifies_and_unpacks(elsewhere: Folder, members: Members) -> None:
