@@ -170,7 +170,13 @@ def test_the_log_goes_on_with_its_new_key(here: Folder) -> None:
     logs = here.json("key", "list")["log"]
     assert [log["since"] for log in logs] == [0, said["entry"]] == [0, 11]
     assert here.json("checkpoint", "--size", "12")["note"].count("\n— lender.example/models ") == 2
-    assert here.json("checkpoint")["verifier_key"] == logs[1]["verifier_key"]
+    assert here.json("checkpoint")["verifier_key"] == logs[1]["verifier_key"] == said["verifier_key"]
+
+
+def test_who_rotates_the_logs_key_is_told_who_must_know_the_new_one(here: Folder) -> None:
+    said = here.text("key", "rotate", "log", "--reason", "yearly")
+    assert "the operators of its witnesses" in said
+    assert said.rstrip().endswith(here.json("checkpoint")["verifier_key"])
 
 
 def test_a_key_of_the_log_is_ed25519(here: Folder) -> None:
