@@ -166,6 +166,11 @@ def key_revoke(
     if suspect_since is not None:
         entries = ", ".join(map(str, doubted))
         sentence += f"; what it signed from entry {suspect_since} on is in doubt: {entries or 'nothing'}"
+        if grant.replaces is not None and suspect_since <= grant.since:
+            before = f"{grant.replaces[:16]}…"
+            sentence += (
+                f"; what the key before it signed, {before}, is not: where that is meant, revoke that too"
+            )
     said(here, event, as_keys, draft, dry_run, as_json, facts, sentence)
 
 

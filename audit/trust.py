@@ -192,7 +192,10 @@ class Trust:
         statement.text("reason")
         suspect = statement.predicate.get("suspect_since", False)
         if not (suspect is None or (type(suspect) is int and 0 <= suspect <= seq)):
-            raise MalformedInput(f"suspect_since is an entry that stands already (0 to {seq}), or null")
+            raise MalformedInput(
+                f"what a key signed is in doubt from an entry that stands already (0 to {seq}), or not at all: "
+                f"{suspect!r} is none"
+            )
         more = () if suspect is None else (Suspicion(suspect, seq),)
         return self._with(replace(grant, roles=(), revoked=seq, suspicions=(*grant.suspicions, *more)))
 

@@ -161,7 +161,7 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "the revocation of a key that is not granted": (("key", "revoke", "ghost", "--reason", "x"), ("ghost",)),
     "a suspicion about the future": (
         ("key", "revoke", "validator", "--reason", "x", "--suspect-since", "-4"),
-        ("suspect_since",),
+        ("from an entry that stands already (0 to ", "-4 is none"),
     ),
     "a policy that does not exist": (("policy", "show", "landing"), ("'landing'", "did you mean 'lending'")),
     "a policy file that does not exist": (("policy", "check", "no.yaml"), ("no.yaml",)),

@@ -313,7 +313,9 @@ def test_a_key_that_was_never_granted_cannot_be_revoked() -> None:
 
 @pytest.mark.parametrize("suspect", ["4", True, -1, 10])
 def test_what_is_no_entry_that_stands_is_no_start_of_suspicion(suspect: Any) -> None:
-    with pytest.raises(MalformedInput, match="suspect_since is an entry that stands already"):
+    with pytest.raises(
+        MalformedInput, match=r"from an entry that stands already \(0 to 9\), or not at all: "
+    ):
         GRANTED.after(9, revoking(ANA.public, suspect))
 
 
