@@ -10,7 +10,8 @@ Rules:
   sent together (psycopg's pipeline), and by the driver alone where SQLAlchemy would take longer than the server.
 - No message shows a password, and no error repeats what was written.
 
-What else differs stands in `audit.postgres_url`, `audit.postgres_schema` and `audit.postgres_failures`.
+What else differs stands in `audit.postgres_url`, `audit.postgres_schema`, `audit.postgres_failures` and
+`audit.postgres_scrub`.
 
 Source: PostgreSQL 15 documentation, 13.3.5 (advisory locks), 34.5 (pipeline mode).
 """
@@ -40,6 +41,7 @@ from audit.postgres_schema import (
     set_version,
     version_of,
 )
+from audit.postgres_scrub import scrub
 from audit.postgres_url import HARMLESS, parse_url
 
 __all__ = [
@@ -70,6 +72,7 @@ __all__ = [
     "run",
     "run_together",
     "schema",
+    "scrub",
     "set_version",
     "snapshot",
     "translated",

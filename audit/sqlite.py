@@ -41,6 +41,7 @@ from audit.sqlite_schema import (
     set_version,
     version_of,
 )
+from audit.sqlite_scrub import scrub
 
 __all__ = [
     "APPLICATION_ID",
@@ -68,6 +69,7 @@ __all__ = [
     "run",
     "run_together",
     "schema",
+    "scrub",
     "set_version",
     "snapshot",
     "version_of",

@@ -66,6 +66,7 @@ __all__ = [
     "run",
     "run_together",
     "schema",
+    "scrub",
     "snapshot",
     "subjects",
     "tables_of",
@@ -236,6 +237,11 @@ class Backend(Protocol):
     def check_pages(self, connection: Connection) -> list[str] | None:
         """List the damage that the database's own check finds; None where it has no such check."""
 
+    def scrub(
+        self, engine: Engine, written: Sequence[str], secrets: Sequence[bytes], names: Sequence[str]
+    ) -> tuple[str, str | None]:
+        """Make what was deleted from tables leave the files; return what was done, and why they are not clean yet."""
+
     def is_damage(self, error: DBAPIError) -> bool:
         """Say whether the database itself is at fault, and not what is around it."""
 
@@ -378,6 +384,12 @@ def expected_schema(stored: Connection, scratch: Connection, expected: Sequence[
 def check_pages(connection: Connection) -> list[str] | None:
     """List the damage that the database's own check finds; None where it has no such check."""
     return _backend(connection).check_pages(connection)
+
+
+def scrub(engine: Engine, secrets: Sequence[bytes], names: Sequence[str]) -> tuple[str, str | None]:
+    """Make what was deleted leave the files; return what was done, and why they are not clean yet, if they are not."""
+    with failures():
+        return _backend(engine).scrub(engine, (holders.name, subjects.name), secrets, names)
 
 
 @contextmanager
