@@ -33,8 +33,10 @@ _PUT = (
     "FROM unnest(%s::bytea[], %s::integer[]) WITH ORDINALITY AS put (said, if_size, place) ORDER BY place "
     f"RETURNING number, set_config('synchronous_commit', 'off', true), pg_notify('{COME}', '')"
 )
-_LOOK = "SELECT number, refused_as, refused FROM inbox WHERE number = ANY(%s)"
-_STANDING = "SELECT entry_id, record FROM records WHERE entry_id = ANY(%s)"
+_LOOK = (
+    "SELECT number, refused_as, refused, NULL, NULL FROM inbox WHERE number = ANY(%s) "
+    "UNION ALL SELECT NULL, NULL, NULL, entry_id, record FROM records WHERE entry_id = ANY(%s)"
+)
 _TRY_LOCK = f"SELECT pg_try_advisory_xact_lock({LOCK})"
 _TAKE = (
     "SELECT number, said, if_size FROM inbox WHERE refused IS NULL AND until > clock_timestamp() "
@@ -95,12 +97,11 @@ class Line:
     def look(self, numbers: Sequence[int], entry_ids: Sequence[str]) -> Answer:
         """Look which rows are there still, and what entries stand."""
         with tables.failures(), postgres.translated(self._open()) as driver:
-            with driver.pipeline():
-                # In this order: a row goes away in the transaction in which its entries come to stand.
-                rows = driver.execute(_LOOK, (list(numbers),))
-                records = driver.execute(_STANDING, (list(entry_ids),))
-            waiting = {n: None if why is None else (str(kind), str(why)) for n, kind, why in rows.fetchall()}
-            return Answer(waiting, {entry_id: bytes(record) for entry_id, record in records.fetchall()})
+            rows = driver.execute(_LOOK, (list(numbers), list(entry_ids))).fetchall()
+        waiting = {
+            n: None if why is None else (str(kind), str(why)) for n, kind, why, _, _ in rows if n is not None
+        }
+        return Answer(waiting, {entry_id: bytes(record) for n, _, _, entry_id, record in rows if n is None})
 
     def heard(self, seconds: float) -> set[int] | None:
         """Wait for a notice or so many seconds; return the rows that were answered, None where it may be any."""

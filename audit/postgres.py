@@ -85,6 +85,7 @@ LOCK = "1095124553, hashtext(current_schema())"
 
 _KEPT_CONNECTIONS = 16
 _LOCK_TAKEN = "55P03"
+_GLANCING = "affidavit_glancing"
 _QUIET = logging.NullHandler()
 
 
@@ -92,20 +93,10 @@ def open_url(url: URL) -> Engine:
     """Open the database of a shared ledger; nothing is connected yet."""
     # The driver logs, besides raising it, that a connection was lost: who wants to read it sets logging up.
     logging.getLogger("psycopg").addHandler(_QUIET)
-    # What could be a secret is given to the driver alone: SQLAlchemy shows the query of a URL.
-    aside = {key: value for key, value in url.query.items() if key not in HARMLESS}
     try:
-        engine = create_engine(
-            url.difference_update_query(aside),
-            pool_size=_KEPT_CONNECTIONS,
-            max_overflow=-1,
-            pool_use_lifo=True,
-            # The lock is granted after what the one before wrote is visible, whatever the server's default is.
-            isolation_level="READ COMMITTED",
-            hide_parameters=True,
-            connect_args={"connect_timeout": 10, "application_name": "affidavit", **aside},
-            execution_options={"affidavit_place": partial(url.render_as_string, hide_password=False)},
-        )
+        glancing = _engine(url, isolation_level="AUTOCOMMIT")
+        # The lock is granted after what the one before wrote is visible, whatever the server's default is.
+        engine = _engine(url, isolation_level="READ COMMITTED", execution_options={_GLANCING: glancing})
     except ModuleNotFoundError:
         raise EnvironmentFailed(
             "a ledger on PostgreSQL needs the driver: pip install 'affidavit[postgres]'"
@@ -116,8 +107,25 @@ def open_url(url: URL) -> Engine:
         if connection.get_execution_options().get("affidavit_writer", False):
             lock(connection)
 
+    event.listen(engine, "engine_disposed", lambda _: glancing.dispose())
     at_fork(engine, before=Engine.dispose)  # a child process must not speak over its parent's connection
     return engine
+
+
+def _engine(url: URL, *, execution_options: dict[str, Any] | None = None, **more: Any) -> Engine:
+    # What could be a secret is given to the driver alone: SQLAlchemy shows the query of a URL.
+    aside = {key: value for key, value in url.query.items() if key not in HARMLESS}
+    place = {"affidavit_place": partial(url.render_as_string, hide_password=False)}
+    return create_engine(
+        url.difference_update_query(aside),
+        pool_size=_KEPT_CONNECTIONS,
+        max_overflow=-1,
+        pool_use_lifo=True,
+        hide_parameters=True,
+        connect_args={"connect_timeout": 10, "application_name": "affidavit", **aside},
+        execution_options=place | (execution_options or {}),
+        **more,
+    )
 
 
 def keeping(engine: Engine) -> Engine:
@@ -149,7 +157,8 @@ def identity_of(place: str) -> None:
 
 def glance(engine: Engine) -> Connection:
     """Open a connection to read a row or two, without the two messages to the server that a transaction takes."""
-    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    glancing: Engine = engine.get_execution_options()[_GLANCING]
+    return glancing.connect()
 
 
 def quick_row(engine: Engine, sql: str, values: dict[str, Any] | None = None) -> tuple[Any, ...] | None:
@@ -221,6 +230,7 @@ def translated(connection: Connection) -> Iterator[Any]:
         lost = bool(driver.closed)
         if lost:
             connection.invalidate(error)
+            connection.engine.dispose()  # the others that are kept are those of a server that is gone
         raise DBAPIError.instance(
             None, None, error, dialect.dbapi.Error, connection_invalidated=lost, dialect=dialect
         ) from error

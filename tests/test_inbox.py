@@ -224,6 +224,8 @@ def test_an_append_whose_connections_are_cut_is_written_once_and_acknowledged(
     client = opened(shared_database, keyless=keyless)
     with Sequencing(shared_ledger) if keyless else nullcontext():
         client.append(report("one"))
+        for kept in [tables.glance(client.engine) for _ in range(3)]:
+            kept.close()
         shared_database.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
