@@ -1,5 +1,6 @@
 """Commands on a ledger that a URL names, as they are typed, and what docs/postgresql.md shows."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,10 @@ def test_what_the_page_shows_happens_as_shown(
     here = empty_folder(tmp_path / "here")
     for block in blocks(page):
         run_block(block, here, page.name)
+    # The SQL that the page makes can be run, and run again; and so can what it shows of logins.
+    roles = (here.path / "roles.sql").read_text()
+    logins = re.search(r"```sql\n(.*?)```", page.read_text(), re.DOTALL)
+    assert logins is not None
+    names = re.findall(r"ROLE (\w+) LOGIN", logins[1])
+    for sql in (roles, roles, logins[1], *(f"DROP ROLE {name}" for name in names)):
+        empty_database.execute(sql)

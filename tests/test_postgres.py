@@ -7,8 +7,9 @@ import pytest
 from audit import tables, verify, verify_whole
 from audit.errors import MalformedInput, NotPermitted
 from audit.ledger import Ledger
-from tests.postgres_ledger import failed
-from tests.small_ledger import People, Titles, new_ledger, report
+from tests.postgres_ledger import Database, failed, opened
+from tests.postgres_server import newest
+from tests.small_ledger import People, Titles, new_ledger, report, signer
 
 
 def test_a_ledger_on_postgresql_is_appended_to_read_and_verified(shared_ledger: Ledger) -> None:
@@ -92,3 +93,23 @@ def test_a_ledger_is_not_made_over_another(shared_ledger: Ledger) -> None:
         shared_ledger.engine.begin() as connection,
     ):
         tables.create_tables(connection, [Titles.metadata])
+
+
+def test_the_newest_server_is_found_by_its_number(tmp_path: Path) -> None:
+    folders = [tmp_path / version / "bin" for version in ("9.6", "15", "13")]
+    assert newest(folders) == tmp_path / "15" / "bin"
+    assert newest([]) is None
+
+
+def test_a_ledger_that_others_append_to_is_seen_as_it_is(
+    shared_ledger: Ledger, shared_database: Database
+) -> None:
+    """What is kept of the edge is told from what came since, from new keys, and from another history."""
+    other = opened(shared_database)
+    other.append(report("one"))
+    key = signer()
+    shared_ledger.grant("ana", key.public, ("recorder",), "Ana Ruiz")
+    entry = other.append(report("two"), signer=key)
+    assert (entry.statement.text("title"), entry.seq) == ("two", 3)
+    assert entry.statement.observed.size == 3
+    other.close()
