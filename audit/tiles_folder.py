@@ -64,7 +64,9 @@ class TilesFolder:
         """List the files that are no part of the tree, in order of their names; tiles of any size are."""
         part = {"checkpoint", "vkey.txt", *map(handover_name, handovers)}
         names = (p.relative_to(self.folder).as_posix() for p in self.folder.rglob("*") if not p.is_dir())
-        return sorted(name for name in names if name not in part and _TILE.fullmatch(name) is None)
+        others = sorted(name for name in names if name not in part and _TILE.fullmatch(name) is None)
+        # A name may be any bytes; one that is no UTF-8 has to be written all the same.
+        return [name.encode("utf-8", "backslashreplace").decode() for name in others]
 
     def tile(self, level: int, number: int, width: int) -> bytes:
         """Read the first `width` hashes of a tile."""

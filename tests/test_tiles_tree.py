@@ -1,5 +1,7 @@
 """The static tiles tree: what C2SP tlog-tiles says, grown with the ledger, and verified from the files alone."""
 
+import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -214,6 +216,12 @@ def test_what_is_no_part_of_a_tree_is_named_and_passed_over(tree: Path, people: 
     answer = verify_tiles(tree, Brought(log_key=key_of(people)))
     assert answer.confirmed
     assert any("no part of it: index.html, tile/0/notes.txt" in sentence for sentence in answer.not_shown)
+
+
+def test_a_strangers_name_can_be_written_whatever_it_is(tree: Path) -> None:
+    (tree / os.fsdecode(b"\xff\x1b.txt")).write_text("mine")
+    said = json.dumps(verify_tiles(tree, Brought()).to_json(), ensure_ascii=False)
+    assert "udcff" in said.encode().decode()
 
 
 def test_older_partial_tiles_are_no_strangers(tmp_path: Path) -> None:
