@@ -9,7 +9,7 @@ import click
 
 from audit.cli_postgres import roles, sequence
 from audit.durable import replace_file
-from audit.errors import EnvironmentFailed, MalformedInput, NotVerified
+from audit.errors import MalformedInput, NotVerified
 from audit.terminal import (
     Command,
     FileToWrite,
@@ -170,7 +170,7 @@ def checkpoint(opened: Open, output: Path | None, size: int | None, as_json: boo
     opened_ledger = opened().ledger
     head = opened_ledger.head() if size is None else opened_ledger.head_at(size)
     if output is not None:
-        _write(output, head.checkpoint)
+        replace_file(output, head.checkpoint, 0o666)
     if as_json:
         log = opened_ledger.trust().log
         print_json(
@@ -186,13 +186,6 @@ def checkpoint(opened: Open, output: Path | None, size: int | None, as_json: boo
         click.echo(head.checkpoint.decode(), nl=False)
     else:
         say(f"Wrote the checkpoint of {head.size} entries to {output}.")
-
-
-def _write(output: Path, data: bytes) -> None:
-    try:
-        replace_file(output, data, 0o666)
-    except OSError as error:
-        raise EnvironmentFailed(f"{output} cannot be written: {error.strerror}") from None
 
 
 @click.group(cls=Group)

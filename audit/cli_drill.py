@@ -9,12 +9,11 @@ import click
 
 from audit.cli import Open
 from audit.durable import replace_file
-from audit.errors import EnvironmentFailed, NotVerified
+from audit.errors import NotVerified
 from audit.terminal import Command, FileToWrite, bar, folded, json_option, mark, print_json, print_table, say
 
 # What the command needs is imported inside it: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
-    from audit.canonical import JsonObject
     from audit.drill import Drill, Result
 
 __all__ = ["drill"]
@@ -62,7 +61,8 @@ def drill(opened: Open, most: int, output: Path | None, as_json: bool) -> None:
         answer = run_drill(ledger, most=most, progress=progress)
     document = answer.to_json() | {"time": written_time(time.time()), "version": version("affidavit")}
     if output is not None:
-        _keep(output, document)
+        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        replace_file(output, text.encode(), 0o666)
     if as_json:
         print_json(document)
     else:
@@ -70,13 +70,6 @@ def drill(opened: Open, most: int, output: Path | None, as_json: bool) -> None:
         if output is not None:
             say(f"\nKept in {output}. It is not signed: who shows it vouches for it.")
     raise SystemExit(0 if answer else NotVerified.exit_status)
-
-
-def _keep(output: Path, document: "JsonObject") -> None:
-    try:
-        replace_file(output, json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n", 0o666)
-    except OSError as error:
-        raise EnvironmentFailed(f"{output} cannot be written: {error.strerror}") from None
 
 
 def _print(answer: "Drill") -> None:
