@@ -15,13 +15,13 @@ What no step can show: that nothing was left out. Each entry in the bundle stand
 bundle, such as a later revocation or a rejection, may stand there all the same.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from audit.bundle import Bundle
 from audit.bundle_anchors import open_bundled
+from audit.bundle_files import NamedFiles
 from audit.canonical import Json
 from audit.checkpoint import Checkpoint
 from audit.entry_checks import EntryChecks
@@ -43,8 +43,6 @@ LEFT_OUT = (
     "ledger all the same; the tiles tree or the ledger shows all entries"
 )
 UNSIGNED = "README.txt, manifest.json and a verifier in the bundle are signed by nobody"
-
-_DIGEST = re.compile(r"(?:^|[^0-9a-f])([0-9a-f]{64})$")
 
 
 def verify_bundle(path: Path, brought: Brought, unpack_into: Path | None = None) -> Evidence:
@@ -91,13 +89,12 @@ class _BundleCheck:
         self.bundle, self.head, self.brought = bundle, head, brought
         self.entries = EntryChecks(head.origin)
         self.tree, self.anchors = Findings(2, "tree"), Findings(3, "anchors")
-        self.observed, self.artifacts = Findings(5, "observed"), Findings(7, "artifacts")
+        self.observed = Findings(5, "observed")
         self.proofs_used: set[int] = set()
         self.both_signed: set[int] = set()
         self.signed_heads: dict[str, Checkpoint] = {}
         self.confirming = self.brought.log_key is not None
-        self.named: dict[str, int] = {}
-        self.reports: dict[str, int] = {}
+        self.files = NamedFiles()
         self.anchor: Anchor | None = None
         self.unanswered = ""
 
@@ -127,7 +124,7 @@ class _BundleCheck:
             ),
             self._observed_step(),
             Findings(6, "tables").skipped("a bundle has no tables"),
-            self._artifacts_step(),
+            self.files.step(self.bundle),
             self.entries.times_step(),
         )
         return self._answer(Report(self.head.size, self.head.root.hex(), steps, self.anchor))
@@ -187,12 +184,7 @@ class _BundleCheck:
             if seen.size > seq:
                 raise NotVerified(f"it is of {seen.size} entries, more than there were")
             self._is_of_this_history(seen.size, bytes.fromhex(seen.root))
-        for digest in _digests(dict(entry.statement.predicate)):
-            self.named.setdefault(digest, seq)
-        for subject in entry.statement.subjects:
-            self.named.setdefault(subject.sha256, seq)
-            if entry.kind == "report":
-                self.reports[subject.sha256] = seq
+        self.files.see(entry)
 
     def _is_of_this_history(self, size: int, root: bytes) -> None:
         """Check that the checkpoint's tree begins with the tree of that size and root; raise `NotVerified`."""
@@ -313,37 +305,6 @@ class _BundleCheck:
             f"{counted(count, 'tree head')} that signers saw are part of the checkpoint's history"
         )
 
-    def _artifacts_step(self) -> Step:
-        names = {f"artifacts/{digest}": self.named for digest in self.bundle.digests}
-        if self.bundle.has_report:
-            names["report.pdf"] = self.reports
-        if not names:
-            return self.artifacts.skipped("no file that the entries name is in the bundle")
-        self.artifacts.figures["files"] = len(names)
-        for name, known in names.items():
-            with finding(self.artifacts, name):
-                digest = self.bundle.archive.digest(name)
-                if name not in ("report.pdf", f"artifacts/{digest}"):
-                    raise NotVerified(f"its bytes have the SHA-256 {digest}")
-                if digest not in known:
-                    raise NotVerified(f"its SHA-256 {digest[:16]}… is not what an entry in the bundle names")
-        report = "; report.pdf is what a report entry is about" if self.bundle.has_report else ""
-        return self.artifacts.step(f"{len(names)} files have the digests that the entries name{report}")
-
 
 def _written(time: float | None) -> str:
     return "at no time that it attests" if time is None else written_time(time)
-
-
-def _digests(value: Json) -> Iterator[str]:
-    """Yield every SHA-256 that a statement says, alone or at the end of a longer name such as a fingerprint."""
-    if isinstance(value, str):
-        matched = _DIGEST.search(value)
-        if matched:
-            yield matched[1]
-    elif isinstance(value, list):
-        for item in value:
-            yield from _digests(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _digests(item)
