@@ -19,6 +19,7 @@ from pathlib import Path
 
 from audit.anchor_settings import AnchorSettings
 from audit.checkpoint import Checkpoint
+from audit.durable import sync_folder
 from audit.errors import AffidavitError
 from audit.keystore import LOG_KEY, KeyStore
 from audit.note import Note, VerifierKey
@@ -33,6 +34,8 @@ def unfinished_home(folder: Path) -> Iterator[Path]:
     """Make the folder for a ledger that is about to be made in `folder`; it goes away, unless it was renamed."""
     making = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
     try:
+        # By its name the next one finds what a loss of power left, and an anchor outside that belongs to it.
+        sync_folder(folder)
         descriptor = os.open(making, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

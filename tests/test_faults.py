@@ -101,6 +101,18 @@ def test_a_loss_of_power_takes_nothing_acknowledged_and_leaves_nothing_half_writ
     assert any(row.outcome.startswith("acknowledged") for row in rows)
 
 
+def test_an_anchor_that_a_loss_of_power_left_without_its_ledger_keeps_nobody_from_making_it(
+    template: Path, acting: Actor
+) -> None:
+    def anchor_made(found: list[Loss]) -> list[Loss]:
+        return [loss for loss in found if loss.point.call == "link" and loss.point.file.startswith("kept/")]
+
+    SCENES["init"].prepare(template)
+    rows = list(power_rows(acting, "init", template, anchor_made))
+    assert rows
+    assert [row for row in rows if not row.survived] == []
+
+
 @pytest.mark.parametrize("scene", ["append", "key"])
 def test_without_its_synchronising_a_loss_of_power_would_take_what_was_acknowledged(
     template: Path, acting: Actor, scene: str
