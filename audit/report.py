@@ -82,8 +82,14 @@ class Report:
             "size": self.size,
             "root": self.root or None,
             "steps": [step.to_json() for step in self.steps],
-            "anchor": self.anchor.to_json() if self.anchor else None,
+            "anchor": self._anchor_json(),
         }
+
+    def _anchor_json(self) -> Json:
+        """Write the anchor, and how many entries after it could have been changed without being seen."""
+        if self.anchor is None:
+            return None
+        return {**self.anchor.to_json(), "entries_since": max(0, self.size - self.anchor.size)}
 
 
 class Findings:

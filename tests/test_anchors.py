@@ -402,6 +402,8 @@ def test_verification_says_which_suspect_entries_an_anchor_covers(tmp_path: Path
         f"before the revocation (the cosignature by {VOUCHING} over 4 entries), 4 is covered by no older anchor"
     )
     assert "entries 4 to 5 are covered by no anchor outside" in answer.steps[2].detail
+    anchor: Any = answer.to_json()["anchor"]
+    assert (anchor["size"], anchor["entries_since"]) == (4, 2)
     ledger.close()
 
 

@@ -304,3 +304,10 @@ def test_what_needs_a_list_of_anchors_that_was_damaged_is_refused_and_leaves_it(
     refused = anchored.here(*arguments)
     assert (refused.exit_code, DAMAGED in refused.stderr) == (status, True), refused.stderr
     assert (anchored.ledger / "anchors.json").read_text() == "{"
+
+
+def test_a_file_that_holds_no_witness_key_is_named(anchored: Anchored) -> None:
+    (anchored.here.path / "empty.vkey").touch()
+    refused = anchored.here("anchor", "add", "witness", "http://127.0.0.1:9/", "--key", "empty.vkey")
+    assert refused.exit_code == 2
+    assert "empty.vkey: a verifier key is written name+hash+base64" in refused.stderr
