@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from audit.terminal import print_table
 from registry.fingerprint import fingerprint
+from tests.bench.rows import HEADER, Row
 
 ROWS = 2_000_000
-
-Row = tuple[str, str, str, str, str]
 
 
 def bench_fingerprint() -> list[Row]:
@@ -46,6 +46,8 @@ def _row(ours: float, other: float, beside: str) -> Row:
         beside,
         f"{other:,.0f} MB a CPU second",
         f"{ours / other:.2f}",
+        "-",
+        "-",
     )
 
 
@@ -57,3 +59,12 @@ def _seconds(work: Callable[[], object], times: int = 3) -> float:
         work()
         taken.append(time.process_time() - begun)
     return min(taken)
+
+
+def main() -> None:
+    """Measure and print."""
+    print_table(HEADER, bench_fingerprint())
+
+
+if __name__ == "__main__":
+    main()

@@ -6,8 +6,7 @@
 import os
 import sys
 
-from audit.terminal import print_table
-from tests.bench import append, fingerprint, proofs, verify
+from tests.bench import append, fingerprint, peers, proofs, shared, verify
 
 __all__ = ["main"]
 
@@ -15,10 +14,8 @@ __all__ = ["main"]
 def main() -> None:
     """Measure and print."""
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} processors")
-    append.main()
-    verify.main()
-    proofs.main()
-    print_table(("What", "affidavit", "Beside", "Limit or peer", "Ratio"), fingerprint.bench_fingerprint())
+    for part in (append, shared, peers, verify, proofs, fingerprint):
+        part.main()
 
 
 if __name__ == "__main__":
