@@ -151,7 +151,8 @@ def keeping(engine: Engine) -> Engine:
     @event.listens_for(kept, "checkin")
     def checked_in(_: object, record: ConnectionPoolEntry) -> None:
         # The WAL is there from the first use on, and as long as somebody has the database open.
-        record.info.setdefault("files", [identity_of(file) for file in files])
+        if "files" not in record.info:
+            record.info["files"] = [identity_of(file) for file in files]
 
     @event.listens_for(kept, "checkout")
     def checked_out(_: object, record: ConnectionPoolEntry, __: object) -> None:
