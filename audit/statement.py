@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
-from uuid import UUID
 
 from audit.canonical import Json, JsonObject, decode, encode
 from audit.errors import MalformedInput
@@ -172,7 +171,8 @@ def new_entry_id(seconds: float, random_bytes: Callable[[int], bytes]) -> str:
     value = int(seconds * 1000) << 80 | int.from_bytes(random_bytes(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(UUID(int=value))
+    digits = f"{value:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def written_time(seconds: float) -> str:

@@ -39,7 +39,7 @@ from registry.catalog import Catalog
 from tests.bench.rows import HEADER, Row, at_least, at_most
 
 ORIGIN = "bench.example/ledger"
-SHORT, LONG = 3_000, 30_000
+SHORT, LONG = 2_000, 17_000
 SAID_BYTES = 300
 MODELS = 20
 
