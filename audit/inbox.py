@@ -34,7 +34,6 @@ from audit.errors import AffidavitError, Conflict, EnvironmentFailed, MalformedI
 from audit.inbox_rows import ANSWERED, COME, Line, Row
 from audit.keys import Signer
 from audit.postgres_failures import is_away, was_lost
-from audit.record import parse_record
 from audit.sequencer import Submission
 from audit.statement import Statement
 from audit.writer import Writer
@@ -175,13 +174,12 @@ class Inbox:
         ids = {number: _entry_ids(submission) for number, submission in posted.items()}
         found = self._line.look(list(posted), [one for several in ids.values() for one in several])
         for number, submission in list(posted.items()):
-            records = [found.records[one] for one in ids[number] if one in found.records]
             refused = found.waiting.get(number)
-            if records and (number not in found.waiting or submission.doubtful):
-                submission.entries = tuple(parse_record(record) for record in records)
-            elif refused is not None:
+            if number not in found.waiting or submission.doubtful:
+                submission.entries = submission.among(found.records)
+            if not submission.entries and refused is not None:
                 submission.error = _error(*refused)
-            elif number not in found.waiting:
+            elif not submission.entries and number not in found.waiting:
                 # Only a crash of the server takes a row away that was not answered; nobody can append it any more.
                 submission.error = EnvironmentFailed("the inbox lost a statement: append it again")
             if submission.is_settled:
@@ -189,10 +187,7 @@ class Inbox:
 
     def _settle_what_stands(self, batch: Sequence[Submission]) -> None:
         for submission in batch:
-            ids = _entry_ids(submission)
-            records = self._line.look([], ids).records
-            if records:
-                submission.entries = tuple(parse_record(records[one]) for one in ids)
+            submission.entries = submission.among(self._line.look([], _entry_ids(submission)).records)
 
     def _give_up(self, posted: _Posted) -> None:
         """Make sure that nobody is about to append what was waited for in vain, and say so."""

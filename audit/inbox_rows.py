@@ -11,6 +11,7 @@ Rules:
 Source: PostgreSQL 15 documentation, NOTIFY (the payload is shorter than 8,000 bytes), 30.4 (asynchronous commit).
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -26,6 +27,7 @@ __all__ = ["ANSWERED", "COME", "Answer", "Line", "Row", "answer", "take", "take_
 COME, ANSWERED = "affidavit_inbox", "affidavit_appended"
 MOST_ROWS = 1_000
 _MOST_PAYLOAD, _NONE = 7_000, "none"
+_NUMBER = re.compile("[0-9]{1,19}")
 
 _PUT = (
     "INSERT INTO inbox (said, if_size, until) "
@@ -108,10 +110,11 @@ class Line:
         with tables.failures(), postgres.translated(self._open()) as driver:
             notices = list(driver.notifies(timeout=seconds, stop_after=1))
             notices += driver.notifies(timeout=0)
-        if not notices or any(not notice.payload for notice in notices):
+        said = {number for notice in notices for number in notice.payload.split(",")} - {_NONE}
+        # Any login can give a notice, and say anything in it.
+        if not notices or not all(_NUMBER.fullmatch(number) for number in said):
             return None
-        said = {number for notice in notices for number in notice.payload.split(",")}
-        return {int(number) for number in said - {_NONE}}
+        return {int(number) for number in said}
 
     def close(self) -> None:
         """Close the connection; the line can be used again afterwards."""

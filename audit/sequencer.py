@@ -21,7 +21,7 @@ Invariants:
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -31,7 +31,8 @@ from audit.envelope import Envelope
 from audit.errors import MalformedInput
 from audit.forks import at_fork
 from audit.keys import Signer
-from audit.record import Entry
+from audit.record import Entry, parse_record
+from audit.statement import Statement
 
 __all__ = ["Sequencer", "Submission", "Within"]
 
@@ -63,6 +64,15 @@ class Submission:
     def is_settled(self) -> bool:
         """Whether it was written or refused."""
         return bool(self.entries) or self.error is not None
+
+    def among(self, records: Mapping[str, bytes]) -> tuple[Entry, ...]:
+        """Find its entries among records by the ids of their statements; none, unless each of them is as it was signed.
+
+        An id alone shows nothing: who saw it on its way can have said something else under it.
+        """
+        ids = [Statement.parse(envelope.payload).text("entry_id") for envelope in self.envelopes]
+        found = tuple(parse_record(records[one]) for one in ids if one in records)
+        return found if tuple(entry.envelope for entry in found) == self.envelopes else ()
 
     def outcome(self) -> list[Entry]:
         """Return the entries, or raise what refused them."""

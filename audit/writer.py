@@ -26,7 +26,7 @@ from audit.errors import AffidavitError, Conflict, EnvironmentFailed, MalformedI
 from audit.follower import Follower
 from audit.keys import Signer
 from audit.log_keys import sign_head
-from audit.record import Entry, index_columns, parse_record
+from audit.record import Entry, index_columns
 from audit.sequencer import Submission
 from audit.statement import Statement, written_time
 
@@ -260,8 +260,8 @@ class _NewBatch(Exception):
 def standing(connection: Connection, submission: Submission) -> tuple[Entry, ...]:
     """Read the entries of a submission that stands already, as one whose leader was interrupted may."""
     ids = [Statement.parse(envelope.payload).text("entry_id") for envelope in submission.envelopes]
-    records = [connection.execute(_RECORD_OF, {"entry_id": one}).scalar() for one in ids]
-    return tuple(parse_record(bytes(record)) for record in records if record is not None)
+    found = {one: connection.execute(_RECORD_OF, {"entry_id": one}).scalar() for one in ids}
+    return submission.among({one: bytes(record) for one, record in found.items() if record is not None})
 
 
 def _insert(connection: Connection, entries: Sequence[Entry]) -> None:

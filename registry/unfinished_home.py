@@ -5,6 +5,9 @@ Rules:
 - It lies beside the place of the ledger, is named `.affidavit-new-...`, and is locked as long as somebody works in it.
 - It goes away with whatever ends the making. What a killed process leaves is not locked any more, was never a ledger
   to anybody, and is cleared away by the next one who makes a ledger there.
+- Its name is no proof of that: somebody may have copied a ledger there. A file in it says that it is unfinished, which
+  comes first and goes last, or when the folder has its name. Without it only an empty folder is cleared away, and no
+  link is followed.
 - An anchor file outside that such a ledger had begun goes with it: only where the log's key that lies in the folder
   signed what the file holds, so that no other ledger's is ever touched.
 """
@@ -24,9 +27,12 @@ from audit.errors import AffidavitError
 from audit.keystore import LOG_KEY, KeyStore
 from audit.note import Note, VerifierKey
 
-__all__ = ["clear_unfinished", "unfinished_home"]
+__all__ = ["clear_unfinished", "is_finished", "unfinished_home"]
+
+_MARK = "unfinished"
 
 _PREFIX = ".affidavit-new-"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
@@ -34,16 +40,26 @@ def unfinished_home(folder: Path) -> Iterator[Path]:
     """Make the folder for a ledger that is about to be made in `folder`; it goes away, unless it was renamed."""
     making = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
     try:
+        (making / _MARK).touch()
+        sync_folder(making)
         # By its name the next one finds what a loss of power left, and an anchor outside that belongs to it.
         sync_folder(folder)
-        descriptor = os.open(making, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(making, _FOLDER)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield making
         finally:
             os.close(descriptor)
     finally:
-        shutil.rmtree(making, ignore_errors=True)
+        with suppress(OSError):
+            _remove(making)
+
+
+def is_finished(home: Path) -> None:
+    """Say of a folder that was made as an unfinished one, and has its name now, that it is a ledger."""
+    # Whatever becomes of this: a ledger is known by its name.
+    with suppress(OSError):
+        (home / _MARK).unlink()
 
 
 def clear_unfinished(folder: Path) -> list[str]:
@@ -51,15 +67,28 @@ def clear_unfinished(folder: Path) -> list[str]:
     cleared = list[str]()
     for left in sorted(folder.glob(f"{_PREFIX}*/")):
         with suppress(OSError):
-            descriptor = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            descriptor = os.open(left, _FOLDER)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _forget_anchor(left)
-                shutil.rmtree(left)
+                if (left / _MARK).exists():
+                    _forget_anchor(left)
+                    _remove(left)
+                else:
+                    left.rmdir()  # of a process that was killed at once: it is empty, or it is somebody's
                 cleared.append(left.name)
             finally:
                 os.close(descriptor)
     return cleared
+
+
+def _remove(left: Path) -> None:
+    for path in left.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != _MARK:
+            path.unlink()
+    (left / _MARK).unlink(missing_ok=True)
+    left.rmdir()
 
 
 def _forget_anchor(left: Path) -> None:

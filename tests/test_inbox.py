@@ -55,6 +55,20 @@ def test_who_has_no_log_key_appends_through_a_sequencer(
     keyless.close()
 
 
+def test_a_notice_that_anybody_gave_stops_nobody(shared_ledger: Ledger, shared_database: Database) -> None:
+    keyless = opened(shared_database, keyless=True)
+    forged = threading.Timer(
+        0.2, shared_database.execute, ["NOTIFY affidavit_appended, '1,x'; NOTIFY affidavit_appended"]
+    )
+    forged.start()
+    appending = threading.Timer(0.5, shared_ledger.append, [report("by the elected one")])
+    appending.start()
+    assert keyless.append(report("one")).seq in (1, 2)
+    forged.join()
+    appending.join()
+    keyless.close()
+
+
 def test_a_decision_by_who_has_no_log_key_is_on_the_view_it_was_made_on(
     shared_ledger: Ledger, shared_database: Database
 ) -> None:
