@@ -9,7 +9,7 @@ Rules:
   in it stand for the whole history, so tiles and trust are those of then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -73,9 +73,10 @@ class Placed:
     tiles: Mapping[tuple[int, int], bytes]
 
 
-def place(edge: Edge, envelopes: Sequence[Envelope], time: str) -> Placed:
+def place(edge: Edge, envelopes: Sequence[Envelope], time: str, verified: Container[Envelope] = ()) -> Placed:
     """Put envelopes into their places after the edge, at a time that is not before its last one.
 
+    The signatures of those that are `verified` already are not verified again (see `Trust.permit`).
     Raises `MalformedInput`, `NotPermitted` or `NotVerified` when one of them cannot stand there.
     """
     tree, trust, prev = edge.tree, edge.trust, edge.last_leaf
@@ -83,7 +84,7 @@ def place(edge: Edge, envelopes: Sequence[Envelope], time: str) -> Placed:
     entries: list[Entry] = []
     last_tiles, changed = dict(edge.tiles), {}
     for envelope in envelopes:
-        entry = _entry(envelope, trust, tree.size, prev, time)
+        entry = _entry(envelope, trust, tree.size, prev, time, verified)
         trust = trust.after(entry.seq, entry.statement)
         leaf = leaf_hash(entry.record)
         for level, number, hashes in growing.append(leaf):
@@ -95,7 +96,9 @@ def place(edge: Edge, envelopes: Sequence[Envelope], time: str) -> Placed:
     return Placed(after, tuple(entries), changed)
 
 
-def _entry(envelope: Envelope, trust: Trust, seq: int, prev: str, time: str) -> Entry:
+def _entry(
+    envelope: Envelope, trust: Trust, seq: int, prev: str, time: str, verified: Container[Envelope]
+) -> Entry:
     origin = trust.log.name if trust.log is not None else None
     record = write_record(envelope, log=origin or "", prev=prev, seq=seq, time=time)
     entry = parse_record(record)
@@ -103,7 +106,7 @@ def _entry(envelope: Envelope, trust: Trust, seq: int, prev: str, time: str) -> 
     if origin is None:
         # The genesis entry says itself which ledger it begins.
         entry = parse_record(write_record(envelope, log=said_for, prev=prev, seq=seq, time=time))
-    trust.permit(entry.envelope, entry.statement, seq)
+    trust.permit(entry.envelope, entry.statement, seq, verified)
     if origin is not None and said_for != origin:
         raise MalformedInput(f"the statement is for the ledger {said_for!r}, this one is {origin!r}")
     return entry

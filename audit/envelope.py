@@ -16,9 +16,10 @@ from dataclasses import dataclass
 
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput, NotVerified
-from audit.keys import PublicKey, Signer
+from audit.keys import LocalSigner, PublicKey, Signer
+from audit.processors import by_threads
 
-__all__ = ["PAYLOAD_TYPE", "Envelope", "Signature", "pae", "read_base64", "sign"]
+__all__ = ["PAYLOAD_TYPE", "Envelope", "Signature", "pae", "read_base64", "sign", "sign_many", "verified"]
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MOST_SIGNATURES = 16
@@ -88,6 +89,32 @@ def sign(payload: bytes, signers: Sequence[Signer]) -> Envelope:
         raise MalformedInput("an envelope has one signature per key: name each key once")
     message = pae(PAYLOAD_TYPE, payload)
     return Envelope(payload, tuple(Signature(s.public.keyid, s.sign(message)) for s in signers))
+
+
+def sign_many(payloads: Sequence[bytes], signers: Sequence[Sequence[Signer]]) -> list[Envelope]:
+    """Sign each payload with its signers; by several threads where all keys are in this process's memory.
+
+    Any other key is asked by one thread, one signature after the other: a token or a service has one session.
+    """
+    asked = list(zip(payloads, signers, strict=True))
+    if all(isinstance(signer, LocalSigner) for several in signers for signer in several):
+        return by_threads(lambda one: sign(*one), asked)
+    return [sign(*one) for one in asked]
+
+
+def verified(envelopes: Sequence[Envelope], key_for: Callable[[str], PublicKey]) -> frozenset[Envelope]:
+    """Return those envelopes whose signatures all verify (see `Envelope.verify`); several threads look."""
+
+    def holds(envelope: Envelope) -> bool:
+        try:
+            envelope.verify(key_for)
+        except Exception:
+            # Whoever looks at this one alone is told why: it may be the fault of one submission among others.
+            return False
+        return True
+
+    held = by_threads(holds, envelopes)
+    return frozenset(envelope for envelope, is_good in zip(envelopes, held, strict=True) if is_good)
 
 
 def _signature(value: Json) -> Signature:

@@ -27,7 +27,7 @@ from audit.anchor_settings import AnchorSettings
 from audit.anchors import kept_in
 from audit.checkpoint import check_origin
 from audit.edge import Edge
-from audit.envelope import Envelope, sign
+from audit.envelope import Envelope, sign, sign_many
 from audit.errors import MalformedInput
 from audit.follower import Artifacts, Follower
 from audit.history import Head, History
@@ -121,11 +121,13 @@ class Ledger(History):
         """Sign statements and append them together: one checkpoint, all of them or none."""
         if not statements:
             return []
-        said, view = [], self._view()
-        for statement in statements:
-            signers = _several(signer or self._default_signer(statement.kind))
-            said.append(sign(self._claimed(statement, signers[0].public.keyid, role, *view), signers))
-        return self._submit(Submission(tuple(said), within))
+        view = self._view()
+        signers = [_several(signer or self._default_signer(statement.kind)) for statement in statements]
+        claimed = [
+            self._claimed(statement, several[0].public.keyid, role, *view)
+            for statement, several in zip(statements, signers, strict=True)
+        ]
+        return self._submit(Submission(tuple(sign_many(claimed, signers)), within))
 
     def append_signed(
         self, envelope: Envelope, *, within: Within | None = None, log_signers: Sequence[Signer] = ()

@@ -28,12 +28,13 @@ from audit.checkpoint import Checkpoint
 from audit.errors import EnvironmentFailed, MalformedInput
 from audit.follower import Artifacts, Follower
 from audit.note import Note, VerifierKey
+from audit.processors import processors
 from audit.record import Entry
 from audit.report import Findings, Report
 from audit.verify_anchors import AnchorSources
 from audit.verify_artifacts import NamedArtifacts
 from audit.verify_ids import StatementIds
-from audit.verify_pool import NoWorkers, Workers, processors
+from audit.verify_pool import NoWorkers, Workers
 from audit.verify_range import Asked
 from audit.verify_steps import Request, records_read, report_of, unreadable
 from audit.verify_tables import Replay
