@@ -55,7 +55,7 @@ SKEW_SECONDS = 600
 """How far the clock of an anchor may go before the clock at hand."""
 
 _TYPE = "urn:affidavit:anchors:v1"
-_MEND = "restore it from a copy, or mend it as docs/anchors.md shows (The list of anchors)"
+_MEND = "restore it from a copy, or, where there is none, begin it anew with `affidavit anchor reset --reason TEXT`"
 _MOST_BYTES = 1_000_000
 _T = TypeVar("_T")
 

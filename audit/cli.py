@@ -129,13 +129,8 @@ def verify(
             "--record is what a .tlog-proof is about, and none was given: name the proof besides, as FILE"
         )
     if evidence:
-        if incremental or structural:
-            raise MalformedInput(
-                "--incremental and --structural are about a ledger: evidence is always verified whole"
-            )
-        if jobs is not None:
-            raise MalformedInput("--jobs is about a ledger: evidence is verified by one process")
-        raise SystemExit(0 if verify_files(evidence, brought, record, as_json) else NotVerified.exit_status)
+        _check_options(incremental or structural, jobs)
+        raise SystemExit(verify_files(evidence, brought, record, as_json))
     opened_ledger = opened().ledger
     with bar("verifying") as progress:
         report = opened_ledger.verify(
@@ -151,6 +146,16 @@ def verify(
     scope = "structural" if structural else "incremental" if incremental else "whole"
     (_print_as_json if as_json else _print_report)(report, scope, about)
     raise SystemExit(0 if report and all(about.values()) else NotVerified.exit_status)
+
+
+def _check_options(in_part: bool, jobs: int | None) -> None:
+    """Refuse, for evidence, what can be asked of a ledger alone."""
+    if in_part:
+        raise MalformedInput(
+            "--incremental and --structural are about a ledger: evidence is always verified whole"
+        )
+    if jobs is not None:
+        raise MalformedInput("--jobs is about a ledger: evidence is verified by one process")
 
 
 @click.command(

@@ -134,6 +134,8 @@ def drill(ledger: Ledger, *, most: int = MOST_ENTRIES, progress: Progress | None
         if progress is not None:
             progress(len(attacks), len(attacks))
     skipped = tuple(one for one in plan if isinstance(one, Skipped))
+    if tables.is_shared(ledger.engine):
+        skipped += (Skipped("the server, its roles and its triggers", "the copy is an SQLite file"),)
     sizes = (head.size, victims[0].size, victims[1].size)
     return Drill(tuple(results), skipped, *sizes, ledger.origin, head.root.hex())
 

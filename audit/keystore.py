@@ -194,7 +194,8 @@ class KeyStore:
         return self.folder / f"{name}.pem"
 
     def _known(self) -> str:
-        names = self.names()
+        # The log's own key speaks for nobody: who looks for a person's is not sent to it.
+        names = [name for name in self.names() if name != LOG_KEY]
         return f"the keys here are {', '.join(names)}" if names else "make one with `affidavit key create`"
 
 

@@ -8,6 +8,7 @@ Rules:
   after what the one before wrote is visible.
 - A message to the server and back takes longer than the work of most statements, so what need not wait for an answer is
   sent together (psycopg's pipeline), and by the driver alone where SQLAlchemy would take longer than the server.
+- A kept connection that the server has closed, as one that is started again does, is opened anew before it is used.
 - No message shows a password, and no error repeats what was written.
 
 What else differs stands in `audit.postgres_url`, `audit.postgres_schema`, `audit.postgres_failures` and
@@ -21,11 +22,13 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
+from select import select
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from audit.errors import EnvironmentFailed
 from audit.forks import at_fork
@@ -86,6 +89,7 @@ LOCK = "1095124553, hashtext(current_schema())"
 _KEPT_CONNECTIONS = 16
 _LOCK_TAKEN = "55P03"
 _GLANCING = "affidavit_glancing"
+_USED = "affidavit_used"
 _QUIET = logging.NullHandler()
 
 
@@ -116,7 +120,7 @@ def _engine(url: URL, *, execution_options: dict[str, Any] | None = None, **more
     # What could be a secret is given to the driver alone: SQLAlchemy shows the query of a URL.
     aside = {key: value for key, value in url.query.items() if key not in HARMLESS}
     place = {"affidavit_place": partial(url.render_as_string, hide_password=False)}
-    return create_engine(
+    engine = create_engine(
         url.difference_update_query(aside),
         pool_size=_KEPT_CONNECTIONS,
         max_overflow=-1,
@@ -126,6 +130,22 @@ def _engine(url: URL, *, execution_options: dict[str, Any] | None = None, **more
         execution_options=place | (execution_options or {}),
         **more,
     )
+    event.listen(engine, "checkin", _was_used)
+    event.listen(engine, "checkout", _check_open)
+    return engine
+
+
+def _was_used(driver: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_USED] = True
+
+
+def _check_open(driver: Any, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
+    """Have a kept connection replaced on which the server said something unasked: all that it says then is goodbye.
+
+    It costs no message to the server, as asking whether it is still there would.
+    """
+    if record.info.get(_USED) and select([driver], [], [], 0)[0]:
+        raise DisconnectionError
 
 
 def keeping(engine: Engine) -> Engine:

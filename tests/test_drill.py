@@ -268,6 +268,19 @@ def test_a_ledger_without_artifacts_says_that_none_was_attacked(ledger: Ledger, 
     }
 
 
+def test_of_a_shared_ledger_it_is_said_that_its_server_was_not_attacked(
+    shared_ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for title in ("one", "two"):
+        shared_ledger.append(report(title))
+    monkeypatch.setattr(drill, "attacks_on_copy", lambda victim: [])
+    monkeypatch.setattr(drill, "attacks_on_made", lambda victim: attacks_on_made(victim)[-1:])
+    skipped = drill.drill(shared_ledger).skipped
+    assert [(s.attack, s.why) for s in skipped] == [
+        ("the server, its roles and its triggers", "the copy is an SQLite file")
+    ]
+
+
 def test_the_names_of_attacks_are_told_apart(tmp_path: Path) -> None:
     names = [attack.name for attack in attacks_on_made(made(tmp_path))]
     assert len(names) == len(set(names))

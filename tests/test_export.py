@@ -172,6 +172,25 @@ def test_several_are_verified_and_one_that_fails_decides(elsewhere: Folder) -> N
     assert [d["verified"] for d in document["files"]] == [True, False]
 
 
+def test_of_several_one_that_was_cut_short_does_not_keep_back_what_is_found_of_the_others(
+    elsewhere: Folder,
+) -> None:
+    data = bytearray((elsewhere.path / "evidence.zip").read_bytes())
+    (elsewhere.path / "cut.zip").write_bytes(data[:3000])
+    documents = elsewhere.json("verify", "cut.zip", "evidence.zip", status=2)["files"]
+    assert [d["verified"] for d in documents] == [False, True]
+    said = elsewhere("verify", "cut.zip", "evidence.zip")
+    assert (said.exit_code, "cut.zip: failed:" in said.stdout, "8 times" in said.stdout) == (2, True, True)
+
+
+def test_of_several_one_that_is_wrong_is_a_no_though_another_was_cut_short(elsewhere: Folder) -> None:
+    data = bytearray((elsewhere.path / "evidence.zip").read_bytes())
+    (elsewhere.path / "cut.zip").write_bytes(data[:3000])
+    data[len(data) // 2] ^= 1
+    (elsewhere.path / "changed.zip").write_bytes(data)
+    assert not elsewhere.json("verify", "cut.zip", "changed.zip", status=1)["verified"]
+
+
 def test_evidence_and_another_file_are_two_commands(here: Folder) -> None:
     result = here("verify", "evidence.zip", "card.pdf")
     assert (result.exit_code, "two commands" in result.stderr) == (2, True)

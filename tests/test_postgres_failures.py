@@ -140,6 +140,17 @@ def test_an_error_tells_a_connection_that_was_lost_from_one_that_never_stood(
     assert was_lost(lost.value)
 
 
+def test_a_read_after_the_server_ended_every_connection_is_answered(
+    shared_ledger: Ledger, shared_database: Database
+) -> None:
+    assert len(list(shared_ledger.entries())) == 1
+    shared_database.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    assert len(list(shared_ledger.entries())) == 1
+
+
 def test_no_error_repeats_what_was_written(shared_ledger: Ledger) -> None:
     with pytest.raises(MalformedInput) as caught, tables.writing(shared_ledger.engine) as connection:
         connection.execute(tables.holders.insert().values(key="k", name="Ilse Geheim", salt=None))
