@@ -33,11 +33,13 @@ format: setup  ## put the code into the house format
 bench: setup  ## measure speed and memory
 	$(bin)/python -m tests.bench.run
 
-faults: setup  ## kill, EIO and ENOSPC at every write of an append, by strace (SCENE=append for one scene)
+faults: setup  ## kill, EIO, ENOSPC and loss of power at every write (SCENE=append or SCENE=power=append for one)
 	$(bin)/python -m tests.faults $(SCENE)
 
 fuzz: setup  ## feed the parsers by coverage, with atheris (SECONDS=30 for each, TARGET=note for one)
-	@[ -d build/fuzz/atheris ] || .ci/uv pip install --quiet --python $(bin)/python --target build/fuzz/atheris 'atheris>=3'
+	@[ build/fuzz/atheris/ready -nt tests/fuzz/fuzz.lock ] || { rm -rf build/fuzz/atheris && .ci/uv pip install --quiet \
+	    --python $(bin)/python --target build/fuzz/atheris --require-hashes -r tests/fuzz/fuzz.lock && \
+	    touch build/fuzz/atheris/ready; }
 	PYTHONPATH=build/fuzz/atheris $(bin)/python -m tests.fuzz --seconds $(or $(SECONDS),30) $(TARGET)
 
 spark: setup  ## the same fingerprint on Spark, on a local cluster (needs Java; fetches 480 MB the first time)
@@ -50,6 +52,8 @@ docs: setup  ## run what the README and the documentation show
 lock: setup  ## bring requirements.lock up to date with pyproject.toml (UPGRADE=1 takes newer releases)
 	.ci/uv pip compile pyproject.toml --universal --generate-hashes --all-extras --group dev --quiet \
 	    --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+	.ci/uv pip compile tests/fuzz/fuzz.in --universal --python-version 3.11 --generate-hashes --quiet \
+	    --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) --output-file tests/fuzz/fuzz.lock
 
 wheel: setup  ## build the sdist, and the wheel from it, in dist/
 	.ci/uv build --no-build-isolation --python $(bin)/python --out-dir dist --clear

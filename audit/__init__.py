@@ -12,7 +12,8 @@ Each file holds one subject, most of them one published standard:
 - ``merkle`` RFC 6962 trees, ``note`` and ``checkpoint`` the C2SP signed tree head;
 - ``anchor_file``, ``timestamp`` RFC 3161, ``witness`` C2SP witnesses: heads that others keep or sign, which
   ``anchors`` opens;
-- ``tables`` and ``ledger`` the store and the only code that writes it;
+- ``tables`` and ``ledger`` the store and the only code that writes it, ``sqlite`` and ``postgres`` with the files named
+  after them what a database has of its own, ``inbox`` how a shared ledger is appended to;
 - ``tiles`` and ``prover`` proofs from what is stored, ``proof`` the C2SP tlog-proof;
 - ``bundle``, ``tiles_folder`` and their checks: evidence that is verified with no ledger (``offline``);
 - ``verify`` recomputes all of it and trusts nothing that it did not recompute: ``verify_range`` some records,

@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from audit.checkpoint import Checkpoint
-from audit.durable import replace_file
+from audit.durable import make_folder, new_file, replace_file
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotVerified
 from audit.note import Note, VerifierKey
 
@@ -44,10 +44,14 @@ _LOOK = (
 
 @dataclass(slots=True)
 class AnchorFile:
-    """One anchor file of one ledger; `outside` says whether it lies outside the ledger's folder."""
+    """One anchor file of one ledger; `outside` says whether it lies outside the ledger's folder.
+
+    `unread` says why the list of anchors does not read that names it: then nobody knows where it is.
+    """
 
     path: Path
     outside: bool = False
+    unread: str = ""
     _checked: bytes = field(default=b"", repr=False)
 
     def check_free(self, origin: str) -> None:
@@ -57,10 +61,11 @@ class AnchorFile:
 
     def create(self, note: bytes) -> None:
         """Write a ledger's first note where there is no file yet."""
-        self.check_free(Checkpoint.parse(Note.parse(note).text).origin)
+        origin = Checkpoint.parse(Note.parse(note).text).origin
+        self.check_free(origin)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(self.path, note, 0o644)
+            make_folder(self.path.parent)
+            new_file(self.path, note, 0o644)
         except OSError as error:
             raise EnvironmentFailed(
                 f"the anchor file {self.path} cannot be written: {error.strerror}"
@@ -192,6 +197,8 @@ class AnchorFile:
 
     @contextmanager
     def _open(self, flags: int, lock: int) -> Iterator[int]:
+        if self.unread:
+            raise EnvironmentFailed(f"{self.unread}; until then nothing is appended")
         try:
             descriptor = self._locked(flags, lock)
         except FileNotFoundError:

@@ -18,12 +18,15 @@ Rules:
   backup and against nothing else, since it goes where the folder goes.
 - The certificate of an authority is the one that signs its tokens. It is pinned here: a token by another one, under
   the same root, is not this authority's.
+- A list that does not read stops every append, since nobody can tell which file the ledger must not fall behind; it
+  stops no reading, and fails the verification of who believes it (`AnchorSettings.unread`).
 - `resets` keeps every checkpoint that was given up for another history, and why. It is a trace, not a proof.
 
 Who can write the ledger's folder can write this file. An auditor therefore brings one of their own.
 """
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,6 +55,7 @@ SKEW_SECONDS = 600
 """How far the clock of an anchor may go before the clock at hand."""
 
 _TYPE = "urn:affidavit:anchors:v1"
+_MEND = "restore it from a copy, or, where there is none, begin it anew with `affidavit anchor reset --reason TEXT`"
 _MOST_BYTES = 1_000_000
 _T = TypeVar("_T")
 
@@ -106,15 +110,21 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class AnchorSettings:
-    """The anchors of one ledger."""
+    """The anchors of one ledger; `unread` says why its list does not read, which anchors it names is unknown then."""
 
     file: str | None = None
     timestamps: tuple[Authority, ...] = ()
     witnesses: tuple[WitnessAt, ...] = ()
     resets: tuple[Reset, ...] = ()
+    unread: str = ""
 
     def anchor_file(self, folder: Path) -> AnchorFile | None:
-        """Return the anchor file of the ledger in a folder, None where there is none."""
+        """Return the anchor file of the ledger in a folder, None where there is none.
+
+        Where the list does not read it is one that no ledger is appended beside.
+        """
+        if self.unread:
+            return AnchorFile(folder / SETTINGS, unread=self.unread)
         if self.file is None:
             return None
         return AnchorFile(folder / self.file, outside=is_outside(folder / self.file, folder))
@@ -183,7 +193,20 @@ class AnchorSettings:
     @classmethod
     def read(cls, folder: Path) -> "AnchorSettings":
         """Read the settings of the ledger in a folder; no file is no anchors."""
-        return cls() if not (folder / SETTINGS).exists() else cls.read_file(folder / SETTINGS)
+        if not (folder / SETTINGS).exists():
+            return cls()
+        try:
+            return cls.read_file(folder / SETTINGS)
+        except MalformedInput as error:
+            raise MalformedInput(f"{error}; {_MEND}") from None
+
+    @classmethod
+    def read_if_possible(cls, folder: Path) -> "AnchorSettings":
+        """Read the settings of the ledger in a folder; where they do not read, return that, as `unread`."""
+        try:
+            return cls.read(folder)
+        except (MalformedInput, EnvironmentFailed) as error:
+            return cls(unread=str(error))
 
     @classmethod
     def read_file(cls, path: Path) -> "AnchorSettings":
@@ -209,6 +232,9 @@ class AnchorSettings:
             ) from None
 
 
+_PLAIN_ADDRESS = re.compile(r"(?:[a-z]+:/*)?[A-Za-z0-9.-]*(?:/[A-Za-z0-9._/-]*)?")
+
+
 def is_outside(path: Path, folder: Path) -> bool:
     """Say whether a path leads out of a ledger's folder, symbolic links followed."""
     return not path.resolve().is_relative_to(folder.resolve())
@@ -222,8 +248,10 @@ def check_url(url: str) -> str:
     except ValueError:
         usable = False
     if not usable or not url.isascii() or not url.isprintable() or " " in url:
+        # One that could hold a password is not repeated.
+        shown = repr(url) if _PLAIN_ADDRESS.fullmatch(url) else "that was given"
         raise MalformedInput(
-            f"the address {url!r} is not usable: give one that begins with http:// or https://"
+            f"the address {shown} is not usable: give one that begins with http:// or https://"
         )
     if "@" in parts.netloc or parts.fragment:
         raise MalformedInput(
@@ -265,6 +293,8 @@ def _document(text: str) -> Any:
 
     try:
         return json.loads(text, object_pairs_hook=once)
+    except json.JSONDecodeError as error:
+        raise MalformedInput(f"it is not JSON from line {error.lineno}, column {error.colno} on") from None
     except (ValueError, RecursionError):
         raise MalformedInput("it is not JSON") from None
 

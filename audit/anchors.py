@@ -61,6 +61,7 @@ class Kept:
     source: str
     note: bytes | None
     outside: bool
+    missing: str = "it is not at hand here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,8 @@ def kept_in(file: AnchorFile) -> Kept:
         note = file.read()
     except EnvironmentFailed:
         note = None
+    if file.unread:
+        return Kept("file", "of this ledger", None, False, f"{file.path.name}, which names it, does not read")
     # In the ledger's own folder its name says where it is.
     return Kept("file", str(file.path) if file.outside else file.path.name, note, file.outside)
 
@@ -138,6 +141,8 @@ def open_anchors(
     them (or as the auditor knows them); `now` is the clock at hand, in seconds since 1970.
     """
     opening = _Opening(pinned, logs, size, root_at, now)
+    if pinned.unread:
+        opening.problems.append(Problem(pinned.unread))
     for place in kept:
         opening.file(place)
     for position, row in enumerate(rows, start=1):
@@ -162,7 +167,7 @@ class _Opening:
             else f"the anchor file {kept.source}"
         )
         if kept.note is None:
-            self.skipped.append(f"{named} (it is not at hand here)")
+            self.skipped.append(f"{named} ({kept.missing})")
             return
         try:
             head = self.logs.open(kept.note)

@@ -7,6 +7,8 @@ Rules:
 - Read: plain files, stored or deflated, not encrypted, none twice, their names in ASCII; no bytes before, between or
   after them, no comment, no data descriptor, no ZIP64; the header before each member says what the table at the end
   says. What one tool could read in one way and another in another is refused.
+- Two questions, asked apart: whether there is a zip file at all, whose end and table of members can be read
+  (`Archive.open`); and whether every tool reads it alike (`Archive.check`).
 - Bounded before anything is unpacked: `MOST_MEMBERS`, and `MOST_BYTES` of all members together; then while reading.
 - Which names a member may have is the caller's business; none is ever a path to write to here.
 
@@ -47,28 +49,34 @@ _UTF8_NAMES = 0x800
 _HARMLESS_EXTRA = (0x5455, 0x7875)
 _LOCAL = struct.Struct("<4s5H3L2H")
 _END = struct.Struct("<4s4H2LH")
+_ZIP64_LOCATOR = 20
+_MOST_IN_TABLE = 200
+"""So many bytes of the table of members may one of them take: their names are short."""
 
 
 class Archive:
-    """An open zip file whose shape was checked; members are unpacked when they are asked for."""
+    """An open zip file; members are unpacked when they are asked for."""
 
-    def __init__(self, file: zipfile.ZipFile) -> None:
-        """Wrap a zip file that `Archive.open` has checked."""
-        self._zip = file
+    def __init__(self, file: zipfile.ZipFile, stream: BinaryIO, directory: int) -> None:
+        """Wrap what `Archive.open` has read; `directory` is where the table of members starts."""
+        self._zip, self._stream, self._directory = file, stream, directory
         self.sizes: Mapping[str, int] = {info.filename: info.file_size for info in file.infolist()}
 
     @classmethod
     @contextmanager
     def open(cls, stream: BinaryIO) -> Iterator["Archive"]:
-        """Open a zip file for reading; `MalformedInput` says what about it is not as it has to be."""
+        """Open a zip file for reading; `MalformedInput` where it is none, or was cut short."""
         with _as_malformed():
             directory = _check_end(stream)
             file = zipfile.ZipFile(stream)
         with file:
-            with _as_malformed():
-                _check_members(file.infolist())
-                _check_places(stream, file.infolist(), directory)
-            yield cls(file)
+            yield cls(file, stream, directory)
+
+    def check(self) -> None:
+        """Check what every tool must read alike; `MalformedInput` says what is not as it has to be."""
+        with _as_malformed():
+            _check_members(self._zip.infolist())
+            _check_places(self._stream, self._zip.infolist(), self._directory)
 
     def read(self, name: str, *, most: int) -> bytes:
         """Unpack a member of at most so many bytes."""
@@ -140,27 +148,29 @@ def _as_malformed() -> Iterator[None]:
         ValueError,
         EOFError,
     ) as error:
-        raise MalformedInput(
-            f"the zip file is damaged, or not one that every tool reads alike: {error}"
-        ) from None
+        raise MalformedInput(f"it is damaged, or not one that every tool reads alike: {error}") from None
 
 
 def _check_end(stream: BinaryIO) -> int:
     """Check the end record; return where the table of members starts."""
     length = stream.seek(0, io.SEEK_END)
-    stream.seek(max(0, length - _END.size))
-    end = stream.read(_END.size)
+    stream.seek(max(0, length - _END.size - _ZIP64_LOCATOR))
+    before, end = (tail := stream.read())[: -_END.size], tail[-_END.size :]
     if len(end) != _END.size or not end.startswith(b"PK\x05\x06"):
-        raise MalformedInput("the zip file is cut short, or something follows its end record")
+        raise MalformedInput("it is cut short, or something follows its end record")
     _, disk, first_disk, here, count, size, offset, comment = _END.unpack(end)
     if disk or first_disk or here != count or comment or offset + size + _END.size != length:
-        raise MalformedInput("the zip file's end record does not describe all of the file, and only it")
-    if count > MOST_MEMBERS:
-        raise MalformedInput(f"the zip file has {count} members, at most {MOST_MEMBERS} are unpacked")
+        raise MalformedInput("its end record does not describe all of the file, and only it")
+    if before.startswith(b"PK\x06\x07") or size > MOST_MEMBERS * _MOST_IN_TABLE:
+        raise MalformedInput(f"it is of the kind ZIP64, or has far more than {MOST_MEMBERS:,} members")
     return int(offset)
 
 
 def _check_members(members: list[zipfile.ZipInfo]) -> None:
+    if len(members) > MOST_MEMBERS:
+        raise MalformedInput(
+            f"the zip file has {len(members):,} members, at most {MOST_MEMBERS:,} are unpacked"
+        )
     names = [member.filename for member in members]
     if len(set(names)) != len(names):
         raise MalformedInput(f"the zip file holds {next(n for n in names if names.count(n) > 1)} twice")

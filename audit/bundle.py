@@ -5,6 +5,8 @@ Rules:
 - The members are those of the format page and no others, so that nothing rides along that nobody checks.
 - Entry 0, the genesis, is always there: without it nobody could tell who may say anything.
 - Every entry has its inclusion proof, under the one checkpoint of the bundle.
+- A file is a bundle if it is a zip file that can be read and holds a manifest and a checkpoint (`Bundle.open`). Whether
+  it is one that must be refused, for its names or its form, is another question (`Bundle.check`).
 - The manifest is a table of contents. It must agree with what is there; nothing is believed because it says so.
 
 What is read here is only taken apart; `audit.bundle_check` verifies it, and `audit.bundler` makes one from a ledger.
@@ -25,6 +27,7 @@ from typing import cast
 
 from audit.archive import Archive
 from audit.canonical import decode, encode, utf8
+from audit.durable import make_folder, replacing, sync_folder
 from audit.errors import EnvironmentFailed, MalformedInput
 from audit.note import VerifierKey
 from audit.proof import parse_hash_lines
@@ -103,19 +106,13 @@ class Token:
 
 
 class Bundle:
-    """An open bundle, whose members have the names that they may have, and the neighbours that they need."""
+    """An open bundle, of which nothing is believed; `check` says whether it has the form that it must have."""
 
     def __init__(self, archive: Archive) -> None:
-        """Check names and neighbours; `MalformedInput` says which is wrong."""
+        """Look for what makes a zip file a bundle; `MalformedInput` where that is missing."""
         self.archive = archive
-        names = archive.sizes.keys()
-        strange = [name for name in names if _MEMBER.fullmatch(name) is None]
-        if strange:
-            raise MalformedInput(f"{strange[0]!r} is no member of a bundle")
-        lacking = [needed for name in names if (needed := _owner(name)) is not None and needed not in names]
-        lacking += [name for name in NEEDED if name not in names]
-        if lacking:
-            raise MalformedInput(f"{lacking[0]} is missing from the bundle")
+        if not {"manifest.json", "checkpoint"} <= archive.sizes.keys():
+            raise MalformedInput("it has no manifest.json and checkpoint")
         self.seqs = self._numbers("seq")
         self.proven = self._numbers("size")
         self.keyids = tuple(sorted(self._named("keyid")))
@@ -124,11 +121,22 @@ class Bundle:
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> Iterator["Bundle"]:
-        """Open the bundle in a file; every member's check sum is right."""
+        """Open the bundle in a file; `MalformedInput` where none can be read from it."""
         with path.open("rb") as stream, Archive.open(stream) as archive:
-            bundle = cls(archive)
-            archive.check_sums()
-            yield bundle
+            yield cls(archive)
+
+    def check(self) -> None:
+        """Check that the members are those that it must and may have, and their check sums; raise `MalformedInput`."""
+        self.archive.check()
+        names = self.archive.sizes.keys()
+        strange = [name for name in names if _MEMBER.fullmatch(name) is None]
+        if strange:
+            raise MalformedInput(f"{strange[0]!r} is no member of a bundle")
+        lacking = [needed for name in names if (needed := _owner(name)) is not None and needed not in names]
+        lacking += [name for name in NEEDED if name not in names]
+        if lacking:
+            raise MalformedInput(f"{lacking[0]} is missing from the bundle")
+        self.archive.check_sums()
 
     @cached_property
     def checkpoint(self) -> bytes:
@@ -191,16 +199,17 @@ class Bundle:
         Their names are those that a bundle may have, so that nothing is written elsewhere.
         """
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(folder.absolute().parent)
             making = Path(tempfile.mkdtemp(prefix=".affidavit-import-", dir=folder.absolute().parent))
             try:
                 for name in self.archive.sizes:
                     place = making / name
-                    place.parent.mkdir(exist_ok=True)
-                    with place.open("wb") as file:
+                    make_folder(place.parent)
+                    with replacing(place, 0o666) as file:
                         file.writelines(self.archive.chunks(name))
                 making.chmod(0o755)
                 making.replace(folder)
+                sync_folder(folder.absolute().parent)
             finally:
                 shutil.rmtree(making, ignore_errors=True)
         except OSError as error:

@@ -6,9 +6,13 @@ Rules:
   since when it has stood, and the newest. A note carries the cosignatures over it; a timestamp has a note of its own.
 - Whose anchors are believed the reader says (`--anchors`). A certificate that comes with the bundle shows only that
   the token is whole; by whom it is, it cannot say. What nobody vouches for is skipped and named so.
+- A token and a certificate have the form of one, whoever signed them: anything else has no place in a bundle.
+- A cosignature that stands under several notes of one head is one cosignature.
 - An anchor counts for a head that was proven to be of the checkpoint's history, and for no other.
 """
 
+import base64
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +28,9 @@ __all__ = ["Noted", "chosen", "noted", "open_bundled"]
 
 _IN_THE_BUNDLE = "https://certificate.in.the.bundle.invalid/"
 _BEGIN = "-----BEGIN CERTIFICATE-----"
+_PEM = re.compile(
+    rb"[ \t\r\n]*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/= \t\r\n]*)-----END CERTIFICATE-----[ \t\r\n]*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +89,17 @@ def open_bundled(
     rows, problems, skipped = list[StoredAnchor](), list[Problem](), list[str]()
     for name, head in heads.items():
         note = Note.parse(bundle.checkpoint if name == "checkpoint" else dict(bundle.notes())[name])
-        rows += [
+        cosigned = [
             StoredAnchor(0, "cosignature", head.size, line.name, str(line).encode())
             for line in _others(note, logs.keys)
         ]
+        rows += [row for row in dict.fromkeys(cosigned) if row not in rows]
         token = bundle.token(name)
         if token is None:
+            continue
+        malformed = _form(token)
+        if malformed:
+            problems.append(Problem(f"{malformed} over {name}"))
             continue
         believed = next((a for a in pinned.timestamps if _holds(token, a, note.text, now) is None), None)
         if believed is not None:
@@ -104,6 +116,36 @@ def open_bundled(
     numbered = [replace(row, number=number) for number, row in enumerate(rows, 1)]
     opened = open_anchors(numbered, (), pinned, logs, size, roots.get, now)
     return replace(opened, problems=(*problems, *opened.problems), skipped=(*skipped, *opened.skipped))
+
+
+def _form(token: Token) -> str | None:
+    """Say what beside a note has not the form of a token or a certificate; None where both have it."""
+    if not _is_der(token.body):
+        return "there is no timestamp token (RFC 3161, in DER)"
+    if token.certificate is not None and not _are_pems(token.certificate):
+        return "there is no certificate (PEM)"
+    return None
+
+
+def _is_der(data: bytes) -> bool:
+    """Say whether bytes are one SEQUENCE in DER and nothing after it (X.690, 8.1.3 and 10.1), of less than 4 GiB."""
+    if len(data) < 2 or data[0] != 0x30 or not (data[1] < 0x80 or 0x81 <= data[1] <= 0x84):
+        return False
+    width = data[1] & 0x7F if data[1] > 0x7F else 0
+    digits = data[2 : 2 + width]
+    length = int.from_bytes(digits, "big") if width else data[1]
+    shortest = not width or (length > 0x7F and digits[0] != 0)
+    return shortest and len(data) == 2 + width + length
+
+
+def _are_pems(data: bytes) -> bool:
+    """Say whether bytes are certificates in PEM (RFC 7468), one or more and nothing else."""
+    bodies = _PEM.findall(data)
+    try:
+        inside = [base64.b64decode(b"".join(body.split()), validate=True) for body in bodies]
+    except ValueError:
+        return False
+    return bool(inside) and not _PEM.sub(b"", data) and all(map(_is_der, inside))
 
 
 def _others(note: Note, own: Sequence[VerifierKey]) -> Iterator[NoteSignature]:

@@ -15,17 +15,19 @@ What no step can show: that nothing was left out. Each entry in the bundle stand
 bundle, such as a later revocation or a rejection, may stand there all the same.
 """
 
-import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from audit.bundle import Bundle
 from audit.bundle_anchors import open_bundled
+from audit.bundle_files import NamedFiles
 from audit.canonical import Json
 from audit.checkpoint import Checkpoint
 from audit.entry_checks import EntryChecks
 from audit.errors import AffidavitError, MalformedInput, NotVerified
-from audit.evidence import AFTERWARDS, NOTHING_READ, WHOSE, Brought, Evidence, finding, steps_in_order, unread
+from audit.evidence import AFTERWARDS, NOTHING_READ, Brought, Evidence, finding, steps_in_order, unread, whose
+from audit.kept_head import incomparable
 from audit.known_key import told, unfollowed
 from audit.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
 from audit.note import Note
@@ -42,25 +44,37 @@ LEFT_OUT = (
 )
 UNSIGNED = "README.txt, manifest.json and a verifier in the bundle are signed by nobody"
 
-_DIGEST = re.compile(r"(?:^|[^0-9a-f])([0-9a-f]{64})$")
-
 
 def verify_bundle(path: Path, brought: Brought, unpack_into: Path | None = None) -> Evidence:
     """Verify the bundle in a file; what is wrong with it is in the answer, whatever it is.
 
-    Where it holds it is unpacked into a folder, if one is named, from the very file that was verified.
+    Where it holds it is unpacked into a folder, if one is named, from the very file that was verified. Raises
+    `MalformedInput` where no bundle can be read from the file at all: it is no zip file, or was cut short.
     """
+    with _named(path), Bundle.open(path) as bundle:
+        answer = _verified(bundle, brought)
+        if answer and unpack_into is not None:
+            bundle.unpack(unpack_into)
+        return answer
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
     try:
-        with Bundle.open(path) as bundle:
-            answer = _verified(bundle, brought)
-            if answer and unpack_into is not None:
-                bundle.unpack(unpack_into)
-            return answer
+        yield
+    except MalformedInput as error:
+        raise MalformedInput(f"no bundle can be read from {path}: {error}; get the file again") from None
+
+
+def _verified(bundle: Bundle, brought: Brought) -> Evidence:
+    try:
+        bundle.check()
+        return _checked(bundle, brought)
     except MalformedInput as error:
         return unread("bundle", 1, str(error))
 
 
-def _verified(bundle: Bundle, brought: Brought) -> Evidence:
+def _checked(bundle: Bundle, brought: Brought) -> Evidence:
     try:
         head = Checkpoint.parse(Note.parse(bundle.checkpoint).text)
     except AffidavitError as error:
@@ -75,14 +89,14 @@ class _BundleCheck:
         self.bundle, self.head, self.brought = bundle, head, brought
         self.entries = EntryChecks(head.origin)
         self.tree, self.anchors = Findings(2, "tree"), Findings(3, "anchors")
-        self.observed, self.artifacts = Findings(5, "observed"), Findings(7, "artifacts")
+        self.observed = Findings(5, "observed")
         self.proofs_used: set[int] = set()
         self.both_signed: set[int] = set()
         self.signed_heads: dict[str, Checkpoint] = {}
-        self.confirming = self.brought.log_key is not None or self.brought.checkpoint is not None
-        self.named: dict[str, int] = {}
-        self.reports: dict[str, int] = {}
+        self.confirming = self.brought.log_key is not None
+        self.files = NamedFiles()
         self.anchor: Anchor | None = None
+        self.unanswered = ""
 
     def run(self) -> Evidence:
         """Read every entry once, then what is about all of them."""
@@ -110,13 +124,13 @@ class _BundleCheck:
             ),
             self._observed_step(),
             Findings(6, "tables").skipped("a bundle has no tables"),
-            self._artifacts_step(),
+            self.files.step(self.bundle),
             self.entries.times_step(),
         )
         return self._answer(Report(self.head.size, self.head.root.hex(), steps, self.anchor))
 
     def _answer(self, report: Report) -> Evidence:
-        confirmed = bool(report) and self.confirming
+        known = bool(report) and self.confirming
         return Evidence(
             kind="bundle",
             report=report,
@@ -124,14 +138,15 @@ class _BundleCheck:
             about=self._about(),
             entries=self.bundle.seqs,
             log_key=self.entries.trust.log_at(self.head.size),
-            confirmed=confirmed,
+            confirmed=known and not self.unanswered,
             in_doubt=tuple(self.entries.in_doubt),
             not_shown=(
                 *(() if self.is_whole else (LEFT_OUT,)),
                 AFTERWARDS,
                 UNSIGNED,
-                *(() if confirmed else (WHOSE,)),
+                *(() if known else (whose(self.brought),)),
             ),
+            unanswered=self.unanswered,
             more={"entries": list[Json](self.bundle.seqs)},
         )
 
@@ -169,12 +184,7 @@ class _BundleCheck:
             if seen.size > seq:
                 raise NotVerified(f"it is of {seen.size} entries, more than there were")
             self._is_of_this_history(seen.size, bytes.fromhex(seen.root))
-        for digest in _digests(dict(entry.statement.predicate)):
-            self.named.setdefault(digest, seq)
-        for subject in entry.statement.subjects:
-            self.named.setdefault(subject.sha256, seq)
-            if entry.kind == "report":
-                self.reports[subject.sha256] = seq
+        self.files.see(entry)
 
     def _is_of_this_history(self, size: int, root: bytes) -> None:
         """Check that the checkpoint's tree begins with the tree of that size and root; raise `NotVerified`."""
@@ -238,11 +248,8 @@ class _BundleCheck:
     def _anchors_step(self) -> Step:
         held = []
         with finding(self.anchors, "the checkpoint that was given"):
-            if self.brought.checkpoint is not None:
-                kept = self.entries.trust.logs.open(self.brought.checkpoint)
-                self._is_of_this_history(kept.size, kept.root)
-                self.both_signed.add(kept.size)
-                self.anchor = Anchor("checkpoint file", kept.size, None)
+            if self._is_comparable():
+                kept = self._kept()
                 held.append(f"the checkpoint that was given (size {kept.size})")
         opened = open_bundled(
             self.bundle,
@@ -262,11 +269,33 @@ class _BundleCheck:
             age = max(0, int(self.brought.now - newest.time)) if self.brought.now != float("inf") else None
             self.anchor = Anchor(newest.kind, newest.size, age)
         unknown = f"; not checked: {', '.join(opened.skipped)}" if opened.skipped else ""
+        if self.unanswered:
+            others = f"; of this history: {', '.join(held)}" if held else ""
+            return self.anchors.skipped(f"the checkpoint that was given: {self.unanswered}{others}{unknown}")
         if not held:
             return self.anchors.skipped(
                 f"nothing from outside vouches for it (--checkpoint FILE, --anchors FILE){unknown}"
             )
         return self.anchors.step(f"of this history: {', '.join(held)}{unknown}")
+
+    def _is_comparable(self) -> bool:
+        """Say whether a checkpoint was brought that the bundle can be held against."""
+        if self.brought.checkpoint is None:
+            return False
+        proven = {self.head.size, *self.bundle.proven}
+        logs = self.entries.trust.logs
+        self.unanswered = incomparable(
+            self.brought.checkpoint, logs, self.head.size, lambda size: size in proven
+        )
+        return not self.unanswered
+
+    def _kept(self) -> Checkpoint:
+        """Hold the bundle against the checkpoint that was brought; raise `NotVerified`."""
+        kept = self.entries.trust.logs.open(self.brought.checkpoint or b"")
+        self._is_of_this_history(kept.size, kept.root)
+        self.both_signed.add(kept.size)
+        self.anchor, self.confirming = Anchor("checkpoint file", kept.size, None), True
+        return kept
 
     def _observed_step(self) -> Step:
         count = self.observed.figures["tree heads"]
@@ -276,37 +305,6 @@ class _BundleCheck:
             f"{counted(count, 'tree head')} that signers saw are part of the checkpoint's history"
         )
 
-    def _artifacts_step(self) -> Step:
-        names = {f"artifacts/{digest}": self.named for digest in self.bundle.digests}
-        if self.bundle.has_report:
-            names["report.pdf"] = self.reports
-        if not names:
-            return self.artifacts.skipped("no file that the entries name is in the bundle")
-        self.artifacts.figures["files"] = len(names)
-        for name, known in names.items():
-            with finding(self.artifacts, name):
-                digest = self.bundle.archive.digest(name)
-                if name not in ("report.pdf", f"artifacts/{digest}"):
-                    raise NotVerified(f"its bytes have the SHA-256 {digest}")
-                if digest not in known:
-                    raise NotVerified(f"its SHA-256 {digest[:16]}… is not what an entry in the bundle names")
-        report = "; report.pdf is what a report entry is about" if self.bundle.has_report else ""
-        return self.artifacts.step(f"{len(names)} files have the digests that the entries name{report}")
-
 
 def _written(time: float | None) -> str:
     return "at no time that it attests" if time is None else written_time(time)
-
-
-def _digests(value: Json) -> Iterator[str]:
-    """Yield every SHA-256 that a statement says, alone or at the end of a longer name such as a fingerprint."""
-    if isinstance(value, str):
-        matched = _DIGEST.search(value)
-        if matched:
-            yield matched[1]
-    elif isinstance(value, list):
-        for item in value:
-            yield from _digests(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _digests(item)

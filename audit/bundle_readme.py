@@ -12,7 +12,7 @@ Source: RFC 6962, 2.1 (hashes); RFC 9162, 2.1.3.2 (the path); C2SP signed-note a
 RFC 8410, section 4 (an Ed25519 key in DER is 12 bytes and the key).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from audit.errors import MalformedInput
 from audit.keys import PublicKey
@@ -73,18 +73,19 @@ Ed25519. The key is the last 32 bytes of the line in vkey.txt; the 12 bytes befo
 """
 
 _SAID = """
-4. The key of a person, or of a machine, signed the statement
+4. {whose} signed the statement
 
-The record holds a DSSE envelope: the statement in base64, and the signature with the id of the key. Signed is the
-statement after a line that says its type and its length. The id is the SHA-256 of the key.
+The record holds a DSSE envelope: the statement in base64, and each signature with the id of its key. Signed is the
+statement after a line that says its type and its length. There {are} in this record:
 
     sed 's/.*"payload":"\\([^"]*\\)".*/\\1/' entries/{seq}.json | base64 -d > statement
-    sed 's/.*"sig":"\\([^"]*\\)".*/\\1/' entries/{seq}.json | base64 -d > signature
     {{ printf 'DSSEv1 28 application/vnd.in-toto+json %d ' "$(wc -c < statement)"; cat statement; }} > signed
-    openssl pkey -pubin -in keys/{keyid}.pem -outform DER | sha256sum
-    {verify}
-
-That key was given its roles by an entry of the kind genesis, key-grant or key-rotate in this bundle, checked alike.
+    {{ cat entries/{seq}.json; echo; }} | tr '{{' '\\n' | sed -n 's/.*"sig":"\\([^"]*\\)".*/\\1/p' > signatures
+    wc -l < signatures
+{checks}
+The id of a key, in the record and in the file's name, is the SHA-256 of the key. Each key was given its roles by an
+entry of the kind genesis, key-grant or key-rotate in this bundle, checked alike. How many keys must sign what an admin
+says is one, or what the newest entry of the kind threshold before it says: each signature counts, if it verifies.
 
 5. What was said
 
@@ -92,6 +93,14 @@ That key was given its roles by an entry of the kind genesis, key-grant or key-r
 
 {files}What a bundle cannot show: that nothing was left out of it. Another entry of the ledger may revoke a key or
 reject what is approved here. Ask for the tiles tree (affidavit ledger tiles), which shows all entries.
+"""
+
+_SIGNATURE = """
+Signature {number}, by the key {keyid}:
+
+    sed -n {number}p signatures | base64 -d > signature
+    openssl pkey -pubin -in keys/{keyid}.pem -outform DER | sha256sum
+    {verify}
 """
 
 _FILES = """A file that an entry names has the SHA-256 that the entry says:
@@ -111,7 +120,7 @@ A token says that the text of its note existed at a time. You need the authority
 def readme(
     about: str,
     entry: Entry,
-    key: PublicKey,
+    keys: Sequence[PublicKey],
     *,
     entries: tuple[int, ...],
     size: int,
@@ -121,15 +130,10 @@ def readme(
 ) -> bytes:
     """Write the README of a bundle that checks one of its entries by hand.
 
-    `key` is the one that made the last signature of the entry, `signature_line` the line of the checkpoint with the
-    signature by the last key in vkey.txt, `files` the names of artifacts and the report, `tokens` those of notes with a
-    timestamp token.
+    `keys` are those that made the signatures of the entry, in their order, `signature_line` the line of the checkpoint
+    with the signature by the last key in vkey.txt, `files` the names of artifacts and the report, `tokens` those of
+    notes with a timestamp token.
     """
-    verify = (
-        f"openssl pkeyutl -verify -pubin -inkey keys/{key.keyid}.pem -rawin -in signed -sigfile signature"
-    )
-    if not _is_ed25519(key):
-        verify = f"openssl dgst -sha256 -verify keys/{key.keyid}.pem -signature signature signed"
     listed = ", ".join(map(str, entries))
     parts = [
         _HEAD.format(about=about, origin=entry.log, entries=listed, size=size, seq=entry.seq),
@@ -138,7 +142,13 @@ def readme(
         *_path(entry.seq, size),
         _ROOT.format(seq=entry.seq),
         _HEAD_SIGNED.format(line=signature_line),
-        _SAID.format(seq=entry.seq, keyid=key.keyid, verify=verify, files=_files(files)),
+        _SAID.format(
+            seq=entry.seq,
+            whose="The key of a person, or of a machine," if len(keys) == 1 else f"{len(keys)} keys",
+            are="is one signature" if len(keys) == 1 else f"are {len(keys)} signatures",
+            checks="".join(_signature(number, key) for number, key in enumerate(keys, 1)),
+            files=_files(files),
+        ),
     ]
     if tokens:
         parts += [_TOKENS, *map(_token, tokens)]
@@ -158,6 +168,15 @@ def _path(seq: int, size: int) -> Iterator[str]:
             pair = f"cat node; {neighbour}"
         yield f"    {{ printf '\\001'; {pair}; }} | openssl dgst -sha256 -binary > next && mv next node\n"
         here, last, line = here >> 1, last >> 1, line + 1
+
+
+def _signature(number: int, key: PublicKey) -> str:
+    """Write the commands that check one signature of the entry."""
+    pem = f"keys/{key.keyid}.pem"
+    verify = f"openssl pkeyutl -verify -pubin -inkey {pem} -rawin -in signed -sigfile signature"
+    if not _is_ed25519(key):
+        verify = f"openssl dgst -sha256 -verify {pem} -signature signature signed"
+    return _SIGNATURE.format(number=number, keyid=key.keyid, verify=verify)
 
 
 def _files(names: tuple[str, ...]) -> str:

@@ -124,7 +124,7 @@ def _members(ledger: Ledger, wanted: Wanted) -> Members:
     members["README.txt"] = readme(
         wanted.about,
         shown,
-        keys[shown.envelope.signatures[-1].keyid],
+        [keys[signature.keyid] for signature in shown.envelope.signatures],
         entries=tuple(entries),
         size=head.size,
         signature_line=_signature_line(head, trust.logs),

@@ -81,10 +81,7 @@ def _check(value: Any, depth: int) -> None:
         if not value.isascii():
             _check_text(value)
     elif kind is dict:
-        for key, item in value.items():
-            if type(key) is not str or not key.isascii():
-                raise MalformedInput(f"the object key {key!r} is not ASCII text")
-            _check(item, depth + 1)
+        _check_members(value, depth + 1)
     elif kind is list:
         for item in value:
             _check(item, depth + 1)
@@ -96,6 +93,15 @@ def _check(value: Any, depth: int) -> None:
         raise MalformedInput(
             f"canonical JSON holds null, booleans, text, integers, lists and objects, not a {kind.__name__}"
         )
+
+
+def _check_members(members: dict[Any, Any], depth: int) -> None:
+    for key, item in members.items():
+        if type(key) is not str or not key.isascii():
+            raise MalformedInput(f"the object key {key!r} is not ASCII text")
+        # Most members are plain text: a call for each would take as long as all the rest.
+        if type(item) is not str or depth > MOST_DEPTH or not item.isascii():
+            _check(item, depth)
 
 
 def _check_text(text: str) -> None:

@@ -17,7 +17,7 @@ from audit.note import Note, VerifierKey, sign_note
 
 __all__ = ["Checkpoint", "check_origin", "open_checkpoint", "sign_checkpoint"]
 
-_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+_SIZE = re.compile(r"0|[1-9][0-9]{0,14}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,10 @@ def check_origin(origin: str) -> str:
             f"the origin {origin!r} is not usable: give a name without spaces or plus signs, "
             "such as example.com/credit-models"
         )
-    if unicodedata.normalize("NFC", origin) != origin:
-        raise MalformedInput(f"the origin {origin!r} is not in Unicode's form NFC: type it anew")
+    composed = unicodedata.normalize("NFC", origin)
+    if composed != origin:
+        raise MalformedInput(
+            f"the origin {origin!r} is not in Unicode's form NFC, so that another one would look the same: paste this, "
+            f"which is: {composed}"
+        )
     return origin

@@ -1,16 +1,18 @@
 """Commands about the ledger itself: verify, checkpoint, rebuild."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from audit.cli_shared import roles, sequence
+from audit.cli_postgres import roles, sequence
+from audit.durable import replace_file
 from audit.errors import MalformedInput, NotVerified
 from audit.terminal import (
     Command,
+    FileToWrite,
     Group,
     bar,
     folded,
@@ -126,16 +128,10 @@ def verify(
         raise MalformedInput(
             "--record is what a .tlog-proof is about, and none was given: name the proof besides, as FILE"
         )
-    if evidence and (incremental or structural):
-        raise MalformedInput(
-            "--incremental and --structural are about a ledger: evidence is always verified whole"
-        )
-    if evidence and jobs is not None:
-        raise MalformedInput("--jobs is about a ledger: evidence is verified by one process")
     if evidence:
-        raise SystemExit(0 if verify_files(evidence, brought, record, as_json) else NotVerified.exit_status)
+        _check_options(incremental or structural, jobs)
+        raise SystemExit(verify_files(evidence, brought, record, as_json))
     opened_ledger = opened().ledger
-    scope = "structural" if structural else "incremental" if incremental else "whole"
     with bar("verifying") as progress:
         report = opened_ledger.verify(
             checkpoint=brought.checkpoint,
@@ -146,32 +142,27 @@ def verify(
             jobs=jobs,
             progress=progress,
         )
-    about = [(path, _entries_about(opened_ledger, path)) for path in files]
-    unknown = [path for path, entries in about if not entries]
-    if as_json:
-        known = [{"file": str(path), "entries": entries} for path, entries in about]
-        print_json(
-            report.to_json()
-            | ({"files": known} if files else {})
-            | {"verified": bool(report) and not unknown, "scope": scope}
+    about = {path: _entries_about(opened_ledger, path) for path in files}
+    scope = "structural" if structural else "incremental" if incremental else "whole"
+    (_print_as_json if as_json else _print_report)(report, scope, about)
+    raise SystemExit(0 if report and all(about.values()) else NotVerified.exit_status)
+
+
+def _check_options(in_part: bool, jobs: int | None) -> None:
+    """Refuse, for evidence, what can be asked of a ledger alone."""
+    if in_part:
+        raise MalformedInput(
+            "--incremental and --structural are about a ledger: evidence is always verified whole"
         )
-    else:
-        _print_report(report, scope)
-        for path, entries in about:
-            said = (
-                f"is what entry {', '.join(map(str, entries))} is about"
-                if entries
-                else f"{mark('failed')}: is in no entry of this ledger"
-            )
-            say(f"{path} {said}")
-    raise SystemExit(0 if report and not unknown else NotVerified.exit_status)
+    if jobs is not None:
+        raise MalformedInput("--jobs is about a ledger: evidence is verified by one process")
 
 
 @click.command(
     cls=Command,
     examples=["affidavit checkpoint", "affidavit checkpoint -o /mnt/safe/models-2026-11-23.checkpoint"],
 )
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
+@click.option("-o", "--output", type=FileToWrite(), help="Write to a file.")
 @click.option("--size", type=int, help="The head at this many entries (default: the newest).")
 @json_option
 @click.pass_obj
@@ -184,7 +175,7 @@ def checkpoint(opened: Open, output: Path | None, size: int | None, as_json: boo
     opened_ledger = opened().ledger
     head = opened_ledger.head() if size is None else opened_ledger.head_at(size)
     if output is not None:
-        output.write_bytes(head.checkpoint)
+        replace_file(output, head.checkpoint, 0o666)
     if as_json:
         log = opened_ledger.trust().log
         print_json(
@@ -250,7 +241,15 @@ _VERDICTS = {
 }
 
 
-def _print_report(report: "Report", scope: str) -> None:
+def _print_as_json(report: "Report", scope: str, about: Mapping[Path, list[int]]) -> None:
+    known = [{"file": str(path), "entries": entries} for path, entries in about.items()]
+    verified = bool(report) and all(about.values())
+    print_json(
+        report.to_json() | ({"files": known} if about else {}) | {"verified": verified, "scope": scope}
+    )
+
+
+def _print_report(report: "Report", scope: str, about: Mapping[Path, list[int]]) -> None:
     print_steps(report)
     say()
     skipped = sum(step.status == "skipped" for step in report.steps)
@@ -260,3 +259,8 @@ def _print_report(report: "Report", scope: str) -> None:
     else:
         failed = ", ".join(f"{s.number} {s.name}" for s in report.steps if s.status == "failed")
         say(f"{mark('failed')}: not verified, step {failed}{not_done}")
+    for path, entries in about.items():
+        if entries:
+            say(f"{path} is what entry {', '.join(map(str, entries))} is about")
+        else:
+            say(f"{path} {mark('failed')}: is in no entry of this ledger")

@@ -135,7 +135,10 @@ def add_witness(opened: Open, url: str, key: Path, dry_run: bool, as_json: bool)
     from audit.cosignature import WitnessKey
 
     here = opened()
-    witness = WitnessAt(check_url(url), WitnessKey.parse(key.read_text("utf-8", "replace").strip()))
+    try:
+        witness = WitnessAt(check_url(url), WitnessKey.parse(key.read_text("utf-8", "replace").strip()))
+    except MalformedInput as error:
+        raise MalformedInput(f"{key}: {error}") from None
     settings = settings_of(here).with_witness(witness)
     if not dry_run:
         settings.write(here.home.folder)

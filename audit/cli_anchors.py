@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from audit.cli_anchor_add import Open, Opened, anchor_add, dry_run_option, settings_of
+from audit.durable import make_folder, new_file
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotFound
 from audit.terminal import Group, json_option, mark, print_json, print_table, say
 
@@ -127,9 +129,9 @@ def anchor_save(opened: Open, folder: Path, as_json: bool) -> None:
     for row in _stored(here.ledger):
         for name, data in _saved(here.ledger, row, authorities).items():
             path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not path.exists():
-                path.write_bytes(data)
+            make_folder(path.parent)
+            with suppress(FileExistsError):
+                new_file(path, data, 0o666)
                 written.append(str(path))
     if as_json:
         print_json({"files": written})
@@ -148,17 +150,23 @@ def anchor_reset(opened: Open, reason: str, dry_run: bool, as_json: bool) -> Non
     Only where an append is refused because of it, and when the newer copy of the ledger is lost for good. The head that
     is given up is kept beside the file and in anchors.json, with the reason, and `affidavit verify` says it. Witnesses
     do not forget: one that cosigned the lost entries will not cosign this ledger again.
+
+    Where anchors.json itself does not read, it is begun anew and the old one kept beside it: the head is then kept in
+    the ledger's own folder, and every other anchor has to be added again.
     """
-    from audit.anchor_settings import Reset
+    from audit.anchor_settings import AnchorSettings, Reset
     from audit.statement import written_time
 
-    here = opened()
-    settings, head = settings_of(here), here.ledger.head()
-    file = settings.anchor_file(here.home.folder)
-    if file is None:
-        raise MalformedInput("the ledger keeps its head in no file: there is nothing to set anew")
     if not reason.strip():
         raise MalformedInput("say why the head in the anchor file is given up (--reason)")
+    here = opened()
+    settings = AnchorSettings.read_if_possible(here.home.folder)
+    if settings.unread:
+        _begin_list(here, settings.unread, reason.strip(), dry_run, as_json)
+        return
+    file, head = settings.anchor_file(here.home.folder), here.ledger.head()
+    if file is None:
+        raise MalformedInput("the ledger keeps its head in no file: there is nothing to set anew")
     problem = _refusal(here.ledger, settings, here.home.folder)
     if problem is None:
         raise MalformedInput(f"the ledger goes on from the head in {file.path}: there is nothing to set anew")
@@ -178,6 +186,31 @@ def anchor_reset(opened: Open, reason: str, dry_run: bool, as_json: bool) -> Non
     say(f"{'Would write' if dry_run else 'Wrote'} the head of {head.size} entries to {file.path}.")
     if aside is not None:
         say(f"The head that was given up is kept in {aside}.")
+
+
+def _begin_list(here: Opened, unread: str, reason: str, dry_run: bool, as_json: bool) -> None:
+    from audit.anchor_file import ANCHOR_FILE, AnchorFile
+    from audit.anchor_settings import SETTINGS, AnchorSettings, Reset
+    from audit.statement import written_time
+
+    folder, head, kept = here.home.folder, here.ledger.head(), None
+    file = AnchorFile(folder / ANCHOR_FILE)
+    if not dry_run:
+        reset = Reset(written_time(time.time()), reason, "(the list of anchors did not read)")
+        # The file first: a list must not name one that is not there. One that is there still guards the ledger.
+        if not file.path.exists():
+            file.create(head.checkpoint)
+        begun = AnchorSettings(file=ANCHOR_FILE, resets=(reset,))
+        kept = AnchorFile(folder / SETTINGS).reset(begun.to_bytes())
+    if as_json:
+        facts = {"file": str(file.path), "size": head.size, "was": unread, "dry_run": dry_run}
+        print_json(facts | {"kept": None if kept is None else str(kept)})
+        return
+    say(f"Nothing was appended because {unread}.")
+    say(f"{'Would begin' if dry_run else 'Began'} it anew, with the anchor file {file.path} alone.")
+    if kept is not None:
+        say(f"The list that does not read is kept in {kept}.")
+        say("Next: affidavit anchor add --help, for every other anchor that the ledger had")
 
 
 def _stored(ledger: "Ledger") -> "list[StoredAnchor]":

@@ -9,7 +9,7 @@ import click
 
 from audit.cli import Open, Opened
 from audit.durable import new_file, replace_file
-from audit.errors import MalformedInput
+from audit.errors import EnvironmentFailed, MalformedInput
 from audit.terminal import Command, folded, json_option, print_json, say, warn
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from audit.drafts import Draft
     from audit.key_events import KeyEvent
     from audit.keys import PublicKey, Signer
+    from audit.statement import Statement
 
 __all__ = [
     "PEM",
@@ -27,6 +28,8 @@ __all__ = [
     "key_submit",
     "public_of",
     "said",
+    "signers_of",
+    "write_new",
 ]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -97,6 +100,7 @@ def key_sign(opened: Open, file: Path, as_key: str, yes: bool, dry_run: bool, as
 def key_submit(opened: Open, file: Path, dry_run: bool, as_json: bool) -> None:
     """Append a draft that enough have signed."""
     from audit.drafts import described, submit
+    from audit.erasure import named_by, scrub_after
 
     here = opened()
     draft = _read_draft(file)
@@ -110,12 +114,21 @@ def key_submit(opened: Open, file: Path, dry_run: bool, as_json: bool) -> None:
             say(folded(f"{file} says: {told}"))
             say(f"{missing} more must sign it." if missing else "Enough have signed it.")
         return
+    gone = [named_by(here.ledger, draft.statement)] if draft.statement.kind == "erasure" else []
     entry = submit(here.ledger, draft, _log_signers(here, draft.statement.kind))
     _settle(here)
+    scrubbed = scrub_after(here.ledger, gone) if gone else None
     if as_json:
-        print_json({**facts, "entry": entry.seq})
+        print_json({**facts, "entry": entry.seq, **(scrubbed.to_json() if scrubbed else {})})
     else:
         say(folded(f"Entry {entry.seq}: {told}"))
+        if scrubbed and scrubbed.done:
+            say(folded(f"Scrubbed: {scrubbed.done}."))
+        _say_next(draft.statement)
+    if scrubbed and scrubbed.problem:
+        raise EnvironmentFailed(
+            f"erased by entry {entry.seq}, but the files are not clean yet: {scrubbed.problem}"
+        )
 
 
 def signers_of(here: Opened, kind: str, as_keys: Sequence[str], draft: Path | None) -> "list[Signer]":
@@ -149,7 +162,7 @@ def said(
         return
     begun = begin(here.ledger, statement, event.holder, signers_of(here, statement.kind, as_keys, draft))
     if draft is not None:
-        _write_new(draft, begun.to_bytes())
+        write_new(draft, begun.to_bytes())
         missing = begun.missing(here.ledger.trust())
         if as_json:
             print_json({**facts, "draft": str(draft), "missing": missing})
@@ -163,6 +176,17 @@ def said(
         print_json({**facts, "entry": entry.seq})
     else:
         say(f"Entry {entry.seq}: {sentence}.")
+        _say_next(statement)
+
+
+def _say_next(statement: "Statement") -> None:
+    """Say what is left to do once the log's key has changed: others know the old one."""
+    if statement.kind == "log-rotate":
+        say(
+            "Give its verifier key to this ledger's auditors and to the operators of its witnesses, who cosign no head"
+        )
+        say("by a key that they do not know:")
+        say(statement.text("log"))
 
 
 def public_of(file: Path | None) -> "PublicKey | None":
@@ -206,7 +230,7 @@ def _read_draft(file: Path) -> "Draft":
         raise MalformedInput(f"{file}: {error}") from None
 
 
-def _write_new(file: Path, data: bytes) -> None:
+def write_new(file: Path, data: bytes) -> None:
     """Write a draft where there is none: it names a person, so others may not read it."""
     try:
         new_file(file, data, 0o600)

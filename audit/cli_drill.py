@@ -1,12 +1,16 @@
 """The command `affidavit drill`: a matrix of attacks, and what caught each."""
 
+import json
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from audit.cli import Open
+from audit.durable import replace_file
 from audit.errors import NotVerified
-from audit.terminal import Command, bar, folded, json_option, mark, print_json, print_table, say
+from audit.terminal import Command, FileToWrite, bar, folded, json_option, mark, print_json, print_table, say
 
 # What the command needs is imported inside it: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
@@ -17,7 +21,14 @@ __all__ = ["drill"]
 _MOST_ENTRIES_SHOWN = 3
 
 
-@click.command(cls=Command, examples=["affidavit drill", "affidavit drill --entries 1000 --json"])
+@click.command(
+    cls=Command,
+    examples=[
+        "affidavit drill",
+        "affidavit drill --entries 1000 --json",
+        "affidavit drill -o drill-2026-11.json",
+    ],
+)
 @click.option(
     "--entries",
     "most",
@@ -26,23 +37,38 @@ _MOST_ENTRIES_SHOWN = 3
     show_default=True,
     help="Of a longer ledger, attack the first so many at most, up to a head that the log signed.",
 )
+@click.option(
+    "-o",
+    "--output",
+    type=FileToWrite(),
+    help="Keep the matrix in a JSON file, with the time: what --json prints, to be shown later.",
+)
 @json_option
 @click.pass_obj
-def drill(opened: Open, most: int, as_json: bool) -> None:
+def drill(opened: Open, most: int, output: Path | None, as_json: bool) -> None:
     """Attack copies of the ledger, and say what caught each attack.
 
     Nothing is done to the ledger itself, and no private key of it is opened: what takes a stolen key is tried on a
     ledger made for the drill. The exit status is 1 if an attack that should be caught is not.
     """
+    from importlib.metadata import version
+
     from audit.drill import drill as run_drill
+    from audit.statement import written_time
 
     ledger = opened().ledger
     with bar("attacking copies") as progress:
         answer = run_drill(ledger, most=most, progress=progress)
+    document = answer.to_json() | {"time": written_time(time.time()), "version": version("affidavit")}
+    if output is not None:
+        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        replace_file(output, text.encode(), 0o666)
     if as_json:
-        print_json(answer.to_json())
+        print_json(document)
     else:
         _print(answer)
+        if output is not None:
+            say(f"\nKept in {output}. It is not signed: who shows it vouches for it.")
     raise SystemExit(0 if answer else NotVerified.exit_status)
 
 

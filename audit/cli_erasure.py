@@ -2,18 +2,20 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from audit.cli import Open
-from audit.cli_drafts import as_keys_option, signers_of
+from audit.cli import Open, Opened
+from audit.cli_drafts import as_keys_option, draft_option, signers_of, write_new
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound, NotVerified
 from audit.terminal import Command, Group, folded, json_option, print_json, print_table, say, warn
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
     from audit.erasure import Erasable
+    from audit.keys import Signer
     from audit.ledger import Ledger
     from audit.subjects import KnownSubject
 
@@ -28,6 +30,7 @@ _MOST_ENTRIES_SHOWN = 8
         "affidavit erase 'applicant 4711' --reason 'request of 3 March 2026' --dry-run",
         "affidavit erase 'applicant 4711' --reason 'request of 3 March 2026' --yes",
         "affidavit erase validator --reason 'left the bank'",
+        "affidavit erase 'applicant 4711' --reason 'request of 3 March 2026' --draft erasure.draft",
     ],
 )
 @click.argument("named", metavar="SUBJECT")
@@ -37,10 +40,18 @@ _MOST_ENTRIES_SHOWN = 8
     "--dry-run", is_flag=True, help="Say what would be deleted and what refers to it; delete nothing."
 )
 @as_keys_option
+@draft_option
 @json_option
 @click.pass_obj
 def erase(
-    opened: Open, named: str, reason: str, yes: bool, dry_run: bool, as_keys: tuple[str, ...], as_json: bool
+    opened: Open,
+    named: str,
+    reason: str,
+    yes: bool,
+    dry_run: bool,
+    as_keys: tuple[str, ...],
+    draft: Path | None,
+    as_json: bool,
 ) -> None:
     """Erase a person from the ledger.
 
@@ -60,7 +71,10 @@ def erase(
         _print_plan(found, as_json)
         return
     check_reason(reason, found)
-    signers = signers_of(here, "erasure", as_keys, None)
+    signers = signers_of(here, "erasure", as_keys, draft)
+    if draft is not None:
+        _write_drafts(here, found, reason, signers, draft, as_json)
+        return
     if not yes:
         _ask(found)
     done = erase_rows(here.ledger, found, reason, by=signers)
@@ -178,6 +192,35 @@ def _erased_before(ledger: "Ledger", seq: int | None, as_json: bool, dry_run: bo
         say(f"Erased already, by entry {seq}: there is nothing left to delete.")
         _print_scrubbed(scrubbed.done)
     _end_where_not_clean(scrubbed.problem, [] if seq is None else [seq])
+
+
+def _write_drafts(
+    here: Opened,
+    found: Sequence["Erasable"],
+    reason: str,
+    signers: Sequence["Signer"],
+    draft: Path,
+    as_json: bool,
+) -> None:
+    """Write a draft for each row, since a draft says one thing: FILE, then FILE.2 and so on. Nothing is deleted."""
+    from audit.bindings import Erasure
+    from audit.drafts import begin
+
+    begun = [
+        begin(here.ledger, Erasure(one.erased, one.id, reason.strip()).statement(), None, signers)
+        for one in found
+    ]
+    files = [draft, *(draft.with_name(f"{draft.name}.{n}") for n in range(2, len(begun) + 1))]
+    for file, one in zip(files, begun, strict=True):
+        write_new(file, one.to_bytes())
+    missing = begun[0].missing(here.ledger.trust())
+    if as_json:
+        print_json({"drafts": [str(file) for file in files], "missing": missing})
+        return
+    for file, row in zip(files, found, strict=True):
+        do = "affidavit key sign FILE --as KEY" if missing else f"affidavit key submit {file}"
+        say(f"Wrote {file}; {missing} more must sign it ({do}). It erases the {_what(row)}.")
+    say("Nothing was deleted yet.")
 
 
 def _print_plan(found: Sequence["Erasable"], as_json: bool) -> None:

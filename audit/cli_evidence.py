@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from audit.cli import Open, ledger, print_steps
-from audit.errors import MalformedInput, NotVerified
+from audit.errors import AffidavitError, MalformedInput, NotVerified
 from audit.terminal import Command, bar, folded, json_option, mark, print_json, say
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
+    from audit.canonical import JsonObject
     from audit.evidence import Brought, Evidence
     from audit.note import VerifierKey
     from audit.offline import Kind
@@ -132,6 +133,11 @@ def evidence_in(files: Sequence[Path]) -> list[tuple[Path, "Kind"]]:
             f"{evidence[0][0]} is verified on its own and {others[0]} by the ledger: give them in two commands"
         )
     for folder in filter(Path.is_dir, others):
+        if (folder / "manifest.json").is_file():
+            raise MalformedInput(
+                f"{folder} is a folder into which a bundle was unpacked: give the zip file itself, which is what was "
+                "verified"
+            )
         raise MalformedInput(
             f"{folder} is a folder and no tiles tree: it has no checkpoint and no folder tile"
         )
@@ -140,17 +146,16 @@ def evidence_in(files: Sequence[Path]) -> list[tuple[Path, "Kind"]]:
 
 def verify_files(
     files: Sequence[tuple[Path, "Kind"]], brought: "Brought", record: Path | None, as_json: bool
-) -> bool:
-    """Verify evidence without its ledger, print the answers, and say whether all of it holds."""
-    from audit.offline import verify_evidence
+) -> int:
+    """Verify evidence without its ledger, print the answers, and return the exit status.
 
-    answers = []
-    for path, kind in files:
-        with bar(f"verifying {path.name}") as progress:
-            said = record.read_bytes() if record else None
-            answers.append((path, verify_evidence(path, kind, brought, record=said, progress=progress)))
+    Of several files, one that cannot be read does not keep back what is found of the others.
+    """
+    answers = [(path, _answer(path, kind, brought, record)) for path, kind in files]
+    if len(answers) == 1 and isinstance(answers[0][1], AffidavitError):
+        raise answers[0][1]
     if as_json:
-        documents = [{**answer.to_json(), "file": str(path)} for path, answer in answers]
+        documents = [{**_as_json(answer), "file": str(path)} for path, answer in answers]
         # One document: that of the first that does not hold, with all of them beside it.
         shown = next((d for d in documents if not d["verified"]), documents[0])
         print_json(shown if len(documents) == 1 else {**shown, "files": documents})
@@ -158,10 +163,33 @@ def verify_files(
         for number, (path, answer) in enumerate(answers):
             say("\n") if number else None
             _print_evidence(path, answer)
-    return all(answer for _, answer in answers)
+    unread = [answer.exit_status for _, answer in answers if isinstance(answer, AffidavitError)]
+    if all(answer for _, answer in answers if not isinstance(answer, AffidavitError)):
+        return max(unread, default=0)
+    return NotVerified.exit_status
 
 
-def _print_evidence(path: Path, answer: "Evidence") -> None:
+def _answer(path: Path, kind: "Kind", brought: "Brought", record: Path | None) -> "Evidence | AffidavitError":
+    from audit.offline import verify_evidence
+
+    said = record.read_bytes() if record else None
+    try:
+        with bar(f"verifying {path.name}") as progress:
+            return verify_evidence(path, kind, brought, record=said, progress=progress)
+    except AffidavitError as error:
+        return error
+
+
+def _as_json(answer: "Evidence | AffidavitError") -> "JsonObject":
+    if isinstance(answer, AffidavitError):
+        return {"verified": False, "steps": [], "error": str(answer)}
+    return answer.to_json()
+
+
+def _print_evidence(path: Path, answer: "Evidence | AffidavitError") -> None:
+    if isinstance(answer, AffidavitError):
+        say(f"{path}: {mark('failed')}: {answer}")
+        return
     about = f" about {answer.about}" if answer.about else ""
     held = f"entries {', '.join(map(str, answer.entries))} of" if answer.entries else "a history of"
     say(f"{path}: a {_NAMES[answer.kind]}{about}")
@@ -184,6 +212,10 @@ def _print_evidence(path: Path, answer: "Evidence") -> None:
 def _verdict(answer: "Evidence") -> str:
     skipped = sum(step.status == "skipped" for step in answer.report.steps)
     not_done = f" ({skipped} of {len(answer.report.steps)} steps skipped, see above)" if skipped else ""
+    if answer.report and answer.unanswered:
+        return (
+            f"{mark('uncertain')}: not verified, as it cannot be held against the checkpoint given{not_done}"
+        )
     if not answer:
         failed = ", ".join(f"{s.number} {s.name}" for s in answer.report.steps if s.status == "failed")
         return f"{mark('failed')}: not verified, step {failed}{not_done}"
@@ -197,4 +229,9 @@ def _key_in(path: Path) -> "VerifierKey":
 
     # A key is ASCII: what is not is kept visible, so that the parser can refuse it by what it says.
     lines = path.read_text("ascii", "replace").split()
-    return VerifierKey.parse(lines[-1] if lines else "")
+    try:
+        return VerifierKey.parse(lines[-1] if lines else "")
+    except MalformedInput as error:
+        raise MalformedInput(
+            f"{path} holds no verifier key of a log ({error}): give a file as vkey.txt in a tiles tree is"
+        ) from None

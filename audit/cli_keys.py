@@ -59,7 +59,7 @@ def key_list(opened: Open, as_json: bool) -> None:
         return
     shown = [
         (
-            row["name"],
+            row["name"] if row["rotated"] is None else f"{row['name']} (old)",
             row["standing"],
             row["holder"] or _holder_gone(row["holder_erased_by"]),
             row["since"],
@@ -161,10 +161,16 @@ def key_revoke(
     event = key_events.revoke(grant.keyid, reason, suspect_since)
     doubted = _signed_since(here.ledger, grant.keyid, suspect_since)
     facts = {"name": grant.name, "keyid": grant.keyid, "suspect_since": suspect_since, "in_doubt": doubted}
-    sentence = f"the key {name} may say nothing from now on"
+    named = grant.name if name == grant.name else f"{grant.name} ({grant.keyid[:16]}…)"
+    sentence = f"the key {named} may say nothing from now on"
     if suspect_since is not None:
-        named = ", ".join(map(str, doubted))
-        sentence += f"; what it signed from entry {suspect_since} on is in doubt: {named or 'nothing'}"
+        entries = ", ".join(map(str, doubted))
+        sentence += f"; what it signed from entry {suspect_since} on is in doubt: {entries or 'nothing'}"
+        if grant.replaces is not None and suspect_since <= grant.since:
+            before = f"{grant.replaces[:16]}…"
+            sentence += (
+                f"; what the key before it signed, {before}, is not: where that is meant, revoke that too"
+            )
     said(here, event, as_keys, draft, dry_run, as_json, facts, sentence)
 
 
@@ -224,8 +230,8 @@ def _holder_gone(entry: object) -> str:
 def _row(here: Opened, grant: "Grant", size: int, gone: dict[tuple[str, str], int]) -> dict[str, object]:
     holder = here.ledger.holder(grant.keyid)
     standing = grant.standing(size)
-    if grant.suspect_since is not None:
-        standing += f", suspect since entry {grant.suspect_since}"
+    for suspicion in grant.suspicions:
+        standing += f", suspect in entries {suspicion.since} to {suspicion.until}"
     return {
         "name": grant.name,
         "keyid": grant.keyid,
@@ -239,6 +245,7 @@ def _row(here: Opened, grant: "Grant", size: int, gone: dict[tuple[str, str], in
         "rotated": grant.rotated,
         "replaces": grant.replaces,
         "suspect_since": grant.suspect_since,
+        "suspect": [{"since": suspicion.since, "until": suspicion.until} for suspicion in grant.suspicions],
     }
 
 

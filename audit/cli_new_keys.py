@@ -1,5 +1,6 @@
 """Commands that make keys: in files here, on hardware tokens, for a key service; and those that replace another."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -12,6 +13,7 @@ from audit.terminal import Command, NewPassphrase, json_option, print_json, say
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
+    from audit.grants import Grant
     from audit.key_events import KeyEvent
     from audit.keys import Algorithm, PublicKey
     from audit.keystore import KeyStore
@@ -112,31 +114,14 @@ def key_rotate(
     kept under another name. `log` is the log's own key: the head that ends with this entry is signed by both. A stolen
     key is not rotated, but revoked.
     """
-    from audit import key_events
     from audit.drafts import would_stand
     from audit.keys import LocalSigner, new_private_key
-    from audit.keystore import LOG_KEY
 
     here = opened()
-    grant = None if name == LOG_KEY else here.ledger.trust().named(name)
-    stored = LOG_KEY if grant is None else here.keys.named(grant.keyid) or ""
-    store = here.log_keys if grant is None else here.keys
-    if not stored and public is None:
-        raise NotFound(
-            f"the private part of {name} is not in {store.folder}: its holder makes a new key there, and you pass "
-            "--public FILE"
-        )
-
-    def said_of(new: "PublicKey") -> "KeyEvent":
-        return (
-            key_events.log_rotate(here.ledger.origin, new, reason)
-            if grant is None
-            else key_events.rotate(grant, new, reason)
-        )
-
+    old = _old(here, name, public is not None)
     # All that can be refused is, before a key is made.
-    would_stand(here.ledger, said_of(LocalSigner(new_private_key()).public).statement)
-    facts: dict[str, object] = {"name": name, "replaces": grant.keyid if grant else None}
+    would_stand(here.ledger, old.event(here, LocalSigner(new_private_key()).public, reason).statement)
+    facts: dict[str, object] = {"name": name, "replaces": old.grant.keyid if old.grant else None}
     sentence = f"the key {name} is {{}} from now on, and the one before may say nothing"
     if dry_run:
         if as_json:
@@ -145,9 +130,46 @@ def key_rotate(
             say(f"Would be said: {sentence.format('another one')}.")
         return
     signers_of(here, "key-rotate", as_keys, draft)
-    new = _next(here, store, stored, algorithm, uri, existing, public)
+    new = _next(here, old.store, old.stored, algorithm, uri, existing, public)
+    event = old.event(here, new, reason)
     facts["keyid"], sentence = new.keyid, sentence.format(f"{new.keyid[:16]}…")
-    said(here, said_of(new), as_keys, draft, False, as_json, facts, sentence)
+    if old.grant is None:
+        facts["verifier_key"] = event.statement.text("log")
+    said(here, event, as_keys, draft, False, as_json, facts, sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class _Old:
+    """The key whose place another takes: its grant, None for the log's own; its store, and its name there, if any."""
+
+    grant: "Grant | None"
+    store: "KeyStore"
+    stored: str
+
+    def event(self, here: Opened, new: "PublicKey", reason: str) -> "KeyEvent":
+        """Say that a new key takes its place."""
+        from audit import key_events
+
+        if self.grant is None:
+            return key_events.log_rotate(here.ledger.origin, new, reason)
+        return key_events.rotate(self.grant, new, reason)
+
+
+def _old(here: Opened, name: str, is_made: bool) -> _Old:
+    """Find the key of a name; `NotFound` where its next one cannot be made here and is not made yet."""
+    from audit.keystore import LOG_KEY
+
+    if name == LOG_KEY:
+        old = _Old(None, here.log_keys, LOG_KEY)
+    else:
+        grant = here.ledger.trust().named(name)
+        old = _Old(grant, here.keys, here.keys.named(grant.keyid) or "")
+    if not old.stored and not is_made:
+        raise NotFound(
+            f"the private part of {name} is not in {old.store.folder}: its holder makes a new key there, and you pass "
+            "--public FILE"
+        )
+    return old
 
 
 def _make(

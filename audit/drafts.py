@@ -16,8 +16,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sqlalchemy import select
+
+from audit import tables
+from audit.bindings import Erasure
 from audit.canonical import Json, JsonObject, decode, encode
 from audit.envelope import PAYLOAD_TYPE, Envelope, Signature, pae, sign
+from audit.erasure import deleting, named_by
 from audit.errors import MalformedInput, NotPermitted
 from audit.grants import parse_grant
 from audit.holders import SALT_BYTES, check_holder
@@ -30,7 +35,7 @@ from audit.trust import Trust, article
 
 __all__ = ["KINDS", "MOST_BYTES", "Draft", "append", "begin", "described", "submit", "would_stand"]
 
-KINDS = ("key-grant", "key-revoke", "key-rotate", "log-rotate", "threshold", "stage")
+KINDS = ("key-grant", "key-revoke", "key-rotate", "log-rotate", "threshold", "stage", "erasure")
 MOST_BYTES = 100_000
 _TYPE = "urn:affidavit:draft:v1"
 _SALT = re.compile(rf"[0-9a-f]{{{2 * SALT_BYTES}}}")
@@ -76,10 +81,15 @@ class Draft:
     def check(self, ledger: Ledger) -> Trust:
         """Check the draft against the ledger as it stands, but for how many have signed; return the trust.
 
-        Raises `MalformedInput` where it is for another ledger or makes no sense now, `NotVerified` for a bad
-        signature, `NotPermitted` where a key that signed does not hold the role now.
+        Raises `MalformedInput` where it is for another ledger, stands there already or makes no sense now,
+        `NotVerified` for a bad signature, `NotPermitted` where a key that signed does not hold the role now.
         """
         trust, size = ledger.trust(), ledger.head().size
+        there = _place_of(ledger, self.statement)
+        if there is not None:
+            raise MalformedInput(
+                f"this draft was submitted already, as entry {there}: there is nothing left to do, delete the file"
+            )
         if self.statement.text("ledger") != ledger.origin:
             raise MalformedInput(
                 f"the draft is for the ledger {self.statement.text('ledger')!r}, this one is {ledger.origin!r}"
@@ -132,8 +142,11 @@ def submit(ledger: Ledger, draft: Draft, log_signers: Sequence[Signer]) -> Entry
 
 def append(ledger: Ledger, draft: Draft, log_signers: Sequence[Signer]) -> Entry:
     """Append a statement as it is signed; `log_signers` has the log's next key, where the statement names it."""
-    remember = remembering(draft.statement, draft.holder)
-    return ledger.append_signed(draft.envelope, within=remember, log_signers=log_signers)
+    if draft.statement.kind == "erasure":
+        within = deleting([named_by(ledger, draft.statement)])
+    else:
+        within = remembering(draft.statement, draft.holder)
+    return ledger.append_signed(draft.envelope, within=within, log_signers=log_signers)
 
 
 def described(draft: Draft, trust: Trust, size: int) -> str:
@@ -161,9 +174,26 @@ def described(draft: Draft, trust: Trust, size: int) -> str:
             return f"the log signs its heads with {statement.text('log')}. Reason: {statement.text('reason')}"
         case "threshold":
             return f"{said.get('needed')} keys must sign what is said in the role admin"
+        case "erasure":
+            gone = Erasure.read(said)
+            held = trust.grants.get(gone.id)
+            whom = (
+                f"holder of the key {held.name}"
+                if held and gone.erased == "holder"
+                else f"{gone.erased} {gone.id}"
+            )
+            return f"the {whom} is erased for ever. Reason: {gone.reason}"
     policies = said.get("policies")
     named = ", ".join(map(_policy, policies if isinstance(policies, list) else []))
     return f"the stage {said.get('stage')} is guarded by {named or 'nothing that can be read'}"
+
+
+def _place_of(ledger: Ledger, statement: Statement) -> int | None:
+    """Return the number of the entry that is this statement, None where there is none yet."""
+    columns = tables.records.c
+    query = select(columns.seq).where(columns.entry_id == statement.text("entry_id"))
+    with tables.failures(), ledger.engine.connect() as connection:
+        return connection.execute(query).scalar()
 
 
 def _policy(named: Json) -> str:

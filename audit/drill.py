@@ -9,6 +9,7 @@ Rules:
   show: they are verified once more with an anchor (the head before the attack), and must be caught then.
 - `expected` is the step that is meant to see the attack, and it must be among those that fail. An attack that only an
   anchor can catch and that is caught without one is caught all the same.
+- `origin`, `entries` and `root` say of which ledger, and of which state of it, the matrix is.
 - An attack that could not be tried is listed as skipped, with the reason, and never as caught.
 
 >>> answer = drill(ledger)                                                    # doctest: +SKIP
@@ -89,6 +90,8 @@ class Drill:
     entries: int
     copied: int
     made: int
+    origin: str
+    root: str
 
     def __bool__(self) -> bool:
         return bool(self.results) and all(result.ok for result in self.results)
@@ -98,6 +101,8 @@ class Drill:
         return {
             "attacks": [result.to_json() for result in self.results],
             "skipped": [{"attack": one.attack, "why": one.why} for one in self.skipped],
+            "origin": self.origin,
+            "root": self.root,
             "entries": self.entries,
             "copied_entries": self.copied,
             "made_entries": self.made,
@@ -111,6 +116,7 @@ def drill(ledger: Ledger, *, most: int = MOST_ENTRIES, progress: Progress | None
     Raises `NotVerified` where the copy does not verify before anything was done to it: then an attack would prove
     nothing. `progress` is told the attacks tried so far and in all.
     """
+    head = ledger.head()
     with tempfile.TemporaryDirectory(prefix="affidavit-drill-") as scratch:
         folders = [Path(scratch, name) for name in ("copy", "made", "attacked")]
         for folder in folders:
@@ -128,7 +134,10 @@ def drill(ledger: Ledger, *, most: int = MOST_ENTRIES, progress: Progress | None
         if progress is not None:
             progress(len(attacks), len(attacks))
     skipped = tuple(one for one in plan if isinstance(one, Skipped))
-    return Drill(tuple(results), skipped, ledger.head().size, victims[0].size, victims[1].size)
+    if tables.is_shared(ledger.engine):
+        skipped += (Skipped("the server, its roles and its triggers", "the copy is an SQLite file"),)
+    sizes = (head.size, victims[0].size, victims[1].size)
+    return Drill(tuple(results), skipped, *sizes, ledger.origin, head.root.hex())
 
 
 _Caught = tuple[Step, bool, tuple[str, ...]]

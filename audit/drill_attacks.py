@@ -160,7 +160,12 @@ def _entry_attacks(victim: Victim) -> Iterator[Attack | Skipped]:
         yield Skipped("roll-back", "the log has signed one head only")
         return
     back = doing(forgery.cut_back, sizes[-2], victim.followers)
-    yield _one("roll-back", "restore an older state, or cut the tail off cleanly", "anchors", back)
+    if any(parse_record(record).kind == "erasure" for record in records[sizes[-2] :]):
+        # Whom it erased is gone from here, so that no older state is whole without a backup (`restore-backup`).
+        what = "cut the tail off, an erasure in it, with no backup of the row that it deleted"
+        yield _one("roll-back", what, "tables", back)
+    else:
+        yield _one("roll-back", "restore an older state, or cut the tail off cleanly", "anchors", back)
 
 
 # -- definitions -------------------------------------------------------------------------------------------------------

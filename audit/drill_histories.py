@@ -4,14 +4,16 @@ Each is made to fit, and every head signed anew with the log's stolen key. What 
 what gives most of them away (step 5); what nobody saw afterwards, only an anchor does.
 """
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from audit import forgery
 from audit.drill_attacks import LONG_AGO, Attack, Trial, doing, excuse
-from audit.drill_ledgers import LEAVER, RECORDER, Victim
+from audit.drill_ledgers import LEAVER, OLDER, RECORDER, Victim
 from audit.keys import LocalSigner, new_private_key
 from audit.note import VerifierKey
 from audit.record import parse_record
@@ -25,7 +27,8 @@ _ENTRY_ID = "019bbb5c-5a3e-7cc9-8d1e-2f3a4b5c6d7e"
 def attacks_on_made(victim: Victim) -> list[Attack]:
     """List what can be done with stolen keys, on a ledger whose keys are the drill's own."""
     scene = _Scene.of(victim)
-    return [*_edited(scene), *_moved(scene), *_said_again(scene), *_other_keys(scene), *_unseen(scene)]
+    made = [*_edited(scene), *_moved(scene), *_said_again(scene), *_other_keys(scene), *_unseen(scene)]
+    return [*made, _restored(victim.folder / OLDER)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +145,13 @@ def _unseen(scene: _Scene) -> Iterator[Attack]:
     again = forgery.rewrite(records, last // 2, excuse, scene.signers)
     what = "edit an entry, and sign all that came after anew"
     yield scene.attack("rewrite-everything", what, _ALL, "anchors", again)
+
+
+def _restored(older: Path) -> Attack:
+    """Put a backup in place of the file: all of it fits, and whom an entry since then erased is there again."""
+    what = "restore a backup from before somebody was erased"
+
+    def restore(folder: Path) -> None:
+        shutil.copyfile(older, folder / "ledger.db")
+
+    return Attack("restore-backup", what, "made", "no key", "anchors", (Trial(what, restore),))

@@ -10,7 +10,9 @@ Rules:
 """
 
 import os
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from sqlalchemy import Connection, Engine, Table, func, select
 
 from audit import forgery, tables
 from audit.canonical import JsonObject
+from audit.erasure import erasable, erase
 from audit.errors import MalformedInput
 from audit.follower import Artifacts, Follower
 from audit.keys import LocalSigner, new_private_key
@@ -25,11 +28,14 @@ from audit.ledger import Ledger, create_ledger
 from audit.statement import Statement, Subject
 from audit.subjects import Referrer
 
-__all__ = ["LEAVER", "MOST_ENTRIES", "RECORDER", "Victim", "copied", "made"]
+__all__ = ["LEAVER", "MOST_ENTRIES", "OLDER", "RECORDER", "Victim", "copied", "made"]
 
 MOST_ENTRIES = 100
 LEAST_ENTRIES = 3
 RECORDER, AUDITOR, LEAVER = "recorder", "auditor", "leaver"
+OLDER = "older.db"
+"""The file of the made ledger as it was before somebody was erased from it, as a backup has it."""
+
 _BATCH = 500
 
 
@@ -68,7 +74,7 @@ def copied(ledger: Ledger, folder: Path, most: int = MOST_ENTRIES) -> Victim:
 
 
 def made(folder: Path) -> Victim:
-    """Make a small ledger with keys of its own: people come and go, and several say something."""
+    """Make a small ledger with keys of its own: people come and go, several say something, and one is erased."""
     keys = {name: LocalSigner(new_private_key()) for name in ("admin", RECORDER, AUDITOR, LEAVER)}
     log = LocalSigner(new_private_key())
     ledger = create_ledger(
@@ -86,11 +92,21 @@ def made(folder: Path) -> Victim:
     for name in (RECORDER, AUDITOR, LEAVER, RECORDER):
         say(name, keys[name])
     ledger.revoke(keys[LEAVER].public.keyid, "left", None, by=keys["admin"])
+    _back_up(folder)
+    erase(ledger, erasable(ledger, "a person"), "a request", by=keys["admin"])
     for name in (AUDITOR, RECORDER, AUDITOR, RECORDER):
         say(name, keys[name])
     head = ledger.head()
     ledger.close()
     return Victim(folder, head.size, head.checkpoint, keys=keys, log=log)
+
+
+def _back_up(folder: Path) -> None:
+    with (
+        closing(sqlite3.connect(folder / "ledger.db")) as source,
+        closing(sqlite3.connect(folder / OLDER)) as into,
+    ):
+        source.backup(into)
 
 
 def _reports(ledger: Ledger) -> Callable[[str, LocalSigner], object]:

@@ -59,12 +59,15 @@ def new_file(path: Path, data: bytes, mode: int) -> None:
         raise
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and the missing ones above it, each durable in the one that holds it; raise `OSError`."""
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and the missing ones above it, each durable in the one that holds it; raise `OSError`.
+
+    `mode` is the folder's own, as mkdir(2) takes it.
+    """
     if folder.is_dir():
         return
     make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode, exist_ok=True)
     sync_folder(folder.parent)
 
 

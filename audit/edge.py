@@ -9,10 +9,11 @@ Rules:
   in it stand for the whole history, so tiles and trust are those of then.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, func, select
+from sqlalchemy import Connection, Engine, bindparam, select
 
 from audit import tables
 from audit.envelope import Envelope
@@ -24,16 +25,20 @@ from audit.trust import KEY_KINDS, Trust
 
 __all__ = ["Edge", "EdgeReader", "Placed", "place"]
 
-_HEAD = "SELECT size, compact_range, last_leaf, last_time, checkpoints FROM head"
-_LEAF = select(tables.records.c.leaf_hash).where(tables.records.c.seq == bindparam("seq"))
+_KINDS = "kind IN ({})".format(", ".join(f"'{kind}'" for kind in KEY_KINDS))
+_HEAD_SINCE = (
+    "SELECT size, compact_range, last_leaf, last_time, checkpoints, "
+    "(SELECT leaf_hash FROM records WHERE seq = :last_seen), "
+    "EXISTS (SELECT 1 FROM records WHERE " + _KINDS + " AND seq >= :since) FROM head"
+)
 _KEY_ENTRIES = (
     select(tables.records.c.record)
     .where(tables.records.c.kind.in_(KEY_KINDS), tables.records.c.seq >= bindparam("since"))
     .order_by(tables.records.c.seq)
 )
-_LAST_TILES = select(tables.tiles.c.level, func.max(tables.tiles.c.number)).group_by(tables.tiles.c.level)
-_TILE = select(tables.tiles.c.hashes).where(
-    tables.tiles.c.level == bindparam("level"), tables.tiles.c.number == bindparam("number")
+_LAST_TILES = (
+    "SELECT level, number, hashes FROM tiles WHERE (level, number) IN "
+    "(SELECT level, max(number) FROM tiles GROUP BY level)"
 )
 
 
@@ -68,9 +73,10 @@ class Placed:
     tiles: Mapping[tuple[int, int], bytes]
 
 
-def place(edge: Edge, envelopes: Sequence[Envelope], time: str) -> Placed:
+def place(edge: Edge, envelopes: Sequence[Envelope], time: str, verified: Container[Envelope] = ()) -> Placed:
     """Put envelopes into their places after the edge, at a time that is not before its last one.
 
+    The signatures of those that are `verified` already are not verified again (see `Trust.permit`).
     Raises `MalformedInput`, `NotPermitted` or `NotVerified` when one of them cannot stand there.
     """
     tree, trust, prev = edge.tree, edge.trust, edge.last_leaf
@@ -78,7 +84,7 @@ def place(edge: Edge, envelopes: Sequence[Envelope], time: str) -> Placed:
     entries: list[Entry] = []
     last_tiles, changed = dict(edge.tiles), {}
     for envelope in envelopes:
-        entry = _entry(envelope, trust, tree.size, prev, time)
+        entry = _entry(envelope, trust, tree.size, prev, time, verified)
         trust = trust.after(entry.seq, entry.statement)
         leaf = leaf_hash(entry.record)
         for level, number, hashes in growing.append(leaf):
@@ -90,7 +96,9 @@ def place(edge: Edge, envelopes: Sequence[Envelope], time: str) -> Placed:
     return Placed(after, tuple(entries), changed)
 
 
-def _entry(envelope: Envelope, trust: Trust, seq: int, prev: str, time: str) -> Entry:
+def _entry(
+    envelope: Envelope, trust: Trust, seq: int, prev: str, time: str, verified: Container[Envelope]
+) -> Entry:
     origin = trust.log.name if trust.log is not None else None
     record = write_record(envelope, log=origin or "", prev=prev, seq=seq, time=time)
     entry = parse_record(record)
@@ -98,7 +106,7 @@ def _entry(envelope: Envelope, trust: Trust, seq: int, prev: str, time: str) -> 
     if origin is None:
         # The genesis entry says itself which ledger it begins.
         entry = parse_record(write_record(envelope, log=said_for, prev=prev, seq=seq, time=time))
-    trust.permit(entry.envelope, entry.statement, seq)
+    trust.permit(entry.envelope, entry.statement, seq, verified)
     if origin is not None and said_for != origin:
         raise MalformedInput(f"the statement is for the ledger {said_for!r}, this one is {origin!r}")
     return entry
@@ -113,34 +121,50 @@ class EdgeReader:
         self._trusted: tuple[int, Trust] = (0, Trust())
 
     def kept(self, engine: Engine) -> Edge | None:
-        """Return the edge that was kept, if it is the newest still: one row is read."""
-        kept = self._kept
-        if kept is None or tables.quick_row(engine, _HEAD) != tuple(kept.head_row().values()):
+        """Return the newest edge if one row is enough to know it: what is trusted has not changed since."""
+        if self._kept is None:
             return None
-        return kept
+        row = tables.quick_row(engine, _HEAD_SINCE, self._known())
+        return None if row is None else self._next(row)
 
     def read(self, connection: Connection) -> Edge:
-        """Read the edge as it is committed; a writer asks before it writes."""
-        row = tables.fetch_row(connection, _HEAD)
+        """Read the edge as it is committed, and what is trusted there; without the tiles, which only a writer needs."""
+        row = tables.fetch_row(connection, _HEAD_SINCE, self._known())
         if row is None:
             raise MalformedInput(
                 "the ledger's database has no head row: it was cut short or edited, run `affidavit verify`"
             )
+        edge = self._next(row)
+        if edge is None:
+            if self._kept is not None and not _continues(row, self._kept):
+                self._trusted = (0, Trust())
+            edge = self._kept = _edge(row, self.trust(connection))
+        return edge
+
+    def _known(self) -> dict[str, int]:
+        """Say what is known of the history: the entry that was the last one, and from where key events are not."""
+        return {
+            "last_seen": -1 if self._kept is None else self._kept.tree.size - 1,
+            "since": self._trusted[0],
+        }
+
+    def _next(self, row: tuple[Any, ...]) -> Edge | None:
+        """Return the edge of a row if it goes on from the one that was kept and nothing about keys came since."""
         kept = self._kept
-        if kept is not None and row == tuple(kept.head_row().values()):
+        if kept is None:
+            return None
+        if row[: len(kept.head_row())] == tuple(kept.head_row().values()):
             return kept
-        if kept is not None and not self._continues(connection, kept):
-            self._trusted = (0, Trust())
-        size, compact_range, last_leaf, last_time, checkpoints = row
-        edge = Edge(
-            CompactRange.from_bytes(size, compact_range),
-            last_leaf.hex(),
-            last_time,
-            checkpoints,
-            _last_tiles(connection),
-            self.trust(connection),
-        )
-        self._kept = edge
+        if row[-1] or not _continues(row, kept):
+            return None
+        self._kept = _edge(row, self._trusted[1])
+        return self._kept
+
+    def read_to_grow(self, connection: Connection) -> Edge:
+        """Read the edge with the last tile of every level; a writer asks before it writes."""
+        edge = self.read(connection)
+        if edge.tree.size and not edge.tiles:
+            edge = self._kept = replace(edge, tiles=_last_tiles(connection))
         return edge
 
     def keep(self, edge: Edge) -> None:
@@ -158,15 +182,20 @@ class EdgeReader:
         self._trusted = (since, trust)
         return trust
 
-    def _continues(self, connection: Connection, kept: Edge) -> bool:
-        """Say whether the database holds the history that was kept, and not another that was put in its place."""
-        leaf = connection.execute(_LEAF, {"seq": kept.tree.size - 1}).scalar()
-        return leaf is not None and bytes(leaf).hex() == kept.last_leaf
+
+def _continues(row: tuple[Any, ...], kept: Edge) -> bool:
+    """Say whether the database holds the history that was kept, and not another that was put in its place."""
+    leaf = row[-2]
+    return leaf is not None and bytes(leaf).hex() == kept.last_leaf
+
+
+def _edge(row: tuple[Any, ...], trust: Trust) -> Edge:
+    size, compact_range, last_leaf, last_time, checkpoints, *_ = row
+    return Edge(
+        CompactRange.from_bytes(size, compact_range), last_leaf.hex(), last_time, checkpoints, trust=trust
+    )
 
 
 def _last_tiles(connection: Connection) -> dict[int, tuple[int, bytes]]:
-    edge = {}
-    for level, number in connection.execute(_LAST_TILES).all():
-        hashes = connection.execute(_TILE, {"level": level, "number": number}).scalar_one()
-        edge[level] = (number, bytes(hashes))
-    return edge
+    rows = connection.exec_driver_sql(_LAST_TILES)
+    return {level: (number, bytes(hashes)) for level, number, hashes in rows}

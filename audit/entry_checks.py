@@ -7,6 +7,8 @@ Rules:
 - Who may say what follows from the key entries among those that were read. Where some may be missing, so may a
   revocation: that is said with the answer, and is the caller's to say again.
 - What an entry that failed says about keys is not believed.
+- What is kept of each entry, however many there are: its statement's id, where whoever reads them says (`Ids`), and its
+  number under each key that signed it, eight bytes.
 
 >>> checks = EntryChecks("bank.example/models")
 >>> checks.see(0, b"{}") is None
@@ -16,8 +18,18 @@ True
 """
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from audit.entry_findings import (
+    check_chain,
+    check_origin,
+    check_statement,
+    check_time,
+    is_there_twice,
+    is_unread,
+)
 from audit.errors import AffidavitError
 from audit.evidence import NOTHING_READ
 from audit.merkle import leaf_hash
@@ -25,7 +37,32 @@ from audit.record import FIRST_PREV, Entry, parse_record
 from audit.report import Findings, Step
 from audit.trust import Trust
 
-__all__ = ["EntryChecks"]
+__all__ = ["EntryChecks", "Ids", "IdsInMemory"]
+
+_AT_A_TIME = 1_024
+
+
+class Ids(Protocol):
+    """Takes the ids of statements with the numbers of their entries, in order, and finds what is there twice."""
+
+    def add(self, ids: Sequence[tuple[str, int]], found: Findings) -> None:
+        """Take some more."""
+        ...
+
+
+class IdsInMemory:
+    """The ids of so few statements that they fit in memory, about 150 bytes each."""
+
+    def __init__(self) -> None:
+        """Know of no statement yet."""
+        self._known: set[str] = set()
+
+    def add(self, ids: Sequence[tuple[str, int]], found: Findings) -> None:
+        """Take some more; a statement that is known already is a finding at the later entry."""
+        for text, seq in ids:
+            if text in self._known:
+                is_there_twice(found, seq)
+            self._known.add(text)
 
 
 @dataclass(slots=True)
@@ -33,15 +70,18 @@ class EntryChecks:
     """Reads one record after the other; holds what was found, and the trust that stands after the last."""
 
     origin: str
+    ids: Ids = field(default_factory=IdsInMemory)
     trust: Trust = field(default_factory=Trust)
     count: int = 0
     signatures: int = 0
+    """How many were checked and hold; those of an entry that failed are not counted, nor are their keys."""
+    held: set[str] = field(default_factory=set)
     signers: "dict[str, array[int]]" = field(default_factory=dict)
     records: Findings = field(default_factory=lambda: Findings(1, "records"))
     said: Findings = field(default_factory=lambda: Findings(4, "signatures"))
     times: Findings = field(default_factory=lambda: Findings(8, "times"))
     _before: tuple[int, str] = (-1, FIRST_PREV)
-    _ids: set[str] = field(default_factory=set)
+    _new_ids: list[tuple[str, int]] = field(default_factory=list)
     _span: tuple[str, str] = ("", "")
 
     def see(self, seq: int, record: bytes) -> Entry | None:
@@ -51,9 +91,7 @@ class EntryChecks:
         try:
             entry = parse_record(record)
         except AffidavitError as error:
-            self.records.add(f"the record of entry {seq} is not one: {error}", seq)
-            self.said.add(f"entry {seq} does not read, so its signature could not be checked", seq)
-            self.times.add(f"entry {seq} does not read, so it has no time", seq)
+            is_unread(self.records, self.said, self.times, seq, str(error))
             entry = None
         if entry is not None:
             self._place(seq, entry)
@@ -67,9 +105,8 @@ class EntryChecks:
         """The entries that a key signed while it was suspect, by what its revocation says."""
         doubted: set[int] = set()
         for grant in self.trust.grants.values():
-            if grant.suspect_since is not None:
-                signed = self.signers.get(grant.keyid, ())
-                doubted.update(seq for seq in signed if seq >= grant.suspect_since)
+            if grant.suspicions:
+                doubted.update(filter(grant.is_suspect, self.signers.get(grant.keyid, ())))
         return sorted(doubted)
 
     def records_step(self, what: str) -> Step:
@@ -82,11 +119,12 @@ class EntryChecks:
         """Close step 4; `more` says what this does not show."""
         if not self.count:
             return self.said.skipped(NOTHING_READ)
+        self._take_ids()
         doubt = self.in_doubt
         suspect = (
             f"; in doubt, by a key that was suspect: entries {', '.join(map(str, doubt))}" if doubt else ""
         )
-        keys = len(self.signers)
+        keys = len(self.held)
         self.said.figures.update({"signatures": self.signatures, "keys": keys, "in doubt": len(doubt)})
         return self.said.step(
             f"{self.signatures} signatures by {keys} {'key' if keys == 1 else 'keys'} that held their roles at that "
@@ -103,30 +141,30 @@ class EntryChecks:
     def _place(self, seq: int, entry: Entry) -> None:
         if entry.seq != seq:
             self.records.add(f"the record of entry {seq} says that it is entry {entry.seq}", seq)
-        if entry.log != self.origin:
-            self.records.add(f"the record of entry {seq} belongs to the ledger {entry.log!r}", seq)
+        check_origin(self.records, seq, entry, self.origin)
         number, leaf = self._before
-        if seq == number + 1 and entry.prev != leaf:
-            self.records.add(f"the record of entry {seq} does not follow from the record before it", seq)
+        if seq == number + 1:
+            check_chain(self.records, seq, entry, leaf)
 
     def _signed(self, seq: int, entry: Entry) -> None:
-        try:
-            self.trust.permit(entry.envelope, entry.statement, seq)
-            self.trust = self.trust.after(seq, entry.statement)
-        except AffidavitError as error:
-            self.said.add(f"entry {seq}: {error}", seq)
-        if entry.statement.text("ledger") != entry.log:
-            self.said.add(f"the statement of entry {seq} was signed for another ledger", seq)
-        if entry.entry_id in self._ids:
-            self.said.add(f"the statement of entry {seq} stands here twice", seq)
-        self._ids.add(entry.entry_id)
+        found = Findings(4, "signatures")
+        self.trust = check_statement(found, seq, entry, self.trust)
+        if not found:
+            self.held.update(signature.keyid for signature in entry.envelope.signatures)
+            self.signatures += len(entry.envelope.signatures)
+        self.said.join(found)
+        self._new_ids.append((entry.entry_id, seq))
+        if len(self._new_ids) >= _AT_A_TIME:
+            self._take_ids()
         for signature in entry.envelope.signatures:
             self.signers.setdefault(signature.keyid, array("Q")).append(seq)
-        self.signatures += len(entry.envelope.signatures)
+
+    def _take_ids(self) -> None:
+        self.ids.add(self._new_ids, self.said)
+        self._new_ids.clear()
 
     def _time(self, seq: int, entry: Entry) -> None:
         first, last = self._span
         self.times.figures["times"] += 1
-        if entry.time < last:
-            self.times.add(f"the time of entry {seq} is before that of the entry before it", seq)
+        check_time(self.times, seq, entry.time, last)
         self._span = (first or entry.time, entry.time)

@@ -10,16 +10,16 @@ Rules:
 Source: DSSE v1.0.0, protocol.md and envelope.md.
 """
 
-import base64
+import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput, NotVerified
-from audit.keys import PublicKey, Signer
+from audit.keys import LocalSigner, PublicKey, Signer
+from audit.processors import by_threads
 
-__all__ = ["PAYLOAD_TYPE", "Envelope", "Signature", "pae", "sign"]
+__all__ = ["PAYLOAD_TYPE", "Envelope", "Signature", "pae", "read_base64", "sign", "sign_many", "verified"]
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MOST_SIGNATURES = 16
@@ -53,15 +53,15 @@ class Envelope:
     def to_json(self) -> JsonObject:
         """Write the envelope as the JSON object of DSSE envelope.md."""
         return {
-            "payload": _base64(self.payload),
+            "payload": _base64(self.payload).decode(),
             "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"keyid": s.keyid, "sig": _base64(s.sig)} for s in self.signatures],
+            "signatures": [{"keyid": s.keyid, "sig": _base64(s.sig).decode()} for s in self.signatures],
         }
 
     @classmethod
     def from_json(cls, value: Json) -> "Envelope":
         """Read an envelope strictly; raise `MalformedInput`."""
-        if not isinstance(value, dict) or set(value) != {"payload", "payloadType", "signatures"}:
+        if not isinstance(value, dict) or value.keys() != {"payload", "payloadType", "signatures"}:
             raise MalformedInput("an envelope has exactly payload, payloadType and signatures")
         if value["payloadType"] != PAYLOAD_TYPE:
             raise MalformedInput(f"the envelope's payload type is not {PAYLOAD_TYPE}")
@@ -91,21 +91,56 @@ def sign(payload: bytes, signers: Sequence[Signer]) -> Envelope:
     return Envelope(payload, tuple(Signature(s.public.keyid, s.sign(message)) for s in signers))
 
 
+def sign_many(payloads: Sequence[bytes], signers: Sequence[Sequence[Signer]]) -> list[Envelope]:
+    """Sign each payload with its signers; by several threads where all keys are in this process's memory.
+
+    Any other key is asked by one thread, one signature after the other: a token or a service has one session.
+    """
+    asked = list(zip(payloads, signers, strict=True))
+    if all(isinstance(signer, LocalSigner) for several in signers for signer in several):
+        return by_threads(lambda one: sign(*one), asked)
+    return [sign(*one) for one in asked]
+
+
+def verified(envelopes: Sequence[Envelope], key_for: Callable[[str], PublicKey]) -> frozenset[Envelope]:
+    """Return those envelopes whose signatures all verify (see `Envelope.verify`); several threads look."""
+
+    def holds(envelope: Envelope) -> bool:
+        try:
+            envelope.verify(key_for)
+        except Exception:
+            # Whoever looks at this one alone is told why: it may be the fault of one submission among others.
+            return False
+        return True
+
+    held = by_threads(holds, envelopes)
+    return frozenset(envelope for envelope, is_good in zip(envelopes, held, strict=True) if is_good)
+
+
 def _signature(value: Json) -> Signature:
-    if not isinstance(value, dict) or set(value) != {"keyid", "sig"} or not isinstance(value["keyid"], str):
+    if not isinstance(value, dict) or value.keys() != {"keyid", "sig"} or not isinstance(value["keyid"], str):
         raise MalformedInput("a signature has exactly keyid and sig")
     return Signature(keyid=value["keyid"], sig=_bytes(value["sig"]))
 
 
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+def _base64(data: bytes) -> bytes:
+    return binascii.b2a_base64(data, newline=False)
+
+
+def read_base64(text: bytes) -> bytes:
+    """Read standard base64 with padding, in its one spelling; raise `MalformedInput`."""
+    try:
+        data = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        raise MalformedInput("payload and sig are standard base64 with padding") from None
+    # Of the letters before the last four there is one spelling: these have it or are an error.
+    last = data[-(len(data) % 3 or 3) :]
+    if len(text) != (len(data) + 2) // 3 * 4 or text[-4:] != _base64(last):
+        raise MalformedInput("base64 with bits after its end is refused: it has more than one spelling")
+    return data
 
 
 def _bytes(value: Json) -> bytes:
-    try:
-        data = base64.b64decode(cast(str, value), validate=True)
-    except (ValueError, TypeError):
-        raise MalformedInput("payload and sig are standard base64 with padding") from None
-    if _base64(data) != value:
-        raise MalformedInput("base64 with bits after its end is refused: it has more than one spelling")
-    return data
+    if not isinstance(value, str) or not value.isascii():
+        raise MalformedInput("payload and sig are standard base64 with padding")
+    return read_base64(value.encode())

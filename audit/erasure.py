@@ -2,8 +2,8 @@
 
 Rules:
 
-- Row and key are deleted in the transaction that appends the `erasure` entry, which an admin signs; then the
-  database's files are scrubbed (`audit.scrub`).
+- Row and key are deleted in the transaction that appends the `erasure` entry, which an admin signs, or several by a
+  draft (`audit.drafts`); then the database's files are scrubbed (`audit.scrub`).
 - No entry changes. What refers to the row is verified as before, as bytes; what it says can no longer be told.
 - The reason stands in the ledger for ever: one that holds the name that it is to erase is refused.
 - What cannot be reached from here: backups and copies, blocks that the file system or the disk has set aside, files
@@ -14,10 +14,10 @@ Rules:
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, Connection, Table, select
 
 from audit import tables
 from audit.bindings import Erasure, What
@@ -27,18 +27,28 @@ from audit.keys import Signer
 from audit.ledger import Ledger
 from audit.record import Entry
 from audit.scrub import Scrubbed, scrub
+from audit.statement import Statement
 from audit.subjects import known_subjects
 
 __all__ = [
     "Erasable",
     "Erased",
     "check_reason",
+    "deleting",
     "erasable",
     "erase",
     "erased_before",
     "erasures",
     "holder_shown",
+    "named_by",
+    "scrub_after",
 ]
+
+
+_ROWS: dict[What, tuple[Table, Column[str]]] = {
+    "holder": (tables.holders, tables.holders.c.key),
+    "subject": (tables.subjects, tables.subjects.c.subject),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +128,43 @@ def erase(
     """
     reason = check_reason(reason, found)
 
+    statements = [Erasure(one.erased, one.id, reason).statement() for one in found]
+    entries = ledger.append_many(statements, signer=by, within=deleting(found))
+    return Erased(tuple(entries), scrub_after(ledger, found))
+
+
+def deleting(found: Sequence[Erasable]) -> Callable[[Connection], None]:
+    """Return what deletes rows in the transaction that appends their erasure."""
+
     def delete(connection: Connection) -> None:
         for one in found:
             _delete(connection, one)
 
-    statements = [Erasure(one.erased, one.id, reason).statement() for one in found]
-    entries = ledger.append_many(statements, signer=by, within=delete)
-    return Erased(
-        tuple(entries), scrub(ledger.engine, [one.secret for one in found], [one.name for one in found])
-    )
+    return delete
+
+
+def scrub_after(ledger: Ledger, found: Sequence[Erasable]) -> Scrubbed:
+    """Scrub the database's files of rows that were deleted.
+
+    Keys that took each other's place have one holder and salt: it is looked for once the last of their rows is gone.
+    """
+    table = tables.holders
+    with tables.failures(), ledger.engine.connect() as connection:
+        kept = {bytes(salt) for salt in connection.execute(select(table.c.salt)).scalars()}
+    gone = [one for one in found if one.secret not in kept]
+    return scrub(ledger.engine, [one.secret for one in gone], [one.name for one in gone])
+
+
+def named_by(ledger: Ledger, statement: Statement) -> Erasable:
+    """Find the row that an `erasure` statement names; `Conflict` where it is gone, or was never there."""
+    said = Erasure.read(statement.predicate)
+    table, key = _ROWS[said.erased]
+    with tables.failures(), ledger.engine.connect() as connection:
+        row = connection.execute(select(table).where(key == said.id)).one_or_none()
+    if row is None:
+        raise Conflict(f"the {said.erased} {said.id[:16]} is not known here, or was erased: look again")
+    secret = row.salt if said.erased == "holder" else row.key
+    return Erasable(said.erased, said.id, row.name, bytes(secret), ())
 
 
 def check_reason(reason: str, found: Sequence[Erasable]) -> str:
@@ -166,10 +204,7 @@ def holder_shown(ledger: Ledger, keyid: str) -> str:
 
 
 def _delete(connection: Connection, one: Erasable) -> None:
-    table, key = {
-        "holder": (tables.holders, tables.holders.c.key),
-        "subject": (tables.subjects, tables.subjects.c.subject),
-    }[one.erased]
+    table, key = _ROWS[one.erased]
     if connection.execute(table.delete().where(key == one.id)).rowcount != 1:
         raise Conflict(f"the {one.erased} {one.id[:16]} was erased or changed meanwhile: look again")
 

@@ -5,6 +5,8 @@ Rules:
 - `confirmed` says whether something from outside, a key or a checkpoint that the reader brought, says whose ledger
   this is. Evidence alone cannot: whoever made it may have made the key in it.
 - What cannot be shown is said with every answer, also with one that is passed.
+- What the reader asked and the evidence cannot answer, such as whether it is of the history of a newer checkpoint, is
+  no finding and no pass: the step is skipped, and the answer is not "verified".
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,16 +22,15 @@ from audit.report import STEPS, Findings, Report, Step
 __all__ = [
     "AFTERWARDS",
     "NOTHING_READ",
-    "WHOSE",
     "Brought",
     "Evidence",
     "finding",
     "steps_in_order",
     "unread",
+    "whose",
 ]
 
 AFTERWARDS = "what came after the checkpoint, and whether a tail was cut off before it"
-WHOSE = "whose ledger this is: give the log's key (--key) or a checkpoint (--checkpoint) from elsewhere"
 NOTHING_READ = "no entry could be read"
 
 
@@ -48,7 +49,10 @@ class Brought:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was verified, and the answer."""
+    """What was verified, and the answer.
+
+    `unanswered` is what the reader asked and this evidence cannot answer, in a sentence; empty where there is nothing.
+    """
 
     kind: str
     report: Report
@@ -59,16 +63,19 @@ class Evidence:
     confirmed: bool = False
     in_doubt: tuple[int, ...] = ()
     not_shown: tuple[str, ...] = ()
+    unanswered: str = ""
     more: Mapping[str, Json] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        """Say whether no step failed."""
-        return bool(self.report)
+        """Say whether no step failed, and all that was asked could be answered."""
+        return bool(self.report) and not self.unanswered
 
     def to_json(self) -> JsonObject:
         """Write the answer as `verify FILE --json` prints it: the report's members, and these beside them."""
         return {
             **self.report.to_json(),
+            "verified": bool(self),
+            "unanswered": self.unanswered,
             "kind": self.kind,
             "origin": self.origin,
             "about": self.about,
@@ -78,6 +85,15 @@ class Evidence:
             "not_shown": list[Json](self.not_shown),
             **self.more,
         }
+
+
+def whose(brought: Brought) -> str:
+    """Say that nothing tells whose ledger this is, and what would where nothing was brought."""
+    if brought.log_key is None and brought.checkpoint is None:
+        return (
+            "whose ledger this is: give the log's key (--key) or a checkpoint (--checkpoint) from elsewhere"
+        )
+    return "whose ledger this is: what was given from elsewhere does not confirm it"
 
 
 @contextmanager

@@ -6,6 +6,8 @@ Rules:
 - From entry to entry: a key holds its roles after the entry that granted them, and before the one numbered
   ``expires``, if there is one. No clock is asked.
 - A key is named by the SHA-256 of its public part, which has one encoding: one key is one key under whatever name.
+- What a key signed from the entry that a revocation names up to that revocation is in doubt, and stays so. What it
+  signs once it is granted roles again is not: an admin gave it them, knowing of the revocation.
 """
 
 import re
@@ -18,7 +20,7 @@ from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from audit.keys import PublicKey
 
-__all__ = ["ROLES", "Grant", "grant_json", "parse_grant"]
+__all__ = ["ROLES", "Grant", "Suspicion", "grant_json", "parse_grant"]
 
 ROLES = ("admin", "recorder", "validator", "approver", "auditor", "witness")
 
@@ -27,12 +29,24 @@ _MEMBERS = {"name", "keyid", "public", "roles", "holder"}
 
 
 @dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What one revocation says of a key: what it signed in the entries `since` to `until`, itself, is in doubt."""
+
+    since: int
+    until: int
+
+    def covers(self, seq: int) -> bool:
+        """Say whether an entry by the key is in doubt."""
+        return self.since <= seq <= self.until
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """A key as the ledger knows it. `roles` is empty once the key is revoked or another took its place.
 
     All numbers are numbers of entries: `since` granted it, `revoked` revoked it, `rotated` put another key in its
-    place, `expires` is the first in which it holds its roles no more, and what it signed from `suspect_since` on is
-    in doubt. `replaces` is the id of the key whose place it took.
+    place, and `expires` is the first in which it holds its roles no more. `suspicions` are in the order of the
+    revocations that said them. `replaces` is the id of the key whose place it took.
     """
 
     name: str
@@ -43,13 +57,22 @@ class Grant:
     expires: int | None = None
     revoked: int | None = None
     rotated: int | None = None
-    suspect_since: int | None = None
+    suspicions: tuple[Suspicion, ...] = ()
     replaces: str | None = None
 
     @property
     def keyid(self) -> str:
         """The id by which signatures name the key."""
         return self.public.keyid
+
+    @property
+    def suspect_since(self) -> int | None:
+        """The first entry that somebody else may have signed with the key; None where no revocation names one."""
+        return min((suspicion.since for suspicion in self.suspicions), default=None)
+
+    def is_suspect(self, seq: int) -> bool:
+        """Say whether an entry that the key signed is in doubt."""
+        return any(suspicion.covers(seq) for suspicion in self.suspicions)
 
     def holds(self, role: str, seq: int) -> bool:
         """Say whether the key holds a role at the entry `seq`, which comes after all that is known here."""

@@ -11,6 +11,9 @@ Invariants:
 - A row is appended until its time is up, and never after: who gave up waiting and is told so has nothing to fear later.
 - The lock ends with the transaction, and with the connection: an elected process that dies leaves the rows of its
   batch in the inbox, for the next.
+- Where the connection is lost before the answer came, nobody knows yet what stands. The database is waited for, as long
+  as a submission may wait, and asked: what stands is acknowledged, what does not is offered again. An entry's id is
+  unique in a ledger, so nothing is written twice.
 - What came through the inbox is checked like everything else; a row that does not read is refused and not met again.
 - What is decided on one view (`within`) is run inside the writing transaction by who holds the log's key, after waiting
   for the lock. Who does not hold it runs it on a view of its own that it can only read, and hands in the size of the
@@ -22,54 +25,27 @@ See docs/adr/0007-one-sequencer-writes.md.
 import time
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, select, text, update
+from sqlalchemy import Engine, event, select
 
-from audit import errors, postgres, tables
+from audit import errors, inbox_rows, postgres, tables
 from audit.canonical import decode, encode
 from audit.envelope import Envelope
 from audit.errors import AffidavitError, Conflict, EnvironmentFailed, MalformedInput, NotPermitted
+from audit.inbox_rows import ANSWERED, COME, Line, Row
 from audit.keys import Signer
-from audit.postgres import LOCK, inbox
+from audit.postgres_failures import is_away, was_lost
 from audit.sequencer import Submission
 from audit.statement import Statement
-from audit.writer import Writer, standing
+from audit.writer import Writer
 
 __all__ = ["PATIENCE_SECONDS", "Inbox"]
 
 PATIENCE_SECONDS = 30.0
-"""How long a submission waits in the inbox for somebody to append it."""
+"""How long a submission waits in the inbox for somebody to append it, and for a database that went away."""
 
-LOOK_UP_SECONDS = 0.05
+LOOK_UP_SECONDS = 0.2
 IDLE_SECONDS = 1.0
-MOST_ROWS = 1_000
-_COME, _GONE = "affidavit_inbox", "affidavit_appended"
-
-_TRY_LOCK = text(f"SELECT pg_try_advisory_xact_lock({LOCK})")
-_COUNT = (
-    select(func.count())
-    .select_from(inbox)
-    .where(inbox.c.refused.is_(None), inbox.c.until > func.clock_timestamp())
-)
-_WAITING = (
-    select(inbox.c.number, inbox.c.said, inbox.c.if_size)
-    .where(inbox.c.refused.is_(None), inbox.c.until > func.clock_timestamp())
-    .order_by(inbox.c.number)
-    .limit(MOST_ROWS)
-)
-_PUT = text(
-    "INSERT INTO inbox (said, if_size, until) "
-    "VALUES (:said, :if_size, clock_timestamp() + make_interval(secs => :seconds)) RETURNING number"
-)
-_OUTCOMES = select(inbox.c.number, inbox.c.refused_as, inbox.c.refused).where(
-    inbox.c.number.in_(bindparam("numbers", expanding=True))
-)
-_DELETE = delete(inbox).where(inbox.c.number.in_(bindparam("numbers", expanding=True)))
-_REFUSE = (
-    update(inbox)
-    .where(inbox.c.number == bindparam("row"))
-    .values(refused_as=bindparam("as_what"), refused=bindparam("why"))
-)
-_FORGET = text("DELETE FROM inbox WHERE until < clock_timestamp() - interval '1 day'")
+GIVE_UP_SECONDS = 5
 
 _Posted = dict[int, Submission]
 
@@ -89,86 +65,86 @@ class Inbox:
         self._writer = writer
         self._log_signer = log_signer
         self._patience = patience
+        line = self._line = Line(engine, ANSWERED)
+        # With the engine's other connections: when the ledger is closed, and before a fork.
+        event.listen(engine, "engine_disposed", lambda _: line.close())
 
     def commit(self, batch: Sequence[Submission]) -> None:
-        """Settle a batch."""
+        """Settle a batch; where the connection is lost, wait for the database and find out what stands."""
+        over, lost = time.monotonic() + self._patience, False
+        while True:
+            try:
+                self._commit([s for s in batch if not s.is_settled])
+                return
+            except EnvironmentFailed as error:
+                lost = lost or was_lost(error)
+                if not lost or not is_away(error):
+                    raise
+                if time.monotonic() >= over:
+                    raise _in_doubt(self._patience) from error
+                for submission in batch:
+                    submission.doubtful = True
+                time.sleep(LOOK_UP_SECONDS)
+
+    def serve(self, is_over: Callable[[], bool], told: Callable[[int], None]) -> None:
+        """Append what comes into the inbox until `is_over`; `told` hears how many rows were found there."""
+        if self._log_signer is None:
+            raise MalformedInput("the log's key is not at hand: a sequencer signs every head with it")
+        with Line(self._engine, COME) as line:
+            line.open()
+            while not is_over():
+                found = self._elected([], self._log_signer)
+                if found is None:
+                    line.heard(LOOK_UP_SECONDS)
+                    continue
+                told(found)
+                if found == 0 and not is_over():
+                    line.heard(IDLE_SECONDS)
+
+    def _commit(self, batch: Sequence[Submission]) -> None:
         if self._log_signer is not None:
             decided = any(s.within is not None or s.log_signers for s in batch)
-            if self._elected(batch, self._log_signer, wait=decided):
+            if self._elected(batch, self._log_signer, wait=decided) is not None:
                 return
-        free = [s for s in batch if s.within is None]
-        if free:
-            self._hand_in(free)
-        for submission in batch:
+        self._settle_what_stands([s for s in batch if s.doubtful])
+        waiting = [s for s in batch if not s.is_settled]
+        self._hand_in([s for s in waiting if s.within is None])
+        for submission in waiting:
             if submission.within is not None:
                 self._hand_in_decided(submission)
 
-    def serve(self, is_over: Callable[[], bool], told: Callable[[int], None]) -> None:
-        """Append what comes into the inbox until `is_over`; `told` hears how many rows wait."""
-        if self._log_signer is None:
-            raise MalformedInput("the log's key is not at hand: a sequencer signs every head with it")
-        with tables.failures(), postgres.listening(self._engine, _COME) as wait:
-            while not is_over():
-                waiting = self._waiting()
-                told(waiting)
-                if waiting == 0:
-                    wait(0.0 if is_over() else IDLE_SECONDS)
-                elif not self._elected([], self._log_signer):
-                    wait(LOOK_UP_SECONDS)
-
-    def _waiting(self) -> int:
-        with tables.failures(), postgres.glance(self._engine) as connection:
-            return connection.execute(_COUNT).scalar_one()
-
     def _elected(
         self, batch: Sequence[Submission], log_signer: Callable[[], Signer], *, wait: bool = False
-    ) -> bool:
-        """Write a batch, and what waits in the inbox, if the lock can be had; say whether it could."""
-        signer = log_signer()
-        with (
-            tables.failures(),
-            self._engine.connect() as connection,
-            connection.execution_options(affidavit_writer=wait).begin(),
-        ):
-            if not wait and not connection.execute(_TRY_LOCK).scalar():
-                return False
-            posted = self._take(connection)
+    ) -> int | None:
+        """Write a batch, and what waits in the inbox, if the lock can be had; say how many rows that was, else None."""
+        signer, written = log_signer(), None
+        with tables.failures(), self._engine.connect() as connection, connection.begin():
+            rows = inbox_rows.take_when_free(connection) if wait else inbox_rows.take(connection)
+            if rows is None:
+                return None
+            tables.upgrade(connection)
+            posted, refused = _read(rows)
             every = [*batch, *posted.values()]
-            if not every:
-                return True
-            written = self._writer.write(connection, every, signer, goes_on=bool(posted))
-            _answer(connection, posted, dict(written.entries), dict(written.errors))
-        self._writer.settle(written)
-        return True
-
-    def _take(self, connection: Connection) -> _Posted:
-        posted: _Posted = {}
-        unread = []
-        for number, said, if_size in connection.execute(_WAITING).all():
-            try:
-                posted[number] = Submission(_envelopes(bytes(said)), if_size=if_size)
-            except AffidavitError as error:
-                unread.append({"row": number, "as_what": type(error).__name__, "why": str(error)})
-        if unread:
-            connection.execute(_REFUSE, unread)
-            _notify(connection, _GONE)
-        return posted
+            if every:
+                written = self._writer.write(connection, every, signer, goes_on=bool(posted))
+                ended = dict(written.errors)
+                refused += [_refusal(ended[s], number) for number, s in posted.items() if s in ended]
+                stands = {submission for submission, _ in written.entries}
+                inbox_rows.answer(connection, [n for n, s in posted.items() if s in stands], refused)
+            elif refused:
+                inbox_rows.answer(connection, [], refused)
+        if written is not None:
+            self._writer.settle(written)
+        return len(rows)
 
     def _hand_in(self, batch: Sequence[Submission]) -> None:
         """Put submissions into the inbox and wait until each is settled."""
-        with tables.failures():
-            posted = self._put(batch)
+        if not batch:
+            return
+        self._line.open()  # before they are put: the notice of their end must be heard
+        posted = self._put(batch)
         try:
-            with tables.failures(), postgres.listening(self._engine, _GONE) as wait:
-                over = time.monotonic() + self._patience
-                while posted and time.monotonic() < over:
-                    if self._log_signer is not None:
-                        self._elected([], self._log_signer)
-                    self._collect(posted)
-                    if posted:
-                        wait(LOOK_UP_SECONDS)
-                if posted:
-                    self._give_up(posted)
+            self._wait_for(posted)
         except EnvironmentFailed as error:
             raise EnvironmentFailed(
                 f"{error}; the statement lies in the inbox and may be appended within {self._patience:g} s: look with "
@@ -176,38 +152,47 @@ class Inbox:
             ) from error
 
     def _put(self, batch: Sequence[Submission]) -> _Posted:
-        with self._engine.begin() as connection:
-            # The answer is what is durable. An inbox that is lost with a crash loses nothing that was acknowledged.
-            connection.exec_driver_sql(
-                f"SELECT set_config('synchronous_commit', 'off', true), pg_notify('{_COME}', '')"
-            )
-            posted = {}
-            for submission in batch:
-                said = encode([envelope.to_json() for envelope in submission.envelopes])
-                row = {"said": said, "if_size": submission.if_size, "seconds": self._patience}
-                posted[connection.execute(_PUT, row).scalar_one()] = submission
-        return posted
+        said = [encode([envelope.to_json() for envelope in submission.envelopes]) for submission in batch]
+        numbers = self._line.put(said, [submission.if_size for submission in batch], self._patience)
+        return dict(zip(numbers, batch, strict=True))
+
+    def _wait_for(self, posted: _Posted) -> None:
+        over = time.monotonic() + self._patience
+        while posted:
+            left = over - time.monotonic()
+            if left <= 0:
+                self._give_up(posted)
+                return
+            heard = self._line.heard(min(left, LOOK_UP_SECONDS))
+            if heard is None or heard & posted.keys():
+                self._collect(posted)
+            if posted and self._log_signer is not None and self._elected([], self._log_signer) is not None:
+                self._collect(posted)
 
     def _collect(self, posted: _Posted) -> None:
         """Settle what was answered, and take it out of `posted`."""
-        with self._engine.connect() as connection:
-            there = {row.number: row for row in connection.execute(_OUTCOMES, {"numbers": list(posted)})}
-            for number, submission in list(posted.items()):
-                row = there.get(number)
-                if row is None:
-                    submission.entries = standing(connection, submission)
-                    if not submission.entries:
-                        submission.error = EnvironmentFailed("the inbox lost a statement: append it again")
-                elif row.refused is not None:
-                    submission.error = _error(row.refused_as, row.refused)
-                if submission.is_settled:
-                    del posted[number]
+        ids = {number: _entry_ids(submission) for number, submission in posted.items()}
+        found = self._line.look(list(posted), [one for several in ids.values() for one in several])
+        for number, submission in list(posted.items()):
+            refused = found.waiting.get(number)
+            if number not in found.waiting or submission.doubtful:
+                submission.entries = submission.among(found.records)
+            if not submission.entries and refused is not None:
+                submission.error = _error(*refused)
+            elif not submission.entries and number not in found.waiting:
+                # Only a crash of the server takes a row away that was not answered; nobody can append it any more.
+                submission.error = EnvironmentFailed("the inbox lost a statement: append it again")
+            if submission.is_settled:
+                del posted[number]
+
+    def _settle_what_stands(self, batch: Sequence[Submission]) -> None:
+        for submission in batch:
+            submission.entries = submission.among(self._line.look([], _entry_ids(submission)).records)
 
     def _give_up(self, posted: _Posted) -> None:
         """Make sure that nobody is about to append what was waited for in vain, and say so."""
-        with self._engine.connect() as connection, connection.begin():
-            connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+        with tables.failures(), self._engine.connect() as connection, connection.begin():
+            postgres.lock(connection, GIVE_UP_SECONDS)
         self._collect(posted)
         for submission in posted.values():
             submission.error = EnvironmentFailed(
@@ -233,30 +218,31 @@ class Inbox:
             return size
 
 
-def _answer(
-    connection: Connection,
-    posted: _Posted,
-    entries: dict[Submission, object],
-    refused: dict[Submission, Exception],
-) -> None:
-    """Take the rows away whose entries stand now, and keep with the others why they do not."""
-    done = [number for number, submission in posted.items() if submission in entries]
-    if done:
-        connection.execute(_DELETE, {"numbers": done})
-    answers = [
-        {"row": number, "as_what": type(refused[submission]).__name__, "why": str(refused[submission])}
-        for number, submission in posted.items()
-        if submission in refused
-    ]
-    if answers:
-        connection.execute(_REFUSE, answers)
-    if done or answers:
-        connection.execute(_FORGET)
-        _notify(connection, _GONE)
+def _read(rows: Sequence[Row]) -> tuple[_Posted, list[tuple[str, str, int]]]:
+    """Read what rows say; those that do not read are refused, with the reason."""
+    posted: _Posted = {}
+    refused = []
+    for row in rows:
+        try:
+            posted[row.number] = Submission(_envelopes(row.said), if_size=row.if_size)
+        except AffidavitError as error:
+            refused.append(_refusal(error, row.number))
+    return posted, refused
 
 
-def _notify(connection: Connection, channel: str) -> None:
-    connection.exec_driver_sql(f"NOTIFY {channel}")
+def _refusal(error: Exception, number: int) -> tuple[str, str, int]:
+    return type(error).__name__, str(error), number
+
+
+def _entry_ids(submission: Submission) -> list[str]:
+    return [Statement.parse(envelope.payload).text("entry_id") for envelope in submission.envelopes]
+
+
+def _in_doubt(patience: float) -> EnvironmentFailed:
+    return EnvironmentFailed(
+        f"the connection to the ledger's database was lost, and it did not come back within {patience:g} s: what was "
+        "under way stands whole or not at all, look with `affidavit log` before you say it again"
+    )
 
 
 def _envelopes(said: bytes) -> tuple[Envelope, ...]:

@@ -1,7 +1,8 @@
 """What an entry about keys, or about an erasure, is about: its one subject follows from what it says.
 
 Who signs a draft is shown its statement in words, and who searches the ledger searches by subject. Neither may be led
-to another key than the one that the entry speaks of.
+to another key than the one that the entry speaks of. And an entry that takes something away, or puts another thing in
+its place, says why.
 """
 
 import hashlib
@@ -13,12 +14,16 @@ from audit.statement import Statement
 
 __all__ = ["check_subject", "subject_of"]
 
+_REASONED = ("key-revoke", "key-rotate", "log-rotate", "erasure")
+
 
 def check_subject(statement: Statement) -> None:
-    """Raise `MalformedInput` where the subject of a key entry or erasure is not the one thing that it is about."""
+    """Raise `MalformedInput` where a key entry or erasure has another subject than what it is about, or no reason."""
     expected = subject_of(statement)
     if expected is not None and [subject.sha256 for subject in statement.subjects] != [expected]:
         raise MalformedInput(f"the subject of the {statement.kind} entry is not what the entry is about")
+    if statement.kind in _REASONED:
+        statement.text("reason")
 
 
 def subject_of(statement: Statement) -> str | None:

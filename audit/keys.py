@@ -7,7 +7,8 @@ part lives (a file, a token, a service) is nobody else's business.
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal, Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -34,6 +35,9 @@ __all__ = ["Algorithm", "LocalSigner", "PrivateKey", "PublicKey", "Signer", "new
 
 Algorithm = Literal["ed25519", "ecdsa-p256"]
 PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
+
+_ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
+"""What stands in DER before the 32 bytes of an Ed25519 key (RFC 8410, section 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,9 @@ class PublicKey:
     @classmethod
     def of_raw(cls, raw: bytes) -> "PublicKey":
         """Wrap the 32 bytes of an Ed25519 key."""
-        key = Ed25519PublicKey.from_public_bytes(raw)
-        return cls(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        if len(raw) != 32:
+            raise MalformedInput(f"an Ed25519 key has 32 bytes, this one has {len(raw)}")
+        return cls(_ED25519_SPKI + raw)
 
     @classmethod
     def parse_pem(cls, pem: bytes) -> "PublicKey":
@@ -119,15 +124,21 @@ class PublicKey:
         return cls.parse(loaded.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
     def _load(self) -> Ed25519PublicKey | EllipticCurvePublicKey:
-        try:
-            key = load_der_public_key(self.spki)
-        except (ValueError, UnsupportedAlgorithm):
-            raise MalformedInput("this is not a DER public key") from None
-        if isinstance(key, Ed25519PublicKey):
-            return key
-        if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
-            return key
-        raise MalformedInput("a key is Ed25519 or ECDSA on P-256, no other algorithm is accepted")
+        return _loaded(self.spki)
+
+
+@lru_cache(maxsize=256)
+def _loaded(spki: bytes) -> Ed25519PublicKey | EllipticCurvePublicKey:
+    """Read a public key: a ledger has few, and each verifies many signatures."""
+    try:
+        key = load_der_public_key(spki)
+    except (ValueError, UnsupportedAlgorithm):
+        raise MalformedInput("this is not a DER public key") from None
+    if isinstance(key, Ed25519PublicKey):
+        return key
+    if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
+        return key
+    raise MalformedInput("a key is Ed25519 or ECDSA on P-256, no other algorithm is accepted")
 
 
 class Signer(Protocol):
@@ -148,13 +159,12 @@ class LocalSigner:
     """A signer whose private key is in this process's memory."""
 
     private: PrivateKey
+    public: PublicKey = field(init=False)
 
-    @property
-    def public(self) -> PublicKey:
-        """The public key."""
-        return PublicKey(
-            self.private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        )
+    def __post_init__(self) -> None:
+        """Derive the public key, once."""
+        spki = self.private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        object.__setattr__(self, "public", PublicKey(spki))
 
     def sign(self, message: bytes) -> bytes:
         """Sign the message."""

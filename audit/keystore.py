@@ -37,7 +37,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from audit.durable import new_file
+from audit.durable import make_folder, new_file
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
 from audit.keys import Algorithm, LocalSigner, PrivateKey, PublicKey, Signer, new_private_key
 from audit.signers import open_uri
@@ -172,7 +172,7 @@ class KeyStore:
         self.check_free(name)
         made: list[Path] = []
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.folder, 0o700)
             # The private part first: a public key whose private part nobody has must not be there to be granted.
             _write_new(self.folder / private_name, private, mode, made)
             _write_new(self.folder / f"{name}.pub", public.pem(), 0o644, made)
@@ -194,7 +194,8 @@ class KeyStore:
         return self.folder / f"{name}.pem"
 
     def _known(self) -> str:
-        names = self.names()
+        # The log's own key speaks for nobody: who looks for a person's is not sent to it.
+        names = [name for name in self.names() if name != LOG_KEY]
         return f"the keys here are {', '.join(names)}" if names else "make one with `affidavit key create`"
 
 

@@ -21,16 +21,20 @@ def unfollowed(known: VerifierKey | None, logs: LogKeys, both_signed: Collection
 
     `both_signed` are the sizes of the heads at hand that were verified as signed by the keys that must have.
     """
-    if known is None:
-        return None
+    if known is None or not logs.keys:
+        return None  # without a key of the log there is no answer, and other steps say why
     if known not in logs.keys:
-        return "the log's key in the evidence is not the key that was given with --key"
+        return (
+            "the key that was given with --key is none that this log has had up to here: it is another log's, or newer "
+            "than this copy"
+        )
     after = logs.handovers[logs.keys.index(known) :]
     missing = [size for size in after if size not in both_signed]
     if missing:
         return (
             f"the log's key changed with entry {missing[0] - 1}, after the key that was given with --key, and the head "
-            f"of {missing[0]} entries that both keys signed is not here: give it with --checkpoint, or the newer key"
+            f"of {missing[0]} entries that both keys signed is not here: give it with --checkpoint, or the newer key, "
+            "or have the evidence written anew"
         )
     return None
 

@@ -1,23 +1,23 @@
-"""The ledger: the only code that writes one.
+"""The ledger: what is said is claimed and signed here, handed to those who write it, and verified.
 
-An append is: claim and sign (outside any lock), then in one transaction record, tiles, head, checkpoint and what
-the followers learn. When it returns, all of that is on disk; when it raises, none of it is.
+What can be read without a key is in `audit.history`; entries are put into the database by `audit.writer` alone, for
+many at once where many wait (`audit.sequencer`, and on PostgreSQL `audit.inbox`).
 
 Rules:
 
-- The signer's role and signature are checked against the trust that stands at that entry, inside the transaction.
+- Who appends claims and signs in its own thread, outside any lock, on the newest head that it sees.
+- When an append returns, record, tiles, head, checkpoint and what the followers learned are on disk; when it raises,
+  none of it is.
+- The signer's role and signature are checked again against the trust that stands at that entry, inside the
+  transaction.
 - What must be decided on a consistent view is passed as `within`: it runs first in the same transaction, and may
   raise `Conflict`.
-- A store that is behind its anchor, or forked from it, is not appended to (`audit.anchor_file`).
-- Time never goes back: where the clock does, the last record's time is used again.
 """
 
 import os
-import re
 import time as clocks
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Engine, select
 
@@ -26,10 +26,11 @@ from audit.anchor_file import AnchorFile
 from audit.anchor_settings import AnchorSettings
 from audit.anchors import kept_in
 from audit.checkpoint import check_origin
-from audit.edge import Edge, EdgeReader
-from audit.envelope import Envelope, sign
-from audit.errors import MalformedInput, NotFound
+from audit.edge import Edge
+from audit.envelope import Envelope, sign, sign_many
+from audit.errors import MalformedInput
 from audit.follower import Artifacts, Follower
+from audit.history import Head, History
 from audit.holders import SALT_BYTES
 from audit.inbox import PATIENCE_SECONDS, Inbox
 from audit.key_events import KeyEvent
@@ -39,7 +40,7 @@ from audit.note import VerifierKey
 from audit.record import Entry, parse_record
 from audit.report import Report
 from audit.sequencer import Sequencer, Submission, Within
-from audit.statement import Observed, Statement, claim, new_entry_id, written_time
+from audit.statement import Observed, Statement, claim, claimed_payload, new_entry_id, written_time
 from audit.trust import Trust
 from audit.verify import verify_ledger
 from audit.verify_anchors import AnchorSources
@@ -47,20 +48,9 @@ from audit.writer import Writer
 
 __all__ = ["Head", "Ledger", "Within", "create_ledger"]
 
-_HASH_START = re.compile(r"[0-9a-f]{8,64}")
 
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The tree's size and root, with the checkpoint that says so."""
-
-    size: int
-    root: bytes
-    checkpoint: bytes
-
-
-class Ledger:
-    """One ledger in one database.
+class Ledger(History):
+    """One ledger in one database, that can be appended to.
 
     `signer` gives the key for a kind of statement unless a call names another; `log_signer` is asked for the log's
     key on the first append. Clock (seconds since 1970) and randomness are arguments.
@@ -84,15 +74,13 @@ class Ledger:
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         """Open a ledger; nothing is read until it is needed."""
-        self.engine = engine
+        super().__init__(engine)
         self.followers = tuple(followers)
         self.artifacts = artifacts
         self._signer = signer
         self._anchor, self._pinned = anchor, pinned or AnchorSettings()
         self._clock = clock
         self._random_bytes = random_bytes
-        self._origin = ""
-        self._edges = EdgeReader()
         self._log_signer = log_signer
         self._appending = tables.keeping(engine)
         weakref.finalize(self, self._appending.dispose)
@@ -106,84 +94,6 @@ class Ledger:
         )
         self._inbox = Inbox(engine, self._writer, log_signer, patience) if tables.is_shared(engine) else None
         self._sequencer = Sequencer((self._inbox or self._writer).commit)
-
-    @property
-    def origin(self) -> str:
-        """The ledger's name, as its genesis entry says it."""
-        # Not a cached_property: up to Python 3.11 its lock is one that a forked child may find taken for ever.
-        self._origin = self._origin or self.entry(0).log
-        return self._origin
-
-    def head(self) -> Head:
-        """Read the newest checkpoint and what it signs."""
-        with tables.failures(), self.engine.connect() as connection:
-            edge = self._edges.read(connection)
-            note = connection.execute(
-                select(tables.checkpoints.c.note).order_by(tables.checkpoints.c.number.desc()).limit(1)
-            ).scalar()
-            return Head(edge.tree.size, edge.tree.root(), bytes(note or b""))
-
-    def head_at(self, size: int) -> Head:
-        """Read the checkpoint that the log signed at a size; `NotFound` where it signed none."""
-        with tables.failures(), self.engine.connect() as connection:
-            checkpoints = tables.checkpoints.c
-            note = connection.execute(select(checkpoints.note).where(checkpoints.size == size)).scalar()
-            logs = self._edges.trust(connection).logs
-        if note is None:
-            raise NotFound(f"the log signed no head at size {size}: the newest is at {self.head().size}")
-        return Head(size, logs.open(bytes(note)).root, bytes(note))
-
-    def trust(self) -> Trust:
-        """Learn which keys may say what, as of the newest entry."""
-        with tables.failures(), self.engine.connect() as connection:
-            return self._edges.trust(connection)
-
-    def holder(self, keyid: str) -> str | None:
-        """Return the name of the person who holds a key, where it is known and not erased."""
-        with tables.failures(), self.engine.connect() as connection:
-            return connection.execute(
-                select(tables.holders.c.name).where(tables.holders.c.key == keyid)
-            ).scalar()
-
-    def entry(self, seq: int) -> Entry:
-        """Read one entry by its sequence number; `NotFound` beyond the end."""
-        record = None
-        if 0 <= seq < 2**63:  # what SQLite can be asked for
-            with tables.failures(), self.engine.connect() as connection:
-                record = connection.execute(
-                    select(tables.records.c.record).where(tables.records.c.seq == seq)
-                ).scalar()
-        if record is None:
-            raise NotFound(f"this ledger has no entry {seq}: `affidavit log` lists its entries")
-        return parse_record(bytes(record))
-
-    def find(self, prefix: str) -> Entry:
-        """Read one entry by the start of its leaf hash (8 digits or more); `NotFound` when none or several match."""
-        if _HASH_START.fullmatch(prefix.lower()) is None:
-            raise MalformedInput(f"{prefix!r} is not the start of a hash: give 8 to 64 hexadecimal digits")
-        leaf_hash = tables.records.c.leaf_hash
-        first, last = (bytes.fromhex(prefix.ljust(64, digit)) for digit in "0f")
-        with tables.failures(), self.engine.connect() as connection:
-            rows = connection.execute(
-                select(tables.records.c.record).where(leaf_hash.between(first, last)).limit(2)
-            ).scalars()
-            found = [bytes(row) for row in rows]
-        if len(found) != 1:
-            raise NotFound(
-                f"{len(found) or 'no'} entries start with the hash {prefix}: `affidavit log` lists them"
-            )
-        return parse_record(found[0])
-
-    def entries(self, *, kind: str | None = None, newest_first: bool = False) -> Iterator[Entry]:
-        """Read entries in order of sequence number, all or of one kind."""
-        query = select(tables.records.c.record)
-        if kind is not None:
-            query = query.where(tables.records.c.kind == kind)
-        seq = tables.records.c.seq
-        query = query.order_by(seq.desc() if newest_first else seq)
-        with tables.failures(), self.engine.connect() as connection:
-            for record in connection.execute(query).scalars():
-                yield parse_record(bytes(record))
 
     def append(
         self,
@@ -211,12 +121,13 @@ class Ledger:
         """Sign statements and append them together: one checkpoint, all of them or none."""
         if not statements:
             return []
-        said, view = [], self._view()
-        for statement in statements:
-            signers = _several(signer or self._default_signer(statement.kind))
-            claimed = self._claim(statement, signers[0].public.keyid, role, *view)
-            said.append(sign(claimed.payload(), signers))
-        return self._submit(Submission(tuple(said), within))
+        view = self._view()
+        signers = [_several(signer or self._default_signer(statement.kind)) for statement in statements]
+        claimed = [
+            self._claimed(statement, several[0].public.keyid, role, *view)
+            for statement, several in zip(statements, signers, strict=True)
+        ]
+        return self._submit(Submission(tuple(sign_many(claimed, signers)), within))
 
     def append_signed(
         self, envelope: Envelope, *, within: Within | None = None, log_signers: Sequence[Signer] = ()
@@ -229,7 +140,7 @@ class Ledger:
 
     def claim(self, statement: Statement, keyid: str, role: str | None = None) -> Statement:
         """Bind a statement to this ledger, a new entry and what is seen now, for a key that will sign it."""
-        return self._claim(statement, keyid, role, *self._view())
+        return Statement.parse(self._claimed(statement, keyid, role, *self._view()))
 
     def grant(
         self,
@@ -330,11 +241,11 @@ class Ledger:
                     edge = self._edges.read(connection)
             return Observed(edge.tree.size, edge.tree.root().hex()), edge.trust
 
-    def _claim(
+    def _claimed(
         self, statement: Statement, keyid: str, role: str | None, seen: Observed, trust: Trust
-    ) -> Statement:
+    ) -> bytes:
         now = self._clock()
-        return claim(
+        return claimed_payload(
             statement,
             ledger=trust.log.name if trust.log is not None else self.origin,
             entry_id=new_entry_id(now, self._random_bytes),

@@ -1,7 +1,8 @@
 """Verification of a checkpoint alone, and of a tlog-proof with its record: what is left of the eight steps.
 
 Neither holds a key: whose log this is, the reader has to say (`--key`). Neither tells who held which role, so a proof
-shows that an entry stands in the log, and not that its signer was allowed to say it: a bundle shows both.
+shows that an entry stands in the log, and not that its signer was allowed to say it: a bundle shows both. That one
+head continues another takes a consistency proof, which neither holds: asked for that, there is no answer.
 """
 
 from audit.checkpoint import Checkpoint
@@ -34,7 +35,7 @@ def verify_checkpoint(data: bytes, brought: Brought) -> Evidence:
         head = Checkpoint.parse(Note.parse(data).text)
     except AffidavitError as error:
         return unread("checkpoint", 2, str(error))
-    tree, anchors = Findings(2, "tree"), _anchors(head, brought)
+    tree, (anchors, unanswered) = Findings(2, "tree"), _anchors(head, brought)
     with finding(tree):
         _open(data, key)
     steps = steps_in_order(
@@ -45,7 +46,7 @@ def verify_checkpoint(data: bytes, brought: Brought) -> Evidence:
         anchors,
         *(Findings(n, name).skipped(_ALONE) for n, name in _REST),
     )
-    return _answer("checkpoint", head, key, steps, brought, (AFTERWARDS,))
+    return _answer("checkpoint", head, key, steps, unanswered, (AFTERWARDS,))
 
 
 def verify_proof(data: bytes, record: bytes, brought: Brought) -> Evidence:
@@ -59,16 +60,17 @@ def verify_proof(data: bytes, record: bytes, brought: Brought) -> Evidence:
     with finding(tree, f"entry {proof.index}", proof.index):
         proof.verify(leaf_hash(record), [key])
     entries.see(proof.index, record)
+    anchors, unanswered = _anchors(head, brought)
     steps = steps_in_order(
         entries.records_step(f"the record of entry {proof.index} parses and is canonical"),
         tree.step(
             f"the inclusion proof leads from the record to the root of {head.size} entries; it is signed by the log's "
             "key, which is the one that was given"
         ),
-        _anchors(head, brought),
+        anchors,
         *(Findings(n, name).skipped(_ONE[name]) for n, name in _REST),
     )
-    return _answer("proof", head, key, steps, brought, (_ALLOWED, AFTERWARDS), (proof.index,))
+    return _answer("proof", head, key, steps, unanswered, (_ALLOWED, AFTERWARDS), (proof.index,))
 
 
 def _needed(brought: Brought, what: str) -> VerifierKey:
@@ -86,20 +88,22 @@ def _open(data: bytes, key: VerifierKey) -> Checkpoint:
     return head
 
 
-def _anchors(head: Checkpoint, brought: Brought) -> Step:
+def _anchors(head: Checkpoint, brought: Brought) -> tuple[Step, str]:
+    """Answer step 3, and say what of it could not be answered."""
     found = Findings(3, "anchors")
     if brought.checkpoint is None or brought.log_key is None:
-        return found.skipped("no tree head from outside was given (--checkpoint FILE)")
+        return found.skipped("no tree head from outside was given (--checkpoint FILE)"), ""
     with finding(found, "the checkpoint that was given"):
         kept = _open(brought.checkpoint, brought.log_key)
         if kept.size != head.size:
-            raise NotVerified(
+            why = (
                 f"it is of {kept.size} entries and this one of {head.size}: that one continues the other takes a "
                 "consistency proof, which a bundle, a tiles tree or the ledger can give"
             )
+            return found.skipped(f"the checkpoint that was given: {why}"), why
         if kept.root != head.root:
             raise NotVerified(f"it is of another history: two heads of {head.size} entries were signed")
-    return found.step("the checkpoint that was given is of the same tree")
+    return found.step("the checkpoint that was given is of the same tree"), ""
 
 
 def _answer(
@@ -107,14 +111,19 @@ def _answer(
     head: Checkpoint,
     key: VerifierKey,
     steps: tuple[Step, ...],
-    brought: Brought,
+    unanswered: str,
     not_shown: tuple[str, ...],
     entries: tuple[int, ...] = (),
 ) -> Evidence:
-    anchor = None
-    if brought.checkpoint is not None and steps[2].status == "passed":
-        anchor = Anchor("checkpoint file", head.size, None)
+    anchor = Anchor("checkpoint file", head.size, None) if steps[2].status == "passed" else None
     report = Report(head.size, head.root.hex(), steps, anchor)
     return Evidence(
-        kind, report, head.origin, entries=entries, log_key=key, confirmed=bool(report), not_shown=not_shown
+        kind,
+        report,
+        head.origin,
+        entries=entries,
+        log_key=key,
+        confirmed=bool(report) and not unanswered,
+        not_shown=not_shown,
+        unanswered=unanswered,
     )

@@ -1,4 +1,4 @@
-"""What is PostgreSQL's own about a ledger: how its database is opened, guarded and marked, and its inbox.
+"""What is PostgreSQL's own about a ledger: how its database is opened, read and written.
 
 Rules:
 
@@ -6,120 +6,101 @@ Rules:
 - Whoever writes holds an advisory lock until the transaction ends, so there is one writer at a time, as on SQLite. It
   is waited for (`BUSY_SECONDS`), then it is `EnvironmentFailed`. Writing runs at READ COMMITTED: the lock is granted
   after what the one before wrote is visible.
-- Text is compared byte by byte (``COLLATE "C"``), as SQLite does, so that both order rows alike.
-- Which tables there are is a comment on the table `records`.
-- No message shows a password.
+- A message to the server and back takes longer than the work of most statements, so what need not wait for an answer is
+  sent together (psycopg's pipeline), and by the driver alone where SQLAlchemy would take longer than the server.
+- A kept connection that the server has closed, as one that is started again does, is opened anew before it is used.
+- No message shows a password, and no error repeats what was written.
 
-Source: PostgreSQL 15 documentation, 13.3.5 (advisory locks), 37.1 (information schema), appendix A (error codes).
+What else differs stands in `audit.postgres_url`, `audit.postgres_schema`, `audit.postgres_failures` and
+`audit.postgres_scrub`.
+
+Source: PostgreSQL 15 documentation, 13.3.5 (advisory locks), 34.5 (pipeline mode).
 """
 
-import os
+import logging
 import re
-import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache, partial
+from select import select
 from typing import Any
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    DateTime,
-    Engine,
-    Identity,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    create_engine,
-    event,
-    inspect,
-    text,
-)
-from sqlalchemy.dialects.postgresql import TEXT
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from audit.errors import EnvironmentFailed, MalformedInput
+from audit.errors import EnvironmentFailed
+from audit.forks import at_fork
+from audit.postgres_failures import BUSY_SECONDS, damage, failure, is_damage
+from audit.postgres_schema import (
+    create_guards,
+    create_tables,
+    drop_tables,
+    expected_schema,
+    inbox,
+    lost_columns,
+    schema,
+    set_version,
+    version_of,
+)
+from audit.postgres_scrub import scrub
+from audit.postgres_url import HARMLESS, parse_url
 
 __all__ = [
     "LOCK",
+    "SHARED",
     "check_pages",
     "create_guards",
     "create_tables",
+    "damage",
     "drop_tables",
     "expected_schema",
     "failure",
     "fetch_row",
     "foreign_marks",
     "glance",
+    "identity_of",
     "inbox",
     "is_damage",
     "keeping",
-    "listening",
+    "lock",
     "lost_columns",
+    "open_place",
     "open_url",
     "parse_url",
     "place_of",
     "quick_row",
     "read_any_text",
     "run",
+    "run_together",
     "schema",
+    "scrub",
     "set_version",
     "snapshot",
+    "translated",
     "version_of",
 ]
 
-BUSY_SECONDS = 60
+SHARED = True
 LOCK = "1095124553, hashtext(current_schema())"
 """The advisory lock of the ledger in the current schema: "AFFI", as SQLite's application id."""
 
-_MARK = "affidavit ledger, tables of version "
-_GUARD = "affidavit_only_grows"
-_GUARD_BODY = "BEGIN RAISE EXCEPTION 'a ledger only grows: % has no %', TG_TABLE_NAME, TG_OP; END"
-
-inbox_metadata = MetaData()
-inbox = Table(
-    "inbox",
-    inbox_metadata,
-    Column("number", Integer, Identity(always=True), primary_key=True),
-    Column("said", LargeBinary, nullable=False),
-    Column("if_size", Integer),
-    Column("until", DateTime(timezone=True), nullable=False),
-    Column("refused_as", Text),
-    Column("refused", Text),
-)
-"""Envelopes that wait to be appended, a row for each submission. A row goes away when its entries stand.
-
-`if_size`: append only while the ledger has this many entries. `until`: no later. `refused`: why it was not appended.
-"""
-
-
-def parse_url(named: str) -> URL:
-    """Read the URL of a shared ledger; `MalformedInput`, which shows no password, where it is of another database."""
-    scheme = named.partition("://")[0]
-    try:
-        url = make_url(named)
-    except (ArgumentError, ValueError):
-        raise MalformedInput(f"the ledger's URL {scheme}://... does not read as one") from None
-    if url.drivername not in ("postgresql", "postgresql+psycopg") or not url.database:
-        raise MalformedInput(
-            f"the ledger {scheme}://... is of no database that is known here: give a path, or "
-            "postgresql+psycopg://USER@HOST/DATABASE"
-        )
-    return url.set(drivername="postgresql+psycopg")
+_KEPT_CONNECTIONS = 16
+_LOCK_TAKEN = "55P03"
+_GLANCING = "affidavit_glancing"
+_USED = "affidavit_used"
+_QUIET = logging.NullHandler()
 
 
 def open_url(url: URL) -> Engine:
     """Open the database of a shared ledger; nothing is connected yet."""
+    # The driver logs, besides raising it, that a connection was lost: who wants to read it sets logging up.
+    logging.getLogger("psycopg").addHandler(_QUIET)
     try:
-        engine = create_engine(
-            url,
-            pool_size=2,
-            max_overflow=-1,
-            execution_options={"affidavit_ledger": True},
-            connect_args={"connect_timeout": 10, "application_name": "affidavit"},
-        )
+        glancing = _engine(url, isolation_level="AUTOCOMMIT")
+        # The lock is granted after what the one before wrote is visible, whatever the server's default is.
+        engine = _engine(url, isolation_level="READ COMMITTED", execution_options={_GLANCING: glancing})
     except ModuleNotFoundError:
         raise EnvironmentFailed(
             "a ledger on PostgreSQL needs the driver: pip install 'affidavit[postgres]'"
@@ -128,14 +109,43 @@ def open_url(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
         if connection.get_execution_options().get("affidavit_writer", False):
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+            lock(connection)
 
-    # A child process must not speak over its parent's connection. The hook cannot be taken back: it must not keep
-    # the engine alive.
-    ref = weakref.ref(engine)
-    os.register_at_fork(before=lambda: None if (here := ref()) is None else here.dispose())
+    event.listen(engine, "engine_disposed", lambda _: glancing.dispose())
+    at_fork(engine, before=Engine.dispose)  # a child process must not speak over its parent's connection
     return engine
+
+
+def _engine(url: URL, *, execution_options: dict[str, Any] | None = None, **more: Any) -> Engine:
+    # What could be a secret is given to the driver alone: SQLAlchemy shows the query of a URL.
+    aside = {key: value for key, value in url.query.items() if key not in HARMLESS}
+    place = {"affidavit_place": partial(url.render_as_string, hide_password=False), "affidavit_ledger": True}
+    engine = create_engine(
+        url.difference_update_query(aside),
+        pool_size=_KEPT_CONNECTIONS,
+        max_overflow=-1,
+        pool_use_lifo=True,
+        hide_parameters=True,
+        connect_args={"connect_timeout": 10, "application_name": "affidavit", **aside},
+        execution_options=place | (execution_options or {}),
+        **more,
+    )
+    event.listen(engine, "checkin", _was_used)
+    event.listen(engine, "checkout", _check_open)
+    return engine
+
+
+def _was_used(driver: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_USED] = True
+
+
+def _check_open(driver: Any, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
+    """Have a kept connection replaced on which the server said something unasked: all that it says then is goodbye.
+
+    It costs no message to the server, as asking whether it is still there would.
+    """
+    if record.info.get(_USED) and select([driver], [], [], 0)[0]:
+        raise DisconnectionError
 
 
 def keeping(engine: Engine) -> Engine:
@@ -152,114 +162,109 @@ def snapshot(engine: Engine) -> Connection:
 
 def place_of(connection: Connection) -> str:
     """Return the URL of the database, with its password."""
-    return connection.engine.url.render_as_string(hide_password=False)
+    place: str = connection.get_execution_options()["affidavit_place"]()
+    return place
+
+
+def open_place(place: str) -> Engine:
+    """Open what `place_of` named."""
+    return open_url(parse_url(place))
+
+
+def identity_of(place: str) -> None:
+    """Tell nothing of a server's database from another: it has no file here."""
 
 
 def glance(engine: Engine) -> Connection:
     """Open a connection to read a row or two, without the two messages to the server that a transaction takes."""
-    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    glancing: Engine = engine.get_execution_options()[_GLANCING]
+    return glancing.connect()
 
 
-def quick_row(engine: Engine, sql: str) -> tuple[Any, ...] | None:
+def quick_row(engine: Engine, sql: str, values: dict[str, Any] | None = None) -> tuple[Any, ...] | None:
     """Read one row as it is now; None where there is none."""
+    try:
+        with glance(engine) as connection:
+            return fetch_row(connection, sql, values)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+    # The connection was kept, and cut while nobody used it, as by a server that was started again.
     with glance(engine) as connection:
-        return fetch_row(connection, sql)
+        return fetch_row(connection, sql, values)
 
 
 def run(connection: Connection, sql: str, rows: Sequence[dict[str, Any]]) -> int:
-    """Execute a statement for each row of named values; return how many rows it touched."""
-    return connection.execute(text(sql), rows).rowcount
+    """Execute a statement for each row of named values by the driver alone; return how many rows it touched."""
+    if not rows:
+        return 0
+    with translated(connection) as driver, driver.cursor() as cursor:
+        cursor.executemany(_driver_sql(sql), rows)
+        return int(cursor.rowcount)
 
 
-def fetch_row(connection: Connection, sql: str) -> tuple[Any, ...] | None:
+def run_together(
+    connection: Connection, statements: Sequence[tuple[str, Sequence[dict[str, Any]]]]
+) -> list[int]:
+    """Execute statements that do not wait for each other's answers; return how many rows each touched."""
+    with translated(connection) as driver:
+        cursors = [driver.cursor() for _ in statements]
+        with driver.pipeline():
+            for cursor, (sql, rows) in zip(cursors, statements, strict=True):
+                cursor.executemany(_driver_sql(sql), rows)
+        return [int(cursor.rowcount) for cursor in cursors]
+
+
+def fetch_row(
+    connection: Connection, sql: str, values: dict[str, Any] | None = None
+) -> tuple[Any, ...] | None:
     """Read one row; None where there is none."""
-    row = connection.exec_driver_sql(sql).first()
-    return None if row is None else tuple(row)
+    with translated(connection) as driver:
+        row: tuple[Any, ...] | None = driver.execute(_driver_sql(sql), values or {}).fetchone()
+        return row
+
+
+def lock(connection: Connection, seconds: int = BUSY_SECONDS) -> None:
+    """Wait so long for the ledger's lock, which ends with the transaction; then raise `EnvironmentFailed`."""
+    try:
+        connection.exec_driver_sql(
+            f"SELECT set_config('lock_timeout', '{seconds}s', true), pg_advisory_xact_lock({LOCK})"
+        )
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_TAKEN:
+            raise
+        raise EnvironmentFailed(
+            f"another process has held the ledger's lock for {seconds} s: nothing was half-written, look what writes "
+            "to it and try again"
+        ) from error
 
 
 @contextmanager
-def listening(engine: Engine, channel: str) -> Iterator[Callable[[float], None]]:
-    """Listen to a channel; yields what waits for a notice, or for so many seconds."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        driver: Any = connection.connection.driver_connection
-        connection.exec_driver_sql(f"LISTEN {channel}")
-
-        def wait(seconds: float) -> None:
-            list(driver.notifies(timeout=seconds, stop_after=1))
-
-        try:
-            yield wait
-        finally:
-            if not driver.closed:
-                connection.exec_driver_sql("UNLISTEN *")
-
-
-def create_tables(connection: Connection, several: Sequence[MetaData]) -> None:
-    """Create the tables, with text that is compared byte by byte, and the inbox."""
-    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
-    if encoding != "UTF8":
-        raise MalformedInput(f"the database holds text as {encoding}: make one with ENCODING 'UTF8'")
-    if connection.exec_driver_sql("SELECT to_regclass('records')").scalar() is not None:
-        raise MalformedInput("the database holds a ledger already: a ledger is never overwritten")
-    # What is somebody else's is never taken for ours: an init that fails takes its own tables away again.
-    ours = {table.name for metadata in (*several, inbox_metadata) for table in metadata.sorted_tables}
-    taken = sorted(ours & set(inspect(connection).get_table_names()))
-    if taken:
-        raise MalformedInput(
-            f"the database has tables called {', '.join(taken)} already: give an empty database, or a schema of its own"
-        )
-    for metadata in (*several, inbox_metadata):
-        _with_plain_text(metadata).create_all(connection, checkfirst=False)
+def translated(connection: Connection) -> Iterator[Any]:
+    """Give the driver's own connection; what it raises is SQLAlchemy's error, as of a statement that SQLAlchemy ran."""
+    driver: Any = connection.connection.driver_connection
+    dialect: Any = connection.dialect
+    try:
+        yield driver
+    except dialect.dbapi.Error as error:
+        lost = bool(driver.closed)
+        if lost:
+            connection.invalidate(error)
+            connection.engine.dispose()  # the others that are kept are those of a server that is gone
+        raise DBAPIError.instance(
+            None, None, error, dialect.dbapi.Error, connection_invalidated=lost, dialect=dialect
+        ) from error
 
 
-def drop_tables(connection: Connection, several: Sequence[MetaData]) -> None:
-    """Take away the tables of a ledger that was not made to the end."""
-    for metadata in (*several, inbox_metadata):
-        metadata.drop_all(connection)
-    connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {_GUARD}")
-
-
-def create_guards(connection: Connection, only_grow: Sequence[Table]) -> None:
-    """Create the triggers that stop an accidental UPDATE, DELETE or TRUNCATE."""
-    body = _GUARD_BODY.replace("%", "%%")  # a single one is the driver's placeholder
-    connection.exec_driver_sql(f"CREATE FUNCTION {_GUARD}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$")
-    for table in only_grow:
-        connection.exec_driver_sql(_guard_of(table.name))
-
-
-def version_of(connection: Connection) -> int:
-    """Read which version of the tables the database has; 0 where it says none."""
-    said = connection.exec_driver_sql("SELECT obj_description(to_regclass('records'))").scalar()
-    found = re.fullmatch(_MARK + "([0-9]{1,9})", said or "")
-    return int(found[1]) if found else 0
-
-
-def set_version(connection: Connection, version: int) -> None:
-    """Say which version of the tables the database has from now on."""
-    connection.exec_driver_sql(f"COMMENT ON TABLE records IS '{_MARK}{version}'")
+@cache
+def _driver_sql(sql: str) -> str:
+    """Write a statement's ``:name`` as psycopg does."""
+    return re.sub(r"(?<!:):(\w+)", r"%(\1)s", sql.replace("%", "%%"))
 
 
 def foreign_marks(connection: Connection) -> list[str]:
     """Name no mark: there is none but the version."""
     return []
-
-
-def lost_columns(connection: Connection, expected: Sequence[Table]) -> list[str]:
-    """Name the tables and columns, of those expected, that the database no longer has."""
-    rows = connection.exec_driver_sql(
-        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
-    ).all()
-    here = {(row[0], row[1]) for row in rows}
-    names = {table for table, _ in here}
-    lost = []
-    for table in expected:
-        if table.name not in names:
-            lost.append(f"table {table.name}")
-        else:
-            lost.extend(
-                f"column {table.name}.{c.name}" for c in table.columns if (table.name, c.name) not in here
-            )
-    return lost
 
 
 def read_any_text(connection: Connection) -> None:
@@ -268,96 +273,3 @@ def read_any_text(connection: Connection) -> None:
 
 def check_pages(connection: Connection) -> None:
     """Check nothing: what does it on PostgreSQL is pg_amcheck, which a superuser runs."""
-
-
-def is_damage(error: DBAPIError) -> bool:
-    """Say whether the database itself is at fault, and not what is around it."""
-    code = str(getattr(error.orig, "sqlstate", None) or "")
-    around = isinstance(error, OperationalError | InterfaceError) or code in _AROUND
-    return not around
-
-
-def failure(error: DBAPIError) -> str | None:
-    """Say in a sentence of its own what failed around the database; None where the driver's words must do."""
-    code = str(getattr(error.orig, "sqlstate", None) or "")
-    if code in _AROUND:
-        return _AROUND[code].format(words=" ".join(str(error.orig).split()))
-    if error.connection_invalidated:
-        return (
-            "the connection to the ledger's database was lost: what was under way stands whole or not at all; look "
-            "with `affidavit log` before you try again"
-        )
-    return None
-
-
-_AROUND = {
-    "42501": "the database's user lacks a right ({words}): nothing was half-written; "
-    "`affidavit ledger roles` shows which roles there are",
-    "25006": "this cannot be done by who may only read ({words}): it takes the log's key and the database's role "
-    "affidavit_sequencer; nothing was half-written",
-    "55P03": f"another process has held the ledger's lock for {BUSY_SECONDS} s: nothing was half-written, look what "
-    "writes to it and try again",
-}
-"""Errors by SQLSTATE that are about rights and locks, and not about what the database holds."""
-
-
-def schema(connection: Connection) -> dict[str, str]:
-    """Describe every table, view and trigger of the schema by name."""
-    seen = inspect(connection)
-    described = {f"table {name}": _described(seen, name) for name in seen.get_table_names()}
-    described |= {f"view {name}": "" for name in seen.get_view_names()}
-    triggers = connection.exec_driver_sql(
-        "SELECT t.tgname, pg_get_triggerdef(t.oid, true), t.tgenabled::text, p.prosrc FROM pg_trigger t "
-        "JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid "
-        "WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace"
-    )
-    return described | {f"trigger {name}": repr(tuple(map(str, about))) for name, *about in triggers}
-
-
-def expected_schema(expected: Sequence[Table], only_grow: Sequence[Table]) -> dict[str, str]:
-    """Describe, in the same words, what the schema should hold."""
-    described = {f"table {table.name}": _wanted(table) for table in (*expected, inbox)}
-    for table in only_grow:
-        about = (_guard_of(table.name), "O", _GUARD_BODY)
-        described[f"trigger {table.name}_only_grows"] = repr(about)
-    return described
-
-
-def _described(seen: Any, name: str) -> str:
-    columns = [
-        (c["name"], c["type"].__class__.__name__, getattr(c["type"], "collation", None), c["nullable"])
-        for c in seen.get_columns(name)
-    ]
-    unique = sorted(tuple(u["column_names"]) for u in seen.get_unique_constraints(name))
-    return repr((columns, tuple(seen.get_pk_constraint(name)["constrained_columns"]), unique))
-
-
-def _wanted(table: Table) -> str:
-    names = {"Integer": "INTEGER", "LargeBinary": "BYTEA", "Text": "TEXT", "DateTime": "TIMESTAMP"}
-    columns = [
-        (
-            c.name,
-            names[type(c.type).__name__],
-            "C" if isinstance(c.type, Text) else None,
-            bool(c.nullable),
-        )
-        for c in table.columns
-    ]
-    unique = sorted((c.name,) for c in table.columns if c.unique)
-    return repr((columns, tuple(c.name for c in table.primary_key.columns), unique))
-
-
-def _guard_of(table: str) -> str:
-    return (
-        f"CREATE TRIGGER {table}_only_grows BEFORE DELETE OR UPDATE OR TRUNCATE ON {table} "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {_GUARD}()"
-    )
-
-
-def _with_plain_text(metadata: MetaData) -> MetaData:
-    copied = MetaData()
-    for table in metadata.sorted_tables:
-        for column in table.to_metadata(copied).columns:
-            if isinstance(column.type, Text):
-                column.type = TEXT(collation="C")
-    return copied

@@ -11,13 +11,15 @@ Rules:
   ``sha256sum`` can follow; in record 0 it is 64 zeros.
 - A record is at most 65,535 bytes (C2SP entry bundles hold a 16-bit length): larger things enter by digest.
 - ``time`` is the log's, and never goes back.
+- A record in plain ASCII under one signature, as nearly all are, is read by its shape alone: bytes of that shape are
+  canonical. Any other is parsed, encoded again and compared.
 """
 
 import re
 from dataclasses import dataclass, field
 
-from audit.canonical import decode, encode
-from audit.envelope import Envelope
+from audit.canonical import Json, decode, encode
+from audit.envelope import PAYLOAD_TYPE, Envelope, Signature, read_base64
 from audit.errors import AffidavitError, MalformedInput
 from audit.merkle import leaf_hash
 from audit.statement import Statement, is_written_time
@@ -39,6 +41,15 @@ FIRST_PREV = "0" * 64
 
 _MEMBERS = {"entry", "log", "prev", "seq", "time", "type"}
 _HEX = re.compile(r"[0-9a-f]{64}")
+# No quotation mark, no backslash and nothing else that JSON escapes in any text; a number that every reader holds.
+_PLAIN = re.compile(
+    rb"""
+    \{"entry":\{"payload":"([^"]+)","payloadType":"%b","signatures":\[\{"keyid":"([0-9a-f]{64})","sig":"([^"]+)"\}\]\},
+    "log":"([!#-\[\]-~]+)","prev":"([0-9a-f]{64})","seq":(0|[1-9][0-9]{0,14}),"time":"([0-9TZ:.-]+)","type":"%b"\}
+    """
+    % (re.escape(PAYLOAD_TYPE.encode()), RECORD_TYPE.encode()),
+    re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +92,8 @@ def write_record(envelope: Envelope, *, log: str, prev: str, seq: int, time: str
     )
     if len(record) > MOST_BYTES:
         raise MalformedInput(
-            f"the record would be {len(record)} bytes and at most {MOST_BYTES} fit: put the large part in the "
-            "artifact store and say its digest"
+            f"the record would be {len(record)} bytes and at most {MOST_BYTES} fit: put the large part in the artifact "
+            "store, whose `put` returns its SHA-256, and say that digest in its place; nothing was appended"
         )
     return record
 
@@ -91,8 +102,19 @@ def parse_record(record: bytes) -> Entry:
     """Read a record strictly; raise `MalformedInput`."""
     if len(record) > MOST_BYTES:
         raise MalformedInput(f"a record is at most {MOST_BYTES} bytes, this one has {len(record)}")
+    plain = _PLAIN.fullmatch(record)
+    return _parse_any(record) if plain is None else _parse_plain(plain)
+
+
+def _parse_plain(record: re.Match[bytes]) -> Entry:
+    payload, keyid, sig, log, prev, seq, time = record.groups()
+    envelope = Envelope(read_base64(payload), (Signature(keyid.decode(), read_base64(sig)),))
+    return _entry(record.string, int(seq), log.decode(), prev.decode(), time.decode(), envelope)
+
+
+def _parse_any(record: bytes) -> Entry:
     value = decode(record)
-    if not isinstance(value, dict) or set(value) != _MEMBERS or value["type"] != RECORD_TYPE:
+    if not isinstance(value, dict) or value.keys() != _MEMBERS or value["type"] != RECORD_TYPE:
         raise MalformedInput(
             "a record has exactly entry, log, prev, seq, time and type urn:affidavit:record:v1"
         )
@@ -101,9 +123,12 @@ def parse_record(record: bytes) -> Entry:
         raise MalformedInput("a record's seq is a number from 0 on, and its log is text")
     if not isinstance(prev, str) or _HEX.fullmatch(prev) is None:
         raise MalformedInput("a record's prev is a leaf hash of 64 hexadecimal digits")
+    return _entry(record, seq, log, prev, time, Envelope.from_json(value["entry"]))
+
+
+def _entry(record: bytes, seq: int, log: str, prev: str, time: Json, envelope: Envelope) -> Entry:
     if not isinstance(time, str) or not is_written_time(time):
         raise MalformedInput("a record's time is RFC 3339 in UTC with microseconds")
-    envelope = Envelope.from_json(value["entry"])
     return Entry(record, seq, log, prev, time, envelope, Statement.parse(envelope.payload))
 
 

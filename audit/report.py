@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 
 from audit.canonical import Json, JsonObject
 
-__all__ = ["STEPS", "Anchor", "Findings", "Report", "Status", "Step", "counted"]
+__all__ = ["MOST_NAMED", "STEPS", "Anchor", "Findings", "Report", "Status", "Step", "counted"]
 
 STEPS = ("records", "tree", "anchors", "signatures", "observed", "tables", "artifacts", "times")
 """The names of the eight steps, in order: of a whole ledger (`audit.verify`), and of evidence (`audit.evidence`)."""
@@ -64,7 +64,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The answer over a whole ledger."""
+    """The answer over a whole ledger; `root` is empty where none could be computed."""
 
     size: int
     root: str
@@ -80,10 +80,16 @@ class Report:
         return {
             "verified": bool(self),
             "size": self.size,
-            "root": self.root,
+            "root": self.root or None,
             "steps": [step.to_json() for step in self.steps],
-            "anchor": self.anchor.to_json() if self.anchor else None,
+            "anchor": self._anchor_json(),
         }
+
+    def _anchor_json(self) -> Json:
+        """Write the anchor, and how many entries after it could have been changed without being seen."""
+        if self.anchor is None:
+            return None
+        return {**self.anchor.to_json(), "entries_since": max(0, self.size - self.anchor.size)}
 
 
 class Findings:

@@ -18,12 +18,10 @@ Invariants:
   empty queue, since those who wait are threads of the parent.
 """
 
-import os
 import threading
 import time
-import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -31,8 +29,10 @@ from sqlalchemy import Connection
 
 from audit.envelope import Envelope
 from audit.errors import MalformedInput
+from audit.forks import at_fork
 from audit.keys import Signer
-from audit.record import Entry
+from audit.record import Entry, parse_record
+from audit.statement import Statement
 
 __all__ = ["Sequencer", "Submission", "Within"]
 
@@ -65,6 +65,15 @@ class Submission:
         """Whether it was written or refused."""
         return bool(self.entries) or self.error is not None
 
+    def among(self, records: Mapping[str, bytes]) -> tuple[Entry, ...]:
+        """Find its entries among records by the ids of their statements; none, unless each of them is as it was signed.
+
+        An id alone shows nothing: who saw it on its way can have said something else under it.
+        """
+        ids = [Statement.parse(envelope.payload).text("entry_id") for envelope in self.envelopes]
+        found = tuple(parse_record(records[one]) for one in ids if one in records)
+        return found if tuple(entry.envelope for entry in found) == self.envelopes else ()
+
     def outcome(self) -> list[Entry]:
         """Return the entries, or raise what refused them."""
         if self.error is not None:
@@ -82,15 +91,14 @@ class Sequencer:
     def __init__(self, commit: Commit) -> None:
         """Commit batches with `commit`, which is never called by two threads at once."""
         self._commit = commit
-        self._heeds_forks = False
         self._leader: int | None = None
         self._lookers = 0
         self._begin()
+        at_fork(self, before=Sequencer._pause, in_parent=Sequencer._resume, in_child=Sequencer._begin)
 
     def submit(self, submission: Submission) -> list[Entry]:
         """Wait until a submission is written, and return its entries; raise what refused it."""
         with self._mutex:
-            self._heed_forks()
             self._queue.append(submission)
             if len(self._queue) >= self._company:
                 self._gathered.notify()
@@ -108,7 +116,6 @@ class Sequencer:
     def looking(self) -> Iterator[None]:
         """Look into the database for what will be submitted; a fork waits until that is done."""
         with self._mutex:
-            self._heed_forks()
             self._lookers += 1
         try:
             yield
@@ -164,22 +171,6 @@ class Sequencer:
             for submission in batch:
                 if not submission.is_settled:
                     submission.error = error
-
-    def _heed_forks(self) -> None:
-        if self._heeds_forks:
-            return
-        self._heeds_forks = True
-        ref = weakref.ref(self)
-
-        def tell(do: Callable[[Sequencer], None]) -> Callable[[], None]:
-            # The hooks cannot be taken back: they must not keep the ledger alive.
-            return lambda: None if (here := ref()) is None else do(here)
-
-        os.register_at_fork(
-            before=tell(Sequencer._pause),
-            after_in_parent=tell(Sequencer._resume),
-            after_in_child=tell(Sequencer._begin),
-        )
 
     def _begin(self) -> None:
         self._mutex = threading.Lock()

@@ -1,62 +1,84 @@
-"""What is SQLite's own about a ledger: how its file is opened and marked, and what SQLite can tell about it.
+"""What is SQLite's own about a ledger: how its file is made, opened and kept open, and how it is written and read.
 
 Rules:
 
 - WAL and ``synchronous=FULL``: what a commit has acknowledged survives a crash of the machine.
 - ``BEGIN IMMEDIATE`` for writers only: a reader that took it would wait for itself.
-- A database that others hold locked is waited for (`BUSY_SECONDS`), then it is `EnvironmentFailed`.
-- The number ``user_version`` in the file says which tables there are.
-- What SQLite knows of a file is asked with statements (``PRAGMA table_list``), never with the table-valued functions
-  of the same names: a table that is called ``pragma_table_list`` in the file would answer in their place.
+- A database that others hold locked is waited for (`BUSY_SECONDS`), then it is `EnvironmentFailed`. Who waits long to
+  write is told so (`QUIET_SECONDS`), by a warning of the logger ``audit.sqlite``, which is on standard error unless the
+  program says otherwise.
 
-This module knows no table: `audit.tables` says which there are.
+This module knows no table: `audit.tables` says which there are. What a database defines is in `audit.sqlite_schema`.
 
-Source: sqlite.org, "Write-Ahead Logging", "STRICT Tables", "Result and Error Codes".
+Source: sqlite.org, "Write-Ahead Logging", "Result and Error Codes".
 """
 
+import logging
 import os
 import sqlite3
-import weakref
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from sqlalchemy import Connection, Engine, MetaData, RowMapping, Table, create_engine, event
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
+from audit.forks import at_fork
+from audit.sqlite_schema import (
+    APPLICATION_ID,
+    check_pages,
+    create_guards,
+    create_tables,
+    foreign_marks,
+    is_damage,
+    lost_columns,
+    read_any_text,
+    schema,
+    set_version,
+    version_of,
+)
+from audit.sqlite_scrub import scrub
 
 __all__ = [
     "APPLICATION_ID",
+    "SHARED",
     "check_pages",
     "create_file",
     "create_guards",
     "create_tables",
+    "damage",
+    "expected_schema",
     "failure",
     "fetch_row",
     "foreign_marks",
     "glance",
-    "identity",
+    "identity_of",
     "is_damage",
     "keeping",
     "lost_columns",
     "open_file",
+    "open_place",
     "open_scratch",
     "place_of",
     "quick_row",
     "read_any_text",
     "run",
+    "run_together",
     "schema",
+    "scrub",
     "set_version",
     "snapshot",
     "version_of",
 ]
 
-APPLICATION_ID = 0x41464649  # "AFFI": file(1) and other tools recognise the database by it
+SHARED = False
 BUSY_SECONDS = 60.0
+QUIET_SECONDS = 3.0
+_logger = logging.getLogger(__name__)
 # secure_delete: what an erasure deletes is overwritten, and so is what a later grant of the same key replaces.
 _PRAGMAS = ("synchronous=FULL", "trusted_schema=OFF", "cell_size_check=ON", "secure_delete=ON")
 
@@ -83,13 +105,18 @@ def place_of(connection: Connection) -> str:
     return next((str(file or "") for _, name, file in rows if name == "main"), "")
 
 
-def identity(path: Path) -> tuple[int, int] | None:
+def open_place(place: str) -> Engine:
+    """Open what `place_of` named."""
+    return open_file(Path(place))
+
+
+def identity_of(place: str) -> list[int] | None:
     """Tell a file from another that has its name later: its device and its inode, None where there is no file."""
     try:
-        found = path.stat()
+        found = os.stat(place)  # noqa: PTH116 - a Path takes ten times as long, and this is asked for every append
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return [found.st_dev, found.st_ino]
 
 
 def open_scratch() -> Engine:
@@ -115,7 +142,7 @@ def keeping(engine: Engine) -> Engine:
     """
     if not str(engine.url.database).startswith("file:"):
         return engine
-    path = Path(unquote(str(engine.url.database).removeprefix("file:")))
+    path = unquote(str(engine.url.database).removeprefix("file:"))
     kept = create_engine(
         engine.url,
         poolclass=QueuePool,
@@ -125,24 +152,23 @@ def keeping(engine: Engine) -> Engine:
     )
     _configure(kept, durable=True)
 
-    files = (path, path.with_name(path.name + "-wal"))
+    files = (path, f"{path}-wal")
 
     @event.listens_for(kept, "checkin")
     def checked_in(_: object, record: ConnectionPoolEntry) -> None:
         # The WAL is there from the first use on, and as long as somebody has the database open.
-        record.info.setdefault("files", [identity(file) for file in files])
+        if "files" not in record.info:
+            record.info["files"] = [identity_of(file) for file in files]
 
     @event.listens_for(kept, "checkout")
     def checked_out(_: object, record: ConnectionPoolEntry, __: object) -> None:
-        if record.info.get("files") not in (None, [identity(file) for file in files]):
+        if record.info.get("files") not in (None, [identity_of(file) for file in files]):
             raise EnvironmentFailed(
                 f"{path} was replaced while this process had it open: nothing was appended; end every process that "
                 "uses it, look with `affidavit verify`, and start again"
             )
 
-    # The hooks cannot be taken back: they must not keep the engine alive.
-    ref = weakref.ref(kept)
-    os.register_at_fork(before=lambda: None if (here := ref()) is None else here.dispose())
+    at_fork(kept, before=Engine.dispose)
     return kept
 
 
@@ -156,12 +182,12 @@ def glance(engine: Engine) -> Connection:
     return engine.connect()
 
 
-def quick_row(engine: Engine, sql: str) -> tuple[Any, ...] | None:
+def quick_row(engine: Engine, sql: str, values: dict[str, Any] | None = None) -> tuple[Any, ...] | None:
     """Read one row as it is now; None where there is none, or it cannot be read."""
     pooled = engine.raw_connection()
     try:
         driver: Any = pooled.driver_connection
-        row: tuple[Any, ...] | None = driver.execute(sql).fetchone()
+        row: tuple[Any, ...] | None = driver.execute(sql, values or {}).fetchone()
         return row
     except sqlite3.Error:
         return None
@@ -178,17 +204,38 @@ def run(connection: Connection, sql: str, rows: Sequence[dict[str, Any]]) -> int
     try:
         return int(driver.executemany(sql, rows).rowcount)
     except sqlite3.Error as error:
-        raise DBAPIError.instance(sql, None, error, sqlite3.Error, dialect=connection.dialect) from error
+        raise _translated(connection, sql, error) from error
 
 
-def fetch_row(connection: Connection, sql: str) -> tuple[Any, ...] | None:
+def run_together(
+    connection: Connection, statements: Sequence[tuple[str, Sequence[dict[str, Any]]]]
+) -> list[int]:
+    """Execute statements that do not wait for each other's answers; return how many rows each touched."""
+    return [run(connection, sql, rows) for sql, rows in statements]
+
+
+def fetch_row(
+    connection: Connection, sql: str, values: dict[str, Any] | None = None
+) -> tuple[Any, ...] | None:
     """Read one row; None where there is none."""
     driver: Any = connection.connection.driver_connection
     try:
-        row: tuple[Any, ...] | None = driver.execute(sql).fetchone()
+        row: tuple[Any, ...] | None = driver.execute(sql, values or {}).fetchone()
     except sqlite3.Error as error:
-        raise DBAPIError.instance(sql, None, error, sqlite3.Error, dialect=connection.dialect) from error
+        raise _translated(connection, sql, error) from error
     return row
+
+
+def _translated(connection: Connection, sql: str, error: sqlite3.Error) -> BaseException:
+    """Wrap what the driver raises as SQLAlchemy does."""
+    return DBAPIError.instance(sql, None, error, sqlite3.Error, dialect=connection.dialect)
+
+
+def expected_schema(
+    scratch: Connection, expected: Sequence[Table], only_grow: Sequence[Table]
+) -> dict[str, str]:
+    """Describe what `schema` should find: what is in `scratch`, an SQLite database whose tables were just made."""
+    return schema(scratch)
 
 
 def create_file(path: Path) -> None:
@@ -204,122 +251,19 @@ def create_file(path: Path) -> None:
         raise EnvironmentFailed(f"the ledger's database {path} cannot be made: {error}") from error
 
 
-def create_tables(connection: Connection, several: Sequence[MetaData]) -> None:
-    """Create the tables of a new ledger."""
-    for metadata in several:
-        metadata.create_all(connection)
-
-
-def create_guards(connection: Connection, only_grow: Sequence[Table]) -> None:
-    """Create the triggers that stop an accidental UPDATE or DELETE."""
-    for table in only_grow:
-        for verb in ("UPDATE", "DELETE"):
-            connection.exec_driver_sql(
-                f"CREATE TRIGGER {table.name}_no_{verb.lower()} BEFORE {verb} ON {table.name} "
-                f"BEGIN SELECT RAISE(ABORT, 'a ledger only grows: {table.name} has no {verb}'); END"
-            )
-
-
-def version_of(connection: Connection) -> int:
-    """Read which version of the tables the database has."""
-    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-
-
-def set_version(connection: Connection, version: int) -> None:
-    """Say which version of the tables the database has from now on."""
-    connection.exec_driver_sql(f"PRAGMA user_version={version}")
-
-
-def foreign_marks(connection: Connection) -> list[str]:
-    """Name the marks, but for the version, by which a ledger is known and that are not what they should be."""
-    application = connection.exec_driver_sql("PRAGMA application_id").scalar()
-    wrong = application != APPLICATION_ID
-    return [f"application_id is {application}, not {APPLICATION_ID}"] if wrong else []
-
-
-def lost_columns(connection: Connection, expected: Sequence[Table]) -> list[str]:
-    """Name the tables and columns, of those expected, that the database no longer has."""
-    lost = []
-    for table in expected:
-        info = connection.exec_driver_sql(f"PRAGMA table_info({table.name})").mappings()
-        here = {row["name"] for row in info}
-        if not here:
-            lost.append(f"table {table.name}")
-        else:
-            lost.extend(f"column {table.name}.{c.name}" for c in table.columns if c.name not in here)
-    return lost
-
-
-def read_any_text(connection: Connection) -> None:
-    """Read text that is not UTF-8 as it is, each byte as a surrogate of its own, instead of failing on it."""
-    driver: Any = connection.connection.driver_connection
-    driver.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
-
-
-def check_pages(connection: Connection) -> list[str]:
-    """List the damage that SQLite's own check finds."""
-    try:
-        said = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
-    except DatabaseError as error:
-        if not is_damage(error):
-            raise
-        return [str(error.orig)]
-    return [] if said == ["ok"] else [str(line) for line in said]
-
-
-def is_damage(error: DBAPIError) -> bool:
-    """Say whether the database itself is at fault, and not what is around it (a full disk, a lock, a lost mount)."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    # SQLITE_ERROR is what SQLite says when a table or column is not there, or its definition does not read.
-    meant_for_it = code is not None and code & 0xFF == sqlite3.SQLITE_ERROR
-    return meant_for_it or not isinstance(error, OperationalError)
+def damage(error: DBAPIError) -> str | None:
+    """Say nothing of its own: SQLite's words must do."""
+    return None
 
 
 def failure(error: DBAPIError) -> str | None:
     """Say in a sentence of its own what failed around the database; None where the driver's words must do."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
+    if _is_busy(error.orig):
         return (
             f"another process has held the ledger's database for {BUSY_SECONDS:g} s: "
             "nothing was half-written, look what writes to it and try again"
         )
     return None
-
-
-def schema(connection: Connection) -> dict[str, str]:
-    """Describe every table, index, view and trigger by name: what it does, not how its definition is spelled.
-
-    The spelling is SQLAlchemy's and may change with its releases; a ledger made by another release is no worse.
-    Only triggers are compared by their text, which is ours.
-    """
-    described = {}
-    rows = connection.exec_driver_sql("SELECT type, name, coalesce(sql, '') FROM sqlite_master").all()
-    for kind, name, sql in rows:
-        if kind == "table":
-            described[f"table {name}"] = repr((_columns(connection, name), _indexes(connection, name)))
-        elif not str(name).startswith("sqlite_autoindex_"):
-            described[f"{kind} {name}"] = str(sql) if kind == "trigger" else ""
-    return described
-
-
-def _columns(connection: Connection, table: str) -> list[tuple[object, ...]]:
-    strict = [row["strict"] for row in _pragma(connection, "table_list", table)]
-    columns = (tuple(row.values()) for row in _pragma(connection, "table_xinfo", table))
-    return [tuple(strict), *columns]
-
-
-def _indexes(connection: Connection, table: str) -> list[tuple[object, ...]]:
-    found = []
-    for index in _pragma(connection, "index_list", table):
-        columns = ",".join(str(row["name"]) for row in _pragma(connection, "index_info", index["name"]))
-        found.append((index["unique"], index["origin"], index["partial"], columns))
-    return sorted(found)
-
-
-def _pragma(connection: Connection, what: str, of: str) -> Sequence[RowMapping]:
-    """Ask for what SQLite knows of a table or an index, whatever that is called."""
-    quoted = of.replace('"', '""')
-    return connection.exec_driver_sql(f'PRAGMA main.{what}("{quoted}")').mappings().all()
 
 
 def _engine(uri: str) -> Engine:
@@ -344,12 +288,37 @@ def _configure(engine: Engine, *, durable: bool) -> None:
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
-        writer = connection.get_execution_options().get("affidavit_writer", False)
-        if not writer:
-            driver: Any = connection.connection.driver_connection
+        driver: Any = connection.connection.driver_connection
+        if not connection.get_execution_options().get("affidavit_writer", False):
             driver.execute("BEGIN")  # which waits for nobody, so there is no error to translate
         else:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                _begin_writing(driver)
+            except sqlite3.Error as error:
+                raise _translated(connection, "BEGIN IMMEDIATE", error) from error
+
+
+def _begin_writing(driver: sqlite3.Connection) -> None:
+    """Wait for the one writer's lock; say so before that has taken long."""
+    quiet = min(QUIET_SECONDS, BUSY_SECONDS)
+    try:
+        driver.execute(f"PRAGMA busy_timeout={quiet * 1000:.0f}")
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        left = BUSY_SECONDS - quiet
+        if not _is_busy(error) or left <= 0:
+            raise
+        file = driver.execute("PRAGMA database_list").fetchone()[2]
+        _logger.warning("another process is writing to %s: waiting up to %g s for it to end", file, left)
+        driver.execute(f"PRAGMA busy_timeout={left * 1000:.0f}")
+        driver.execute("BEGIN IMMEDIATE")
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
+
+
+def _is_busy(error: object) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _quoted(path: Path) -> str:

@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
-from uuid import UUID
 
 from audit.canonical import Json, JsonObject, decode, encode
 from audit.errors import MalformedInput
@@ -29,6 +28,7 @@ __all__ = [
     "Statement",
     "Subject",
     "claim",
+    "claimed_payload",
     "is_written_time",
     "new_entry_id",
     "written_time",
@@ -36,6 +36,9 @@ __all__ = [
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 COMMON = ("ledger", "entry_id", "signed_at", "observed", "role")
+
+_MEMBERS = frozenset(("_type", "predicate", "predicateType", "subject"))
+_COMMON = frozenset(COMMON)
 
 _KIND = re.compile(r"[a-z]+(?:-[a-z]+)*")
 _PREDICATE_TYPE = re.compile(r"urn:affidavit:(?P<kind>[a-z]+(?:-[a-z]+)*):v1")
@@ -114,7 +117,7 @@ class Statement:
     def parse(cls, payload: bytes) -> "Statement":
         """Read a claimed statement strictly from its canonical bytes; raise `MalformedInput`."""
         value = decode(payload)
-        if not isinstance(value, dict) or set(value) != {"_type", "subject", "predicateType", "predicate"}:
+        if not isinstance(value, dict) or value.keys() != _MEMBERS:
             raise MalformedInput("a statement has exactly _type, subject, predicateType and predicate")
         if value["_type"] != STATEMENT_TYPE:
             raise MalformedInput(f"the statement's _type is not {STATEMENT_TYPE}")
@@ -134,6 +137,17 @@ def claim(
     statement: Statement, *, ledger: str, entry_id: str, signed_at: str, observed: Observed, role: str
 ) -> Statement:
     """Add the common members that bind a statement to one ledger, one entry, one moment and one role."""
+    return Statement.parse(
+        claimed_payload(
+            statement, ledger=ledger, entry_id=entry_id, signed_at=signed_at, observed=observed, role=role
+        )
+    )
+
+
+def claimed_payload(
+    statement: Statement, *, ledger: str, entry_id: str, signed_at: str, observed: Observed, role: str
+) -> bytes:
+    """Write the bytes of a statement that is claimed as by `claim`, to be signed."""
     taken = sorted(set(COMMON) & set(statement.predicate))
     if taken:
         raise MalformedInput(f"a predicate may not use the reserved names {', '.join(taken)}")
@@ -146,9 +160,10 @@ def claim(
         "observed": {"root": observed.root, "size": observed.size},
         "role": role,
     }
-    claimed = replace(statement, predicate={**statement.predicate, **common})
+    payload = replace(statement, predicate={**statement.predicate, **common}).payload()
     # What we would not read back, we do not sign.
-    return Statement.parse(claimed.payload())
+    Statement.parse(payload)
+    return payload
 
 
 def new_entry_id(seconds: float, random_bytes: Callable[[int], bytes]) -> str:
@@ -156,7 +171,8 @@ def new_entry_id(seconds: float, random_bytes: Callable[[int], bytes]) -> str:
     value = int(seconds * 1000) << 80 | int.from_bytes(random_bytes(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(UUID(int=value))
+    digits = f"{value:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def written_time(seconds: float) -> str:
@@ -184,10 +200,10 @@ def _subjects(value: Json) -> tuple[Subject, ...]:
         raise MalformedInput("a statement has at least one subject")
     subjects = []
     for item in value:
-        if not isinstance(item, dict) or set(item) != {"name", "digest"}:
+        if not isinstance(item, dict) or item.keys() != {"name", "digest"}:
             raise MalformedInput("a subject has exactly a name and a digest")
         digest = item["digest"]
-        if not isinstance(digest, dict) or set(digest) != {"sha256"} or not _is_hex(digest["sha256"]):
+        if not isinstance(digest, dict) or digest.keys() != {"sha256"} or not _is_hex(digest["sha256"]):
             raise MalformedInput("a subject's digest is one sha256 of 64 lower-case hexadecimal digits")
         if not isinstance(item["name"], str):
             raise MalformedInput("a subject's name is text")
@@ -196,31 +212,37 @@ def _subjects(value: Json) -> tuple[Subject, ...]:
 
 
 def _check_common(predicate: JsonObject) -> None:
-    missing = [name for name in COMMON if name not in predicate]
-    if missing:
+    if not predicate.keys() >= _COMMON:
+        missing = [name for name in COMMON if name not in predicate]
         raise MalformedInput(f"the predicate lacks {', '.join(missing)}")
-    if not all(isinstance(predicate[name], str) for name in ("ledger", "entry_id", "signed_at", "role")):
+    entry_id, signed_at, observed = predicate["entry_id"], predicate["signed_at"], predicate["observed"]
+    if not (
+        isinstance(entry_id, str)
+        and isinstance(signed_at, str)
+        and isinstance(predicate["ledger"], str)
+        and isinstance(predicate["role"], str)
+    ):
         raise MalformedInput("ledger, entry_id, signed_at and role are text")
-    if _UUID7.fullmatch(cast(str, predicate["entry_id"])) is None:
+    if _UUID7.fullmatch(entry_id) is None:
         raise MalformedInput("entry_id is a UUIDv7 in lower case (RFC 9562)")
-    if not is_written_time(cast(str, predicate["signed_at"])):
+    if not is_written_time(signed_at):
         raise MalformedInput("signed_at is an RFC 3339 time in UTC with microseconds")
-    observed = predicate["observed"]
     if (
         not isinstance(observed, dict)
-        or set(observed) != {"size", "root"}
+        or observed.keys() != {"size", "root"}
         or type(observed["size"]) is not int
         or observed["size"] < 0
         or not _is_hex(observed["root"])
     ):
         raise MalformedInput("observed is a size and a root of 64 hexadecimal digits")
-    _check_refers_to(predicate.get("refers_to", []))
+    if "refers_to" in predicate:
+        _check_refers_to(predicate["refers_to"])
 
 
 def _check_refers_to(listed: Json) -> None:
     numbers = []
     for item in listed if isinstance(listed, list) else [None]:
-        if not isinstance(item, dict) or set(item) != {"subject", "commitment"}:
+        if not isinstance(item, dict) or item.keys() != {"subject", "commitment"}:
             raise MalformedInput(
                 "refers_to is a list of subjects, each with exactly its number and its commitment"
             )

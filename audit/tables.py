@@ -1,38 +1,36 @@
-"""The tables of a ledger, and how a database is opened, written and looked at, whichever it is.
+"""How a ledger's database is opened, written and looked at, whichever it is, and its tables by their names.
 
-`records.record` is the truth. Every other column here is an index that follows from it, but for four tables:
-`checkpoints`, whose notes the log signed; `anchors`, which others signed; and `holders` and `subjects`, which entries
-commit to and which can be erased.
-
-Tables are only added: a ledger of an older version is read as it is, and gets what it lacks with the first entry that
-is appended to it.
+Which tables there are is said in `audit.ledger_tables`, and what differs between databases is behind `audit.backend`,
+which the modules `audit.sqlite` and `audit.postgres` are.
 
 The triggers against UPDATE and DELETE are guard rails against accidents. They are not security: who can write
 the file can drop them, and `verify` is what finds that.
-
-What differs between databases is behind `Backend`, which the modules `audit.sqlite` and `audit.postgres` are.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from sqlalchemy import (
-    CheckConstraint,
-    Column,
-    Connection,
-    Engine,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-)
+from sqlalchemy import Connection, Engine, MetaData, Table
 from sqlalchemy.exc import DBAPIError
 
 from audit import postgres, sqlite
+from audit.backend import Backend
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput
+from audit.ledger_tables import (
+    ONLY_GROW,
+    USER_VERSION,
+    anchors,
+    checkpoints,
+    head,
+    holders,
+    ledger_metadata,
+    records,
+    subjects,
+    tables_of,
+    tiles,
+)
 
 __all__ = [
     "USER_VERSION",
@@ -64,157 +62,17 @@ __all__ = [
     "read_any_text",
     "records",
     "run",
+    "run_together",
     "schema",
+    "scrub",
     "snapshot",
     "subjects",
     "tables_of",
     "tiles",
+    "upgrade",
     "version_of",
     "writing",
 ]
-
-USER_VERSION = 2
-
-ledger_metadata = MetaData()
-
-records = Table(
-    "records",
-    ledger_metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("record", LargeBinary, nullable=False),
-    Column("leaf_hash", LargeBinary, nullable=False, unique=True),
-    Column("entry_id", Text, nullable=False, unique=True),
-    Column("kind", Text, nullable=False, index=True),
-    Column("key", Text, nullable=False),
-    Column("time", Text, nullable=False),
-    sqlite_strict=True,
-)
-
-tiles = Table(
-    "tiles",
-    ledger_metadata,
-    Column("level", Integer, primary_key=True, autoincrement=False),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("hashes", LargeBinary, nullable=False),
-    sqlite_strict=True,
-)
-
-head = Table(
-    "head",
-    ledger_metadata,
-    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
-    Column("size", Integer, nullable=False),
-    Column("compact_range", LargeBinary, nullable=False),
-    Column("last_leaf", LargeBinary, nullable=False),
-    Column("last_time", Text, nullable=False),
-    Column("checkpoints", Integer, nullable=False),
-    sqlite_strict=True,
-)
-"""One row: what an append needs to know, compared and swapped."""
-
-checkpoints = Table(
-    "checkpoints",
-    ledger_metadata,
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("size", Integer, nullable=False, unique=True),
-    Column("note", LargeBinary, nullable=False),
-    sqlite_strict=True,
-)
-
-holders = Table(
-    "holders",
-    ledger_metadata,
-    Column("key", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("salt", LargeBinary, nullable=False),
-    sqlite_strict=True,
-)
-"""Who holds a key. Not part of the ledger, bound to it by the grants' commitments, and erasable."""
-
-anchors = Table(
-    "anchors",
-    ledger_metadata,
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("kind", Text, nullable=False),
-    Column("size", Integer, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    sqlite_strict=True,
-)
-"""What others signed about checkpoints: RFC 3161 tokens and cosignatures of witnesses. Proves itself, or fails."""
-
-subjects = Table(
-    "subjects",
-    ledger_metadata,
-    Column("subject", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("key", LargeBinary, nullable=False),
-    sqlite_strict=True,
-)
-"""People and sensitive values that statements refer to by HMAC: the key of each, and erasable."""
-
-_SINCE = {"anchors": 2, "subjects": 2}
-"""The version of the database in which a table came; the others were there from the first."""
-
-_ONLY_GROW = (records, checkpoints)
-
-
-class Backend(Protocol):
-    """What a database has of its own."""
-
-    def keeping(self, engine: Engine) -> Engine:
-        """Return an engine on the same database that keeps its connections."""
-
-    def snapshot(self, engine: Engine) -> Connection:
-        """Open a connection that reads one view of the database, row by row."""
-
-    def place_of(self, connection: Connection) -> str:
-        """Say where the database is, so that another process can open it; empty where none can."""
-
-    def glance(self, engine: Engine) -> Connection:
-        """Open a connection to read a row or two, each as it is now."""
-
-    def quick_row(self, engine: Engine, sql: str) -> tuple[Any, ...] | None:
-        """Read one row as it is now; None where there is none."""
-
-    def run(self, connection: Connection, sql: str, rows: Sequence[dict[str, Any]]) -> int:
-        """Execute a statement for each row of named values; return how many rows it touched."""
-
-    def fetch_row(self, connection: Connection, sql: str) -> tuple[Any, ...] | None:
-        """Read one row; None where there is none."""
-
-    def create_tables(self, connection: Connection, several: Sequence[MetaData]) -> None:
-        """Create the tables of a new ledger."""
-
-    def create_guards(self, connection: Connection, only_grow: Sequence[Table]) -> None:
-        """Create the triggers that stop an accidental UPDATE or DELETE."""
-
-    def version_of(self, connection: Connection) -> int:
-        """Read which version of the tables the database has."""
-
-    def set_version(self, connection: Connection, version: int) -> None:
-        """Say which version of the tables the database has from now on."""
-
-    def foreign_marks(self, connection: Connection) -> list[str]:
-        """Name the marks, but for the version, that are not what they should be."""
-
-    def lost_columns(self, connection: Connection, expected: Sequence[Table]) -> list[str]:
-        """Name the tables and columns, of those expected, that the database no longer has."""
-
-    def schema(self, connection: Connection) -> dict[str, str]:
-        """Describe every table, index, view and trigger by name, so that two databases compare."""
-
-    def read_any_text(self, connection: Connection) -> None:
-        """Read text in whatever encoding it was left, instead of failing on it."""
-
-    def check_pages(self, connection: Connection) -> list[str] | None:
-        """List the damage that the database's own check finds; None where it has no such check."""
-
-    def is_damage(self, error: DBAPIError) -> bool:
-        """Say whether the database itself is at fault, and not what is around it."""
-
-    def failure(self, error: DBAPIError) -> str | None:
-        """Say in a sentence of its own what failed around the database; None where the driver's words must do."""
 
 
 def open_database(path: Path) -> Engine:
@@ -237,9 +95,9 @@ def glance(engine: Engine) -> Connection:
     return _backend(engine).glance(engine)
 
 
-def quick_row(engine: Engine, sql: str) -> tuple[Any, ...] | None:
-    """Read one row as it is now, as quickly as may be; None where there is none."""
-    return _backend(engine).quick_row(engine, sql)
+def quick_row(engine: Engine, sql: str, values: dict[str, Any] | None = None) -> tuple[Any, ...] | None:
+    """Read one row of a statement with named values as it is now, as quickly as may be; None where there is none."""
+    return _backend(engine).quick_row(engine, sql, values)
 
 
 def run(connection: Connection, sql: str, rows: Sequence[dict[str, Any]]) -> int:
@@ -247,14 +105,23 @@ def run(connection: Connection, sql: str, rows: Sequence[dict[str, Any]]) -> int
     return _backend(connection).run(connection, sql, rows)
 
 
-def fetch_row(connection: Connection, sql: str) -> tuple[Any, ...] | None:
-    """Read one row; None where there is none."""
-    return _backend(connection).fetch_row(connection, sql)
+def run_together(
+    connection: Connection, statements: Sequence[tuple[str, Sequence[dict[str, Any]]]]
+) -> list[int]:
+    """Execute statements as `run` does, none of which needs another's answer; return the rows that each touched."""
+    return _backend(connection).run_together(connection, statements)
+
+
+def fetch_row(
+    connection: Connection, sql: str, values: dict[str, Any] | None = None
+) -> tuple[Any, ...] | None:
+    """Read one row of a statement with named values (``:name``); None where there is none."""
+    return _backend(connection).fetch_row(connection, sql, values)
 
 
 def is_shared(engine: Engine) -> bool:
     """Say whether a ledger is shared by many through a database server, with an inbox and an elected sequencer."""
-    return _backend(engine) is postgres
+    return _backend(engine).SHARED
 
 
 def place_of(connection: Connection) -> str:
@@ -264,13 +131,12 @@ def place_of(connection: Connection) -> str:
 
 def open_place(place: str) -> Engine:
     """Open what `place_of` named, in another process."""
-    return postgres.open_url(postgres.parse_url(place)) if "://" in place else sqlite.open_file(Path(place))
+    return _backend_at(place).open_place(place)
 
 
 def identity_of(place: str) -> list[int] | None:
     """Tell the file of a place from another that is put there later; None for a server's, which has no file here."""
-    found = None if "://" in place else sqlite.identity(Path(place))
-    return None if found is None else list(found)
+    return _backend_at(place).identity_of(place)
 
 
 def open_scratch() -> Engine:
@@ -296,7 +162,7 @@ def create_tables(connection: Connection, follower_metadata: Sequence[MetaData])
 
 def create_guards(connection: Connection) -> None:
     """Create the triggers against accidents."""
-    _backend(connection).create_guards(connection, _ONLY_GROW)
+    _backend(connection).create_guards(connection, ONLY_GROW)
 
 
 def lost_columns(connection: Connection, expected: Sequence[Table]) -> list[str]:
@@ -318,11 +184,6 @@ def version_of(connection: Connection) -> int:
     return _backend(connection).version_of(connection)
 
 
-def tables_of(version: int) -> list[Table]:
-    """List the ledger's own tables in a version of the database."""
-    return [t for t in ledger_metadata.sorted_tables if _SINCE.get(t.name, 1) <= version]
-
-
 def read_any_text(connection: Connection) -> None:
     """Read text in whatever encoding it was left, instead of failing on it."""
     _backend(connection).read_any_text(connection)
@@ -335,14 +196,18 @@ def schema(connection: Connection) -> dict[str, str]:
 
 def expected_schema(stored: Connection, scratch: Connection, expected: Sequence[Table]) -> dict[str, str]:
     """Describe what `schema` should find in a database: what `scratch` has, where the tables were just made."""
-    if _backend(stored) is postgres:
-        return postgres.expected_schema(expected, _ONLY_GROW)
-    return schema(scratch)
+    return _backend(stored).expected_schema(scratch, expected, ONLY_GROW)
 
 
 def check_pages(connection: Connection) -> list[str] | None:
     """List the damage that the database's own check finds; None where it has no such check."""
     return _backend(connection).check_pages(connection)
+
+
+def scrub(engine: Engine, secrets: Sequence[bytes], names: Sequence[str]) -> tuple[str, str | None]:
+    """Make what was deleted leave the files; return what was done, and why they are not clean yet, if they are not."""
+    with failures():
+        return _backend(engine).scrub(engine, (holders.name, subjects.name), secrets, names)
 
 
 @contextmanager
@@ -353,15 +218,23 @@ def writing(engine: Engine) -> Iterator[Connection]:
         engine.connect() as connection,
         connection.execution_options(affidavit_writer=True).begin(),
     ):
-        _upgrade(connection)
+        upgrade(connection)
         yield connection
 
 
-def _upgrade(connection: Connection) -> None:
-    """Give an older database the tables that came since, in the transaction that first writes to it."""
+def upgrade(connection: Connection) -> None:
+    """Give an older database the tables that came since, in the transaction that first writes to it.
+
+    Raises `MalformedInput` for one of a later version: what it holds besides is not known here.
+    """
     if connection.info.get("version") == USER_VERSION:
         return
     version = connection.info["version"] = version_of(connection)
+    if version > USER_VERSION:
+        raise MalformedInput(
+            f"the ledger's database is of version {version}, and this affidavit writes version {USER_VERSION}: "
+            "nothing was written, use the affidavit that made it or a later one"
+        )
     if 1 <= version < USER_VERSION:
         ledger_metadata.create_all(connection, tables=tables_of(USER_VERSION))
         _backend(connection).set_version(connection, USER_VERSION)
@@ -389,7 +262,8 @@ def failures() -> Iterator[None]:
                 "try again once that is mended"
             ) from error
         raise MalformedInput(
-            f"the ledger's database does not read as one ({words}): it is damaged or not a ledger; "
+            _backend_of(error).damage(error)
+            or f"the ledger's database does not read as one ({words}): it is damaged or not a ledger; "
             "restore it from a copy and compare checkpoints"
         ) from error
 
@@ -401,6 +275,10 @@ def is_damage(error: DBAPIError) -> bool:
 
 def _backend(at: Connection | Engine) -> Backend:
     return postgres if at.dialect.name == "postgresql" else sqlite
+
+
+def _backend_at(place: str) -> Backend:
+    return postgres if "://" in place else sqlite
 
 
 def _backend_of(error: DBAPIError) -> Backend:

@@ -18,6 +18,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -26,6 +27,7 @@ from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput
 
 __all__ = [
     "Command",
+    "FileToWrite",
     "Group",
     "NewPassphrase",
     "bar",
@@ -64,6 +66,22 @@ INTERRUPTED, READER_GONE = 130, 141
 _STYLE = re.compile(r"\x1b\[(?:0|1|3\d)m")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+class FileToWrite(click.Path):
+    """A file that a command writes, never standard output: what is written has a name by which it is handed on."""
+
+    def __init__(self) -> None:
+        """Take a path that is no folder."""
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Refuse ``-``, by which other programs mean standard output."""
+        if value == "-":
+            self.fail("'-' is no file: name the one to write", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Command(click.Command):
@@ -265,7 +283,10 @@ def _errors_as_one_line() -> Iterator[None]:
 
 def _refused(error: click.ClickException) -> str:
     """Say in one line what click says in several."""
-    sentence = " ".join(error.format_message().split()).rstrip(".")
+    # What stands in place of an argument needs no name: `[FILES]...` tells a person nothing.
+    is_argument = isinstance(error, click.BadParameter) and isinstance(error.param, click.Argument)
+    said = (is_argument and error.message) or error.format_message()
+    sentence = " ".join(said.split()).rstrip(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{sentence} (see `{context.command_path} --help`)" if context else sentence
 

@@ -4,24 +4,28 @@ In the eight steps of a ledger's verification (`audit.verify`); two are skipped,
 learned from the entries is not in the folder, and 7, since the files that entries name are not.
 
 Nothing is left out of a tiles tree: the checkpoint's root is computed from all the records. What it cannot show is
-what came after the checkpoint, and whether a tail was cut off before it.
+what came after the checkpoint, and whether a tail was cut off before it. A file that a tree does not have is passed
+over, and named.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
+from audit import tables
 from audit.checkpoint import Checkpoint
 from audit.entry_checks import EntryChecks
 from audit.errors import AffidavitError, NotVerified
-from audit.evidence import AFTERWARDS, NOTHING_READ, WHOSE, Brought, Evidence, finding, steps_in_order, unread
+from audit.evidence import AFTERWARDS, NOTHING_READ, Brought, Evidence, finding, steps_in_order, unread, whose
+from audit.kept_head import incomparable
 from audit.known_key import told, unfollowed
 from audit.merkle import EMPTY_ROOT, HASH_SIZE, CompactRange, leaf_hash, root_at
 from audit.note import Note
 from audit.record import Entry
-from audit.report import Anchor, Findings, Report, Step, counted
+from audit.report import MOST_NAMED, Anchor, Findings, Report, Step, counted
 from audit.tiles import TILE_HEIGHT, TILE_WIDTH, TileReader, Tiles
-from audit.tiles_folder import TilesFolder, tile_name
+from audit.tiles_folder import TilesFolder, handover_name, tile_name
+from audit.verify_ids import StatementIds
 
 __all__ = ["verify_tiles"]
 
@@ -34,24 +38,25 @@ Progress = Callable[[int, int], None]
 
 
 def verify_tiles(folder: Path, brought: Brought, progress: Progress | None = None) -> Evidence:
-    """Verify a tiles tree; what is wrong with it is in the answer, whatever it is. Memory does not grow with its size.
+    """Verify a tiles tree; what is wrong with it is in the answer, whatever it is.
 
-    (But for an id of each entry, by which one that stands twice is found.)
+    Memory does not grow with its size, but for eight bytes for each signature: the entries that each key signed.
     """
     tree = TilesFolder(folder)
     try:
         head = Checkpoint.parse(Note.parse(tree.checkpoint).text)
     except AffidavitError as error:
         return unread("tiles", 2, f"the checkpoint of the tiles tree does not read: {error}")
-    return _TilesCheck(tree, head, brought).run(progress)
+    with tables.open_scratch().connect() as scratch:
+        return _TilesCheck(tree, head, brought, StatementIds(scratch)).run(progress)
 
 
 class _TilesCheck:
     """The steps over one tiles tree."""
 
-    def __init__(self, folder: TilesFolder, head: Checkpoint, brought: Brought) -> None:
+    def __init__(self, folder: TilesFolder, head: Checkpoint, brought: Brought, ids: StatementIds) -> None:
         self.folder, self.head, self.brought = folder, head, brought
-        self.entries = EntryChecks(head.origin)
+        self.entries = EntryChecks(head.origin, ids)
         self.range, self.tiles = CompactRange(), Tiles()
         self.roots = OrderedDict({0: EMPTY_ROOT})
         self.reader = TileReader(self._stored)
@@ -62,6 +67,7 @@ class _TilesCheck:
         )
         self.both_signed: set[int] = set()
         self.anchor: Anchor | None = None
+        self.unanswered = ""
 
     def run(self, progress: Progress | None) -> Evidence:
         """Read every record once, then what is about all of them."""
@@ -77,6 +83,7 @@ class _TilesCheck:
             progress(self.head.size, self.head.size)
         self._edge()
         self._signed()
+        self._handovers()
         # Before the tree: the checkpoint that was brought may be one in which the log's key changed.
         anchors = self._anchors_step()
         steps = steps_in_order(
@@ -89,16 +96,28 @@ class _TilesCheck:
             Findings(7, "artifacts").skipped("a tiles tree holds no artifacts"),
             self.entries.times_step(),
         )
-        report = Report(self.head.size, self.head.root.hex(), steps, self.anchor)
-        confirmed = bool(report) and (self.brought.log_key is not None or self.brought.checkpoint is not None)
+        return self._answer(Report(self.head.size, self.head.root.hex(), steps, self.anchor))
+
+    def _answer(self, report: Report) -> Evidence:
+        known = bool(report) and (self.brought.log_key is not None or self.anchor is not None)
         return Evidence(
             kind="tiles",
             report=report,
             origin=self.head.origin,
             log_key=self.entries.trust.log_at(self.head.size),
-            confirmed=confirmed,
+            confirmed=known and not self.unanswered,
             in_doubt=tuple(self.entries.in_doubt),
-            not_shown=(AFTERWARDS, FILES, *(() if confirmed else (WHOSE,))),
+            not_shown=(AFTERWARDS, FILES, *self._others(), *(() if known else (whose(self.brought),))),
+            unanswered=self.unanswered,
+        )
+
+    def _others(self) -> tuple[str, ...]:
+        names = self.folder.others(self.entries.trust.logs.handovers)
+        if not names:
+            return ()
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        return (
+            f"what else lies in the folder, which is no part of it: {', '.join(names[:MOST_NAMED])}{more}",
         )
 
     def _saw(self, seq: int, entry: Entry) -> None:
@@ -112,7 +131,7 @@ class _TilesCheck:
 
     def _is_of_this_history(self, size: int, root: bytes) -> None:
         if size > self.range.size:
-            raise NotVerified(f"the head of {size} entries is newer than the {self.range.size} that are here")
+            raise NotVerified(f"the head is of {size} entries, and {self.range.size} could be read")
         known = self.roots.get(size) or root_at(self.reader.node, size)
         if known != root:
             raise NotVerified(f"the head of {size} entries is of another history")
@@ -155,11 +174,30 @@ class _TilesCheck:
             if self.folder.vkeys != logs.keys:
                 raise NotVerified("vkey.txt does not hold the keys that the entries name as the log's")
 
+    def _handovers(self) -> None:
+        """Check the heads that the log's old and new key signed, as far as they are in the folder."""
+        logs = self.entries.trust.logs
+        for size in logs.handovers:
+            note = self.folder.handover(size)
+            if note is None:
+                continue
+            with finding(self.tree, handover_name(size)):
+                head = logs.open(note)
+                if head.size != size:
+                    raise NotVerified(f"it is a head of {head.size} entries")
+                self._is_of_this_history(head.size, head.root)
+                self.both_signed.add(size)
+
     def _anchors_step(self) -> Step:
-        if self.brought.checkpoint is None:
+        note = self.brought.checkpoint
+        if note is None:
             return self.anchors.skipped("no tree head from outside was given (--checkpoint FILE)")
         with finding(self.anchors, "the checkpoint that was given"):
-            kept = self.entries.trust.logs.open(self.brought.checkpoint)
+            logs = self.entries.trust.logs
+            self.unanswered = incomparable(note, logs, self.head.size)
+            if self.unanswered:
+                return self.anchors.skipped(f"the checkpoint that was given: {self.unanswered}")
+            kept = logs.open(note)
             self._is_of_this_history(kept.size, kept.root)
             self.both_signed.add(kept.size)
             self.anchor = Anchor("checkpoint file", kept.size, None)

@@ -4,6 +4,7 @@
 
     checkpoint                        the signed head
     vkey.txt                          the log's verifier keys, the oldest first
+    handovers/<size>                  each head with which the log's key changed, signed by the old and the new one
     tile/<level>/<N>[.p/<width>]      the hashes of the tree, 256 to a tile
     tile/entries/<N>[.p/<width>]      the records, each after its length in two bytes, the higher first
 
@@ -11,6 +12,7 @@ Rules:
 
 - N is written in groups of three digits, all but the last behind an x: 1234067 is ``x001/x234/067``.
 - A partial tile is read from its own file, or from the full one that came after it.
+- Any other file is no part of the tree; which there are can be asked (`TilesFolder.others`).
 - Nothing is taken for true here; `audit.tiles_check` recomputes all of it.
 
 >>> tile_name(0, 1234067, 256), tile_name("entries", 0, 11)
@@ -19,7 +21,8 @@ Rules:
 Source: C2SP tlog-tiles.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from audit.bundle import MOST_TEXT, parse_vkeys
@@ -29,9 +32,10 @@ from audit.note import VerifierKey
 from audit.record import MOST_BYTES
 from audit.tiles import TILE_WIDTH
 
-__all__ = ["TilesFolder", "tile_name", "written_entry"]
+__all__ = ["TilesFolder", "handover_name", "tile_name", "written_entry"]
 
 _LENGTH = 2
+_TILE = re.compile(r"tile/(?:entries|[0-9]{1,2})/(?:x[0-9]{3}/)*[0-9]{3}(?:\.p/[0-9]{1,3})?")
 
 
 class TilesFolder:
@@ -50,6 +54,19 @@ class TilesFolder:
     def vkeys(self) -> tuple[VerifierKey, ...]:
         """The log's verifier keys, the oldest first, as the folder gives them."""
         return parse_vkeys(self._read("vkey.txt", MOST_TEXT))
+
+    def handover(self, size: int) -> bytes | None:
+        """Read the head of a size with which the log's key changed; None where it is not there."""
+        name = handover_name(size)
+        return self._read(name, MOST_TEXT) if (self.folder / name).is_file() else None
+
+    def others(self, handovers: Collection[int]) -> list[str]:
+        """List the files that are no part of the tree, in order of their names; tiles of any size are."""
+        part = {"checkpoint", "vkey.txt", *map(handover_name, handovers)}
+        names = (p.relative_to(self.folder).as_posix() for p in self.folder.rglob("*") if not p.is_dir())
+        others = sorted(name for name in names if name not in part and _TILE.fullmatch(name) is None)
+        # A name may be any bytes; one that is no UTF-8 has to be written all the same.
+        return [name.encode("utf-8", "backslashreplace").decode() for name in others]
 
     def tile(self, level: int, number: int, width: int) -> bytes:
         """Read the first `width` hashes of a tile."""
@@ -93,6 +110,11 @@ def tile_name(level: int | str, number: int, width: int) -> str:
         groups.append(f"x{number % 1000:03d}")
     partial = "" if width == TILE_WIDTH else f".p/{width}"
     return f"tile/{level}/{'/'.join(reversed(groups))}{partial}"
+
+
+def handover_name(size: int) -> str:
+    """Write the path of the head of a size that two keys of the log signed."""
+    return f"handovers/{size}"
 
 
 def written_entry(record: bytes) -> bytes:

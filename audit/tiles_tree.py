@@ -5,6 +5,7 @@ Rules:
 - Every file is there whole or not at all, and the checkpoint is written last: whoever reads it finds what it covers.
 - A tree grows. One that is there already is continued if it is of this ledger; any other folder is refused.
 - A partial tile goes once the full one is there, and not before: who read an older checkpoint still needs it.
+- Beside the tiles lie the heads with which the log's key changed, so that who knows an old key comes to the newest.
 - What is written is computed from the records, and must lead to the root that the log signed.
 
 Source: C2SP tlog-tiles.
@@ -26,7 +27,7 @@ from audit.log_keys import LogKeys
 from audit.merkle import HASH_SIZE, CompactRange, leaf_hash, subtrees
 from audit.prover import Prover
 from audit.tiles import TILE_HEIGHT, TILE_WIDTH, Tiles
-from audit.tiles_folder import TilesFolder, tile_name, written_entry
+from audit.tiles_folder import TilesFolder, handover_name, tile_name, written_entry
 
 __all__ = ["write_tiles_tree"]
 
@@ -50,6 +51,9 @@ def write_tiles_tree(ledger: Ledger, folder: Path, progress: Progress | None = N
                     "cut off, or an old copy was restored"
                 )
             _Writer(connection, folder, progress).write(size, head)
+        for changed in logs.handovers:
+            if changed <= head.size:
+                _put(folder / handover_name(changed), ledger.head_at(changed).checkpoint)
         _put(folder / "vkey.txt", write_vkeys([key for seq, key in logs.named if seq < head.size]))
         _put(folder / "checkpoint", head.checkpoint)
         _drop_partial(folder, size, head.size)
@@ -132,9 +136,10 @@ def _size_of(folder: Path, prover: Prover, logs: LogKeys, origin: str) -> int:
         return 0
     there = TilesFolder(folder)
     names = {path.name for path in folder.iterdir() if not path.name.startswith(UNFINISHED)}
-    if names <= {"tile", "vkey.txt"} and (folder / "tile" / "entries").is_dir():
+    begun = names <= {"tile", "handovers", "vkey.txt"} and "tile" in names and _is_begun(folder / "tile")
+    if not names or begun:
         return 0  # the first writing was cut short, before its checkpoint
-    if not names <= {"checkpoint", "tile", "vkey.txt"}:
+    if not names <= {"checkpoint", "handovers", "tile", "vkey.txt"}:
         raise MalformedInput(f"{folder} is not empty and not a tiles tree: name an empty or a new folder")
     try:
         head = logs.open(there.checkpoint)
@@ -149,6 +154,12 @@ def _size_of(folder: Path, prover: Prover, logs: LogKeys, origin: str) -> int:
             "see `affidavit verify`"
         )
     return head.size
+
+
+def _is_begun(tiles: Path) -> bool:
+    """Say whether a folder holds levels of a tree and nothing else, as many as there are so far."""
+    levels = {"entries", *map(str, range(TILE_HEIGHT))}
+    return tiles.is_dir() and {path.name for path in tiles.iterdir()} <= levels
 
 
 def _put(path: Path, data: bytes) -> None:

@@ -11,20 +11,20 @@ Rules:
   every key that signed it must hold that role at that entry.
 - There are always as many keys with the role admin that never expire as the threshold needs, and no key of the log's
   is anybody else's.
-- From which entry on a key is suspect stays known, also when it is granted roles again.
+- In which entries a key is suspect stays known, also when it is granted roles again: those up to its revocation.
 - Deny unless: an unknown kind, role or key may say nothing.
 
 `Trust` is a value: `after` returns what is trusted once an entry stands, so a writer and a verifier that read the
 same entries hold the same trust.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
 from audit.canonical import Json
 from audit.envelope import MOST_SIGNATURES, Envelope
 from audit.errors import MalformedInput, NotFound, NotPermitted
-from audit.grants import ROLES, Grant, grant_json, parse_grant
+from audit.grants import ROLES, Grant, Suspicion, grant_json, parse_grant
 from audit.key_subjects import check_subject
 from audit.keys import PublicKey
 from audit.log_keys import LogKeys
@@ -110,9 +110,12 @@ class Trust:
             )
         return role
 
-    def permit(self, envelope: Envelope, statement: Statement, seq: int) -> None:
+    def permit(
+        self, envelope: Envelope, statement: Statement, seq: int, verified: Container[Envelope] = ()
+    ) -> None:
         """Check signatures, role and kind of a statement about to stand as entry `seq`.
 
+        `verified` are envelopes whose signatures were verified just before, by the keys that their ids name.
         Raises `NotVerified` for a signature, and `NotPermitted` for who made it or what is said.
         """
         if statement.kind == "genesis" and not self.grants:
@@ -137,7 +140,8 @@ class Trust:
                     f"the key {who} does not hold the role {role} that {article(statement.kind)} {statement.kind} "
                     f"entry needs here{f' ({_has(grant, seq)})' if gone else ''}"
                 )
-        envelope.verify(self.key)
+        if envelope not in verified:
+            envelope.verify(self.key)
         self.check_enough(role, len({s.keyid for s in envelope.signatures}))
 
     def needed_for(self, role: str) -> int:
@@ -192,9 +196,12 @@ class Trust:
         statement.text("reason")
         suspect = statement.predicate.get("suspect_since", False)
         if not (suspect is None or (type(suspect) is int and 0 <= suspect <= seq)):
-            raise MalformedInput(f"suspect_since is an entry that stands already (0 to {seq}), or null")
-        known = [s for s in (grant.suspect_since, suspect) if s is not None]
-        return self._with(replace(grant, roles=(), revoked=seq, suspect_since=min(known, default=None)))
+            raise MalformedInput(
+                f"what a key signed is in doubt from an entry that stands already (0 to {seq}), or not at all: "
+                f"{suspect!r} is none"
+            )
+        more = () if suspect is None else (Suspicion(suspect, seq),)
+        return self._with(replace(grant, roles=(), revoked=seq, suspicions=(*grant.suspicions, *more)))
 
     def _rotated(self, seq: int, statement: Statement) -> "Trust":
         old = self._known(statement, "rotated")
@@ -257,7 +264,7 @@ def _new_grant(trust: Trust, grant: Grant) -> Grant:
         raise MalformedInput("the log's key and a person's key are two different keys")
     if before is None:
         return grant
-    return replace(grant, suspect_since=before.suspect_since, replaces=before.replaces)
+    return replace(grant, suspicions=before.suspicions, replaces=before.replaces)
 
 
 def _with_admins(trust: Trust) -> Trust:

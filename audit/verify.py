@@ -28,14 +28,15 @@ from audit.checkpoint import Checkpoint
 from audit.errors import EnvironmentFailed, MalformedInput
 from audit.follower import Artifacts, Follower
 from audit.note import Note, VerifierKey
+from audit.processors import processors
 from audit.record import Entry
 from audit.report import Findings, Report
 from audit.verify_anchors import AnchorSources
 from audit.verify_artifacts import NamedArtifacts
 from audit.verify_ids import StatementIds
-from audit.verify_pool import NoWorkers, Workers, processors
+from audit.verify_pool import NoWorkers, Workers
 from audit.verify_range import Asked
-from audit.verify_steps import Request, report_of, unreadable
+from audit.verify_steps import Request, records_read, report_of, unreadable
 from audit.verify_tables import Replay
 from audit.verify_tree import Disproved, RecomputedTree
 from audit.verify_whole import Progress, check_dense, recompute, recompute_together
@@ -80,30 +81,35 @@ def verify_ledger(
     )
     found = Findings(6, "tables")
     try:
-        with tables.snapshot(engine) as stored, tables.open_scratch().connect() as scratch:
-            tables.read_any_text(stored)
-            expected = tables.tables_of(tables.version_of(stored))
-            replay = Replay(scratch, followers, expected)
-            found = replay.found
-            replay.compare_schema(stored)
-            lost = tables.lost_columns(stored, expected)
-            if lost:
-                return unreadable(found, f"the database has no {', '.join(lost)}")
-            if _is_worth_it(stored, request):
-                with suppress(Disproved, NoWorkers), tables.open_scratch().connect() as other:
-                    again = Replay(other, followers, expected)
-                    again.found.join(found)
-                    return _verify_together(stored, other, again, request)
-            return _verify(stored, scratch, replay, request)
+        return _verify_stored(engine, request, found)
     except (EnvironmentFailed, OSError):
         raise
     except DatabaseError as error:
         if not tables.is_damage(error):
             raise EnvironmentFailed(f"the ledger's database could not be read: {error.orig}") from error
-        return unreadable(found, f"the database does not read any further: {error.orig}")
+        return unreadable(found, str(error.orig), records_read(engine))
     except Exception as error:
         # A database whose tables were made anew can hold any type anywhere: whatever that raises is a finding.
-        return unreadable(found, f"the database holds what no ledger does ({type(error).__name__}: {error})")
+        reason = f"it holds what no ledger does ({type(error).__name__}: {error})"
+        return unreadable(found, reason, records_read(engine))
+
+
+def _verify_stored(engine: Engine, request: Request, found: Findings) -> Report:
+    """Verify what the database holds, as long as it reads; of what is wrong with its definitions, tell `found`."""
+    with tables.snapshot(engine) as stored, tables.open_scratch().connect() as scratch:
+        tables.read_any_text(stored)
+        expected = tables.tables_of(tables.version_of(stored))
+        replay = Replay(scratch, request.followers, expected, found)
+        replay.compare_schema(stored)
+        lost = tables.lost_columns(stored, expected)
+        if lost:
+            return unreadable(found, f"it has no {', '.join(lost)}", 0)
+        if _is_worth_it(stored, request):
+            with suppress(Disproved, NoWorkers), tables.open_scratch().connect() as other:
+                again = Replay(other, request.followers, expected, Findings(6, "tables"))
+                again.found.join(found)
+                return _verify_together(stored, other, again, request)
+        return _verify(stored, scratch, replay, request)
 
 
 def _size_of(checkpoint: bytes | None) -> int:

@@ -10,7 +10,7 @@ Rules:
 - A file that the ledger itself writes is named as the newest only where nobody else vouches: it always covers all.
 - A suspect entry that an older anchor covers stood there before its key was revoked; one that none covers may have
   been put there at any time. Older is an anchor over no more entries than there were before the revocation, which
-  attests no time after the log's time of it.
+  attests no time after the log's time of it. What the key signs after it was granted roles again is not suspect.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Table, select
 from audit import tables
 from audit.anchor_settings import AnchorSettings, Reset
 from audit.anchors import Anchored, Kept, Kind, Opened, RootAt, StoredAnchor, open_anchors
-from audit.grants import Grant
+from audit.grants import Grant, Suspicion
 from audit.log_keys import LogKeys
 from audit.record import readable_record
 from audit.report import Anchor, Findings, Step, counted
@@ -32,7 +32,7 @@ __all__ = [
     "anchors_step",
     "open_stored",
     "read_anchors",
-    "signed_from",
+    "signed_between",
     "suspect_words",
     "time_of",
 ]
@@ -91,9 +91,9 @@ def time_of(stored: Connection, seq: int) -> float | None:
     return None if entry is None else datetime.fromisoformat(entry.time).timestamp()
 
 
-def signed_from(stored: Connection, keyid: str, first: int) -> Iterator[int]:
-    """Yield the numbers of the entries from `first` on that a key signed, alone or with others."""
-    query = select(tables.records.c.record).where(tables.records.c.seq >= first)
+def signed_between(stored: Connection, keyid: str, first: int, last: int) -> Iterator[int]:
+    """Yield the numbers of the entries `first` to `last` that a key signed, alone or with others."""
+    query = select(tables.records.c.record).where(tables.records.c.seq.between(first, last))
     for record in stored.execute(query.order_by(tables.records.c.seq)).scalars():
         entry = readable_record(record)
         if entry is not None and any(s.keyid == keyid for s in entry.envelope.signatures):
@@ -121,43 +121,51 @@ def anchors_step(
 
 def suspect_words(
     grants: Iterable[Grant],
-    signed: Callable[[str, int], Iterable[int]],
+    signed: Callable[[str, int, int], Iterable[int]],
     opened: Opened,
     log_time: TimeOf,
 ) -> str:
     """Say of every suspect key which of the entries that it signed an older anchor covers; empty for no such key.
 
-    `signed` gives the numbers of the entries that a key signed, from one on, rising.
+    `signed` gives the numbers of the entries that a key signed, from one to another, rising.
     """
     said = []
     for grant in grants:
-        if grant.suspect_since is None:
-            continue
-        older = _older_cover(grant, opened, log_time)
-        covered = 0 if older is None else older.size
-        entries = list(signed(grant.keyid, grant.suspect_since))
-        bare = [seq for seq in entries if seq >= covered]
-        stood = [seq for seq in entries if seq < covered]
-        words = f"entries by {grant.name!r} from {grant.suspect_since} on are suspect"
-        if stood and older is not None:
-            words += f": {_listed(stood)} stood there before the revocation ({_named(older)} over {covered} entries)"
-        if bare:
-            are = "are" if len(bare) > 1 else "is"
-            words += f"{', ' if stood else ': '}{_listed(bare)} {are} covered by no older anchor"
-        said.append(words if entries else f"{words}: it signed none")
+        told: set[int] = set()
+        for suspicion in grant.suspicions:
+            entries = signed(grant.keyid, suspicion.since, suspicion.until)
+            new = [seq for seq in entries if seq not in told]
+            told.update(new)
+            said.append(_suspect_words(grant, suspicion, new, _older_cover(suspicion, opened, log_time)))
     return "".join(f"; {words}" for words in said)
 
 
-def _older_cover(grant: Grant, opened: Opened, log_time: TimeOf) -> Anchored | None:
-    """Find, of the anchors from before a key lost its roles, the one that covers most entries."""
-    ended = grant.revoked if grant.revoked is not None else grant.rotated
-    ended_at = None if ended is None else log_time(ended)
+def _suspect_words(grant: Grant, suspicion: Suspicion, entries: list[int], older: Anchored | None) -> str:
+    first, last = suspicion.since, suspicion.until
+    where = f"in entry {first}" if first == last else f"in the entries {first} to {last}"
+    words = f"what the key {grant.name!r} ({grant.keyid[:16]}…) signed {where} is suspect"
+    if not entries:
+        return f"{words}: it signed none"
+    covered = 0 if older is None else older.size
+    stood, bare = [s for s in entries if s < covered], [s for s in entries if s >= covered]
+    parts = []
+    if stood and older is not None:
+        anchor = f"{_named(older)} over {counted(covered, 'entry', 'entries')}"
+        parts.append(f"{_listed(stood)} stood there before the revocation ({anchor})")
+    if bare:
+        parts.append(f"{_listed(bare)} {'are' if len(bare) > 1 else 'is'} covered by no older anchor")
+    return f"{words}: {', '.join(parts)}"
+
+
+def _older_cover(suspicion: Suspicion, opened: Opened, log_time: TimeOf) -> Anchored | None:
+    """Find, of the anchors from before the revocation of a key, the one that covers most entries."""
+    revoked_at = log_time(suspicion.until)
     older = [
         anchor
         for anchor in opened.held
         if anchor.outside
-        and (ended is None or anchor.size <= ended)
-        and (anchor.time is None or ended_at is None or anchor.time <= ended_at)
+        and anchor.size <= suspicion.until
+        and (anchor.time is None or revoked_at is None or anchor.time <= revoked_at)
     ]
     return max(older, key=lambda anchor: anchor.size, default=None)
 

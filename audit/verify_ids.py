@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import BLOB, Column, Connection, Integer, MetaData, Table, select
 from sqlalchemy.dialects.sqlite import insert
 
+from audit.entry_findings import is_there_twice
 from audit.report import Findings
 
 __all__ = ["StatementIds"]
@@ -44,7 +45,7 @@ class StatementIds:
         for text, seq in ids:
             first = self._scratch.execute(select(_ids.c.seq).where(_ids.c.id == UUID(text).bytes)).scalar()
             if first != seq:
-                found.add(f"the statement of entry {seq} stands in the ledger twice", seq)
+                is_there_twice(found, seq)
 
     def _changes(self) -> int:
         return int(self._scratch.exec_driver_sql("SELECT total_changes()").scalar_one())

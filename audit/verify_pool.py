@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from audit.errors import EnvironmentFailed
 
-__all__ = ["NoWorkers", "Workers", "processors"]
+__all__ = ["NoWorkers", "Workers"]
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
@@ -37,13 +37,6 @@ _AHEAD = 2
 
 class NoWorkers(Exception):
     """No process can be started here."""
-
-
-def processors() -> int:
-    """Count the processors that this process may use."""
-    with suppress(AttributeError):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class Workers:

@@ -22,6 +22,7 @@ from uuid import UUID
 from sqlalchemy import Select, select
 
 from audit import tables
+from audit.entry_findings import check_chain, check_origin, check_statement, check_time, is_unread
 from audit.errors import AffidavitError
 from audit.merkle import leaf_hash
 from audit.record import FIRST_PREV, Entry, parse_record
@@ -69,6 +70,7 @@ class RangeCheck:
     last_time: str = ""
     key_entries: list[tuple[int, str]] = field(default_factory=list)
     ids: list[tuple[str, int]] = field(default_factory=list)
+    signers: set[str] = field(default_factory=set)
     records: Findings = field(default_factory=lambda: Findings(1, "records"))
     signatures: Findings = field(default_factory=lambda: Findings(4, "signatures"))
     observed: Findings = field(default_factory=lambda: Findings(5, "observed"))
@@ -89,7 +91,7 @@ class RangeCheck:
         try:
             entry = parse_record(record)
         except AffidavitError as error:
-            self._unread(seq, str(error))
+            is_unread(self.records, self.signatures, self.times, seq, str(error))
             self._grow(leaf)
             return None
         if seq >= self.asked.trusted:
@@ -133,18 +135,11 @@ class RangeCheck:
         self.checkpoints.reach(self.tree, self.trust)
         self.last_leaf = leaf
 
-    def _unread(self, seq: int, problem: str) -> None:
-        self.records.add(f"the record of entry {seq} is not one: {problem}", seq)
-        self.signatures.add(f"entry {seq} does not read, so its signature could not be checked", seq)
-        self.times.add(f"entry {seq} does not read, so it has no time", seq)
-
     def _columns(self, row: Sequence[Any], entry: Entry, leaf: bytes) -> None:
         seq, found = row[0], self.records
         self.origin = self.origin or entry.log
-        if entry.log != self.origin:
-            found.add(f"the record of entry {seq} belongs to the ledger {entry.log!r}", seq)
-        if entry.prev != self.last_leaf.hex():
-            found.add(f"the record of entry {seq} does not follow from the record before it", seq)
+        check_origin(found, seq, entry, self.origin)
+        check_chain(found, seq, entry, self.last_leaf.hex())
         # As `audit.record.index_columns` has them, without hashing the record twice.
         expected = (entry.seq, entry.record, leaf, entry.entry_id, entry.kind, entry.key, entry.time)
         if tuple(row) != expected:
@@ -164,15 +159,10 @@ class RangeCheck:
             )
 
     def _statement(self, seq: int, entry: Entry) -> None:
-        try:
-            self.trust.permit(entry.envelope, entry.statement, entry.seq)
-            self.trust = self.trust.after(entry.seq, entry.statement)
-        except AffidavitError as error:
-            self.signatures.add(f"entry {seq}: {error}", seq)
-        if entry.statement.text("ledger") != entry.log:
-            self.signatures.add(f"the statement of entry {seq} was signed for another ledger", seq)
+        self.trust = check_statement(self.signatures, seq, entry, self.trust)
         self.ids.append((entry.entry_id, seq))
         self.signatures.figures["signatures"] += len(entry.envelope.signatures)
+        self.signers.update(signature.keyid for signature in entry.envelope.signatures)
 
     def _keys(self, seq: int, entry: Entry, leaf: bytes) -> None:
         if entry.kind not in KEY_KINDS:
@@ -183,8 +173,7 @@ class RangeCheck:
 
     def _time(self, entry: Entry) -> None:
         self.times.figures["times"] += 1
-        if entry.time < self.last_time:
-            self.times.add(f"the time of entry {entry.seq} is before that of the entry before it", entry.seq)
+        check_time(self.times, entry.seq, entry.time, self.last_time)
         self.first_time = self.first_time or entry.time
 
 

@@ -6,28 +6,35 @@ not affidavit's fails step 6, where that would be skipped.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, select
 
 from audit import tables
 from audit.anchors import Kept, Opened
 from audit.evidence import NOTHING_READ
 from audit.follower import Artifacts, Follower
 from audit.log_keys import LogKeys
-from audit.merkle import EMPTY_ROOT
 from audit.note import VerifierKey
 from audit.report import STEPS, Findings, Report, Step, counted
 from audit.trust import Trust
-from audit.verify_anchors import AnchorSources, anchors_step, open_stored, signed_from, suspect_words, time_of
+from audit.verify_anchors import (
+    AnchorSources,
+    anchors_step,
+    open_stored,
+    signed_between,
+    suspect_words,
+    time_of,
+)
 from audit.verify_artifacts import NamedArtifacts
 from audit.verify_range import Asked
 from audit.verify_tables import Replay
 from audit.verify_tree import compare_head
 from audit.verify_whole import Progress, Whole
 
-__all__ = ["Request", "report_of", "unreadable"]
+__all__ = ["Request", "records_read", "report_of", "unreadable"]
 
 _STRUCTURAL = "left out: only the structure was asked for (--structural)"
 
@@ -90,12 +97,30 @@ def report_of(
     )
 
 
-def unreadable(found: Findings, reason: str) -> Report:
-    """Say that the ledger cannot be read any further, and what was found until then."""
-    found.add(reason)
-    steps = [Findings(n, name).skipped(f"not done: {reason}") for n, name in enumerate(STEPS, 1)]
+def unreadable(found: Findings, reason: str, read: int) -> Report:
+    """Say that the database cannot be read whole, after so many records, and what was found until then.
+
+    Nothing was recomputed, so there is no root; the size is the number of records that could be read.
+    """
+    where = f"the database cannot be read past entry {read - 1}" if read else "the database cannot be read"
+    found.add(f"{where}: {reason}; restore it from a copy, and compare that with a checkpoint kept elsewhere")
+    steps = [Findings(n, name).skipped(f"not done: {where}") for n, name in enumerate(STEPS, 1)]
     steps[5] = found.step("")
-    return Report(size=0, root=EMPTY_ROOT.hex(), steps=tuple(steps))
+    return Report(size=read, root="", steps=tuple(steps))
+
+
+def records_read(engine: Engine) -> int:
+    """Count the records that a damaged database still gives in order, without a gap."""
+    read = 0
+    query = select(tables.records.c.seq, tables.records.c.record).order_by(tables.records.c.seq)
+    # Of what is damaged any call can raise anything: what was read before it counts.
+    with suppress(Exception), tables.snapshot(engine) as stored:
+        tables.read_any_text(stored)
+        for seq, _ in stored.execute(query):
+            if seq != read:
+                break
+            read += 1
+    return read
 
 
 def _records(whole: Whole, asked: Asked) -> Step:
@@ -139,9 +164,10 @@ def _signatures(whole: Whole, asked: Asked, stored: Connection, opened: Opened) 
     found, grants = whole.found["signatures"], whole.trust.grants.values()
     if not found.figures["signatures"] and not asked.trusted:
         return found.skipped(NOTHING_READ)
-    found.figures["keys"] = len(grants)
-    suspect = suspect_words(grants, partial(signed_from, stored), opened, partial(time_of, stored))
-    by = counted(len(grants), "key")
+    # Of the keys that the ledger knows, those that signed: one that was granted and never used held nothing up.
+    keys = found.figures["keys"] = len(whole.signers & whole.trust.grants.keys())
+    suspect = suspect_words(grants, partial(signed_between, stored), opened, partial(time_of, stored))
+    by = counted(keys, "key")
     return found.step(
         f"{counted(found.figures['signatures'], 'signature')}{_from(asked)} by {by} that held their roles{suspect}"
     )

@@ -30,9 +30,11 @@ _Key = tuple[tuple[int, Any], ...]
 class Replay:
     """Lets the followers learn from every entry again, and compares what is stored with what they learned."""
 
-    def __init__(self, scratch: Connection, followers: Sequence[Follower], expected: Sequence[Table]) -> None:
+    def __init__(
+        self, scratch: Connection, followers: Sequence[Follower], expected: Sequence[Table], found: Findings
+    ) -> None:
         """Make empty tables in `scratch`: those of the followers, and `expected` of the ledger itself."""
-        self.found = Findings(6, "tables")
+        self.found = found
         self._scratch, self._followers, self._expected = scratch, followers, expected
         self._bindings = Bindings()
         self._stopped = False

@@ -73,14 +73,63 @@ class _Roots:
         return known
 
 
+class _LastTile:
+    """The hashes after the last full tile of a row, and their compact range as far as somebody asked for it."""
+
+    def __init__(self) -> None:
+        self.hashes = bytearray()
+        self._range = CompactRange()
+
+    def append(self, node: bytes) -> bool:
+        """Add a hash; say whether the tile is full."""
+        self.hashes += node
+        return len(self.hashes) == TILE_WIDTH * HASH_SIZE
+
+    def range(self) -> CompactRange:
+        known = self._range
+        for place in range(known.size * HASH_SIZE, len(self.hashes), HASH_SIZE):
+            known = known.append(bytes(self.hashes[place : place + HASH_SIZE]))
+        self._range = known
+        return known
+
+    def root(self) -> bytes:
+        """Return the root of the full tile: where nobody asked on the way, all at once is quicker."""
+        return self.range().root() if self._range.size else perfect_root(bytes(self.hashes))
+
+
+class _Row:
+    """A row of tiles: the full ones in a file, which is in memory while it is small, and the last one beside it."""
+
+    def __init__(self, file: "SpooledTemporaryFile[bytes]") -> None:
+        self._file, self._filed = file, 0
+        self.last = _LastTile()
+
+    def append(self, node: bytes) -> bytes | None:
+        """Add a hash; return the root of the tile that it completes, None where it completes none."""
+        if not self.last.append(node):
+            return None
+        root = self.last.root()
+        self._file.seek(0, 2)
+        self._file.write(self.last.hashes)
+        self._filed += TILE_WIDTH
+        self.last = _LastTile()
+        return root
+
+    def hashes(self, first: int, count: int) -> bytes:
+        """Return hashes of one tile."""
+        if first >= self._filed:
+            return bytes(self.last.hashes[(first - self._filed) * HASH_SIZE :][: count * HASH_SIZE])
+        self._file.seek(first * HASH_SIZE)
+        return self._file.read(count * HASH_SIZE)
+
+
 class RecomputedTree:
     """An RFC 6962 tree from its first leaf on."""
 
     def __init__(self) -> None:
         """Start with no leaf."""
         self._files = ExitStack()
-        self._rows: list[SpooledTemporaryFile[bytes]] = []
-        self._edges: list[CompactRange] = []
+        self._rows: list[_Row] = []
         self._roots = _Roots(self.node)
         self.size = 0
 
@@ -98,20 +147,16 @@ class RecomputedTree:
         node, level = leaf, 0
         while True:
             if level == len(self._rows):
-                row = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - the stack closes it
-                self._rows.append(self._files.enter_context(row))
-                self._edges.append(CompactRange())
-            self._rows[level].seek(0, 2)
-            self._rows[level].write(node)
-            edge = self._edges[level] = self._edges[level].append(node)
-            if edge.size < TILE_WIDTH:
+                file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - the stack closes it
+                self._rows.append(_Row(self._files.enter_context(file)))
+            root = self._rows[level].append(node)
+            if root is None:
                 return
-            node, self._edges[level] = edge.root(), CompactRange()
-            level += 1
+            node, level = root, level + 1
 
     def range(self) -> CompactRange:
         """Return the compact range of all leaves so far."""
-        hashes = tuple(node for edge in reversed(self._edges) for node in edge.hashes)
+        hashes = tuple(node for row in reversed(self._rows) for node in row.last.range().hashes)
         return CompactRange(self.size, hashes)
 
     def root_at(self, size: int) -> bytes | None:
@@ -124,16 +169,12 @@ class RecomputedTree:
         """Return the hashes of a tile, None where the tree has no such tile."""
         if not 0 <= level < len(self._rows) or number < 0:
             return None
-        return self._hashes(level, number * TILE_WIDTH, TILE_WIDTH) or None
+        return self._rows[level].hashes(number * TILE_WIDTH, TILE_WIDTH) or None
 
     def node(self, level: int, index: int) -> bytes:
         """Return the root of a perfect subtree of the leaves so far (see `audit.merkle.Node`)."""
         row, height = divmod(level, TILE_HEIGHT)
-        return perfect_root(self._hashes(row, index << height, 1 << height))
-
-    def _hashes(self, level: int, first: int, count: int) -> bytes:
-        self._rows[level].seek(first * HASH_SIZE)
-        return self._rows[level].read(count * HASH_SIZE)
+        return perfect_root(self._rows[row].hashes(index << height, 1 << height))
 
 
 class ContinuedTree:
@@ -148,7 +189,7 @@ class ContinuedTree:
         self.size, self.tile_roots = start, b""
         self.assumed = b"".join(before)
         self._full = CompactRange(start // TILE_WIDTH, before)
-        self._edge, self._tile = CompactRange(), bytearray()
+        self._last = _LastTile()
 
     def last_leaf(self) -> bytes:
         """Return the hash of the leaf before the first that is appended; 32 zeros where there is none."""
@@ -159,22 +200,21 @@ class ContinuedTree:
     def append(self, leaf: bytes) -> None:
         """Grow by a leaf hash; a tile that it completes must be the stored one."""
         self.size += 1
-        self._tile += leaf
-        self._edge = self._edge.append(leaf)
-        if self._edge.size == TILE_WIDTH:
-            if self._read(0, self._full.size) != bytes(self._tile):
+        if self._last.append(leaf):
+            if self._read(0, self._full.size) != bytes(self._last.hashes):
                 raise Disproved(f"tile {self._full.size} is another")
-            self.tile_roots += self._edge.root()
-            self._full = self._full.append(self._edge.root())
-            self._edge, self._tile = CompactRange(), bytearray()
+            root = self._last.root()
+            self.tile_roots += root
+            self._full = self._full.append(root)
+            self._last = _LastTile()
 
     def range(self) -> CompactRange:
         """Return the compact range of all leaves so far."""
-        return CompactRange(self.size, (*self._full.hashes, *self._edge.hashes))
+        return CompactRange(self.size, (*self._full.hashes, *self._last.range().hashes))
 
     def edge(self) -> bytes:
         """Return the hashes of the compact range of the leaves after the last full tile."""
-        return self._edge.to_bytes()
+        return self._last.range().to_bytes()
 
     def root_at(self, size: int) -> bytes | None:
         """Return the root of the first `size` leaves, None beyond the end."""

@@ -44,7 +44,10 @@ _STEPS = tuple((number, STEPS[number - 1]) for number in (1, 2, 4, 5, 8))
 
 @dataclass(slots=True)
 class Whole:
-    """What was recomputed of a ledger, and what was found in the steps 1, 2, 4, 5 and 8 (`found`, by name)."""
+    """What was recomputed of a ledger, and what was found in the steps 1, 2, 4, 5 and 8 (`found`, by name).
+
+    `signers` are the ids of the keys by which the signatures are that were checked.
+    """
 
     tree: CompactRange
     root_at: Callable[[int], bytes | None]
@@ -53,6 +56,7 @@ class Whole:
     first_time: str
     last_time: str
     checkpoints: int
+    signers: set[str]
     found: dict[str, Findings] = field(
         default_factory=lambda: {name: Findings(n, name) for n, name in _STEPS}
     )
@@ -99,6 +103,7 @@ def recompute(
         first_time=check.first_time,
         last_time=check.last_time,
         checkpoints=check.checkpoints.number,
+        signers=check.signers,
         found={f.name: f for f in (check.records, heads, check.signatures, check.observed, check.times)},
     )
 
@@ -137,7 +142,7 @@ class _Sum:
         self._stored, self._above, self._keys, self._ids = stored, above, keys, ids
         self._found = {name: Findings(number, name) for number, name in _STEPS}
         self._key_entries, self._number = 0, 0
-        self._handovers: set[int] = set()
+        self._handovers, self._signers = set[int](), set[str]()
         self._edge, self._last_leaf, self._first_time, self._last_time = "", b"", "", ""
 
     def add(self, answer: dict[str, Any]) -> None:
@@ -150,6 +155,7 @@ class _Sum:
         for found in map(Findings.from_json, answer["findings"]):
             self._found[found.name].join(found)
         self._ids.add(answer["ids"], self._found["signatures"])
+        self._signers.update(answer["signers"])
         named = self._keys.entries[self._key_entries :][: len(answer["key_entries"])]
         _require(named == [(seq, leaf) for seq, leaf in answer["key_entries"]])
         self._key_entries += len(named)
@@ -179,6 +185,7 @@ class _Sum:
             first_time=self._first_time,
             last_time=self._last_time,
             checkpoints=self._number,
+            signers=self._signers,
             found=self._found,
         )
 

@@ -118,6 +118,7 @@ def _check_range(stored: Connection, keys: KeysByIndex, asked: Asked, first: int
         "times": [check.first_time, check.last_time],
         "key_entries": check.key_entries,
         "ids": check.ids,
+        "signers": sorted(check.signers),
         "numbers": numbers,
         "handovers": sorted(checkpoints.handovers),
         "findings": [step.to_json() for step in found],

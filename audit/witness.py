@@ -99,7 +99,8 @@ def _cosignature(answer: Answer, witness: WitnessAt, text: str, now: float) -> C
 def _refusal(answer: Answer) -> str:
     said = {
         400: "it cannot read the request (400)",
-        403: "it knows this ledger under another log key (403)",
+        403: "it knows this ledger under another log key (403): where the log's key was rotated, its operator adds the "
+        "new verifier key; else this is a second ledger of one origin, and needs an origin of its own",
         404: "it does not know this ledger (404): its operator adds the log's verifier key",
         422: "it has seen another history of this ledger (422): the ledger was forked, or rewritten",
     }

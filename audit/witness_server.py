@@ -7,28 +7,36 @@
 
 Rules:
 
-- A request has a length, of at most 64 KB (411, 413), and comes within 10 seconds; at most 32 are served at a time.
+- A request has a length, of at most 64 KB (411, 413), and is there whole within 10 seconds, however it trickles in. A
+  connection carries requests for a minute; 32 are open at a time, and one more is closed at once.
 - For every request there is one line in the log, with what was asked and what was answered.
 - There is no authentication but the log's signature, as the protocol has it. TLS is a proxy's in front of this.
 - SIGTERM and SIGINT end the service once nothing is being written.
 """
 
+import io
 import re
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
 
 from audit.errors import EnvironmentFailed, MalformedInput
 from audit.post import Answer
 from audit.witness_service import Witness
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 __all__ = ["WitnessServer", "parse_listen"]
 
 MOST_BYTES = 64 * 1024
 SECONDS = 10.0
+CONNECTION_SECONDS = 60.0
 AT_A_TIME = 32
 _LISTEN = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]*)):([0-9]{1,5})")
 _CHECKPOINT = re.compile(r"/([0-9a-f]{64})/checkpoint")
@@ -88,7 +96,11 @@ class WitnessServer(ThreadingHTTPServer):
             self.log(f"{_now()} too many connections at a time: one was closed")
             self.shutdown_request(request)  # type: ignore[arg-type]
             return
-        super().process_request(request, client_address)  # type: ignore[arg-type]
+        try:
+            super().process_request(request, client_address)  # type: ignore[arg-type]
+        except BaseException:
+            self._places.release()  # no thread began that would
+            raise
 
     def process_request_thread(self, request: object, client_address: object) -> None:
         """Serve a connection, and give its place back."""
@@ -102,12 +114,43 @@ class WitnessServer(ThreadingHTTPServer):
         self.log(f"{_now()} {_host(client_address)} the connection broke off")
 
 
+class _Reader(io.RawIOBase):
+    """Reads from a connection until a time: a limit on each read is none on a request that comes byte by byte."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__()
+        self._connection = connection
+        self.ends = 0.0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the request took too long")
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: WitnessServer
     protocol_version = "HTTP/1.1"
     server_version = "affidavit-witness"
     sys_version = ""
-    timeout = SECONDS
+
+    def setup(self) -> None:
+        """Read with a limit on each whole request."""
+        super().setup()
+        self.rfile.close()
+        self._closes = time.monotonic() + CONNECTION_SECONDS
+        self._reader = _Reader(self.connection)
+        self.rfile = io.BufferedReader(self._reader)
+
+    def handle_one_request(self) -> None:
+        """Serve the next request, if it comes in time."""
+        self._reader.ends = time.monotonic() + SECONDS
+        super().handle_one_request()
 
     def do_POST(self) -> None:
         """Answer add-checkpoint."""
@@ -141,6 +184,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(Answer(status, _TEXT, reason.encode()), "refused unread")
 
     def _answer(self, answer: Answer, about: str) -> None:
+        self.connection.settimeout(SECONDS)
+        self.close_connection = self.close_connection or time.monotonic() >= self._closes
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.media_type)
         self.send_header("Content-Length", str(len(answer.body)))

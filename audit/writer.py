@@ -7,12 +7,13 @@ Rules:
 
 - A store that is behind its anchor, or forked from it, is not continued (`audit.anchor_file`).
 - A submission that fails is undone by itself, to a savepoint: edge and trust are values, and are dropped.
+- The signatures of a batch are checked by several threads before its entries are placed one after the other.
 - A submission that changes the log's key is a batch of its own, since a checkpoint must end with it.
 - Time never goes back: where the clock does, the last record's time is used again.
 - Nothing is settled as written before the commit has returned.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, Engine, NestedTransaction, bindparam, select
@@ -22,11 +23,12 @@ from audit import tables
 from audit.anchor_file import AnchorFile
 from audit.checkpoint import Checkpoint
 from audit.edge import Edge, EdgeReader, Placed, place
+from audit.envelope import Envelope, verified
 from audit.errors import AffidavitError, Conflict, EnvironmentFailed, MalformedInput
 from audit.follower import Follower
 from audit.keys import Signer
 from audit.log_keys import sign_head
-from audit.record import Entry, index_columns, parse_record
+from audit.record import Entry, index_columns
 from audit.sequencer import Submission
 from audit.statement import Statement, written_time
 
@@ -48,6 +50,19 @@ _INSERT_CHECKPOINT = "INSERT INTO checkpoints (number, size, note) VALUES (:numb
 _MOVED_ON = "the ledger moved on since this was decided: try again"
 _NOTE_AT = select(tables.checkpoints.c.note).where(tables.checkpoints.c.size == bindparam("size"))
 _RECORD_OF = select(tables.records.c.record).where(tables.records.c.entry_id == bindparam("entry_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Where a batch begins: the edge before it, its time, and which of its envelopes have been verified."""
+
+    edge: Edge
+    time: str
+    verified: Container[Envelope]
+
+    def place(self, edge: Edge, submission: Submission) -> Placed:
+        """Put a submission of the batch after `edge`."""
+        return place(edge, submission.envelopes, self.time, self.verified)
 
 
 @dataclass(slots=True)
@@ -116,36 +131,38 @@ class Writer:
         What one submission alone raises ends the transaction, unless it `goes_on` after the batch.
         """
         guarded = goes_on or len(batch) > 1
-        before = self._edges.read(connection)
+        before = self._edges.read_to_grow(connection)
         if self._anchor is not None and before.tree.size:
             _compare(connection, before, self._anchor)
-        time = max(written_time(self._clock()), before.last_time)
-        written = self._together(connection, batch, before, time) if guarded else None
+        start = _Start(
+            before,
+            time=max(written_time(self._clock()), before.last_time),
+            verified=verified([envelope for s in batch for envelope in s.envelopes], before.trust.key),
+        )
+        written = self._together(connection, batch, start) if guarded else None
         if written is None:
-            written = self._one_by_one(connection, batch, before, time, guarded)
+            written = self._one_by_one(connection, batch, start, guarded)
         if written.edge is not before:
             self._finish(connection, before, written, [log_signer, *written.log_signers])
         return written
 
-    def _together(
-        self, connection: Connection, batch: Sequence[Submission], before: Edge, time: str
-    ) -> Written | None:
+    def _together(self, connection: Connection, batch: Sequence[Submission], start: _Start) -> Written | None:
         """Write a batch that needs no care with few statements; None, and nothing done, where it turns out to."""
         if any(s.within is not None or s.doubtful or s.log_signers for s in batch):
             return None
-        written = Written(before)
+        written = Written(start.edge)
         savepoint = connection.begin_nested()
         try:
             for submission in batch:
                 try:
-                    placed = place(written.edge, submission.envelopes, time)
+                    placed = start.place(written.edge, submission)
                     if submission.if_size not in (None, written.edge.tree.size):
                         raise Conflict(_MOVED_ON)
                 except AffidavitError as error:
                     written.errors.append((submission, error))
                 else:
                     written.add(submission, placed)
-            if written.edge.trust.logs != before.trust.logs:
+            if written.edge.trust.logs != start.edge.trust.logs:
                 raise _NewBatch
             self._store(connection, [entry for _, entries in written.entries for entry in entries])
         except Exception as error:
@@ -155,17 +172,17 @@ class Writer:
         return written
 
     def _one_by_one(
-        self, connection: Connection, batch: Sequence[Submission], before: Edge, time: str, guarded: bool
+        self, connection: Connection, batch: Sequence[Submission], start: _Start, guarded: bool
     ) -> Written:
         """Write each submission of a batch so that it can be undone by itself."""
-        written = Written(before)
+        written = Written(start.edge)
         for submission in batch:
             if submission.doubtful and (there := standing(connection, submission)):
                 written.entries.append((submission, there))
                 continue
             savepoint = connection.begin_nested() if guarded else None
             try:
-                placed = self._place(connection, written.edge, submission, time, before)
+                placed = self._place(connection, written.edge, submission, start)
             except Exception as error:
                 _undo(savepoint, error)
                 if isinstance(error, _NewBatch):
@@ -175,7 +192,7 @@ class Writer:
             if savepoint is not None:
                 savepoint.commit()
             written.add(submission, placed)
-            if placed.edge.trust.logs != before.trust.logs:
+            if placed.edge.trust.logs != start.edge.trust.logs:
                 break
         return written
 
@@ -190,15 +207,13 @@ class Writer:
         for submission, entries in written.entries:
             submission.entries = entries
 
-    def _place(
-        self, connection: Connection, edge: Edge, submission: Submission, time: str, before: Edge
-    ) -> Placed:
+    def _place(self, connection: Connection, edge: Edge, submission: Submission, start: _Start) -> Placed:
         if submission.if_size not in (None, edge.tree.size):
             raise Conflict(_MOVED_ON)
         if submission.within is not None:
             submission.within(connection)
-        placed = place(edge, submission.envelopes, time)
-        if placed.edge.trust.logs != edge.trust.logs and edge is not before:
+        placed = start.place(edge, submission)
+        if placed.edge.trust.logs != edge.trust.logs and edge is not start.edge:
             raise _NewBatch
         self._store(connection, placed.entries)
         return placed
@@ -224,15 +239,17 @@ class Writer:
             {"level": level, "number": number, "hashes": hashes}
             for (level, number), hashes in written.tiles.items()
         ]
-        tables.run(connection, _PUT_TILE, rows)
-        if tables.run(connection, _SWAP_HEAD, [{"before": before.tree.size, **edge.head_row()}]) != 1:
-            raise Conflict("another writer moved the ledger's head: try again")
         log = edge.trust.log
         assert log is not None
         checkpoint = Checkpoint(log.name, edge.tree.size, edge.tree.root())
         written.note = sign_head(checkpoint, before.trust.logs, edge.trust.logs, signers)
         row = {"number": edge.checkpoints, "size": checkpoint.size, "note": written.note}
-        tables.run(connection, _INSERT_CHECKPOINT, [row])
+        moved = {"before": before.tree.size, **edge.head_row()}
+        _, swapped, _ = tables.run_together(
+            connection, [(_PUT_TILE, rows), (_SWAP_HEAD, [moved]), (_INSERT_CHECKPOINT, [row])]
+        )
+        if swapped != 1:
+            raise Conflict("another writer moved the ledger's head: try again")
 
 
 def _undo(savepoint: NestedTransaction | None, error: Exception) -> None:
@@ -258,8 +275,8 @@ class _NewBatch(Exception):
 def standing(connection: Connection, submission: Submission) -> tuple[Entry, ...]:
     """Read the entries of a submission that stands already, as one whose leader was interrupted may."""
     ids = [Statement.parse(envelope.payload).text("entry_id") for envelope in submission.envelopes]
-    records = [connection.execute(_RECORD_OF, {"entry_id": one}).scalar() for one in ids]
-    return tuple(parse_record(bytes(record)) for record in records if record is not None)
+    found = {one: connection.execute(_RECORD_OF, {"entry_id": one}).scalar() for one in ids}
+    return submission.among({one: bytes(record) for one, record in found.items() if record is not None})
 
 
 def _insert(connection: Connection, entries: Sequence[Entry]) -> None:

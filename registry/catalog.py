@@ -10,8 +10,9 @@ A version is a run that succeeded, numbered from 1 in the order of the ledger. A
 from dataclasses import dataclass
 from typing import cast
 
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, func, select
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, select
 
+from audit import tables
 from audit.canonical import Json, decode, encode
 from audit.errors import MalformedInput
 from audit.record import Entry
@@ -90,6 +91,14 @@ stages = Table(
     sqlite_strict=True,
 )
 
+# Runs are what a ledger holds most of, and SQLAlchemy takes longer for a statement than all the rest of an append.
+_ADD_RUN = "INSERT INTO runs (seq, model, status) VALUES (:seq, :model, :status)"
+_NEWEST_VERSION = "SELECT coalesce(max(version), 0) FROM versions WHERE model = :model"
+_ADD_VERSION = (
+    "INSERT INTO versions (model, version, seq, leaf_hash, recorder, time) "
+    "VALUES (:model, :version, :seq, :leaf_hash, :recorder, :time)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogued:
@@ -134,22 +143,20 @@ class Catalog:
 
     def _run(self, connection: Connection, entry: Entry) -> None:
         model, status = check_run(entry.statement.predicate), entry.statement.text("status")
-        connection.execute(runs.insert().values(seq=entry.seq, model=model, status=status))
+        tables.run(connection, _ADD_RUN, [{"seq": entry.seq, "model": model, "status": status}])
         if status != "succeeded":
             return
-        newest = connection.execute(
-            select(func.max(versions.c.version)).where(versions.c.model == model)
-        ).scalar()
-        connection.execute(
-            versions.insert().values(
-                model=model,
-                version=(newest or 0) + 1,
-                seq=entry.seq,
-                leaf_hash=entry.leaf_hash,
-                recorder=entry.key,
-                time=entry.time,
-            )
-        )
+        newest = tables.fetch_row(connection, _NEWEST_VERSION, {"model": model})
+        assert newest is not None  # an aggregate always has a row
+        version = {
+            "model": model,
+            "version": newest[0] + 1,
+            "seq": entry.seq,
+            "leaf_hash": entry.leaf_hash,
+            "recorder": entry.key,
+            "time": entry.time,
+        }
+        tables.run(connection, _ADD_VERSION, [version])
 
 
 def read_versions(connection: Connection, model: str | None = None) -> list[Catalogued]:

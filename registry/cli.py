@@ -89,22 +89,16 @@ def init(
     It is the folder DIR/.affidavit, and begins with a genesis entry that names the key and its roles. With the URL of
     an empty PostgreSQL database in --ledger, or in AFFIDAVIT_LEDGER and without DIR, it is made there.
     """
-    from registry.home import create_home, passphrase_from_environment
-    from registry.shared_home import create_shared_home
+    from audit.postgres_url import is_url
+    from registry.founding import Founding, create_home, create_shared_home
+    from registry.home import passphrase_from_environment
 
     passphrase = NewPassphrase(passphrase_from_environment)
     # A folder that is named is meant, whatever the environment says.
     elsewhere = os.environ.get("AFFIDAVIT_LEDGER") if folder == Path() else None
     named = str(ctx.find_root().params.get("ledger") or elsewhere or "")
-    make = partial(create_shared_home, named) if "://" in named else partial(create_home, folder)
-    home = make(
-        origin=origin,
-        name=name,
-        holder=holder or name,
-        roles=roles,
-        passphrase=passphrase,
-        anchor=anchor,
-    )
+    make = partial(create_shared_home, named) if is_url(named) else partial(create_home, folder, told=warn)
+    home = make(Founding(origin, name, holder or name, roles), passphrase, anchor)
     passphrase.warn_of_none()
     kept = home.folder / str(home.anchors.file)
     if as_json:

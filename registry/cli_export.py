@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from audit.terminal import Command, json_option, print_json, say
+from audit.terminal import Command, FileToWrite, json_option, print_json, say
 
 # What the command needs is imported inside it: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ Open = Callable[[], "Registry"]
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FileToWrite(),
     help="The zip file to write (default: named after REF).",
 )
 @click.option(

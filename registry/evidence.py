@@ -6,8 +6,9 @@ Which statements count:
   text of a policy is other evidence, and the approvals before it no longer count.
 - What was said in a role stays said. A key that was revoked afterwards, or holds other roles today, was in its right
   when it signed: people leave, and what they approved was still approved.
-- But a revocation may name the entry from which the key is suspect. From there on nobody knows who signed: approvals
-  and favourable reproductions do not count, and a run signed from there on cannot be promoted at all.
+- But a revocation may name the entry from which the key is suspect. From there up to the revocation nobody knows who
+  signed: approvals and favourable reproductions do not count, and a run signed there cannot be promoted at all. A key
+  that is granted roles again counts again for what it signs then.
 - A key that took the place of another is the same person: both count as the first of them.
 - Rejections and reproductions that diverged count even then: a doubt about who said no is not a yes.
 - Who holds a key is not looked at: that can be erased, and then a refusal would turn into a promotion.
@@ -25,6 +26,7 @@ from sqlalchemy import Connection, func, select
 from audit import tables
 from audit.canonical import Json, JsonObject, encode
 from audit.errors import Conflict, NotFound, NotVerified
+from audit.grants import Suspicion
 from audit.record import Entry
 from registry import catalog
 from registry.catalog import Catalogued
@@ -34,7 +36,7 @@ from registry.policy import Policy
 from registry.predicates import Approval as ApprovalSaid
 from registry.predicates import PolicyDigest, StagePolicies
 
-__all__ = ["Gathered", "gather", "gather_before", "suspects", "unchanged"]
+__all__ = ["Gathered", "Suspects", "gather", "gather_before", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +81,26 @@ def gather_before(models: Models, found: Catalogued, stage: str, seq: int) -> Ga
     return _gathered(models, found, stage, models.policy_texts(adopted[-1].policies), seen, revoked)
 
 
-def suspects(revoked: list[Entry]) -> dict[str, int]:
-    """From revocations, say from which entry on each key is suspect; one that was only revoked is not."""
-    since: dict[str, int] = {}
-    for entry in revoked:
-        said, keyid = entry.statement.predicate.get("suspect_since"), entry.statement.text("keyid")
-        if isinstance(said, int):
-            since[keyid] = min(said, since.get(keyid, said))
-    return since
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """In which entries keys are suspect, by their ids: up to the revocation that says so, and not after a new grant."""
+
+    by_key: Mapping[str, tuple[Suspicion, ...]]
+
+    @classmethod
+    def of(cls, revoked: list[Entry]) -> "Suspects":
+        """Read revocations; one that names no entry makes no key suspect."""
+        found: dict[str, tuple[Suspicion, ...]] = {}
+        for entry in revoked:
+            said, keyid = entry.statement.predicate.get("suspect_since"), entry.statement.text("keyid")
+            if isinstance(said, int):
+                found[keyid] = (*found.get(keyid, ()), Suspicion(said, entry.seq))
+        return cls(found)
+
+    def since(self, keyid: str, seq: int) -> int | None:
+        """Return from which entry on a key is suspect that signed the entry `seq`; None where it was not, there."""
+        covering = (suspicion.since for suspicion in self.by_key.get(keyid, ()) if suspicion.covers(seq))
+        return min(covering, default=None)
 
 
 def unchanged(gathered: Gathered) -> Callable[[Connection], None]:
@@ -117,11 +131,12 @@ def _gathered(
     seen: tuple[int, ...],
     revoked: list[Entry],
 ) -> Gathered:
-    suspect = suspects(revoked)
-    if suspect.get(found.recorder, found.seq + 1) <= found.seq:
+    suspect = Suspects.of(revoked)
+    since = suspect.since(found.recorder, found.seq)
+    if since is not None:
         raise NotVerified(
             f"the run of {found.model}@{found.version} (entry {found.seq}) was signed with a key that is suspect from "
-            f"entry {suspect[found.recorder]} on: record the run again with another key"
+            f"entry {since} on: record the run again with another key"
         )
     digest = _evidence_digest(found, stage, policies)
     first_key = models.ledger.trust().first_key
@@ -142,7 +157,7 @@ def _approvals(
     models: Models,
     entries: list[Entry],
     digest: str,
-    suspect: Mapping[str, int],
+    suspect: Suspects,
     first_key: Callable[[str], str],
 ) -> list[Approval]:
     approvals = []
@@ -157,7 +172,7 @@ def _approvals(
     return approvals
 
 
-def _reproductions(entries: list[Entry], suspect: Mapping[str, int]) -> list[Mapping[str, Json]]:
+def _reproductions(entries: list[Entry], suspect: Suspects) -> list[Mapping[str, Json]]:
     return [
         entry.statement.predicate
         for entry in entries
@@ -166,8 +181,8 @@ def _reproductions(entries: list[Entry], suspect: Mapping[str, int]) -> list[Map
     ]
 
 
-def _is_suspect(entry: Entry, suspect: Mapping[str, int]) -> bool:
-    return suspect.get(entry.key, entry.seq + 1) <= entry.seq
+def _is_suspect(entry: Entry, suspect: Suspects) -> bool:
+    return suspect.since(entry.key, entry.seq) is not None
 
 
 def _evidence_digest(found: Catalogued, stage: str, policies: tuple[Policy, ...]) -> str:

@@ -9,52 +9,27 @@
         artifacts/     models, sources, fingerprints, policies, reports, by SHA-256
         keys/          private keys of those who sign here, and the log's own
 
-A new ledger is made in a folder beside it and renamed into place, so that it is there whole or not at all.
-
 A shared ledger is named by the URL of its database, and has such a folder too, on every machine that works with it
-(`registry.shared_home`).
+(`registry.shared_home`). How either is made: `registry.founding`.
 """
 
 import os
-import shutil
-import tempfile
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import URL, Engine
 
 from audit import postgres, tables
-from audit.anchor_file import ANCHOR_FILE, AnchorFile
-from audit.anchor_settings import AnchorSettings, is_outside
-from audit.checkpoint import check_origin
-from audit.errors import EnvironmentFailed, MalformedInput, NotFound
-from audit.keys import Signer
+from audit.anchor_settings import SETTINGS, AnchorSettings
+from audit.errors import EnvironmentFailed, NotFound
 from audit.keystore import LOG_KEY, KeyStore, passphrase_from_environment
-from audit.ledger import create_ledger
-from audit.statement import Statement
+from audit.postgres_url import is_url, parse_url, readable_place, readable_url
 from registry.artifacts import ArtifactStore
-from registry.catalog import Catalog
-from registry.policy import packaged
-from registry.predicates import PolicyDigest, StagePolicies
+from registry.shared_home import folder_of
 
-__all__ = [
-    "FOLDER",
-    "LOG_KEY",
-    "STAGES",
-    "Home",
-    "anchored",
-    "begin_ledger",
-    "check_key_name",
-    "create_home",
-    "find_home",
-    "passphrase_from_environment",
-]
+__all__ = ["FOLDER", "LOG_KEY", "Home", "find_home", "passphrase_from_environment", "shared_home"]
 
 FOLDER = ".affidavit"
-STAGES = {"staging": ("baseline",), "production": ("baseline",)}
-"""The stages of a new ledger and the packaged policies that guard them; `affidavit policy adopt` changes that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +46,7 @@ class Home:
     @property
     def name(self) -> str:
         """The place of the ledger as a person reads it, without any password."""
-        return str(self.folder) if self.url is None else self.url.render_as_string(hide_password=True)
+        return str(self.folder) if self.url is None else readable_url(self.url)
 
     @property
     def database(self) -> Path:
@@ -104,158 +79,35 @@ def find_home(named: str | None, start: Path | None = None) -> Home:
     """Find the ledger: the one named, else `AFFIDAVIT_LEDGER`, else the nearest `.affidavit` at or above `start`."""
     named = named or os.environ.get("AFFIDAVIT_LEDGER") or None
     if named is not None:
-        if "://" in named:
-            from registry.shared_home import shared_home
-
+        if is_url(named):
             return shared_home(named)
         folder = Path(named)
         for candidate in (folder, folder / FOLDER):
             if (candidate / "ledger.db").is_file():
                 return Home(candidate)
-        raise NotFound(f"there is no ledger at {named}: make one with `affidavit init {named}`")
+            _check_not_lost(candidate)
+        raise NotFound(f"there is no ledger at {readable_place(named)}: make one there with `affidavit init`")
     start = (start or Path.cwd()).absolute()
     for folder in (start, *start.parents):
         if (folder / FOLDER / "ledger.db").is_file():
             return Home(folder / FOLDER)
-        if (folder / FOLDER / "keys").is_dir():
-            raise EnvironmentFailed(
-                f"the ledger in {folder / FOLDER} has lost its database: restore ledger.db from a copy, and compare it "
-                "with a checkpoint that was kept elsewhere"
-            )
+        _check_not_lost(folder / FOLDER)
     raise NotFound(
         f"there is no ledger here: no {FOLDER} folder in {start} or above; "
         "make one with `affidavit init`, or name one with --ledger"
     )
 
 
-def create_home(
-    folder: Path,
-    *,
-    origin: str,
-    name: str,
-    holder: str,
-    roles: tuple[str, ...],
-    passphrase: Callable[[str], bytes],
-    anchor: Path | None = None,
-) -> Home:
-    """Make a new ledger in `folder`/.affidavit with its log key, its first key, genesis and stages.
-
-    `anchor` is the file outside it that keeps its newest head; without one it is kept in the ledger's folder.
-    Raises `MalformedInput` where one is already there or a name is not usable; then nothing was made.
-    """
-    check_origin(origin)
-    check_key_name(name)
-    final = Home(folder / FOLDER)
-    if final.folder.exists():
-        raise MalformedInput(f"{final.folder} exists: a ledger is never overwritten, choose another folder")
-    settings = anchored(final, origin, anchor)
-    new_folder = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        making = Home(Path(tempfile.mkdtemp(prefix=f"{FOLDER}-new-", dir=folder)))
-    except OSError as error:
-        raise EnvironmentFailed(f"{folder} cannot be written: {error.strerror}") from None
-    kept_outside: Path | None = None
-    try:
-        # As a virtual environment does: `git add .` must not publish private keys.
-        (making.folder / ".gitignore").write_text("*\n")
-        head = _fill(making, origin=origin, name=name, holder=holder, roles=roles, passphrase=passphrase)
-        settings.write(making.folder)
-        AnchorFile(making.folder / str(settings.file)).create(head)
-        kept_outside = anchor
-        making.folder.rename(final.folder)
-    except BaseException as error:
-        shutil.rmtree(making.folder, ignore_errors=True)
-        if kept_outside is not None:
-            kept_outside.unlink(missing_ok=True)
-        if new_folder:
-            with suppress(OSError):
-                folder.rmdir()
-        if isinstance(error, OSError):
-            raise EnvironmentFailed(
-                f"the ledger cannot be made in {folder}: {error.strerror or error}; nothing was made"
-            ) from None
-        raise
-    return final
-
-
-def check_key_name(name: str) -> None:
-    """Refuse the name of the log's own key for a person's."""
-    if name == LOG_KEY:
-        raise MalformedInput(
-            f"the name {LOG_KEY!r} is the log's own key: choose another for the first person"
+def _check_not_lost(folder: Path) -> None:
+    """Refuse the folder of a ledger that lies there without its database; `EnvironmentFailed`."""
+    if (folder / SETTINGS).is_file() or (folder.name == FOLDER and (folder / "keys").is_dir()):
+        raise EnvironmentFailed(
+            f"the ledger in {folder} has lost its database: restore ledger.db from a copy, and compare it with a "
+            "checkpoint that was kept elsewhere"
         )
 
 
-def _fill(
-    home: Home,
-    *,
-    origin: str,
-    name: str,
-    holder: str,
-    roles: tuple[str, ...],
-    passphrase: Callable[[str], bytes],
-) -> bytes:
-    log_signer = home.log_keys.create(LOG_KEY, passphrase(LOG_KEY))
-    engine = tables.create(home.database, [Catalog.metadata])
-    return begin_ledger(
-        home, engine, log_signer, origin=origin, name=name, holder=holder, roles=roles, passphrase=passphrase
-    )
-
-
-def begin_ledger(
-    home: Home,
-    engine: Engine,
-    log_signer: Signer,
-    *,
-    origin: str,
-    name: str,
-    holder: str,
-    roles: tuple[str, ...],
-    passphrase: Callable[[str], bytes],
-) -> bytes:
-    """Write the first entries of a ledger into a new database: genesis and stages; return its signed head."""
-    signer = home.keys.create(name, passphrase(name))
-    try:
-        ledger = create_ledger(
-            engine,
-            origin=origin,
-            name=name,
-            holder=holder,
-            roles=roles,
-            signer=signer,
-            log_signer=log_signer,
-            followers=[Catalog()],
-        )
-        ledger.append_many(_first_stages(home))
-        head = ledger.head().checkpoint
-        ledger.close()
-        return head
-    except BaseException:
-        # The folder of keys may be outside the one that is thrown away.
-        home.keys.discard(name)
-        raise
-
-
-def anchored(home: Home, origin: str, anchor: Path | None) -> AnchorSettings:
-    """Say where the newest head of a ledger that is about to be made is kept; `MalformedInput` where it cannot be."""
-    if anchor is None:
-        return AnchorSettings(file=ANCHOR_FILE)
-    if not is_outside(anchor, home.folder):
-        raise MalformedInput(
-            f"{anchor} lies in the ledger's own folder, where a head is kept anyway: give a place that is backed up, "
-            "restored and guarded on its own"
-        )
-    AnchorFile(anchor).check_free(origin)
-    return AnchorSettings(file=str(anchor.resolve()))
-
-
-def _first_stages(home: Home) -> list[Statement]:
-    statements = []
-    for stage, names in STAGES.items():
-        policies = [packaged(policy) for policy in names]
-        for policy in policies:
-            home.artifacts.put(policy.text)
-        digests = tuple(PolicyDigest(policy.name, policy.sha256) for policy in policies)
-        statements.append(StagePolicies(stage, digests).statement())
-    return statements
+def shared_home(named: str) -> Home:
+    """Find the home of the ledger that a URL names; nothing is connected yet."""
+    url = parse_url(named)
+    return Home(folder_of(url), url)

@@ -10,7 +10,7 @@ A later version of affidavit may word a finding in another way, so only outcomes
 
 from audit.errors import AffidavitError
 from audit.record import Entry
-from registry.evidence import gather_before, suspects
+from registry.evidence import Suspects, gather_before
 from registry.gate import RuleResult, decide
 from registry.models import Models
 from registry.predicates import Decided
@@ -24,10 +24,11 @@ def doubts(models: Models, entry: Entry) -> tuple[str, ...]:
     """Say in sentences how a `decision` entry does not follow from what stood before it; empty where it does."""
     said = Decided.read(entry.statement.predicate)
     found = []
-    since = suspects(list(models.ledger.entries(kind="key-revoke"))).get(entry.key)
-    if since is not None and since <= entry.seq:
+    suspect = Suspects.of(list(models.ledger.entries(kind="key-revoke")))
+    since = suspect.since(entry.key, entry.seq)
+    if since is not None:
         found.append(f"it was signed with a key that is suspect from entry {since} on")
-    found += _suspect_approvals(models, said)
+    found += _suspect_approvals(models, said, suspect)
     try:
         version = models.find(f"{said.model}@{said.version}")
         gathered = gather_before(models, version, said.stage, entry.seq)
@@ -47,19 +48,17 @@ def doubts(models: Models, entry: Entry) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _suspect_approvals(models: Models, said: Decided) -> list[str]:
+def _suspect_approvals(models: Models, said: Decided, suspect: Suspects) -> list[str]:
     """Name the approvals whose keys are suspect by now.
 
     A revocation that came after the decision takes nothing back, but who reads the decision must hear of it.
     """
-    since = suspects(list(models.ledger.entries(kind="key-revoke")))
-    relied = (
-        (seq, models.ledger.entry(seq).key) for seq in said.approvals if 0 <= seq < models.ledger.head().size
-    )
+    size = models.ledger.head().size
+    relied = ((seq, models.ledger.entry(seq).key) for seq in said.approvals if 0 <= seq < size)
     return [
-        f"the approval in entry {seq} was signed with a key that is suspect from entry {since[key]} on"
+        f"the approval in entry {seq} was signed with a key that is suspect from entry {since} on"
         for seq, key in relied
-        if key in since and since[key] <= seq
+        if (since := suspect.since(key, seq)) is not None
     ]
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from audit import tables
+from audit.anchor_settings import AnchorSettings
 from audit.canonical import JsonObject, encode
 from audit.erasure import holder_shown
 from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted
@@ -68,7 +69,7 @@ class Registry(Models):
         self.home = home
         self._passphrase = passphrase
         self._opened: dict[str, Signer] = {}
-        anchors = home.anchors
+        anchors = AnchorSettings.read_if_possible(home.folder)
         ledger = Ledger(
             home.open(),
             followers=[Catalog()],

@@ -20,92 +20,15 @@ Rules:
 import hashlib
 import os
 import re
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import URL
 
-from audit import postgres, tables
-from audit.anchor_file import AnchorFile
-from audit.checkpoint import check_origin
-from audit.errors import EnvironmentFailed, MalformedInput
-from audit.postgres import parse_url
-from registry.catalog import Catalog
-from registry.home import LOG_KEY, Home, anchored, begin_ledger, check_key_name
-
-__all__ = ["create_shared_home", "shared_home"]
+__all__ = ["folder_of"]
 
 
-def shared_home(named: str) -> Home:
-    """Find the home of the ledger that a URL names; nothing is connected yet."""
-    url = parse_url(named)
-    return Home(_folder(url), url)
-
-
-def create_shared_home(
-    named: str,
-    *,
-    origin: str,
-    name: str,
-    holder: str,
-    roles: tuple[str, ...],
-    passphrase: Callable[[str], bytes],
-    anchor: Path | None = None,
-) -> Home:
-    """Make a new ledger in an empty database, with its log key, its first key, genesis and stages.
-
-    Raises `MalformedInput` where the database holds one already or a name is not usable; then nothing was made.
-    """
-    check_origin(origin)
-    check_key_name(name)
-    home = shared_home(named)
-    if LOG_KEY in home.log_keys.names() or home.anchors.file is not None:
-        raise MalformedInput(
-            f"{home.folder} holds the keys or anchors of a ledger already: move them away, or make this one elsewhere"
-        )
-    settings = anchored(home, origin, anchor)
-    new_folder = not home.folder.exists()
-    engine = home.open()
-    try:
-        with tables.failures(), engine.begin() as connection:
-            tables.create_tables(connection, [Catalog.metadata])
-        try:
-            log_signer = home.log_keys.create(LOG_KEY, passphrase(LOG_KEY))
-            head = begin_ledger(
-                home,
-                engine,
-                log_signer,
-                origin=origin,
-                name=name,
-                holder=holder,
-                roles=roles,
-                passphrase=passphrase,
-            )
-            settings.write(home.folder)
-            AnchorFile(home.folder / str(settings.file)).create(head)
-        except BaseException:
-            with tables.failures(), engine.begin() as connection:
-                postgres.drop_tables(connection, [Catalog.metadata, tables.ledger_metadata])
-            _take_back(home, new_folder)
-            raise
-    except OSError as error:
-        raise EnvironmentFailed(
-            f"the ledger cannot be made: {error.strerror or error} ({home.folder}); nothing was made"
-        ) from None
-    finally:
-        engine.dispose()
-    return home
-
-
-def _take_back(home: Home, whole: bool) -> None:
-    if LOG_KEY in home.log_keys.names():
-        home.log_keys.discard(LOG_KEY)
-    if whole:
-        shutil.rmtree(home.folder, ignore_errors=True)
-
-
-def _folder(url: URL) -> Path:
+def folder_of(url: URL) -> Path:
+    """Return the folder that a shared ledger has on this machine, whether it is there or not."""
     data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     host = url.host or url.query.get("host") or "local"
     port = f"-{url.port}" if url.port else ""

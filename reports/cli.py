@@ -14,7 +14,7 @@ from audit import cli_erasure as erasure_commands
 from audit import cli_evidence as evidence_commands
 from audit import cli_keys as key_commands
 from audit import cli_witness as witness_commands
-from audit.terminal import Command, Group, json_option, passphrase, print_json, say
+from audit.terminal import Command, FileToWrite, Group, json_option, passphrase, print_json, say
 from registry import cli as registry_commands
 from registry import cli_decisions as decision_commands
 from registry import cli_export as export_commands
@@ -78,7 +78,7 @@ def demo(ctx: click.Context, folder: Path, as_json: bool) -> None:
 @click.option(
     "--template", default="model-card", show_default=True, help="The template: `affidavit report templates`."
 )
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The PDF to write.")
+@click.option("-o", "--output", type=FileToWrite(), help="The PDF to write.")
 @click.option("--as", "as_key", metavar="KEY", help="The key that signs the report's entry, by name.")
 @json_option
 @click.pass_obj

@@ -35,6 +35,11 @@ WRITTEN = (
     ),
     Gap("Monitoring plan", "How the model is watched in use is not described.", "model owner"),
     Gap(
+        "Tamper drill",
+        "No drill is part of the evidence (21 CFR 11.10(a)): affidavit drill -o FILE runs one and keeps its matrix.",
+        "keeper of the ledger",
+    ),
+    Gap(
         "Signature on this file",
         "This PDF is not signed; the ledger entries it names are.",
         "a later release",

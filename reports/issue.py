@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit.canonical import JsonObject, decode
+from audit.durable import replacing
 from audit.erasure import erasures
 from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotFound, NotVerified
 from audit.ledger import Head
@@ -149,20 +150,18 @@ def _facts(registry: Registry, entry: Entry) -> EntryFacts:
 
 @contextmanager
 def _written_whole(output: Path, data: bytes) -> Iterator[None]:
-    """Write a file beside its place and move it there when the block has ended well."""
-    making = output.with_name(f".{output.name[:100]}.{os.getpid()}.new")
+    """Write a file, whole and durable, that gets its name when the block has ended well."""
+    rest = "nothing was recorded"
     try:
-        try:
-            making.write_bytes(data)
-        except OSError as error:
-            raise _unwritable(output, error, "nothing was recorded") from None
-        yield
-        try:
-            making.replace(output)
-        except OSError as error:
-            raise _unwritable(output, error, "its entry and its bytes are in the ledger") from None
-    finally:
-        making.unlink(missing_ok=True)
+        with replacing(output, 0o666) as file:
+            file.write(data)
+            # Before the entry: a disk that is full, or fails, is met while nothing is said yet.
+            file.flush()
+            os.fsync(file.fileno())
+            yield
+            rest = "its entry and its bytes are in the ledger"
+    except OSError as error:
+        raise _unwritable(output, error, rest) from None
 
 
 def _unwritable(output: Path, error: OSError, rest: str) -> EnvironmentFailed:

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["Browser", "a_browser"]
+__all__ = ["Browser", "a_browser", "field", "give", "shown", "verdict"]
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-dev-shm-usage",
@@ -152,3 +152,29 @@ def a_browser() -> Iterator[Browser]:
         os.close(commands)
         os.close(answers)
         shutil.rmtree(profile, ignore_errors=True)
+
+
+# -- the page that verifies evidence -----------------------------------------------------------------------------------
+
+
+def field(browser: Browser, name: str, text: str) -> None:
+    browser.evaluate(f"$({json.dumps(name)}).value = {json.dumps(text)}")
+
+
+def give(browser: Browser, path: Path, key: str = "", kept: bytes = b"", witness: str = "") -> str:
+    """Give the page evidence, and wait for its verdict: good, open or bad."""
+    field(browser, "key", key)
+    field(browser, "kept", kept.decode())
+    field(browser, "witness", witness)
+    browser.evaluate("document.body.dataset.state = 'busy'")
+    browser.choose("#folder" if path.is_dir() else "#bundle", path)
+    return verdict(browser)
+
+
+def verdict(browser: Browser) -> str:
+    state: str = browser.until("document.body.dataset.state !== 'busy' && document.body.dataset.state")
+    return state
+
+
+def shown(browser: Browser, name: str) -> str:
+    return str(browser.evaluate(f"$({json.dumps(name)}).textContent"))

@@ -1,7 +1,10 @@
 import pytest
 from hypothesis import settings
 
+from tests.postgres_ledger import databases, empty_database, own_server, shared_database, shared_ledger
 from tests.published import PROPERTY
+
+__all__ = ["databases", "empty_database", "own_server", "shared_database", "shared_ledger"]
 
 # A machine that is busy is slow, and that is no failure.
 settings.register_profile("affidavit", deadline=None)

@@ -1,12 +1,16 @@
 """Appends to a ledger on PostgreSQL until it is done or killed, and says each number once its append has returned.
 
+What fails is said with its sentence, and tried again, as a person would who reads that nothing was written.
+
 python tests/pg_appender.py URL KEYS NAME COUNT [keyless]
 """
 
 import sys
+import time
 from pathlib import Path
 
 from audit import postgres
+from audit.errors import EnvironmentFailed
 from audit.keystore import KeyStore
 from audit.ledger import Ledger
 from tests.small_ledger import Titles, report
@@ -22,7 +26,14 @@ def main(url: str, folder: str, name: str, count: int, keyless: bool) -> None:
         log_signer=None if keyless else lambda: log,
     )
     for number in range(count):
-        entry = ledger.append(report(f"{name} {number}"))
+        while True:
+            try:
+                entry = ledger.append(report(f"{name} {number}"))
+            except EnvironmentFailed as error:
+                print("failed", error, flush=True)
+                time.sleep(0.1)
+            else:
+                break
         print(entry.seq, number, flush=True)
 
 

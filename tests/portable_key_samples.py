@@ -19,6 +19,7 @@ from tests.small_ledger import ENTRY_ID, ORIGIN, Clock, People, new_ledger, repo
 
 __all__ = ["key_samples", "keys_over_time"]
 
+GONE = "left out"
 IN_DOUBT = (6, 10)
 """Signed with a key that was revoked in entry 11, suspect since 6."""
 
@@ -61,13 +62,39 @@ def keys_over_time(folder: Path) -> Kept:
     return Kept(dishonest.records_of(folder), [people.log, next_log], None, named)
 
 
-def resigned(record: bytes, change: Callable[[dict[str, Any]], object], *by: Signer) -> bytes:
-    """Change a predicate, and let keys sign it; what is about a key stays about the key that it names."""
+def granted_again(folder: Path) -> Kept:
+    """Make a ledger in which a key is suspect, and granted roles again; and one revokes itself.
+
+    0 genesis, 1 grant of ana, 2 report by ana, 3 ana's key revoked, suspect since 2, 4 ana's key granted again, 5
+    report by ana, 6 grant of a second admin, 7 that key revokes itself, suspect since 7.
+    """
+    people, ana, second = People(), signer(), signer()
+    ledger = new_ledger(folder, people)
+    ledger.grant("ana", ana.public, ("recorder",), "Ana Ruiz")
+    ledger.append(report("one"), signer=ana)
+    ledger.revoke(ana.public.keyid, "lost", 2)
+    ledger.grant("ana", ana.public, ("recorder",), "Ana Ruiz")
+    ledger.append(report("two"), signer=ana)
+    ledger.grant("second", second.public, ("admin",), "Mira Okafor")
+    ledger.revoke(second.public.keyid, "left", 7, by=second)
+    assert ledger.verify()
+    return Kept(dishonest.records_of(folder), [people.log], None, {})
+
+
+def resigned(
+    record: bytes, change: Callable[[dict[str, Any]], object], *by: Signer, **statement: Any
+) -> bytes:
+    """Change a predicate, and let keys sign it; what is about a key stays about the key that it names.
+
+    `statement` are members of the statement to put in the place of its own; a member that becomes `GONE` is left out.
+    """
     document = json.loads(dishonest.forge(record, change))
     said = json.loads(base64.b64decode(document["entry"]["payload"]))
     about = said["predicate"].get("key", said["predicate"])
     if "keyid" in about:
         said["subject"][0]["digest"]["sha256"] = about["keyid"]
+    said |= statement
+    said["predicate"] = {name: value for name, value in said["predicate"].items() if value != GONE}
     payload = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     document["entry"]["payload"] = base64.b64encode(payload).decode()
     document["entry"]["signatures"] = [
@@ -77,22 +104,30 @@ def resigned(record: bytes, change: Callable[[dict[str, Any]], object], *by: Sig
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def appended(kept: Kept, seq: int, *by: str, **change: Any) -> Kept:
+def appended(kept: Kept, seq: int, *by: str, statement: dict[str, Any] | None = None, **change: Any) -> Kept:
     """Say what entry `seq` says once more at the end, changed and signed by these keys."""
     leaf = [hashlib.sha256(b"\x00" + record).digest() for record in kept.records]
     change = {"entry_id": ENTRY_ID, "observed": {"size": len(leaf), "root": root_of(leaf).hex()}, **change}
-    new = resigned(kept.records[seq], lambda p: p.update(change), *(kept.people[name] for name in by))
+    keys = (kept.people[name] for name in by)
+    new = resigned(kept.records[seq], lambda p: p.update(change), *keys, **(statement or {}))
     new = dishonest.backdate(new, json.loads(kept.records[-1])["time"])
     return kept.with_records(rechained([*kept.records, new]))
 
 
 def key_samples(folder: Path, keys: Kept) -> list[Sample]:
     """Make evidence of it in a folder."""
-    found = [*_heads(folder, keys)]
+    again = granted_again(folder / "again-ledger")
+    found = [*_heads(folder, keys), *_again(folder, again)]
     for number, (name, (make, fails)) in enumerate(TRICKS.items()):
         sample = Sample(name, make(keys).tree(folder / f"keys{number}"), in_doubt=IN_DOUBT)
         found.append(sample.bad("signatures") if fails else sample)
     return found
+
+
+def _again(folder: Path, kept: Kept) -> list[Sample]:
+    whole = a_bundle(folder / "again.zip", kept.records, range(8), kept.head(), kept.vkeys, about="keys")
+    tree = kept.tree(folder / "again")
+    return [Sample(f"a key granted again, {p.name}", p, kept.vkey(), in_doubt=(2, 7)) for p in (tree, whole)]
 
 
 def _heads(folder: Path, keys: Kept) -> list[Sample]:
@@ -125,6 +160,9 @@ def _heads(folder: Path, keys: Kept) -> list[Sample]:
     return [replace(sample, in_doubt=IN_DOUBT) for sample in found]
 
 
+ADMINS = ("admin", "second")
+
+
 def _key(keys: Kept, name: str, new: LocalSigner | None = None, **change: Any) -> dict[str, Any]:
     public = (new or signer()).public
     granted: dict[str, Any] = said(keys.records[3])["predicate"]["key"]
@@ -135,16 +173,28 @@ def _about(name: str) -> Callable[[Kept], str]:
     return lambda keys: keys.people[name].public.keyid
 
 
-def _said(seq: int, *by: str, **change: Any) -> Callable[[Kept], Kept]:
+def _said(
+    seq: int, *by: str, statement: dict[str, Any] | None = None, **change: Any
+) -> Callable[[Kept], Kept]:
     """Say entry `seq` again; what is a function of the ledger is called with it."""
 
     def make(keys: Kept) -> Kept:
-        return appended(keys, seq, *by, **{n: v(keys) if callable(v) else v for n, v in change.items()})
+        made = {name: value(keys) if callable(value) else value for name, value in change.items()}
+        return appended(keys, seq, *by, statement=statement, **made)
 
     return make
 
 
-ADMINS = ("admin", "second")
+def _erased(statement: dict[str, Any] | None = None, **change: Any) -> Callable[[Kept], Kept]:
+    """Say that a subject was erased, in the form of entry 2, a threshold."""
+    said = {"erased": "subject", "id": "ab" * 16, "reason": "asked for it", "needed": GONE}
+    about = {"predicateType": "urn:affidavit:erasure:v1", "subject": _subject(hashlib.sha256(b"ab" * 16))}
+    return _said(2, *ADMINS, statement={**about, **(statement or {})}, **{**said, **change})
+
+
+def _subject(digest: Any = None) -> list[dict[str, Any]]:
+    """Return the subjects of a statement about one thing, by default one that it does not speak of."""
+    return [{"name": "x", "digest": {"sha256": digest.hexdigest() if digest else "cd" * 32}}]
 
 
 def _by_many(count: int) -> Callable[[Kept], Kept]:
@@ -157,6 +207,19 @@ def _by_many(count: int) -> Callable[[Kept], Kept]:
             granted = _key(keys, name, key)
             kept = appended(kept, 3, *ADMINS, key=granted, entry_id=f"{ENTRY_ID[:-3]}f{n:02x}")
         return appended(kept, 12, *new, role="recorder")
+
+    return make
+
+
+def _rotated(**change: Any) -> Callable[[Kept], Kept]:
+    """Grant a key to eve, and rotate it: to one that differs in what is given."""
+    reason = {"reason": change.pop("reason")} if "reason" in change else {}
+
+    def make(keys: Kept) -> Kept:
+        eve = _key(keys, "eve", old := signer())
+        granted = appended(keys, 3, *ADMINS, key=eve, entry_id=f"{ENTRY_ID[:-3]}f00")
+        next_eve = _key(keys, "eve", **change)
+        return appended(granted, 5, *ADMINS, keyid=old.public.keyid, key=next_eve, **reason)
 
     return make
 
@@ -194,6 +257,28 @@ TRICKS: dict[str, tuple[Callable[[Kept], Kept], bool]] = {
     "a key that expires at once": (_said(3, *ADMINS, key=lambda keys: _key(keys, "eve", expires=14)), True),
     "roles out of order": (
         _said(3, *ADMINS, key=lambda keys: _key(keys, "eve", roles=["recorder", "admin"])), True),
+    "a grant whose subject is another key": (
+        _said(3, *ADMINS, key=lambda keys: _key(keys, "eve"), statement={"subject": _subject()}), True),
+    "a revocation": (_said(11, *ADMINS, keyid=_about("bob"), suspect_since=None), False),
+    "a revocation whose subject is another key": (
+        _said(11, *ADMINS, keyid=_about("bob"), suspect_since=None, statement={"subject": _subject()}), True),
+    "a revocation without a reason": (
+        _said(11, *ADMINS, keyid=_about("bob"), suspect_since=None, reason=GONE), True),
+    "a revocation that says nothing of suspicion": (
+        _said(11, *ADMINS, keyid=_about("bob"), suspect_since=GONE), True),
+    "a threshold": (_said(2, *ADMINS, needed=1), False),
+    "a threshold whose subject is another ledger": (
+        _said(2, *ADMINS, needed=1, statement={"subject": _subject()}), True),
+    "a rotation of the log's key whose subject is another": (
+        _said(9, *ADMINS, log=lambda keys: keys.vkey(signer())), True),
+    "a rotation to a key that never ends": (_rotated(), False),
+    "a rotation to a key that ends": (_rotated(expires=20), True),
+    "a rotation without a reason": (_rotated(reason=GONE), True),
+    "an erasure": (_erased(), False),
+    "an erasure of nobody": (_erased(erased="x"), True),
+    "an erasure without an id": (_erased(id=GONE), True),
+    "an erasure without a reason": (_erased(reason=GONE), True),
+    "an erasure whose subject is another": (_erased({"subject": _subject()}), True),
     "a log key that the log had before": (_said(9, *ADMINS, log=lambda keys: keys.vkey(keys.log[0])), True),
     "a log key that is a person's": (_said(9, *ADMINS, log=lambda keys: keys.vkey(keys.people["bob"])), True),
 }  # fmt: skip

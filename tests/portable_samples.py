@@ -204,6 +204,12 @@ class Sample:
     witness: str = ""
     failing: frozenset[str] = frozenset()
     in_doubt: tuple[int, ...] = ()
+    unanswered: bool = False
+    """Whether what was asked cannot be answered: nothing fails then, and it is not verified either."""
+
+    @property
+    def verified(self) -> bool:
+        return not self.failing and not self.unanswered
 
     def bad(self, *steps: str) -> "Sample":
         """Return the sample as one in which these steps have to fail."""
@@ -252,12 +258,26 @@ def _honest(folder: Path, story: Kept) -> list[Sample]:
         Sample("a bundle that a known witness did not cosign", bundle, witness=vkey).bad("witnesses"),
         Sample("a bundle that another witness cosigned", by_another, witness=vkey).bad("witnesses"),
         Sample("another log's key", tree, story.vkey(leaver)).bad("log key"),
-        Sample("a head of a longer history", shorter, kept=story.head()).bad("checkpoint"),
+        Sample("a head of a longer history", shorter, kept=story.head(), unanswered=True),
+        Sample("a longer head of another log", shorter, kept=_of_another_log(story)).bad("checkpoint"),
+        Sample(
+            "a longer head signed by nobody known", shorter, kept=story.head(None, leaver), unanswered=True
+        ),
+        Sample("a longer head whose signature is wrong", shorter, kept=_forged(story)).bad("checkpoint"),
         Sample("a head of nothing", tree, kept=story.head(0)).bad("checkpoint"),
-        Sample("a head that nothing proves", bundle, kept=story.head(2)).bad("checkpoint"),
+        Sample("a head that nothing proves", bundle, kept=story.head(2), unanswered=True),
         Sample("a head signed by somebody", tree, kept=story.head(5, leaver)).bad("checkpoint"),
         Sample("a checkpoint signed by somebody", by_leaver, story.vkey()).bad("tree", "log key"),
     ]
+
+
+def _forged(story: Kept) -> bytes:
+    head = story.head()
+    return head[:-10] + (b"A" if head[-10:-9] != b"A" else b"B") + head[-9:]
+
+
+def _of_another_log(story: Kept) -> bytes:
+    return signed_head("other.example", story.records, story.log[-1])
 
 
 def _around(folder: Path, story: Kept) -> list[Sample]:

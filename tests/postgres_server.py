@@ -1,40 +1,59 @@
 """A real PostgreSQL server for the tests: Debian's, started in a folder of its own, or the one that is named.
 
 `AFFIDAVIT_TEST_POSTGRES` names a server by a URL (``postgresql+psycopg://user@host/postgres``), whose user may make
-databases and roles. Otherwise the server of `/usr/lib/postgresql/*/bin` is started, with fsync, reached by a socket
-only; as the user `postgres` where the tests run as root, since it refuses to run so.
+databases and roles. Otherwise the server of `/usr/lib/postgresql/*/bin` is started, reached by a socket only; as the
+user `postgres` where the tests run as root, since it refuses to run so. A server that is killed is always an own one.
 """
 
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import pytest
 from sqlalchemy.engine import URL, make_url
 
-__all__ = ["Server", "binaries", "named_server"]
+__all__ = ["Server", "binaries", "named_server", "needed_binaries", "newest"]
 
 SETTINGS = {
     "listen_addresses": "",
-    "fsync": "on",
-    "full_page_writes": "on",
     "max_connections": "100",
     "shared_buffers": "32MB",
     "log_min_messages": "fatal",
     "recovery_init_sync_method": "syncfs",  # instead of an fsync of every file of the cluster
 }
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
+"""For tests that are about anything but what a crash leaves: nothing is waited for."""
 
 
 def binaries() -> Path | None:
     """Return the folder of the newest PostgreSQL's programs, None where there is none."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    return found[-1].parent if found else None
+    return newest(path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+
+
+def newest(folders: Iterable[Path]) -> Path | None:
+    """Return the folder VERSION/bin with the greatest version: 15 is newer than 9.6."""
+    return max(
+        folders, key=lambda folder: [int(part) for part in folder.parent.name.split(".")], default=None
+    )
+
+
+def needed_binaries(what: str) -> Path:
+    """Return the folder of PostgreSQL's programs; without them skip loudly what is named, and fail where CI runs."""
+    found = binaries()
+    if found is not None:
+        return found
+    said = f"NOT TESTED: {what}. There is no server of our own to start: install Debian's package postgresql"
+    if os.environ.get("CI") == "true":
+        pytest.fail(said)
+    pytest.skip(said)
 
 
 def named_server() -> URL | None:
@@ -49,15 +68,15 @@ class Server:
 
     folder: Path
     bin: Path
+    durable: bool = True
     process: subprocess.Popen[bytes] | None = None
-    numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     @classmethod
-    def make(cls, bin_folder: Path) -> "Server":
+    def make(cls, bin_folder: Path, *, durable: bool = True) -> "Server":
         """Make a cluster in a new folder and start it."""
-        folder = Path(tempfile.mkdtemp(prefix="affidavit-pg-", dir="/tmp"))
+        folder = Path(tempfile.mkdtemp(prefix="affidavit-pg-", dir="/tmp" if durable else _quick_place()))
         folder.chmod(0o755)
-        server = cls(folder, bin_folder)
+        server = cls(folder, bin_folder, durable)
         (folder / "socket").mkdir()
         if os.geteuid() == 0:
             who = pwd.getpwnam("postgres")
@@ -73,7 +92,7 @@ class Server:
 
     def start(self) -> None:
         """Start the server and wait until it answers; one that was killed recovers first."""
-        settings = [f"-c{name}={value}" for name, value in SETTINGS.items()]
+        settings = [f"-c{name}={value}" for name, value in self._settings().items()]
         until = time.monotonic() + 120
         while time.monotonic() < until:
             if self.process is None or self.process.poll() is not None:
@@ -85,10 +104,21 @@ class Server:
             try:
                 psycopg.connect(self.plain("postgres"), connect_timeout=5).close()
             except psycopg.OperationalError:
-                time.sleep(0.1)
+                time.sleep(0.05)
             else:
                 return
         raise AssertionError("the PostgreSQL server did not start")
+
+    def _settings(self) -> dict[str, str]:
+        return SETTINGS if self.durable else SETTINGS | NOT_DURABLE
+
+    def restart(self, pause: float = 0.0) -> None:
+        """End the server as an administrator does (a fast shutdown), and start it again."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(60)
+        time.sleep(pause)
+        self.start()
 
     def kill(self) -> None:
         """Kill the server as a loss of power would: no process of it lives on."""
@@ -102,13 +132,9 @@ class Server:
         self.process.wait()
 
     def stop(self) -> None:
-        """Stop the server and remove its folder."""
+        """Kill the server, since nobody needs its files any more, and remove its folder."""
         if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.kill()
+            self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def plain(self, database: str, user: str = "tester") -> str:
@@ -120,6 +146,13 @@ class Server:
         return URL.create(
             "postgresql+psycopg", user, database=database, query={"host": str(self.folder / "socket")}
         )
+
+
+def _quick_place() -> str:
+    """Return a folder in memory where there is room for the databases of all tests, else the usual one."""
+    memory = "/dev/shm"
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 << 30
+    return memory if roomy else "/tmp"
 
 
 def _as_nobody_special() -> list[str]:

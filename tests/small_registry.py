@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from audit.canonical import JsonObject, decimal
-from registry.home import create_home
+from registry.founding import Founding, create_home
 from registry.registry import Registry
 from registry.run import RunResult
 
@@ -12,14 +12,7 @@ PEOPLE = {"scientist": "recorder", "validator": "validator", "approver": "approv
 
 def new_registry(folder: Path) -> Registry:
     """Make a ledger with an admin, a scientist, a validator and an approver."""
-    home = create_home(
-        folder,
-        origin="test.example/models",
-        name="admin",
-        holder="Ilse",
-        roles=("admin",),
-        passphrase=lambda _: b"",
-    )
+    home = create_home(folder, Founding("test.example/models", "admin", "Ilse", ("admin",)), lambda _: b"")
     registry = Registry(home)
     for name, role in PEOPLE.items():
         public = registry.keys.create(name, b"").public

@@ -13,7 +13,7 @@ from audit.anchors import Anchored, Kept, Opened, StoredAnchor, open_anchors
 from audit.checkpoint import Checkpoint, sign_checkpoint
 from audit.cosignature import WitnessKey, cosign
 from audit.errors import MalformedInput
-from audit.grants import Grant
+from audit.grants import Grant, Suspicion
 from audit.keys import LocalSigner
 from audit.log_keys import LogKeys
 from audit.merkle import leaf_hash, root
@@ -282,16 +282,17 @@ def test_a_reset_is_said() -> None:
 # -- suspect entries ---------------------------------------------------------------------------------------------------
 
 
-def suspect(since: int | None, revoked: int | None) -> Grant:
-    return Grant("validator", LOG.public, (), "", 1, revoked=revoked, suspect_since=since)
+SUSPECT = f"what the key 'validator' ({LOG.public.keyid[:16]}…) signed in the entries 30 to 50 is suspect"
 
 
-def words_of(
-    found: Opened, since: int = 30, revoked: int | None = 50, signed: tuple[int, ...] = (31, 32, 39, 45)
-) -> str:
+def suspect(*suspicions: Suspicion) -> Grant:
+    return Grant("validator", LOG.public, (), "", 1, suspicions=suspicions)
+
+
+def words_of(found: Opened, *suspicions: Suspicion, signed: tuple[int, ...] = (31, 32, 39, 45)) -> str:
     return suspect_words(
-        [suspect(None, None), suspect(since, revoked)],
-        lambda keyid, first: (seq for seq in signed if seq >= first),
+        [suspect(), suspect(*(suspicions or (Suspicion(30, 50),)))],
+        lambda keyid, first, last: (seq for seq in signed if first <= seq <= last),
         found,
         lambda seq: NOW - (SIZE - seq) * DAY,
     )
@@ -300,8 +301,8 @@ def words_of(
 def test_a_suspect_entry_is_covered_by_an_anchor_from_before_the_revocation() -> None:
     found = opened(cosigned(size=40, at=NOW - 12 * DAY))
     assert words_of(found) == (
-        f"; entries by 'validator' from 30 on are suspect: 31 to 32, 39 stood there before the revocation (the "
-        f"cosignature by {NAME} over 40 entries), 45 is covered by no older anchor"
+        f"; {SUSPECT}: 31 to 32, 39 stood there before the revocation (the cosignature "
+        f"by {NAME} over 40 entries), 45 is covered by no older anchor"
     )
 
 
@@ -318,12 +319,18 @@ def test_a_suspect_entry_is_covered_by_an_anchor_from_before_the_revocation() ->
     ],
 )  # fmt: skip
 def test_a_suspect_entry_is_not_covered_by_anything_newer_or_less(found: Opened) -> None:
-    assert words_of(found).endswith("are suspect: 31 to 32, 39, 45 are covered by no older anchor")
+    assert words_of(found) == f"; {SUSPECT}: 31 to 32, 39, 45 are covered by no older anchor"
 
 
 def test_a_suspect_key_that_signed_nothing_since_is_said_to_have() -> None:
-    assert (
-        words_of(opened(), signed=(3,)) == "; entries by 'validator' from 30 on are suspect: it signed none"
+    assert words_of(opened(), signed=(3,)) == f"; {SUSPECT}: it signed none"
+
+
+def test_what_two_revocations_put_in_doubt_is_told_once() -> None:
+    said = words_of(opened(), Suspicion(30, 50), Suspicion(28, 55), signed=(29, 31))
+    assert said.endswith(": 31 is covered by no older anchor; " + said.split("; ")[2])
+    assert said.split("; ")[2].endswith(
+        "in the entries 28 to 55 is suspect: 29 is covered by no older anchor"
     )
 
 
@@ -391,8 +398,30 @@ def test_verification_says_which_suspect_entries_an_anchor_covers(tmp_path: Path
     answer = reopened(tmp_path, people).verify(pinned=AnchorSettings.read(tmp_path))
     assert answer
     assert answer.steps[3].detail.endswith(
-        "entries by 'second' from 3 on are suspect: 3 stood there before the revocation (the cosignature "
-        f"by {VOUCHING} over 4 entries), 4 is covered by no older anchor"
+        f"what the key 'second' ({second.public.keyid[:16]}…) signed in the entries 3 to 5 is suspect: 3 stood there "
+        f"before the revocation (the cosignature by {VOUCHING} over 4 entries), 4 is covered by no older anchor"
     )
     assert "entries 4 to 5 are covered by no anchor outside" in answer.steps[2].detail
+    anchor: Any = answer.to_json()["anchor"]
+    assert (anchor["size"], anchor["entries_since"]) == (4, 2)
+    ledger.close()
+
+
+def test_an_anchor_made_after_the_revocation_covers_no_suspect_entry_also_when_its_key_is_granted_again(
+    tmp_path: Path,
+) -> None:
+    people, second = People(), signer()
+    ledger = new_ledger(tmp_path, people)
+    ledger.grant("second", second.public, ("recorder",), "Leif Aas")
+    ledger.append(report("in doubt"), signer=second)
+    ledger.revoke(second.public.keyid, "the laptop was stolen", 2)
+    vouch(tmp_path, ledger, ledger.head().size)
+    ledger.grant("second", second.public, ("recorder",), "Leif Aas")
+    ledger.append(report("in no doubt"), signer=second)
+    answer = reopened(tmp_path, people).verify(pinned=AnchorSettings.read(tmp_path))
+    assert answer
+    assert answer.steps[3].detail.endswith(
+        f"; what the key 'second' ({second.public.keyid[:16]}…) signed in the entries 2 to 3 is suspect: 2 is covered "
+        "by no older anchor"
+    )
     ledger.close()

@@ -90,7 +90,9 @@ def test_anchors_that_the_reader_pins_hold_with_their_times(anchored: Anchored) 
     answer = verify_bundle(anchored.bundle, Brought(pinned=anchored.pinned, now=anchored.now + 60))
     step = answer.report.steps[2]
     assert step.status == "passed"
-    assert step.detail.count(f"the cosignature by {WITNESS}") == 3
+    assert (
+        step.detail.count(f"the cosignature by {WITNESS}") == 2
+    )  # one over each head, under however many notes
     assert step.detail.count(f"the timestamp by {URL}") == 2
     assert answer.report.anchor is not None
     assert answer.report.anchor.age_seconds is not None

@@ -14,6 +14,7 @@ from audit.bundle import Manifest
 from audit.bundle_check import verify_bundle
 from audit.bundler import Wanted, write_bundle
 from audit.canonical import decode, encode
+from audit.errors import MalformedInput
 from audit.evidence import Brought
 from audit.ledger import Ledger
 from audit.note import VerifierKey
@@ -170,7 +171,7 @@ def test_every_changed_byte_of_every_member_is_noticed(tmp_path: Path) -> None:
     assert all(about <= at < about + len(b"entry 1") for _, at in unnoticed)
 
 
-@pytest.mark.parametrize("name", ["README.txt", "checkpoint", "vkey.txt", "manifest.json"])
+@pytest.mark.parametrize("name", ["README.txt", "vkey.txt", "entries/0.json"])
 def test_a_missing_member_is_named(members: Members, changed: Path, name: str) -> None:
     del members[name]
     answer = verified(changed, members)
@@ -189,10 +190,24 @@ def test_a_member_that_has_no_business_there_is_refused(members: Members, change
     assert not verified(changed, {**members, name: b"{}"})
 
 
-def test_no_step_is_passed_when_the_bundle_does_not_read(changed: Path) -> None:
-    changed.write_bytes(b"PK\x03\x04 and so on")
-    answer = verify_bundle(changed, Brought())
+def test_no_step_is_passed_when_the_bundle_has_not_the_form_of_one(members: Members, changed: Path) -> None:
+    answer = verified(changed, {**members, "notes.txt": b"x"})
     assert [step.status for step in answer.report.steps] == ["failed", *["skipped"] * 7]
+
+
+def test_what_no_bundle_can_be_read_from_is_wrong_input(changed: Path) -> None:
+    changed.write_bytes(b"PK\x03\x04 and so on")
+    with pytest.raises(MalformedInput, match=f"no bundle can be read from {changed}: it is cut short"):
+        verify_bundle(changed, Brought())
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "manifest.json"])
+def test_a_zip_file_without_a_checkpoint_or_a_manifest_is_no_bundle(
+    members: Members, changed: Path, name: str
+) -> None:
+    del members[name]
+    with pytest.raises(MalformedInput, match="it has no manifest"):
+        verified(changed, members)
 
 
 def without(members: Members, *seqs: int) -> Members:
@@ -348,10 +363,13 @@ def test_a_checkpoint_of_the_same_size_is_an_anchor(ledger: Ledger, folder: Path
     assert answer.report.anchor.size == 5
 
 
-def test_a_checkpoint_that_the_bundle_has_no_proof_for_does_not_pass(ledger: Ledger, folder: Path) -> None:
+def test_a_checkpoint_that_the_bundle_has_no_proof_for_is_neither_refuted_nor_verified(
+    ledger: Ledger, folder: Path
+) -> None:
     answer = verify_bundle(folder / "kept" / "bundle.zip", Brought(ledger.head_at(2).checkpoint))
-    assert failed(answer) == ["anchors"]
-    assert "no proof that the head of 2 entries" in answer.report.steps[2].detail
+    assert (bool(answer), answer.confirmed, failed(answer)) == (False, False, [])
+    assert answer.report.steps[2].status == "skipped"
+    assert "nothing in the bundle proves that its 2 entries" in answer.report.steps[2].detail
 
 
 def test_a_bundle_made_for_a_checkpoint_proves_that_it_is_of_its_history(
@@ -367,11 +385,36 @@ def test_a_checkpoint_of_another_history_does_not_verify(bundle: Path, ledger: L
     assert failed(answer) == ["anchors"]
 
 
-def test_a_newer_checkpoint_than_the_bundles_does_not_pass(tmp_path: Path) -> None:
-    ledger = a_bundle(tmp_path)
+def test_a_newer_checkpoint_than_the_bundles_is_neither_refuted_nor_verified(tmp_path: Path) -> None:
+    people = People()
+    ledger = a_bundle(tmp_path, people)
     ledger.append(report())
-    answer = verify_bundle(tmp_path / "bundle.zip", Brought(ledger.head().checkpoint))
-    assert failed(answer) == ["anchors"]
+    brought = Brought(ledger.head().checkpoint, key_of(people))
+    answer = verify_bundle(tmp_path / "bundle.zip", brought)
+    assert (bool(answer), answer.confirmed, failed(answer)) == (False, False, [])
+    assert "it is of 6 entries and this copy of 5: either it is newer" in answer.unanswered
+    assert answer.to_json()["verified"] is False
+    assert not any("whose ledger" in sentence for sentence in answer.not_shown)
+
+
+def test_a_key_that_does_not_fit_is_not_asked_for_once_more(bundle: Path) -> None:
+    answer = verify_bundle(bundle, Brought(log_key=VerifierKey(ORIGIN, signer().public.raw)))
+    [sentence] = [sentence for sentence in answer.not_shown if "whose ledger" in sentence]
+    assert "--key" not in sentence
+
+
+def test_only_keys_whose_signatures_were_checked_are_counted(members: Members, changed: Path) -> None:
+    forged = resign_nothing(members["entries/3.json"])
+    answer = verified(changed, {**members, "entries/3.json": forged})
+    assert answer.report.steps[3].figures["signatures"] == 1
+    assert answer.report.steps[3].figures["keys"] == 1
+
+
+def resign_nothing(record: bytes) -> bytes:
+    """Let a record name another key as its signer."""
+    document = json.loads(record)
+    document["entry"]["signatures"][0]["keyid"] = "ab" * 32
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def test_what_is_no_checkpoint_does_not_pass(bundle: Path) -> None:

@@ -265,8 +265,62 @@ def test_what_is_not_an_anchor_is_refused_in_a_sentence(
     assert (anchored.ledger / "anchors.json").read_bytes() == before
 
 
-def test_a_list_of_anchors_that_was_damaged_is_one_sentence(anchored: Anchored) -> None:
+DAMAGED = "anchors.json: it is not JSON from line 1, column 2 on; restore it from a copy, or, where"
+
+
+def test_a_list_of_anchors_that_was_damaged_stops_no_reading_and_fails_verification(
+    anchored: Anchored,
+) -> None:
     (anchored.ledger / "anchors.json").write_text("{")
-    refused = anchored.here("verify")
+    assert len(anchored.here.json("log", "-n", "3")["entries"]) == 3
+    step = anchored.here.json("verify", status=1)["steps"][2]
+    assert step["status"] == "failed"
+    assert DAMAGED in step["detail"]
+
+
+def test_who_brings_a_list_of_their_own_is_told_that_the_ledgers_does_not_read(anchored: Anchored) -> None:
+    shutil.copy(anchored.ledger / "anchors.json", anchored.here.path / "mine.json")
+    (anchored.ledger / "anchors.json").write_text("{")
+    said = anchored.here.json("verify", "--anchors", "mine.json")
+    assert (
+        "the anchor file of this ledger (anchors.json, which names it, does not read)"
+        in said["steps"][2]["detail"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("key", "grant", "admin", "--role", "admin"), 3),
+        (("anchor", "list"), 2),
+        (("anchor", "remove", NAME), 2),
+    ],
+)
+def test_what_needs_a_list_of_anchors_that_was_damaged_is_refused_and_leaves_it(
+    anchored: Anchored, arguments: tuple[str, ...], status: int
+) -> None:
+    (anchored.ledger / "anchors.json").write_text("{")
+    refused = anchored.here(*arguments)
+    assert (refused.exit_code, DAMAGED in refused.stderr) == (status, True), refused.stderr
+    assert (anchored.ledger / "anchors.json").read_text() == "{"
+
+
+def test_a_list_of_anchors_that_was_damaged_is_begun_anew_and_verification_says_so(
+    anchored: Anchored,
+) -> None:
+    (anchored.ledger / "anchors.json").write_text("{")
+    reset = ("anchor", "reset", "--reason", "the list was damaged")
+    anchored.here.text(*reset, "--dry-run")
+    assert (anchored.ledger / "anchors.json").read_text() == "{"
+    kept = Path(anchored.here.json(*reset)["kept"])
+    assert (anchored.here.path / kept).read_text() == "{"
+    anchored.grow("second")
+    step = anchored.step("anchors")
+    assert (step["status"], "(the list was damaged)" in step["detail"]) == ("skipped", True)
+
+
+def test_a_file_that_holds_no_witness_key_is_named(anchored: Anchored) -> None:
+    (anchored.here.path / "empty.vkey").touch()
+    refused = anchored.here("anchor", "add", "witness", "http://127.0.0.1:9/", "--key", "empty.vkey")
     assert refused.exit_code == 2
-    assert "anchors.json: it is not JSON" in refused.stderr
+    assert "empty.vkey: a verifier key is written name+hash+base64" in refused.stderr

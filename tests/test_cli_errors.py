@@ -161,7 +161,7 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "the revocation of a key that is not granted": (("key", "revoke", "ghost", "--reason", "x"), ("ghost",)),
     "a suspicion about the future": (
         ("key", "revoke", "validator", "--reason", "x", "--suspect-since", "-4"),
-        ("suspect_since",),
+        ("from an entry that stands already (0 to ", "-4 is none"),
     ),
     "a policy that does not exist": (("policy", "show", "landing"), ("'landing'", "did you mean 'lending'")),
     "a policy file that does not exist": (("policy", "check", "no.yaml"), ("no.yaml",)),
@@ -188,8 +188,12 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("--reason",),
     ),
     "a checkpoint that is none": (("verify", "--checkpoint", "nothing.txt"), ("nothing.txt",)),
-    "a verifier key that is none": (("verify", "--key", "loans.csv"), ("verifier key",)),
-    "a verifier key that is not even text": (("verify", "--key", "binary"), ("verifier key",)),
+    "a verifier key that is none": (("verify", "--key", "loans.csv"), ("loans.csv holds no verifier key",)),
+    "a verifier key that is not even text": (("verify", "--key", "binary"), ("binary holds no verifier key",)),
+    "evidence that is not there": (("verify", "nothing.zip"), ("Error: Path 'nothing.zip' does not exist",)),
+    "a report to standard output": (("report", "loans@1", "-o", "-"), ("'-' is no file: name the one to write",)),
+    "a bundle to standard output": (("export", "loans@1", "-o", "-"), ("'-' is no file: name the one to write",)),
+    "a checkpoint to standard output": (("checkpoint", "-o", "-"), ("'-' is no file: name the one to write",)),
     "a checkpoint into a folder that does not exist": (("checkpoint", "-o", "no/where/x"), ("no/where/x",)),
     "a ledger that exists": (("init", "--origin", "x.example/y"), ("exists", "never overwritten")),
     "an origin with a space": (("init", "new", "--origin", "two words"), ("'two words'",)),
@@ -459,7 +463,13 @@ def edit(*statements: str) -> Callable[[Folder], None]:
 )
 @pytest.mark.parametrize(
     "typed",
-    [("log",), ("show", "loans@1"), ("gate", "loans@1", "--stage", "production"), ("lineage", "loans@1")],
+    [
+        ("log",),
+        ("show", "loans@1"),
+        ("gate", "loans@1", "--stage", "production"),
+        ("lineage", "loans@1"),
+        ("export", "loans@1", "-o", "loans.zip"),
+    ],
 )
 def test_a_damaged_ledger_is_never_a_traceback(
     here: Folder, damage: Callable[[Folder], None], typed: tuple[str, ...]

@@ -170,7 +170,23 @@ def test_the_log_goes_on_with_its_new_key(here: Folder) -> None:
     logs = here.json("key", "list")["log"]
     assert [log["since"] for log in logs] == [0, said["entry"]] == [0, 11]
     assert here.json("checkpoint", "--size", "12")["note"].count("\n— lender.example/models ") == 2
-    assert here.json("checkpoint")["verifier_key"] == logs[1]["verifier_key"]
+    assert here.json("checkpoint")["verifier_key"] == logs[1]["verifier_key"] == said["verifier_key"]
+
+
+def test_a_suspicion_from_before_a_rotation_names_the_key_that_is_not_meant_by_it(here: Folder) -> None:
+    before = {one["name"]: one["keyid"] for one in here.json("key", "list")["keys"]}["validator"]
+    here.text("key", "rotate", "validator", "--reason", "yearly")
+    said = here.text("key", "revoke", "validator", "--reason", "stolen", "--suspect-since", "9")
+    assert (
+        f"what the key before it signed, {before[:16]}…, is not: where that is meant, revoke that too" in said
+    )
+    assert here.json("key", "list")["keys"][-1]["suspect"] == [{"since": 9, "until": 12}]
+
+
+def test_who_rotates_the_logs_key_is_told_who_must_know_the_new_one(here: Folder) -> None:
+    said = here.text("key", "rotate", "log", "--reason", "yearly")
+    assert "the operators of its witnesses" in said
+    assert said.rstrip().endswith(here.json("checkpoint")["verifier_key"])
 
 
 def test_a_key_of_the_log_is_ed25519(here: Folder) -> None:

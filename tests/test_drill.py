@@ -1,6 +1,8 @@
 """The drill: every attack is caught and named, the ledger itself is left alone, and a blind verifier is found out."""
 
 import hashlib
+import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 
 from audit import attacks, drill, tables
-from audit.drill_attacks import Attack, attacks_on_copy
+from audit.drill_attacks import Attack, Skipped, attacks_on_copy
 from audit.drill_histories import attacks_on_made
 from audit.drill_ledgers import Victim, copied, made
 from audit.errors import MalformedInput
@@ -29,14 +31,21 @@ OF_THE_DESIGN = {
     "fork": {"fork"},
     "back-date": {"backdate-entry", "backdate-resigned", "backdate-little"},
     "swap a key": {"swap-key", "swap-log-key", "swap-holders", "revoked-key"},
-    "roll back": {"roll-back"},
+    "roll back": {"roll-back", "restore-backup"},
     "replay": {"replay", "replay-elsewhere"},
     "tamper with tables": {"drop-trigger", "drop-table", "drop-column", "add-table"},
     "tamper with artifacts": {"edit-artifact", "lose-artifact", "stray-file"},
     "forge a statement": {"edit-statement", "edit-resigned", "edit-signed", "edit-newest"},
     "write everything again": {"rewrite-own-log-key", "rewrite-everything"},
 }
-NEED_AN_ANCHOR = {"roll-back", "edit-newest", "cut-tail-resigned", "fork", "rewrite-everything"}
+NEED_AN_ANCHOR = {
+    "roll-back",
+    "restore-backup",
+    "edit-newest",
+    "cut-tail-resigned",
+    "fork",
+    "rewrite-everything",
+}
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -102,7 +111,7 @@ def test_what_only_an_anchor_can_catch_is_said_and_nothing_else_is(typed: Any) -
 def test_attacks_with_stolen_keys_are_on_the_ledger_made_for_the_drill_and_no_others(typed: Any) -> None:
     stolen = {row["attack"] for row in typed[0]["attacks"] if row["stolen"] != "no key"}
     made_for_it = {row["attack"] for row in typed[0]["attacks"] if row["on"] == "made"}
-    assert made_for_it - stolen == {"swap-log-key"}
+    assert made_for_it - stolen == {"swap-log-key", "restore-backup"}
     assert stolen <= made_for_it
 
 
@@ -119,8 +128,47 @@ def test_the_matrix_says_on_which_ledger_what_was_tried(
     monkeypatch.setattr(drill, "attacks_on_made", lambda victim: attacks_on_made(victim)[-1:])
     said = lender.text("drill")
     assert "On a copy of this ledger (its 11 entries), with no key stolen" in said
-    assert "On a ledger made for the drill (13 entries, keys of its own), with keys stolen" in said
+    assert "On a ledger made for the drill (14 entries, keys of its own), with keys stolen" in said
     assert "4 of 4 attacks were caught, 1 of them only with an anchor" in said
+
+
+def test_the_matrix_is_kept_in_a_file_with_the_ledger_its_state_and_the_time(
+    lender: Folder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(drill, "attacks_on_copy", lambda victim: attacks_on_copy(victim)[-1:])
+    monkeypatch.setattr(drill, "attacks_on_made", lambda victim: attacks_on_made(victim)[-1:])
+    printed = lender.json("drill", "-o", str(tmp_path / "drill.json"))
+    kept = json.loads((tmp_path / "drill.json").read_text())
+    assert kept == printed
+    head = lender.json("checkpoint")
+    assert (kept["origin"], kept["entries"], kept["root"]) == (head["origin"], head["size"], head["root"])
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT.*Z", kept["time"])
+
+
+def test_right_after_an_erasure_a_tail_that_is_cut_off_is_classed_by_the_step_that_sees_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = a_lender(tmp_path / "lender")
+    here.text("erase", "validator", "--reason", "left the bank", "--as", "admin", "--yes")
+    monkeypatch.setattr(
+        drill,
+        "attacks_on_copy",
+        lambda victim: [a for a in attacks_on_copy(victim) if is_named(a, "roll-back")],
+    )
+    monkeypatch.setattr(drill, "attacks_on_made", lambda victim: attacks_on_made(victim)[-1:])
+    cut, restored = here.json("drill")["attacks"]
+    assert (cut["attack"], cut["expected"], cut["needs_anchor"], cut["ok"]) == (
+        "roll-back",
+        "tables",
+        False,
+        True,
+    )
+    # With the deleted row from a backup it leaves no trace, and that is tried too.
+    assert (restored["attack"], restored["needs_anchor"], restored["ok"]) == ("restore-backup", True, True)
+
+
+def is_named(attack: Attack | Skipped, name: str) -> bool:
+    return isinstance(attack, Attack) and attack.name == name
 
 
 # -- a drill that finds something --------------------------------------------------------------------------------------
@@ -218,6 +266,19 @@ def test_a_ledger_without_artifacts_says_that_none_was_attacked(ledger: Ledger, 
     assert ("artifacts", "no artifact of these entries is at hand") in {
         (one.attack, one.why) for one in planned if not isinstance(one, Attack)
     }
+
+
+def test_of_a_shared_ledger_it_is_said_that_its_server_was_not_attacked(
+    shared_ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for title in ("one", "two"):
+        shared_ledger.append(report(title))
+    monkeypatch.setattr(drill, "attacks_on_copy", lambda victim: [])
+    monkeypatch.setattr(drill, "attacks_on_made", lambda victim: attacks_on_made(victim)[-1:])
+    skipped = drill.drill(shared_ledger).skipped
+    assert [(s.attack, s.why) for s in skipped] == [
+        ("the server, its roles and its triggers", "the copy is an SQLite file")
+    ]
 
 
 def test_the_names_of_attacks_are_told_apart(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """DSSE: what is signed is the encoding of type and payload, and the envelope is opened strictly."""
 
 import base64
+import threading
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
@@ -11,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.envelope import PAYLOAD_TYPE, Envelope, Signature, pae, sign
+from audit import processors
+from audit.envelope import PAYLOAD_TYPE, Envelope, Signature, pae, read_base64, sign, sign_many, verified
 from audit.errors import MalformedInput, NotVerified
 from audit.keys import Algorithm, LocalSigner, PublicKey, new_private_key
 from tests.small_ledger import signer
@@ -125,6 +129,7 @@ def spelled(change: Callable[[str], str]) -> Callable[[dict[str, Any]], object]:
         pytest.param(lambda e: e.update(payload=7), id="a number for a payload"),
         pytest.param(lambda e: e.update(payload=["eA=="]), id="a list for a payload"),
         pytest.param(lambda e: e.update(payload="é"), id="a payload beyond ASCII"),
+        pytest.param(lambda e: e.update(payload="\ud800"), id="a payload with a lone surrogate"),
         pytest.param(lambda e: e.update(signatures=[]), id="no signatures"),
         pytest.param(lambda e: e.update(signatures={}), id="an object for signatures"),
         pytest.param(lambda e: e.update(signatures=e["signatures"] * 2), id="one key twice"),
@@ -160,3 +165,64 @@ def test_what_is_not_an_object_with_the_three_members_is_refused(value: Any) -> 
 
 def test_a_payload_may_be_empty() -> None:
     assert Envelope.from_json(sign(b"", [SIGNER]).to_json()).payload == b""
+
+
+@dataclass(slots=True)
+class Token:
+    """A key that is not in this process's memory: it notes which threads ask it for what."""
+
+    public: PublicKey = SIGNER.public
+    asked: list[tuple[int, bytes]] = field(default_factory=list)
+
+    def sign(self, message: bytes) -> bytes:
+        self.asked.append((threading.get_ident(), message))
+        return SIGNER.sign(message)
+
+
+@pytest.fixture
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processors, "processors", lambda: 2)
+
+
+PAYLOADS = [b"%d" % number for number in range(20)]
+
+
+def test_many_payloads_are_signed_as_each_of_them_is_alone(two_threads: None) -> None:
+    signed = sign_many(PAYLOADS, [[SIGNER]] * 20)
+    assert signed == [sign(payload, [SIGNER]) for payload in PAYLOADS]
+
+
+def test_a_key_outside_this_process_is_asked_by_one_thread_in_order(two_threads: None) -> None:
+    token = Token()
+    sign_many(PAYLOADS, [[token]] * 20)
+    me = threading.get_ident()
+    assert token.asked == [(me, pae(PAYLOAD_TYPE, payload)) for payload in PAYLOADS]
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_of_many_envelopes_those_whose_every_signature_holds_are_verified(
+    count: int, two_threads: None
+) -> None:
+    good = sign_many(PAYLOADS[:count], [[SIGNER]] * count)
+    forged = Envelope(b"another", good[0].signatures)
+    unsigned = Envelope(PAYLOAD, ())
+    assert verified([forged, *good, unsigned], lambda _: SIGNER.public) == set(good)
+
+
+def test_what_fails_in_any_way_while_it_is_verified_is_not(two_threads: None) -> None:
+    def no_key(keyid: str) -> PublicKey:
+        raise KeyError(keyid)
+
+    assert verified([sign(PAYLOAD, [SIGNER])], no_key) == frozenset()
+
+
+@given(st.text("AQxz+/=", max_size=12).map(str.encode) | st.binary(max_size=20).map(base64.b64encode))
+def test_base64_is_read_in_the_one_spelling_that_is_written(text: bytes) -> None:
+    try:
+        data = read_base64(text)
+    except MalformedInput:
+        # What Python reads without being strict would be written another way, or does not read at all.
+        with suppress(ValueError):
+            assert base64.b64encode(base64.b64decode(text)) != text
+    else:
+        assert base64.b64encode(data) == text

@@ -1,77 +1,32 @@
 """Erasure and the drill on a ledger in PostgreSQL: the tables' files are rewritten, or it is said that they are not."""
 
 import os
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL
 
 from audit import postgres, tables
 from audit.drill_ledgers import copied
 from audit.erasure import erasable, erase
 from audit.errors import EnvironmentFailed
-from audit.ledger import Ledger, create_ledger
+from audit.ledger import Ledger
 from audit.roles import ROLES, roles_sql
 from audit.scrub import scrub
 from audit.subjects import Referrer, known_subjects
 from audit.verify import verify_ledger
-from tests.postgres_server import Server, binaries
-from tests.small_ledger import ORIGIN, Clock, People, report
+from tests.postgres_ledger import Database, Databases, opened
+from tests.postgres_server import Server
+from tests.small_ledger import Titles, report
 
 NAME = "applicant 4711"
-NUMBERS = count(1)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """Start a server of our own: its files are looked into, which no server elsewhere lets us do."""
-    found = binaries()
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("NOT TESTED: erasure on PostgreSQL. Install Debian's package postgresql")
-        pytest.skip("NOT TESTED: erasure on PostgreSQL. Install Debian's package postgresql")
-    made = Server.make(found)
-    yield made
-    made.stop()
 
 
 @pytest.fixture
-def people() -> People:
-    return People()
-
-
-@pytest.fixture
-def url(server: Server) -> URL:
-    name = f"erasure_{next(NUMBERS)}"
-    root = postgres.open_url(server.url("postgres"))
-    with root.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
-    root.dispose()
-    return server.url(name)
-
-
-@pytest.fixture
-def ledger(url: URL, people: People) -> Iterator[Ledger]:
-    engine = postgres.open_url(url)
-    with tables.failures(), engine.begin() as connection:
-        tables.create_tables(connection, [])
-    made = create_ledger(
-        engine,
-        origin=ORIGIN,
-        name="admin",
-        holder="Ilse Brandt",
-        roles=("admin", "recorder"),
-        signer=people.admin,
-        log_signer=people.log,
-        clock=Clock(),
-    )
-    say(made)
-    made.append(report())
-    yield made
-    made.close()
-    engine.dispose()
+def ledger(shared_ledger: Ledger) -> Ledger:
+    """A ledger that refers to a person in one entry, and to nobody in another."""
+    say(shared_ledger)
+    shared_ledger.append(report())
+    return shared_ledger
 
 
 def say(ledger: Ledger, name: str = NAME) -> None:
@@ -94,8 +49,13 @@ def tables_that_hold(server: Server, ledger: Ledger, data: bytes) -> bool:
 
 
 def test_an_erasure_is_verified_and_leaves_no_trace_in_the_servers_tables(
-    server: Server, ledger: Ledger
+    databases: Databases, ledger: Ledger
 ) -> None:
+    if databases.server is None:
+        pytest.skip(
+            "NOT TESTED: the files of the server that AFFIDAVIT_TEST_POSTGRES names are not ours to look into"
+        )
+    server = databases.server
     assert tables_that_hold(server, ledger, NAME.encode())
     done = erase(ledger, erasable(ledger, NAME), "a request")
     assert done.scrubbed.problem is None
@@ -105,21 +65,19 @@ def test_an_erasure_is_verified_and_leaves_no_trace_in_the_servers_tables(
     assert "1 subject erased by entry 3" in answer.steps[5].detail
 
 
-def test_a_role_that_may_not_rewrite_the_tables_is_told_so(server: Server, ledger: Ledger, url: URL) -> None:
+def test_a_role_that_may_not_rewrite_the_tables_is_told_so(ledger: Ledger, shared_database: Database) -> None:
     with ledger.engine.begin() as connection:
-        connection.exec_driver_sql(roles_sql([]))
+        connection.exec_driver_sql(roles_sql([Titles.metadata]))
         connection.exec_driver_sql(f"DROP ROLE IF EXISTS worker; CREATE ROLE worker LOGIN IN ROLE {ROLES[2]}")
-    engine = postgres.open_url(url.set(username="worker"))
+    engine = postgres.open_url(shared_database.as_user("worker").url)
     assert "this role may not rewrite the tables" in str(scrub(engine, []).problem)
     engine.dispose()
 
 
 def test_who_is_without_the_logs_key_refers_to_people_who_are_known_and_to_nobody_new(
-    ledger: Ledger, url: URL, people: People
+    ledger: Ledger, shared_database: Database
 ) -> None:
-    keyless = Ledger(
-        postgres.open_url(url), signer=lambda kind: people.admin, log_signer=None, patience=1.0, clock=Clock()
-    )
+    keyless = opened(shared_database, keyless=True, patience=1.0)
     with pytest.raises(EnvironmentFailed, match="it takes the log's key"):
         say(keyless, "somebody new")
     assert [known.name for known in known_subjects(ledger.engine)] == [NAME]
@@ -129,5 +87,5 @@ def test_who_is_without_the_logs_key_refers_to_people_who_are_known_and_to_nobod
 def test_a_ledger_in_postgresql_is_copied_for_a_drill(ledger: Ledger, tmp_path: Path) -> None:
     victim = copied(ledger, tmp_path)
     copy = tables.open_database(victim.folder / "ledger.db")
-    assert verify_ledger(copy, checkpoint=victim.anchor)
+    assert verify_ledger(copy, followers=victim.followers, checkpoint=victim.anchor)
     assert victim.size == 3

@@ -2,8 +2,10 @@
 evidence, honest and dishonest, that was made by hand from the format page."""
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,12 @@ from audit.note import VerifierKey
 from audit.offline import kind_of, verify_evidence
 from audit.tiles_check import verify_tiles
 from audit.tiles_tree import write_tiles_tree
+from tests.browser import a_browser, give, shown
+from tests.command_line import empty_folder
+from tests.evidence_mutations import Mutated, mutated
+from tests.portable_key_samples import keys_over_time
 from tests.portable_samples import Kept, Sample, a_story, samples
+from tests.portable_verifier import PORTABLE, said_by
 from tests.small_evidence import failed, key_of, members_of, verified
 from tests.small_ledger import ORIGIN, People, new_ledger, report, signer
 
@@ -64,9 +71,58 @@ def test_every_sample_is_answered_as_it_should(evidence: list[Sample]) -> None:
             should = {
                 "signatures"
             }  # as in a ledger's verification: step 4 says that a statement stands there once
-        found = set(failed(package_says(sample)))
-        if not (should <= found and bool(found) == bool(should)):
+        answer = package_says(sample)
+        found = set(failed(answer))
+        as_it_should = should <= found and bool(found) == bool(should)
+        if not as_it_should or bool(answer.unanswered) != sample.unanswered:
             wrong[sample.name] = (should, found)
+    assert wrong == {}
+
+
+# -- what may have happened on the way ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory, story: Kept) -> list[Mutated]:
+    keys = keys_over_time(tmp_path_factory.mktemp("keys") / "ledger")
+    return mutated(tmp_path_factory.mktemp("mutated"), story, keys)
+
+
+def by_the_package(one: Mutated, folder: Path) -> int:
+    options = ["--key", str(written_to(folder / "key", one.key.encode()))] if one.key else []
+    options += ["--checkpoint", str(written_to(folder / "kept", one.kept))] if one.kept else []
+    return empty_folder(folder / "elsewhere")("verify", str(one.path), *options).exit_code
+
+
+def by_the_portable_verifier(one: Mutated, folder: Path) -> int:
+    options = [f"--key={one.key}"] if one.key else []
+    options += [f"--checkpoint={written_to(folder / 'kept', one.kept)}"] if one.kept else []
+    return said_by(one.path, *options)[0]
+
+
+def written_to(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("verifier", [by_the_package, by_the_portable_verifier], ids=lambda v: v.__name__)
+def test_whatever_happened_on_the_way_the_exit_status_is_the_right_one(
+    table: list[Mutated], verifier: Callable[[Mutated, Path], int], tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    answers = {one.name: (verifier(one, tmp_path), one.status) for one in table}
+    assert {name: answer for name, answer in answers.items() if answer[0] != answer[1]} == {}
+
+
+def test_whatever_happened_on_the_way_the_page_says_the_same(table: list[Mutated]) -> None:
+    wrong: dict[str, tuple[str, int]] = {}
+    with a_browser() as browser:
+        browser.open(PORTABLE / "verify_affidavit.html")
+        for one in table:
+            give(browser, one.path, one.key, one.kept)
+            said = shown(browser, "word")
+            status = {"Nothing was verified": 2, "Not verified": 1}.get(said, 0)
+            wrong |= {one.name: (said, one.status)} if status != one.status else {}
     assert wrong == {}
 
 
@@ -154,10 +210,36 @@ def test_without_the_head_that_both_keys_signed_the_old_key_leads_nowhere(
     assert not said["verified"]
 
 
-def test_a_tiles_tree_needs_that_head_from_who_knows_the_old_key(written: Path, people: People) -> None:
-    known = key_of(people)
-    assert failed(verify_tiles(written / "tiles", Brought(log_key=known))) == ["tree"]
-    assert verify_tiles(written / "tiles", Brought((written / "handover").read_bytes(), known)).confirmed
+@pytest.mark.parametrize("key", ["old.vkey", "new.vkey"])
+def test_who_knows_any_key_of_the_log_comes_to_the_one_that_signed_the_tiles_tree(
+    written: Path, portable: Path, key: str
+) -> None:
+    known = Brought(log_key=VerifierKey.parse((written / key).read_text()))
+    assert verify_tiles(written / "tiles", known).confirmed
+    assert portable_says(portable, written / "tiles", "--key", str(written / key))["confirmed"]
+
+
+def test_without_that_head_a_tiles_tree_needs_it_from_who_knows_the_old_key(
+    written: Path, people: People, tmp_path: Path
+) -> None:
+    known, tree = key_of(people), Path(shutil.copytree(written / "tiles", tmp_path / "tiles"))
+    shutil.rmtree(tree / "handovers")
+    assert failed(verify_tiles(tree, Brought(log_key=known))) == ["tree"]
+    assert verify_tiles(tree, Brought((written / "handover").read_bytes(), known)).confirmed
+
+
+def test_a_tiles_tree_that_grows_beyond_a_rotation_gets_the_head_with_which_the_key_changed(
+    tmp_path: Path,
+) -> None:
+    people = People()
+    write_tiles_tree(new_ledger(tmp_path / "ledger", people), tmp_path / "tiles")
+    assert not (tmp_path / "tiles" / "handovers").exists()
+    ledger, _ = rotated(tmp_path / "other", people)
+    write_tiles_tree(ledger, tmp_path / "grown")
+    (tmp_path / "grown" / "handovers" / "4").unlink()
+    write_tiles_tree(ledger, tmp_path / "grown")  # a tree from before there were handovers
+    assert (tmp_path / "grown" / "handovers" / "4").read_bytes() == ledger.head_at(4).checkpoint
+    assert verify_tiles(tmp_path / "grown", Brought(log_key=key_of(people))).confirmed
 
 
 def test_the_verifier_in_the_bundle_is_the_one_of_the_package(written: Path) -> None:

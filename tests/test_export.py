@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from audit import key_events
 from audit.bundle import Manifest
 from audit.bundler import Wanted, portable_verifiers, write_bundle
 from audit.errors import EnvironmentFailed, MalformedInput, NotVerified
 from audit.keys import LocalSigner, new_private_key
 from tests.command_line import Folder, a_lender, empty_folder
 from tests.small_evidence import by_hand, members_of
-from tests.small_ledger import new_ledger, report
+from tests.small_ledger import People, new_ledger, report, signer
 
 Members = dict[str, bytes]
 
@@ -105,6 +106,8 @@ def test_a_checkpoint_that_an_auditor_kept_is_proven(here: Folder, tmp_path: Pat
     assert not here.json("verify", "evidence.zip", "--checkpoint", str(tmp_path / "eight.txt"), status=1)[
         "verified"
     ]
+    said = here("verify", "evidence.zip", "--checkpoint", str(tmp_path / "eight.txt"))
+    assert "uncertain: not verified, as it cannot be held against the checkpoint given" in said.stdout
     here.text("export", "loans@1", "-o", "for-me.zip", "--checkpoint", str(tmp_path / "eight.txt"))
     document = here.json("verify", "for-me.zip", "--checkpoint", str(tmp_path / "eight.txt"))
     assert (document["verified"], document["anchor"]["size"]) == (True, 8)
@@ -169,6 +172,25 @@ def test_several_are_verified_and_one_that_fails_decides(elsewhere: Folder) -> N
     assert [d["verified"] for d in document["files"]] == [True, False]
 
 
+def test_of_several_one_that_was_cut_short_does_not_keep_back_what_is_found_of_the_others(
+    elsewhere: Folder,
+) -> None:
+    data = bytearray((elsewhere.path / "evidence.zip").read_bytes())
+    (elsewhere.path / "cut.zip").write_bytes(data[:3000])
+    documents = elsewhere.json("verify", "cut.zip", "evidence.zip", status=2)["files"]
+    assert [d["verified"] for d in documents] == [False, True]
+    said = elsewhere("verify", "cut.zip", "evidence.zip")
+    assert (said.exit_code, "cut.zip: failed:" in said.stdout, "8 times" in said.stdout) == (2, True, True)
+
+
+def test_of_several_one_that_is_wrong_is_a_no_though_another_was_cut_short(elsewhere: Folder) -> None:
+    data = bytearray((elsewhere.path / "evidence.zip").read_bytes())
+    (elsewhere.path / "cut.zip").write_bytes(data[:3000])
+    data[len(data) // 2] ^= 1
+    (elsewhere.path / "changed.zip").write_bytes(data)
+    assert not elsewhere.json("verify", "cut.zip", "changed.zip", status=1)["verified"]
+
+
 def test_evidence_and_another_file_are_two_commands(here: Folder) -> None:
     result = here("verify", "evidence.zip", "card.pdf")
     assert (result.exit_code, "two commands" in result.stderr) == (2, True)
@@ -208,6 +230,21 @@ def test_a_folder_that_is_no_tiles_tree_is_said(elsewhere: Folder) -> None:
     (elsewhere.path / "folder").mkdir()
     result = elsewhere("verify", "folder")
     assert (result.exit_code, "no tiles tree" in result.stderr) == (2, True)
+
+
+def test_an_unpacked_bundle_is_told_to_be_given_as_the_zip_file(elsewhere: Folder) -> None:
+    elsewhere.text("import", "evidence.zip", "--into", "case")
+    result = elsewhere("verify", "case")
+    assert (result.exit_code, "give the zip file itself" in result.stderr) == (2, True)
+
+
+def test_a_bundle_that_was_cut_short_is_wrong_input(elsewhere: Folder) -> None:
+    data = (elsewhere.path / "evidence.zip").read_bytes()
+    (elsewhere.path / "evidence.zip").write_bytes(data[: len(data) // 2])
+    for command in ("verify", "import"):
+        result = elsewhere(command, "evidence.zip")
+        assert (result.exit_code, "cut short" in result.stderr, result.stdout) == (2, True, "")
+    assert not (elsewhere.path / "evidence").exists()
 
 
 def test_importing_verifies_and_unpacks(elsewhere: Folder, members: Members) -> None:
@@ -284,6 +321,25 @@ def test_the_commands_fit_a_p_256_key_too(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "e.zip") as file:
         file.extractall(tmp_path / "case")
     assert "Verified OK" in by_hand(tmp_path / "case")
+
+
+def test_the_commands_check_each_of_several_signatures(tmp_path: Path) -> None:
+    people, second = People(), signer()
+    ledger = new_ledger(tmp_path / "ledger", people)
+    ledger.grant("second", second.public, ("admin",), "Mira Okafor")
+    ledger.say(key_events.threshold(ledger.origin, 2), by=people.admin)
+    ledger.say(key_events.threshold(ledger.origin, 1), by=[people.admin, second])
+    write_bundle(ledger, Wanted("entry 3", (3,)), tmp_path / "e.zip")
+    with zipfile.ZipFile(tmp_path / "e.zip") as file:
+        file.extractall(tmp_path / "case")
+    said = by_hand(tmp_path / "case")
+    assert said.count("Signature Verified Successfully") == 3  # the log's, and two more
+    assert "\n2\n" in said
+    record = tmp_path / "case" / "entries" / "3.json"
+    first = json.loads(record.read_bytes())["entry"]["signatures"][0]["sig"]
+    record.write_text(record.read_text().replace(first, first[::-1].strip("=") + "=="))
+    with pytest.raises(AssertionError):
+        by_hand(tmp_path / "case")
 
 
 def test_the_manifest_is_canonical_json(members: Members) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import reports.issue
+from audit.durable import UNFINISHED
 from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotPermitted
 from audit.record import Entry
 from registry.registry import Registry
@@ -30,7 +31,7 @@ def test_a_report_is_a_file_and_an_entry(registry: Registry, tmp_path: Path) -> 
     seq = issue(registry, tmp_path / "card.pdf")
     assert (tmp_path / "card.pdf").read_bytes() == b"%PDF-1.7"
     assert registry.ledger.entry(seq).kind == "report"
-    assert not list(tmp_path.glob(".card*"))
+    assert not list(tmp_path.glob(f"{UNFINISHED}*"))
 
 
 @pytest.mark.parametrize("output", ["nowhere/card.pdf", ".affidavit"])
@@ -62,7 +63,7 @@ def test_an_entry_that_cannot_be_written_leaves_the_file_as_it_was(
     with pytest.raises(NotPermitted):
         issue(registry, tmp_path / "card.pdf")
     assert (tmp_path / "card.pdf").read_text() == "the one before"
-    assert not list(tmp_path.glob(".card*"))
+    assert not list(tmp_path.glob(f"{UNFINISHED}*"))
 
 
 @pytest.mark.parametrize("times", [1, 99])

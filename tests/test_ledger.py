@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,20 @@ def test_nothing_is_written_when_a_follower_raises(ledger: Ledger) -> None:
     before = state(ledger)
     with pytest.raises(RuntimeError, match="this follower refuses"):
         ledger.append_many([report("one"), report("forbidden"), report("three")])
+    assert state(ledger) == before
+
+
+def test_nothing_is_written_when_one_signature_of_many_does_not_verify(
+    ledger: Ledger, people: People
+) -> None:
+    before = state(ledger)
+    envelopes = [
+        sign(ledger.claim(report(str(n)), people.admin.public.keyid).payload(), [people.admin])
+        for n in range(20)
+    ]
+    envelopes[12] = replace(envelopes[12], signatures=envelopes[13].signatures)
+    with pytest.raises(NotVerified):
+        ledger._submit(Submission(tuple(envelopes)))
     assert state(ledger) == before
 
 
@@ -348,7 +363,7 @@ def test_a_suspect_key_is_named_by_verification(ledger: Ledger) -> None:
     ledger.grant("ana", ana.public, ("recorder",), "Ana Ruiz")
     ledger.append(report(), signer=ana)
     ledger.revoke(ana.public.keyid, "lost", 2)
-    assert "entries by 'ana' from 2 on are suspect" in ledger.verify().steps[3].detail
+    assert "signed in the entries 2 to 3 is suspect" in ledger.verify().steps[3].detail
 
 
 def test_a_grant_that_is_refused_leaves_no_holder_behind(ledger: Ledger) -> None:

@@ -4,6 +4,7 @@ import ast
 import base64
 import hashlib
 import json
+import os
 import random
 import re
 import shutil
@@ -28,6 +29,7 @@ from tests.portable_key_samples import key_samples, keys_over_time
 from tests.portable_samples import TRICKS, Kept, Sample, a_story, rechained, samples
 from tests.portable_verifier import PORTABLE, VERIFIER, answer, said_by
 from tests.small_ledger import People, new_ledger, report
+from tests.zip_mutations import ODD_ZIPS
 
 SCRIPT = PORTABLE / "verify_affidavit.py"
 STEPS = (
@@ -94,6 +96,17 @@ def test_it_exits_with_1_where_a_step_fails(story: Kept, tmp_path: Path) -> None
     assert "NOT VERIFIED: failed in step 10 (artifacts)." in done.stdout
 
 
+def test_a_reader_who_goes_away_is_no_fault_and_no_yes(bundle: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-I", str(SCRIPT), str(bundle)]
+    try:
+        done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False, timeout=60)
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_it_imports_nothing_of_ours() -> None:
     tree = ast.parse(SCRIPT.read_text(), feature_version=(3, 9))
     imported = {
@@ -143,6 +156,7 @@ def test_it_answers_every_sample_as_it_should(evidence: list[Sample], tmp_path: 
         said = answer(sample.path, *sample.options(tmp_path))
         found = failing(said)
         as_it_should = sample.failing <= found and bool(found) == bool(sample.failing)
+        as_it_should &= (said["verified"], bool(said["unanswered"])) == (sample.verified, sample.unanswered)
         if not as_it_should or said["in_doubt"] != list(sample.in_doubt):
             wrong[sample.name] = {name: details(said)[name] for name in found} or said
     assert wrong == {}
@@ -156,8 +170,9 @@ def test_the_package_says_the_same_of_every_sample(evidence: list[Sample], tmp_p
             (tmp_path / "log.vkey").write_text(f"{sample.key}\n")
             options = [option for option in sample.options(tmp_path) if option.startswith("--checkpoint")]
             options += ["--key", str(tmp_path / "log.vkey")] if sample.key else []
-            ours = here("verify", str(sample.path), *options)
-            if ours.exit_code != bool(sample.failing):
+            ours = here("verify", str(sample.path), *options, "--json")
+            doubted = json.loads(ours.stdout)["in_doubt"] if ours.exit_code == 0 else list(sample.in_doubt)
+            if ours.exit_code != (not sample.verified) or doubted != list(sample.in_doubt):
                 different[sample.name] = ours.stdout + ours.stderr
     assert different == {}
 
@@ -239,12 +254,15 @@ def test_control_characters_and_turned_writing_do_not_reach_the_terminal(story: 
 
 def test_what_is_no_evidence_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "unpacked").mkdir()
+    (tmp_path / "unpacked" / "manifest.json").touch()
     (tmp_path / "text").write_text("no zip file")
     zipped(tmp_path / "other.zip", {"a": b"b"})
     for name, sentence in {
         "missing": "is neither a file nor a folder",
-        "empty": "is a folder, but no tiles tree: it has no file named checkpoint",
-        "text": "is not a zip file that can be read",
+        "empty": "is a folder, but no tiles tree: it has no checkpoint, or no folder tile",
+        "unpacked": "is a folder into which a bundle was unpacked: give the zip file itself",
+        "text": "is not a zip file that can be read, or was cut short",
         "other.zip": "is a zip file, but no bundle: it has no manifest.json and checkpoint",
     }.items():
         assert said_by(tmp_path / name) == (2, "", f"verify_affidavit: {tmp_path / name} {sentence}\n")
@@ -324,108 +342,6 @@ def test_a_manifest_that_says_otherwise_is_seen(story: Kept, tmp_path: Path, cha
     assert failing(answer(zipped(tmp_path / "lies.zip", members))) == {"files"}
 
 
-def twice(path: Path) -> None:
-    with zipfile.ZipFile(path, "a") as file, pytest.warns(UserWarning, match="Duplicate"):
-        file.writestr("checkpoint", b"x")
-
-
-def before(path: Path) -> None:
-    path.write_bytes(b"#!/bin/sh\n" + path.read_bytes())
-
-
-def after(path: Path) -> None:
-    path.write_bytes(path.read_bytes() + b"x")
-
-
-def commented(path: Path) -> None:
-    with zipfile.ZipFile(path, "a") as file:
-        file.comment = b"x"
-
-
-def between(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    start = int.from_bytes(data[-6:-2], "little")
-    data[start:start] = b"hidden"
-    data[-6:-2] = (start + 6).to_bytes(4, "little")
-    path.write_bytes(data)
-
-
-def encrypted(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[data.rindex(b"PK\x01\x02") + 8] |= 1
-    path.write_bytes(data)
-
-
-def described(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[data.rindex(b"PK\x01\x02") + 8] |= 8
-    path.write_bytes(data)
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def bzipped(path: Path) -> None:
-    with zipfile.ZipFile(path) as file:
-        members = {name: file.read(name) for name in file.namelist()}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as file:
-        for name, data in members.items():
-            file.writestr(name, data)
-
-
-def bomb(path: Path) -> None:
-    """Let a member declare fewer bytes than come out of it."""
-    with zipfile.ZipFile(path) as file:
-        members = {name: file.read(name) for name in file.namelist()}
-    members["checkpoint"] = bytes(50_000_000)
-    zipped(path, members)
-    data = bytearray(path.read_bytes())
-    for mark, place in ((b"PK\x01\x02", 24), (b"PK\x03\x04", 22)):
-        at = 0
-        while (at := data.find(mark, at)) >= 0:
-            if data[at + place : at + place + 4] == struct.pack("<I", 50_000_000):
-                data[at + place : at + place + 4] = struct.pack("<I", 100)
-            at += 4
-    path.write_bytes(data)
-
-
-def large(path: Path) -> None:
-    with zipfile.ZipFile(path) as file:
-        members = {name: file.read(name) for name in file.namelist()}
-    zipped(
-        path,
-        {
-            **members,
-            "entries/0.json": bytes(3_000_000),
-            "checkpoint": members["checkpoint"] + bytes(2_000_000),
-        },
-    )
-
-
-def disguised(path: Path) -> None:
-    """Let the header before a member name another size than the table does."""
-    data = bytearray(path.read_bytes())
-    data[data.rindex(b"PK\x03\x04") + 22] ^= 1
-    path.write_bytes(data)
-
-
-def renamed(path: Path) -> None:
-    """Give a member a field by which some tools name it otherwise."""
-    with zipfile.ZipFile(path) as file:
-        members = {name: file.read(name) for name in file.namelist()}
-    with zipfile.ZipFile(path, "w") as file:
-        for name, data in members.items():
-            info = zipfile.ZipInfo(name)
-            info.extra = struct.pack("<HHBI", 0x7075, 5, 1, 0) if name == "checkpoint" else b""
-            file.writestr(info, data)
-
-
-ODD_ZIPS: list[Callable[[Path], None]] = [
-    twice, before, after, commented, between, encrypted, described, cut, bzipped, bomb, large, disguised, renamed,
-]  # fmt: skip
-
-
 @pytest.mark.parametrize("spoil", ODD_ZIPS, ids=lambda f: f.__name__)
 def test_a_zip_file_that_tools_might_read_differently_is_refused(
     bundle: Path, spoil: Callable[[Path], None]
@@ -495,12 +411,51 @@ def test_a_tree_whose_tail_was_cut_off_cleanly_needs_a_checkpoint_kept_elsewhere
     assert blind["verified"]
     assert any("no tail was cut off" in line for line in blind["not_shown"])
     (tmp_path / "kept").write_bytes(story.head())
-    assert failing(answer(folder, "--checkpoint", tmp_path / "kept")) == {"checkpoint"}
+    said = answer(folder, "--checkpoint", tmp_path / "kept")
+    assert (said["verified"], failing(said)) == (False, set())
+    assert "of 20 entries and this copy of 15" in said["unanswered"]
 
 
 def test_tiles_are_named_as_the_standard_has_it() -> None:
     assert VERIFIER.tile_path(1234067) == "x001/x234/067"
     assert [VERIFIER.tile_path(n) for n in (0, 999, 1000)] == ["000", "999", "x001/000"]
+
+
+def test_where_no_entry_can_be_read_no_step_about_entries_passes_and_the_right_key_is_not_accused(
+    tree: Path, story: Kept
+) -> None:
+    shutil.rmtree(tree / "tile" / "entries")
+    said = answer(tree, "--key", story.vkey())
+    statuses = {step["name"]: step["status"] for step in said["steps"]}
+    assert failing(said) == {"records", "tree"}
+    assert {name for name, status in statuses.items() if status == "passed"} == {"files"}
+    assert details(said)["log key"] == "no entry could be read that names the log's key"
+
+
+def test_only_signatures_that_were_checked_are_counted(story: Kept, tmp_path: Path) -> None:
+    sound = details(answer(story.tree(tmp_path / "sound")))["signatures"]
+    signers = len({s["keyid"] for r in story.records for s in json.loads(r)["entry"]["signatures"]})
+    assert sound == f"20 signatures by {signers} keys that held their roles then"
+
+
+def test_what_is_no_part_of_a_tree_is_named(tree: Path) -> None:
+    (tree / "index.html").write_text("mine")
+    assert details(answer(tree))["files"].endswith("; no part of the evidence: index.html")
+
+
+def test_who_knows_the_old_log_key_comes_to_the_new_one_by_the_heads_in_the_tree(
+    keys: Kept, tmp_path: Path
+) -> None:
+    old, new = keys.log
+    tree = keys.tree(tmp_path / "tiles")
+    assert "bring the head of 10" in details(answer(tree, "--key", keys.vkey(old)))["log key"]
+    (tree / "handovers").mkdir()
+    (tree / "handovers" / "10").write_bytes(keys.head(10, old, new))
+    said = answer(tree, "--key", keys.vkey(old))
+    assert (said["confirmed"], details(said)["log key"]) == (
+        True,
+        "the key that was given signs this log, by 1 rotation",
+    )
 
 
 # -- what it does not check itself -------------------------------------------------------------------------------------

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from tests.browser import Browser, a_browser
+from tests.browser import Browser, a_browser, field, give, shown, verdict
 from tests.evidence import zipped
 from tests.portable_key_samples import key_samples, keys_over_time
 from tests.portable_samples import Kept, Sample, a_story, samples
 from tests.portable_verifier import PORTABLE, answer, said_by
-from tests.test_portable import ODD_ZIPS, SMALL_ORDER
+from tests.test_portable import SMALL_ORDER
+from tests.zip_mutations import ODD_ZIPS
 
 PAGE = PORTABLE / "verify_affidavit.html"
 
@@ -45,32 +46,9 @@ def evidence(tmp_path_factory: pytest.TempPathFactory, story: Kept) -> list[Samp
     return [*samples(folder, story), *key_samples(folder, keys_over_time(folder / "ledger"))]
 
 
-def field(browser: Browser, name: str, text: str) -> None:
-    browser.evaluate(f"$({json.dumps(name)}).value = {json.dumps(text)}")
-
-
-def give(browser: Browser, path: Path, key: str = "", kept: bytes = b"", witness: str = "") -> str:
-    """Give the page evidence, and wait for its verdict: good, open or bad."""
-    field(browser, "key", key)
-    field(browser, "kept", kept.decode())
-    field(browser, "witness", witness)
-    browser.evaluate("document.body.dataset.state = 'busy'")
-    browser.choose("#folder" if path.is_dir() else "#bundle", path)
-    return verdict(browser)
-
-
-def verdict(browser: Browser) -> str:
-    state: str = browser.until("document.body.dataset.state !== 'busy' && document.body.dataset.state")
-    return state
-
-
 def document(browser: Browser) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(browser.evaluate("$('json').textContent"))
     return found
-
-
-def shown(browser: Browser, name: str) -> str:
-    return str(browser.evaluate(f"$({json.dumps(name)}).textContent"))
 
 
 def comparable(said: dict[str, Any]) -> dict[str, Any]:
@@ -109,6 +87,15 @@ def test_the_verdict_is_a_word_a_sign_and_a_colour(page: Browser, evidence: list
         assert give(page, sample.path, sample.key) == state
         assert (shown(page, "word"), shown(page, "mark")) == (word, mark)
     assert shown(page, "sentence") == "Failed in step 6 (observed), 11 (times)."
+
+
+def test_what_cannot_be_told_is_not_verified_and_not_called_wrong(
+    page: Browser, evidence: list[Sample], story: Kept
+) -> None:
+    [sample] = [sample for sample in evidence if sample.name == "a head of a longer history"]
+    assert give(page, sample.path, story.vkey(), sample.kept) == "open"
+    assert (shown(page, "word"), shown(page, "mark")) == ("Not verified", "\u2013")
+    assert "Whose ledger this is" not in shown(page, "not-shown")
 
 
 def test_every_step_stands_in_the_table_in_words(page: Browser, evidence: list[Sample]) -> None:
@@ -180,9 +167,9 @@ def test_what_is_no_evidence_is_one_sentence_and_no_verdict(page: Browser, tmp_p
     (tmp_path / "text.zip").write_text("no zip file at all, but long enough to look for an end record in it")
     zipped(tmp_path / "other.zip", {"a": b"b"})
     for name, sentence in {
-        "text.zip": "text.zip is not a zip file that can be read.",
+        "text.zip": "text.zip is not a zip file that can be read, or was cut short.",
         "other.zip": "other.zip is a zip file, but no bundle: it has no manifest.json and checkpoint.",
-        "folder": "folder is a folder, but no tiles tree: it has no file named checkpoint.",
+        "folder": "folder is a folder, but no tiles tree: it has no checkpoint, or no folder tile.",
     }.items():
         assert give(page, tmp_path / name) == "open"
         assert (shown(page, "word"), shown(page, "sentence")) == ("Nothing was verified", sentence)

@@ -135,6 +135,41 @@ def test_the_first_record_follows_from_64_zeros() -> None:
     )
 
 
+@given(st.data())
+def test_a_record_that_was_edited_is_refused_or_is_the_one_spelling_of_what_it_says(
+    data: st.DataObject,
+) -> None:
+    record = bytearray(written())
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(len(record) - 220, len(record)))
+        gone, put = data.draw(st.integers(0, 2)), data.draw(st.text('09aé"\\,:{}. \x00\x7f', max_size=2))
+        record[at : at + gone] = put.encode()
+    try:
+        entry = parse_record(bytes(record))
+    except MalformedInput:
+        return
+    again = write_record(entry.envelope, log=entry.log, prev=entry.prev, seq=entry.seq, time=entry.time)
+    assert again == record
+
+
+@pytest.mark.parametrize(
+    "log", ["bank.example/é", 'bank.example/"', "bank.example/\\", "bank.example/\x7f", ""]
+)
+def test_a_record_whose_text_is_not_plain_ascii_reads_like_any_other(log: str) -> None:
+    record = written(log=log)
+    assert (parse_record(record).log, parse_record(record).record) == (log, record)
+
+
+def test_a_record_under_two_signatures_reads_like_any_other() -> None:
+    two = sign(claimed().payload(), [SIGNER, signer()])
+    assert parse_record(write_record(two, log=ORIGIN, prev=DIGEST, seq=7, time=TIME)).envelope == two
+
+
+@pytest.mark.parametrize("seq", [10**14, 2**53 - 1])
+def test_a_large_number_of_an_entry_is_read_as_it_is(seq: int) -> None:
+    assert parse_record(write_record(envelope(), log=ORIGIN, prev=DIGEST, seq=seq, time=TIME)).seq == seq
+
+
 @given(st.binary(max_size=80))
 def test_any_bytes_are_refused_in_a_sentence(data: bytes) -> None:
     with pytest.raises(MalformedInput):

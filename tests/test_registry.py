@@ -280,6 +280,15 @@ def test_a_key_that_is_granted_again_does_not_clear_what_was_suspect(registry: R
     assert not promotes(registry)
 
 
+def test_what_a_key_approves_once_it_is_granted_roles_again_counts(registry: Registry) -> None:
+    registry.record_run(run_result(registry))
+    revoke(registry, "validator", suspect_since=0)
+    public = registry.keys.public("validator")
+    registry.ledger.grant("validator", public, ("validator",), "Vera", by=registry.signer("admin"))
+    sign_for(registry, "credit@1")
+    assert promotes(registry)
+
+
 def test_a_rejection_counts_even_when_its_key_is_suspect(registry: Registry) -> None:
     registry.record_run(run_result(registry))
     sign_for(registry, "credit@1")

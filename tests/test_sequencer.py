@@ -5,6 +5,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -252,6 +253,16 @@ def test_a_doubtful_submission_that_stands_is_acknowledged_and_not_written_again
     again = Submission((entry.envelope,), doubtful=True)
     assert ledger._sequencer.submit(again) == [entry]
     assert ledger.head().size == 2
+
+
+def test_what_somebody_else_said_under_the_same_id_does_not_acknowledge_a_doubtful_submission(
+    ledger: Ledger, people: People
+) -> None:
+    statement = ledger.append(report("of another")).statement
+    own = replace(statement, predicate={**statement.predicate, "title": "own"})
+    doubtful = Submission((sign(own.payload(), [people.admin]),), doubtful=True)
+    with pytest.raises(MalformedInput, match="stands in this ledger already"):
+        ledger._sequencer.submit(doubtful)
 
 
 def test_a_doubtful_submission_that_does_not_stand_is_written(

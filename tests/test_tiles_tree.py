@@ -1,5 +1,7 @@
 """The static tiles tree: what C2SP tlog-tiles says, grown with the ledger, and verified from the files alone."""
 
+import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -197,10 +199,48 @@ def test_a_checkpoint_of_another_history_is_found(written: Path, tmp_path: Path,
     assert failed(verify_tiles(written, Brought(other.head().checkpoint))) == ["anchors"]
 
 
-def test_a_newer_checkpoint_than_the_trees_is_found(tree: Path, tmp_path: Path, people: People) -> None:
+def test_a_newer_checkpoint_than_the_trees_is_neither_refuted_nor_verified(
+    tree: Path, tmp_path: Path, people: People
+) -> None:
     other = new_ledger(tmp_path / "other", people)
     other.append_many([report() for _ in range(MANY + 5)])
-    assert failed(verify_tiles(tree, Brought(other.head().checkpoint))) == ["anchors"]
+    answer = verify_tiles(tree, Brought(other.head().checkpoint, key_of(people)))
+    assert (bool(answer), answer.confirmed, failed(answer)) == (False, False, [])
+    assert answer.report.steps[2].status == "skipped"
+    assert f"it is of {MANY + 6} entries and this copy of {MANY}" in answer.unanswered
+
+
+def test_what_is_no_part_of_a_tree_is_named_and_passed_over(tree: Path, people: People) -> None:
+    (tree / "index.html").write_text("mine")
+    (tree / "tile/0/notes.txt").write_text("mine")
+    answer = verify_tiles(tree, Brought(log_key=key_of(people)))
+    assert answer.confirmed
+    assert any("no part of it: index.html, tile/0/notes.txt" in sentence for sentence in answer.not_shown)
+
+
+def test_a_strangers_name_can_be_written_whatever_it_is(tree: Path) -> None:
+    (tree / os.fsdecode(b"\xff\x1b.txt")).write_text("mine")
+    said = json.dumps(verify_tiles(tree, Brought()).to_json(), ensure_ascii=False)
+    assert "udcff" in said.encode().decode()
+
+
+def test_older_partial_tiles_are_no_strangers(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path / "ledger")
+    for _ in range(2):
+        write_tiles_tree(ledger, tmp_path / "tiles")
+        ledger.append(report())
+    assert (tmp_path / "tiles/tile/0/000.p/1").is_file()
+    assert not any(
+        "no part" in sentence for sentence in verify_tiles(tmp_path / "tiles", Brought()).not_shown
+    )
+
+
+def test_where_no_entry_can_be_read_the_key_that_was_given_is_not_accused(tree: Path, people: People) -> None:
+    shutil.rmtree(tree / "tile/entries")
+    answer = verify_tiles(tree, Brought(log_key=key_of(people)))
+    assert failed(answer) == ["records", "tree"]
+    assert [s.status for s in answer.report.steps[3:5]] == ["skipped", "skipped"]
+    assert "--key" not in answer.report.steps[1].detail
 
 
 def test_another_logs_key_is_found(written: Path) -> None:
@@ -321,3 +361,19 @@ def test_a_record_that_names_another_before_it_is_found(
         a_forged_tree(tmp_path / "tiles", people, begun.entry(0).record, changed), Brought()
     )
     assert failed(answer) == ["records"]
+
+
+def test_a_first_writing_that_was_cut_short_is_continued_wherever_it_was_cut(
+    ledger: Ledger, written: Path, tmp_path: Path
+) -> None:
+    # Folder by folder, as they come: `tile`, a level of it, and the entries last.
+    for begun in ("tile", "tile/0", "tile/entries"):
+        (tmp_path / begun).mkdir()
+        write_tiles_tree(ledger, shutil.copytree(tmp_path, tmp_path.with_name(begun.replace("/", "-"))))
+    assert files_of(tmp_path.with_name("tile-0")) == files_of(written)
+
+
+def test_a_folder_named_tile_that_holds_something_else_is_left_alone(ledger: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "tile" / "oak").mkdir(parents=True)
+    with pytest.raises(MalformedInput, match="not of the ledger"):
+        write_tiles_tree(ledger, tmp_path)

@@ -8,6 +8,7 @@ import pytest
 from audit.canonical import JsonObject
 from audit.envelope import Envelope, Signature, sign
 from audit.errors import MalformedInput, NotFound, NotPermitted, NotVerified
+from audit.grants import Suspicion
 from audit.keys import LocalSigner, PublicKey
 from audit.note import VerifierKey
 from audit.statement import Statement
@@ -269,10 +270,17 @@ def test_a_revocation_says_when_and_since_when_it_is_suspect() -> None:
     assert (grant.roles, grant.revoked, grant.suspect_since) == ((), 9, 4)
 
 
-def test_a_key_that_is_granted_roles_again_stays_suspect_since_then() -> None:
+def test_what_a_key_signed_before_it_is_granted_roles_again_stays_suspect_and_nothing_after() -> None:
     known = GRANTED.after(9, revoking(ANA.public, 4)).after(10, granting("ana", ANA.public, "recorder"))
     grant = known.grants[ANA.public.keyid]
-    assert (grant.roles, grant.revoked, grant.suspect_since) == (("recorder",), None, 4)
+    assert (grant.roles, grant.revoked, grant.suspicions) == (("recorder",), None, (Suspicion(4, 9),))
+    assert [seq for seq in range(20) if grant.is_suspect(seq)] == [4, 5, 6, 7, 8, 9]
+
+
+def test_a_key_that_was_suspect_twice_is_so_in_the_entries_before_each_revocation() -> None:
+    known = GRANTED.after(9, revoking(ANA.public, 7)).after(10, granting("ana", ANA.public, "recorder"))
+    grant = known.after(15, revoking(ANA.public, 12)).grants[ANA.public.keyid]
+    assert [seq for seq in range(20) if grant.is_suspect(seq)] == [7, 8, 9, 12, 13, 14, 15]
 
 
 @pytest.mark.parametrize(("first", "second", "known"), [(4, 6, 4), (6, 4, 4), (4, None, 4), (None, 4, 4)])
@@ -305,7 +313,9 @@ def test_a_key_that_was_never_granted_cannot_be_revoked() -> None:
 
 @pytest.mark.parametrize("suspect", ["4", True, -1, 10])
 def test_what_is_no_entry_that_stands_is_no_start_of_suspicion(suspect: Any) -> None:
-    with pytest.raises(MalformedInput, match="suspect_since is an entry that stands already"):
+    with pytest.raises(
+        MalformedInput, match=r"from an entry that stands already \(0 to 9\), or not at all: "
+    ):
         GRANTED.after(9, revoking(ANA.public, suspect))
 
 

@@ -45,6 +45,12 @@ def checkpoint(case: Case) -> None:
     assert (head.size, head.root.hex()) == (case["size"], case["root"])
 
 
+def log_key(case: Case) -> None:
+    VERIFIER.parse_vkey(
+        str(VERIFIER.VerifierKey("vectors.example/log", 1, bytes.fromhex(case["key"]))), LOG_KEY
+    )
+
+
 def inclusion(case: Case) -> None:
     leaf, proof = bytes.fromhex(case["leaf_hash"]), [bytes.fromhex(text) for text in case["proof"]]
     VERIFIER.need(all(len(node) == 32 for node in proof), "a hash of another length")
@@ -70,6 +76,7 @@ def answered(read: Callable[[Case], None], case: Case) -> str:
     ("name", "count", "read", "is_asked"),
     [
         ("canonical", 50, canonical, lambda case: True),
+        ("ed25519-keys", 57, log_key, lambda case: True),
         ("records", 15, record, lambda case: True),
         ("verifier-keys", 13, lambda case: VERIFIER.parse_vkey(case["vkey"], LOG_KEY), lambda case: True),
         # Lines of extension are read by the package, and refused in evidence.

@@ -18,6 +18,7 @@ from audit.errors import MalformedInput
 from audit.keys import PublicKey
 from audit.keystore import decrypt_pem
 from tests.published import Tally, packaged, published
+from tests.vectors.make import FOLDER
 
 
 def libsodium_verifies(key: bytes, signature: bytes, message: bytes) -> bool:
@@ -119,6 +120,18 @@ def test_the_signatures_of_rfc_8032s_reference_implementation_are_of_one_message
     tally.close(1024, request)
 
 
+def test_libsodium_answers_our_own_edge_cases_as_openssl_does_once_the_key_is_accepted(
+    request: pytest.FixtureRequest,
+) -> None:
+    tally = Tally("own vectors, ed25519-signatures, libsodium")
+    cases = json.loads((FOLDER / "ed25519-signatures.json").read_text())["cases"]
+    for case in cases:
+        if case["answer"] != "key refused":
+            key, message, signature = (bytes.fromhex(case[name]) for name in ("key", "message", "signature"))
+            tally.case(case["why"], libsodium_verifies(key, signature, message), case["answer"] == "verified")
+    tally.close(18, request)
+
+
 def cavp(path: Path) -> Iterator[dict[str, str]]:
     """Yield the cases of the section P-256 with SHA-256 of a NIST CAVP file."""
     section = path.read_text().split("[P-256,SHA-256]\n")[1].split("\n[")[0]
@@ -167,8 +180,10 @@ def test_every_published_private_key_opens_as_one_of_ours_or_is_refused_in_a_sen
 ) -> None:
     ours = {"ec_private_key.pem", "ec_private_key_encrypted.pem", "ecc_private_with_rfc5915_ext.pem"}
     ours |= {"ed25519-scrypt.pem", "ec-consistent-curve.pem", "enc-ec-sha1-128-rc4.pem"}
-    tally = Tally("cryptography-vectors PKCS8/*.pem")
-    for path in sorted(packaged("asymmetric/PKCS8").glob("*.pem")):
+    ours |= {"ed25519-pkcs8.pem", "ed25519-pkcs8-enc.pem"}
+    tally = Tally("cryptography-vectors PKCS8/*.pem and Ed25519/*.pem")
+    folders = [packaged(f"asymmetric/{name}") for name in ("PKCS8", "Ed25519")]
+    for path in sorted(path for folder in folders for path in folder.glob("*.pem")):
         opened = False
         for passphrase in (b"", b"123456", b"hunter42", b"password"):
             try:
@@ -177,4 +192,4 @@ def test_every_published_private_key_opens_as_one_of_ours_or_is_refused_in_a_sen
             except MalformedInput:
                 pass
         tally.case(path.name, opened, path.name in ours)
-    tally.close(52, request)
+    tally.close(55, request)

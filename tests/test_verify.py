@@ -32,7 +32,7 @@ from registry.catalog import Catalog
 from registry.home import FOLDER
 from registry.references import KeptArtifacts
 from tests import dishonest
-from tests.small_ledger import DIGEST, Clock, People, new_ledger, reopened, report
+from tests.small_ledger import DIGEST, Clock, People, new_ledger, reopened, report, signer
 from tests.story import tell
 from tests.vouched import vouch
 
@@ -618,6 +618,23 @@ def test_a_database_that_was_cut_short_is_seen(kept: Kept, share: float) -> None
     assert detected(kept)
 
 
+def test_of_a_database_that_is_damaged_in_the_middle_it_is_said_how_far_it_reads_and_no_root(
+    kept: Kept,
+) -> None:
+    with closing(sqlite3.connect(kept.folder / "ledger.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        [record] = connection.execute("SELECT record FROM records WHERE seq = 9").fetchone()
+    place = (kept.folder / "ledger.db").read_bytes().index(record[:200])
+    dishonest.flip_page_byte(kept.folder, place // 4096 * 4096, 0x80)  # the kind of the page
+    report = kept.verify()
+    assert 0 < report.size <= 9
+    assert (report.to_json()["root"], report.to_json()["anchor"]) == (None, None)
+    where = f"the database cannot be read past entry {report.size - 1}"
+    assert [step.detail for step in report.steps if step.status == "skipped"] == [f"not done: {where}"] * 7
+    assert report.steps[5].status == "failed"
+    assert where in report.steps[5].detail
+
+
 @pytest.mark.parametrize("data", [b"", b"garbage", b"SQLite format 3\x00" + bytes(84), b"\x00" * 8192])
 def test_a_file_that_is_no_database_is_not_verified(kept: Kept, data: bytes) -> None:
     (kept.folder / "ledger.db").write_bytes(data)
@@ -824,6 +841,13 @@ def test_every_step_says_what_it_looked_at(template: Kept) -> None:
     assert figures["observed"] == {"tree heads": LAST + 1}
     assert figures["tables"]["rows"] > 0
     assert figures["artifacts"]["artifacts"] > 0
+
+
+def test_a_key_that_was_granted_and_never_signed_is_not_counted(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    ledger.grant("idle", signer().public, ("recorder",), "Ana Ruiz")
+    [said] = [step for step in ledger.verify().steps if step.name == "signatures"]
+    assert said.detail == "2 signatures by 1 key that held their roles"
 
 
 def test_of_very_many_findings_the_first_are_named_and_all_are_counted() -> None:

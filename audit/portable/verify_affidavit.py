@@ -5,7 +5,8 @@
     python verify_affidavit.py tiles/ --checkpoint kept-elsewhere.checkpoint
 
 Needs Python 3.9 and the package `cryptography`. Reads what it is given, writes nothing, opens no connection.
-Exit status: 0 no step failed, 1 one did, 2 this is no bundle and no tiles tree, or an option is wrong.
+Exit status: 0 no step failed, 1 one did, or what was asked could not be answered; 2 no bundle and no tiles tree can be
+read from it, or an option is wrong; 141 who read the answer went away.
 
 Written from the page "The format of a ledger" (cited by its headings) and the standards that it names: RFC 6962 and
 RFC 9162 (tree, proofs), RFC 8785 (canonical JSON), DSSE v1, in-toto Statement v1, C2SP signed-note, tlog-checkpoint,
@@ -13,10 +14,17 @@ tlog-proof, tlog-tiles and tlog-cosignature, RFC 8032 (Ed25519). It shares no co
 
 Rules:
 - Deny unless: what does not read exactly as the page has it fails, and what an entry that failed says is not believed.
-- A step is passed, failed or skipped, and skipped is never a pass.
+- A step is passed, failed or skipped, and skipped is never a pass. What was checked is counted, and nothing else.
 - Whose ledger this is, no evidence can say itself: bring the log's verifier key (--key) or a checkpoint
   (--checkpoint) from elsewhere.
 - Entries are read one after another; what stays in memory is about 64 bytes of hashes and an id for each.
+
+To be read from top to bottom, each part on those before it:
+
+ 1 what all of it uses           5 keys and signatures           9 zip files
+ 2 canonical JSON                6 signed notes, checkpoints    10 bundles and tiles trees
+ 3 the shapes of statements      7 entries                      11 the steps: begin here to see what is checked
+ 4 the tree and its proofs       8 who may say what             12 the answer, and 13 the command line
 """
 
 from __future__ import annotations
@@ -46,6 +54,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
+
+# -- 1. what all of it uses ------------------------------------------------------------------------------------------
 
 MOST_RECORD = 65_535  # page, Record
 MOST_SIGNATURES = 16  # on an envelope
@@ -89,7 +99,7 @@ def unbase64(text: str, what: str) -> bytes:
     return data
 
 
-# -- canonical JSON: page, Record; RFC 8785 --------------------------------------------------------------------------
+# -- 2. canonical JSON: page, Record; RFC 8785 -----------------------------------------------------------------------
 
 # RFC 8785, 3.2.2.2: two characters where there is such an escape, \u00xx for other controls, the rest as it is.
 ESCAPES = {code: f"\\u{code:04x}" for code in range(32)}
@@ -132,7 +142,7 @@ def parse_json(data: bytes, what: str) -> Any:
     return value
 
 
-# -- shapes: what the page's tables say, as data ---------------------------------------------------------------------
+# -- 3. the shapes of statements: what the page's tables say, as data ------------------------------------------------
 
 PREFIX = "urn:affidavit:"
 ROLES = ("admin", "recorder", "validator", "approver", "auditor", "witness")
@@ -211,7 +221,7 @@ def check_shape(value: Any, shape: Any, what: str) -> None:
         need(good, f"{what} is of another kind than it has to be")
 
 
-# -- the tree: RFC 6962, section 2.1 ---------------------------------------------------------------------------------
+# -- 4. the tree and its proofs: RFC 6962, section 2.1 ---------------------------------------------------------------
 
 EMPTY_ROOT = sha256(b"")
 
@@ -300,7 +310,7 @@ def parse_hashes(lines: Sequence[str], what: str) -> list[bytes]:
     return hashes
 
 
-# -- keys ------------------------------------------------------------------------------------------------------------
+# -- 5. keys and signatures: page, Record; RFC 8032 ------------------------------------------------------------------
 
 FIELD = 2**255 - 19
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -366,7 +376,34 @@ def is_signed(key: PublicKey, signature: bytes, message: bytes) -> bool:
     return True
 
 
-# -- verifier keys, signed notes, checkpoints: C2SP ------------------------------------------------------------------
+# The form of a certificate (RFC 7468) and of a timestamp token (RFC 3161): what they say is left to openssl.
+PEM = re.compile(
+    rb"[ \t\r\n]*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/= \t\r\n]*)-----END CERTIFICATE-----[ \t\r\n]*"
+)
+
+
+def are_pems(data: bytes) -> bool:
+    """Say whether bytes are certificates in PEM (RFC 7468), one or more and nothing else."""
+    bodies = PEM.findall(data)
+    try:
+        inside = [base64.b64decode(b"".join(body.split()), validate=True) for body in bodies]
+    except ValueError:
+        return False
+    return bool(inside) and not PEM.sub(b"", data) and all(map(is_der, inside))
+
+
+def is_der(data: bytes) -> bool:
+    """Say whether bytes are one SEQUENCE in DER and nothing after it (X.690, 8.1.3 and 10.1), of less than 4 GiB."""
+    if len(data) < 2 or data[0] != 0x30 or not (data[1] < 0x80 or 0x81 <= data[1] <= 0x84):
+        return False
+    width = data[1] & 0x7F if data[1] > 0x7F else 0
+    digits = data[2 : 2 + width]
+    length = int.from_bytes(digits, "big") if width else data[1]
+    shortest = not width or (length > 0x7F and digits[0] != 0)
+    return shortest and len(data) == 2 + width + length
+
+
+# -- 6. signed notes and checkpoints: C2SP ---------------------------------------------------------------------------
 
 LOG_KEY, WITNESS_KEY = 1, 4  # signed-note, Signature types
 SPACES = re.compile("[\x09-\x0d\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
@@ -468,7 +505,15 @@ def parse_checkpoint(data: bytes) -> Checkpoint:
     return Checkpoint(said[0], int(said[1]), root, f"{body}\n".encode(), lines)
 
 
-# -- entries: page, Record, envelope, statement ----------------------------------------------------------------------
+def posix_time(seconds: int) -> str:
+    """Write a POSIX time."""
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        raise Wrong(f"{seconds} is no time") from None
+
+
+# -- 7. entries: page, Record, envelope, statement -------------------------------------------------------------------
 
 
 class Entry(NamedTuple):
@@ -513,7 +558,7 @@ def check_references(listed: Any) -> None:
     need(len({one["subject"] for one in listed}) == len(listed), "refers_to names a subject twice")
 
 
-# -- trust: page, Keys over time -------------------------------------------------------------------------------------
+# -- 8. who may say what: page, Keys over time -----------------------------------------------------------------------
 
 
 class Key(NamedTuple):
@@ -546,6 +591,31 @@ def parse_key(value: Any, seq: int) -> tuple[str, Key]:
     return value["keyid"], key
 
 
+REASONED = ("key-revoke", "key-rotate", "log-rotate", "erasure")
+
+
+def check_subject(entry: Entry) -> None:
+    """Page, Keys over time; page, Erasure: the one subject of such an entry follows from what it says."""
+    said, kind = entry.said, entry.kind
+    if kind in ("genesis", "key-grant", "key-rotate"):
+        key = said.get("key")
+        expected = key.get("keyid") if isinstance(key, dict) else None
+    elif kind == "key-revoke":
+        expected = said.get("keyid")
+    elif kind == "log-rotate":
+        expected = sha256(ED25519_DER + parse_vkey(said.get("log"), LOG_KEY).raw).hex()
+    elif kind == "threshold":
+        expected = sha256(said["ledger"].encode()).hex()
+    elif kind == "erasure":
+        known = said.get("erased") in ("holder", "subject") and isinstance(said.get("id"), str)
+        need(known, "the erasure does not say whose row was erased")
+        expected = sha256(said["id"].encode()).hex()
+    else:
+        return
+    need(entry.subjects == [expected], f"the subject of the {kind} is not what it is about")
+    need(kind not in REASONED or isinstance(said.get("reason"), str), f"the {kind} gives no reason")
+
+
 class Trust:
     """Which key holds which roles, and which is the log's; learned from one entry after another."""
 
@@ -553,7 +623,7 @@ class Trust:
         self.keys: dict[str, Key] = {}
         self.needed = 1
         self.log: list[tuple[int, VerifierKey]] = []  # the log's keys, each with the size that it signs first
-        self.suspect: list[tuple[str, int, int]] = []  # keyid, suspect since, the number of the revocation
+        self.suspect: list[tuple[str, int, int]] = []  # keyid, suspect since, up to the revocation
 
     def check(self, entry: Entry) -> None:
         """Raise `Wrong` unless every signature is by a key that held the statement's role at this entry."""
@@ -578,6 +648,7 @@ class Trust:
         if "admin" in MAY_SAY[entry.kind]:
             before = dict(self.keys), self.needed, list(self.log), list(self.suspect)
             try:
+                check_subject(entry)
                 self.take_in(entry)
             except Wrong:
                 self.keys, self.needed, self.log, self.suspect = before
@@ -614,6 +685,9 @@ class Trust:
         """Take a key's roles away."""
         keyid, since = said.get("keyid"), said.get("suspect_since")
         need(keyid in self.keys, "the key that it revokes was not granted")
+        need(
+            "suspect_since" in said, "it does not say since when the key is suspect, or that it is not (null)"
+        )
         need(since is None or (is_count(since) and since <= seq), "suspect_since is no entry before this one")
         self.keys[str(keyid)] = self.keys[str(keyid)]._replace(roles=())
         self.suspect += [] if since is None else [(str(keyid), since, seq)]
@@ -625,8 +699,13 @@ class Trust:
         need(keyid not in self.keys, "the new key was known before")
         if old is None or not any(old.holds(role, seq) for role in old.roles):
             raise Wrong("the key whose place it takes holds no role")
-        same = (key.name, key.roles, key.holder) == (old.name, old.roles, old.holder)
-        need(same, "the new key has not the name, roles and holder of the old one")
+        same = (key.name, key.roles, key.holder, key.expires) == (
+            old.name,
+            old.roles,
+            old.holder,
+            old.expires,
+        )
+        need(same, "the new key has not the name, roles, holder and end of the old one")
         self.keys[said["keyid"]] = old._replace(roles=(), rotated=True)
         self.grant(keyid, key)
 
@@ -646,48 +725,36 @@ class Trust:
         return [key for _, key in self.log[at - 1 if both else at : at + 1]]
 
 
-# -- what was given: page, Proofs, bundles and tiles -----------------------------------------------------------------
+# -- 9. zip files: PKWARE's APPNOTE, and of it no more than a bundle needs -------------------------------------------
 
-NUMBER = "(?:0|[1-9][0-9]{0,14})"
-MEMBER = re.compile(
-    r"(?:README\.txt|manifest\.json|checkpoint|vkey\.txt|report\.pdf|verify_affidavit\.(?:py|html)"
-    rf"|entries/{NUMBER}\.(?:json|tlog-proof)|consistency/[1-9][0-9]{{0,14}}|keys/[0-9a-f]{{64}}\.pem"
-    rf"|anchors/{NUMBER}\.(?:note|tsr|pem)|artifacts/[0-9a-f]{{64}})\Z"
-)
-LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # PKWARE APPNOTE, 4.3.7
+LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # APPNOTE, 4.3.7
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
-class Bundle:
-    """A zip file. Nothing in it is believed for its name's sake."""
-
-    kind = "bundle"
+class Zip:
+    """A zip file that every tool reads alike, once `check` has found so."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.about = path, ""
-        self.consistent = {0: EMPTY_ROOT}  # heads that were proved
+        self.path = path
         try:
             self.end = end_of_members(path)
-            self.zip = zipfile.ZipFile(path)
+            self.file = zipfile.ZipFile(path)
         except BROKEN:
-            raise Unusable(f"{path} is not a zip file that can be read") from None
-        self.infos = {info.filename: info for info in self.zip.infolist()}
-        if not {"manifest.json", "checkpoint"} <= set(self.infos):
-            raise Unusable(f"{path} is a zip file, but no bundle: it has no manifest.json and checkpoint")
-        entries = (re.match(rf"entries/({NUMBER})\.json\Z", name) for name in self.infos)
-        self.seqs = sorted(int(entry[1]) for entry in entries if entry)
+            raise Unusable(f"{path} is not a zip file that can be read, or was cut short") from None
+        self.infos = self.file.infolist()
+        self.members = {info.filename: info for info in self.infos}
 
-    def read(self, name: str, most: int = MOST_TEXT) -> bytes:
+    def read(self, name: str, most: int) -> bytes:
         """Read a member whole."""
-        need(name in self.infos, f"{name} is missing")
-        need(self.infos[name].file_size <= most, f"{name} is larger than {most} bytes")
+        need(name in self.members, f"{name} is missing")
+        need(self.members[name].file_size <= most, f"{name} is larger than {most} bytes")
         return b"".join(self.blocks(name))
 
     def blocks(self, name: str) -> Iterator[bytes]:
         """Read a member block by block, at most as many bytes as it declares; its CRC is checked at the end."""
         try:
-            with self.zip.open(self.infos[name]) as file:
-                block, left = file.read(1 << 20), self.infos[name].file_size
+            with self.file.open(self.members[name]) as file:
+                block, left = file.read(1 << 20), self.members[name].file_size
                 while block:
                     left -= len(block)
                     yield block
@@ -696,43 +763,22 @@ class Bundle:
         except BROKEN:
             raise Wrong(f"{name} cannot be unpacked, or its check sum is wrong") from None
 
-    def check_files(self, head: Checkpoint) -> str:
-        """Check names, sizes and the table of contents."""
-        names, infos = self.zip.namelist(), self.zip.infolist()
-        need(len(names) == len(self.infos), "a member is in the zip file twice")
-        strange = [name for name in names if not MEMBER.match(name)]
-        need(not strange, f"{strange[:1]} is no member of a bundle")
-        plain = all(i.compress_type in (0, 8) and not i.flag_bits & ~0x806 for i in infos)
+    def check(self) -> None:
+        """Check that no tool reads other members, or other bytes, than another; and how large they are."""
+        need(len(self.infos) == len(self.members), "a member is in the zip file twice")
+        plain = all(i.compress_type in (0, 8) and not i.flag_bits & ~0x806 for i in self.infos)
         need(plain, "a member is encrypted, has a data descriptor, or is neither stored nor deflated")
-        files = all(stat.S_IFMT(i.external_attr >> 16) in (0, stat.S_IFREG) for i in infos)
+        files = all(stat.S_IFMT(i.external_attr >> 16) in (0, stat.S_IFREG) for i in self.infos)
         need(files, "a member is a link, or something else that is no plain file")
-        small = len(names) <= MOST_MEMBERS and sum(i.file_size for i in infos) <= MOST_UNPACKED
+        small = len(self.infos) <= MOST_MEMBERS and sum(i.file_size for i in self.infos) <= MOST_UNPACKED
         need(small, f"the bundle has more than {MOST_MEMBERS} members, or unpacks to more than 1 GiB")
         self.check_layout()
-        needed = {"README.txt", "vkey.txt", *(f"entries/{seq}.tlog-proof" for seq in self.seqs)}
-        needed |= {re.sub(r"[a-z-]+\Z", "json", name) for name in names if name.startswith("entries/")}
-        needed |= {
-            name[:-3] + "tsr" for name in names if name.startswith("anchors/") and name.endswith(".pem")
-        }
-        needed |= {
-            name[:-3] + "note" for name in names if name.startswith("anchors/") and name.endswith(".tsr")
-        }
-        need(needed <= set(names), f"missing: {', '.join(sorted(needed - set(names))[:5])}")
-        said = parse_json(self.read("manifest.json"), "manifest.json")
-        check_shape(said, MANIFEST, "manifest.json")
-        self.about = said["about"]
-        need((said["origin"], said["size"]) == head[:2], "manifest.json is about another checkpoint")
-        need(said["entries"] == self.seqs, "manifest.json names other entries than there are")
-        for name in names:  # those, too, that no other step reads
-            for _ in self.blocks(name):
-                pass
-        return f"{len(names)} members, each as the format page names it"
 
     def check_layout(self) -> None:
         """Check that members lie one after another, each after the header that the table of contents has, too."""
         at = 0
         with self.path.open("rb") as file:
-            for info in sorted(self.zip.infolist(), key=lambda info: info.header_offset):
+            for info in sorted(self.infos, key=lambda info: info.header_offset):
                 file.seek(at)
                 header = file.read(LOCAL_HEADER.size)
                 need(len(header) == LOCAL_HEADER.size, f"{info.filename} is cut off")
@@ -745,69 +791,6 @@ class Bundle:
                 need(plain, f"{info.filename} has a comment or a field that not every tool reads")
                 at += LOCAL_HEADER.size + sum(lengths) + packed
         need(at == self.end, "there are bytes after the members that belong to none")
-
-    def records(self, head: Checkpoint) -> Iterator[tuple[int, bytes]]:
-        """Yield the entries' numbers and records, rising."""
-        for seq in self.seqs:
-            yield seq, self.read(f"entries/{seq}.json", MOST_RECORD)
-
-    def place(self, seq: int, leaf: bytes, head: Checkpoint) -> None:
-        """C2SP tlog-proof: check that a leaf is in the tree of the bundle's checkpoint."""
-        proof, empty, checkpoint = self.read(f"entries/{seq}.tlog-proof").partition(b"\n\n")
-        lines = proof.decode("utf-8", "replace").split("\n")
-        begins = lines[:2] == ["c2sp.org/tlog-proof@v1", f"index {seq}"]
-        need(begins and empty, "its inclusion proof is not as it has to be written")
-        need(checkpoint == self.read("checkpoint"), "its inclusion proof is under another checkpoint")
-        root = root_by_inclusion(seq, head.size, leaf, parse_hashes(lines[2:], "its inclusion proof"))
-        need(root == head.root, "its inclusion proof does not lead to the checkpoint: it is not in this tree")
-
-    def check_history(self, size: int, root: bytes, head: Checkpoint) -> None:
-        """Check by a consistency proof that the checkpoint's tree begins with this head's."""
-        name = f"consistency/{size}"
-        if size not in self.consistent and size != head.size:
-            need(size < head.size, f"the head of {size} entries is newer than the checkpoint")
-            need(name in self.infos, f"nothing proves that {size} entries are of this history: no {name}")
-            lines = self.read(name).decode("utf-8", "replace").split("\n")
-            need(lines.pop() == "", f"{name} does not end in a newline")
-            check_consistency(size, root, head.size, head.root, parse_hashes(lines, name))
-            self.consistent[size] = root
-        same = root == self.consistent.get(size, head.root)
-        need(same, f"the head of {size} entries is of another history")
-
-    def heads(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the other signed heads."""
-        return ((name, self.read(name)) for name in sorted(self.infos) if name.endswith(".note"))
-
-    def check_tree(self, head: Checkpoint) -> str:
-        """Say what was proved about the tree: inclusion was checked with each entry."""
-        proofs = counted(len(self.seqs), "inclusion proof leads", "inclusion proofs lead")
-        return f"{proofs} to the root of {head.size} entries"
-
-    def check_rest(self, signers: dict[str, bytes]) -> None:
-        """Check that keys/ holds the keys that signed, and that no proof is about a head that is nowhere."""
-        for keyid, der in signers.items():
-            lines = textwrap.wrap(base64.b64encode(der).decode(), 64)  # RFC 7468
-            pem = "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""]).encode()
-            there = self.read(f"keys/{keyid}.pem")
-            need(there == pem, f"keys/{keyid}.pem is not the key that the ledger granted")
-        used = {f"consistency/{size}" for size in self.consistent}
-        used |= {f"keys/{keyid}.pem" for keyid in signers}
-        spare = [n for n in self.infos if n.startswith(("keys/", "consistency/")) and n not in used]
-        need(not spare, f"{spare[:1]} belongs to none of the entries")
-
-    def artifacts(self) -> list[str]:
-        """Name the files that entries have to name by their digests."""
-        return sorted(name for name in self.infos if name.startswith("artifacts/") or name == "report.pdf")
-
-
-def is_harmless(extra: bytes) -> bool:
-    """Say whether an extra field holds nothing but times (0x5455) and owners (0x7875), which change nothing."""
-    at = 0
-    while at + 4 <= len(extra):
-        if extra[at : at + 2] not in (b"\x55\x54", b"\x75\x78"):
-            return False
-        at += 4 + int.from_bytes(extra[at + 2 : at + 4], "little")
-    return at == len(extra)
 
 
 def end_of_members(path: Path) -> int:
@@ -828,23 +811,166 @@ def end_of_members(path: Path) -> int:
     return start
 
 
+def is_harmless(extra: bytes) -> bool:
+    """Say whether an extra field holds nothing but times (0x5455) and owners (0x7875), which change nothing."""
+    at = 0
+    while at + 4 <= len(extra):
+        if extra[at : at + 2] not in (b"\x55\x54", b"\x75\x78"):
+            return False
+        at += 4 + int.from_bytes(extra[at + 2 : at + 4], "little")
+    return at == len(extra)
+
+
+# -- 10. bundles and tiles trees: page, Proofs, bundles and tiles ----------------------------------------------------
+
+NUMBER = "(?:0|[1-9][0-9]{0,14})"
+MEMBER = re.compile(
+    r"(?:README\.txt|manifest\.json|checkpoint|vkey\.txt|report\.pdf|verify_affidavit\.(?:py|html)"
+    rf"|entries/{NUMBER}\.(?:json|tlog-proof)|consistency/[1-9][0-9]{{0,14}}|keys/[0-9a-f]{{64}}\.pem"
+    rf"|anchors/{NUMBER}\.(?:note|tsr|pem)|artifacts/[0-9a-f]{{64}})\Z"
+)
+OWNERS = (  # what stands beside a member, by how the member's name ends
+    (re.compile(r"(entries/.*)\.tlog-proof\Z"), "json"),
+    (re.compile(r"(entries/.*)\.json\Z"), "tlog-proof"),
+    (re.compile(r"(anchors/.*)\.tsr\Z"), "note"),
+    (re.compile(r"(anchors/.*)\.pem\Z"), "tsr"),
+)
+
+
+class Bundle:
+    """A bundle: entries with their proofs, in a zip file. Nothing in it is believed for its name's sake."""
+
+    kind = "bundle"
+
+    def __init__(self, path: Path) -> None:
+        self.zip, self.about = Zip(path), ""
+        self.consistent = {0: EMPTY_ROOT}  # heads that were proved, by their size
+        if not {"manifest.json", "checkpoint"} <= set(self.zip.members):
+            raise Unusable(f"{path} is a zip file, but no bundle: it has no manifest.json and checkpoint")
+        entries = (re.match(rf"entries/({NUMBER})\.json\Z", name) for name in self.zip.members)
+        self.seqs = sorted(int(entry[1]) for entry in entries if entry)
+
+    def read(self, name: str, most: int = MOST_TEXT) -> bytes:
+        """Read a member whole."""
+        return self.zip.read(name, most)
+
+    def has(self, name: str) -> bool:
+        """Say whether there is such a member."""
+        return name in self.zip.members
+
+    def check_files(self, head: Checkpoint) -> str:
+        """Check names, form and sizes, and the table of contents; say what there is."""
+        names = set(self.zip.members)
+        strange = sorted(name for name in names if not MEMBER.match(name))
+        need(not strange, f"{strange[:1]} is no member of a bundle")
+        self.zip.check()
+        needed = {"README.txt", "vkey.txt", "entries/0.json"}
+        for name in names:
+            owners = ((pattern.match(name), end) for pattern, end in OWNERS)
+            needed |= {f"{found[1]}.{end}" for found, end in owners if found}
+        need(needed <= names, f"missing: {', '.join(sorted(needed - names)[:5])}")
+        said = parse_json(self.read("manifest.json"), "manifest.json")
+        check_shape(said, MANIFEST, "manifest.json")
+        self.about = said["about"]
+        need((said["origin"], said["size"]) == head[:2], "manifest.json is about another checkpoint")
+        need(said["entries"] == self.seqs, "manifest.json names other entries than there are")
+        for name in names:  # those, too, that no other step reads
+            for _ in self.zip.blocks(name):
+                pass
+        return f"{len(names)} members, each as the format page names it"
+
+    def records(self, head: Checkpoint) -> Iterator[tuple[int, bytes]]:
+        """Yield the entries' numbers and records, rising."""
+        for seq in self.seqs:
+            yield seq, self.read(f"entries/{seq}.json", MOST_RECORD)
+
+    def place(self, seq: int, leaf: bytes, head: Checkpoint) -> None:
+        """C2SP tlog-proof: check that a leaf is in the tree of the bundle's checkpoint."""
+        proof, empty, checkpoint = self.read(f"entries/{seq}.tlog-proof").partition(b"\n\n")
+        lines = proof.decode("utf-8", "replace").split("\n")
+        begins = lines[:2] == ["c2sp.org/tlog-proof@v1", f"index {seq}"]
+        need(begins and empty, "its inclusion proof is not as it has to be written")
+        need(checkpoint == self.read("checkpoint"), "its inclusion proof is under another checkpoint")
+        root = root_by_inclusion(seq, head.size, leaf, parse_hashes(lines[2:], "its inclusion proof"))
+        need(root == head.root, "its inclusion proof does not lead to the checkpoint: it is not in this tree")
+
+    def proves(self, size: int, head: Checkpoint) -> bool:
+        """Say whether there is a proof that so many entries are the beginning of the checkpoint's tree."""
+        return size == head.size or size in self.consistent or self.has(f"consistency/{size}")
+
+    def check_history(self, size: int, root: bytes, head: Checkpoint) -> None:
+        """Check by a consistency proof that the checkpoint's tree begins with this head's."""
+        name = f"consistency/{size}"
+        if size not in self.consistent and size != head.size:
+            need(size < head.size, f"the head of {size} entries is newer than the checkpoint")
+            need(self.has(name), f"nothing proves that {size} entries are of this history: no {name}")
+            lines = self.read(name).decode("utf-8", "replace").split("\n")
+            need(lines.pop() == "", f"{name} does not end in a newline")
+            check_consistency(size, root, head.size, head.root, parse_hashes(lines, name))
+            self.consistent[size] = root
+        same = root == self.consistent.get(size, head.root)
+        need(same, f"the head of {size} entries is of another history")
+
+    def heads(self, handovers: Sequence[int]) -> Iterator[tuple[str, int | None]]:
+        """Name the other signed heads; of what size each has to be, its name does not say."""
+        return ((name, None) for name in sorted(self.zip.members) if name.endswith(".note"))
+
+    def check_tree(self, head: Checkpoint) -> str:
+        """Say what was proved about the tree: inclusion was checked with each entry."""
+        proofs = counted(len(self.seqs), "inclusion proof leads", "inclusion proofs lead")
+        return f"{proofs} to the root of {head.size} entries"
+
+    def check_rest(self, signers: dict[str, bytes], handovers: Sequence[int]) -> str:
+        """Check that keys/ holds the keys that signed, and that no proof is about a head that is nowhere."""
+        for keyid, der in signers.items():
+            lines = textwrap.wrap(base64.b64encode(der).decode(), 64)  # RFC 7468
+            pem = "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""]).encode()
+            there = self.read(f"keys/{keyid}.pem")
+            need(there == pem, f"keys/{keyid}.pem is not the key that the ledger granted")
+        used = {f"consistency/{size}" for size in self.consistent}
+        used |= {f"keys/{keyid}.pem" for keyid in signers}
+        mine = (name for name in self.zip.members if name.startswith(("keys/", "consistency/")))
+        spare = sorted(name for name in mine if name not in used)
+        need(not spare, f"{spare[:1]} belongs to none of the entries")
+        return ""
+
+    def artifacts(self) -> list[str]:
+        """Name the files that entries have to name by their digests."""
+        return sorted(n for n in self.zip.members if n.startswith("artifacts/") or n == "report.pdf")
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """Read a member block by block."""
+        return self.zip.blocks(name)
+
+
+TILE = re.compile(r"tile/(?:entries|[0-9]{1,2})/(?:x[0-9]{3}/)*[0-9]{3}(?:\.p/[0-9]{1,3})?\Z")
+
+
 class TilesTree:
-    """A folder as C2SP tlog-tiles has it."""
+    """A folder as C2SP tlog-tiles has it: all entries, and all hashes of their tree."""
 
     kind, about = "tiles tree", ""
 
     def __init__(self, path: Path) -> None:
         self.path, self.tree = path, Tree()
-        if not (path / "checkpoint").is_file():
-            raise Unusable(f"{path} is a folder, but no tiles tree: it has no file named checkpoint")
+        if not (path / "checkpoint").is_file() or not (path / "tile").is_dir():
+            if (path / "manifest.json").is_file():
+                raise Unusable(
+                    f"{path} is a folder into which a bundle was unpacked: give the zip file itself"
+                )
+            raise Unusable(f"{path} is a folder, but no tiles tree: it has no checkpoint, or no folder tile")
 
     def read(self, name: str, most: int = MOST_TEXT) -> bytes:
         """Read a file of the tree whole."""
-        need((self.path / name).is_file(), f"{name} is missing")
+        need(self.has(name), f"{name} is missing")
         with (self.path / name).open("rb") as file:
             data = file.read(most + 1)
         need(len(data) <= most, f"{name} is larger than {most} bytes")
         return data
+
+    def has(self, name: str) -> bool:
+        """Say whether there is such a file."""
+        return (self.path / name).is_file()
 
     def tile(self, level: str, number: int, width: int, most: int) -> tuple[bytes, bool]:
         """Read a tile, and say whether it has this width.
@@ -853,7 +979,7 @@ class TilesTree:
         """
         full = f"tile/{level}/{tile_path(number)}"
         partial = f"{full}.p/{width}"
-        whole = width == 256 or ((self.path / full).is_file() and not (self.path / partial).is_file())
+        whole = width == 256 or (self.has(full) and not self.has(partial))
         return self.read(full if whole else partial, most), width == 256 or not whole
 
     def check_files(self, head: Checkpoint) -> str:
@@ -877,15 +1003,20 @@ class TilesTree:
         """Add a leaf to the tree that is computed anew."""
         self.tree.append(leaf)
 
+    def proves(self, size: int, head: Checkpoint) -> bool:
+        """Say that every beginning of the tree can be computed."""
+        return True
+
     def check_history(self, size: int, root: bytes, head: Checkpoint) -> None:
         """Compare a head with the tree as it was at that size."""
         here = self.tree.size
-        need(size <= here, f"the head of {size} entries is newer than the {here} entries that are here")
+        need(size <= here, f"the head is of {size} entries, and {here} could be read")
         need(self.tree.root(size) == root, f"the head of {size} entries is of another history")
 
-    def heads(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the other signed heads: a tiles tree has none."""
-        return iter(())
+    def heads(self, handovers: Sequence[int]) -> Iterator[tuple[str, int | None]]:
+        """Name the heads with which the log's key changed, and the size that each has to be of."""
+        named = ((f"handovers/{size}", size) for size in handovers)
+        return ((name, size) for name, size in named if self.has(name))
 
     def check_tree(self, head: Checkpoint) -> str:
         """Compare the root and every tile with what was computed from the records."""
@@ -898,15 +1029,19 @@ class TilesTree:
                 computed = bytes(hashes[start : start + 8192])
                 stored, exact = self.tile(str(level // 8), start // 8192, len(computed) // 32, 8192)
                 name = f"tile/{level // 8}/{tile_path(start // 8192)}"
-                if not exact:
-                    stored = stored[: len(computed)]
+                stored = stored if exact else stored[: len(computed)]
                 need(stored == computed, f"{name} holds other hashes than the entries have")
                 tiles += 1
         found = counted(tiles, "tile", "tiles")
         return f"the root of {here} entries and {found} are those computed from the records"
 
-    def check_rest(self, signers: dict[str, bytes]) -> None:
-        """Check nothing: the keys stand in the entries."""
+    def check_rest(self, signers: dict[str, bytes], handovers: Sequence[int]) -> str:
+        """Name what is no part of a tree and was not read. Tiles of any size are: an older head may need them."""
+        part = {"checkpoint", "vkey.txt", *(f"handovers/{size}" for size in handovers)}
+        names = (path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if not path.is_dir())
+        others = sorted(name for name in names if name not in part and not TILE.match(name))
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        return f"; no part of the evidence: {', '.join(others[:5])}{more}" if others else ""
 
     def artifacts(self) -> list[str]:
         """Name no files: a tiles tree holds none."""
@@ -926,12 +1061,20 @@ def tile_path(number: int) -> str:
     return path
 
 
-# -- the steps -------------------------------------------------------------------------------------------------------
+def open_source(path: Path) -> Bundle | TilesTree:
+    """Open what was given."""
+    if not path.is_dir() and not path.is_file():
+        raise Unusable(f"{path} is neither a file nor a folder")
+    return TilesTree(path) if path.is_dir() else Bundle(path)
+
+
+# -- 11. the steps: page, To verify them -----------------------------------------------------------------------------
 
 STEPS = (
     "files", "records", "tree", "log key", "signatures", "observed", "checkpoint", "witnesses", "timestamps",
     "artifacts", "times",
 )  # fmt: skip
+NOTHING_READ = "no entry could be read"
 
 
 class Step:
@@ -977,50 +1120,69 @@ class Verification:
     ) -> None:
         self.source, self.trusted, self.kept, self.witnesses = source, trusted, kept, witnesses
         self.steps = {name: Step(number, name) for number, name in enumerate(STEPS, start=1)}
-        self.trust, self.entries = Trust(), 0
-        self.ids: set[str] = set()
+        self.head: Checkpoint | None = None
+        self.trust = Trust()
+        # Of the entries: how many there are, how many of them read, and what was learned from those.
+        self.entries = self.readable = 0
         self.before = (-1, "0" * 64, "")  # number, leaf hash and time of the entry before
-        self.signed: dict[str, list[int]] = {}  # the entries of every key
+        self.ids: set[str] = set()
+        self.signed: dict[str, list[int]] = {}  # by the id of a key: the entries that name it as a signer
+        self.checked: dict[str, int] = {}  # by the id of a key: how many signatures by it verified
         self.named: set[str] = set()  # digests that the entries of a bundle name
         self.reports: set[str] = set()
-        self.heads: list[tuple[str, Checkpoint]] = []  # signed by the log's key, and of this history
+        # Of the heads: those that the log's keys signed and that are of this history, and what could not be compared.
+        self.heads: list[tuple[str, Checkpoint]] = []
+        self.unanswered = ""
         self.commands: list[str] = []
-        self.head: Checkpoint | None = None
+
+    def run(self) -> Verification:
+        """Do the steps. What concerns single entries is done while they are read, once; the rest after the last."""
         with finding(self.steps["tree"]):
-            self.head = parse_checkpoint(source.read("checkpoint"))
-        if self.head is not None:
-            self.run(self.head)
-        else:
+            self.head = parse_checkpoint(self.source.read("checkpoint"))
+        if self.head is None:
             for step in self.steps.values():
                 step.skipped = "there is no checkpoint to hold it against"
-
-    def run(self, head: Checkpoint) -> None:
-        """Do one step after another; what concerns entries is done while they are read, once."""
-        steps, source = self.steps, self.source
-        with finding(steps["files"]):
-            steps["files"].said = source.check_files(head)
-        with finding(steps["records"]):
-            for seq, record in source.records(head):
-                self.check_entry(seq, record, head)
-            need(self.entries, "there is no entry")
-        whole = "each after the one before" + ("" if self.entries == head.size else ", where that is here")
-        held = ("key that held its role", "keys that held their roles")
-        for name, said in {
-            "records": f"{counted(self.entries, 'entry', 'entries')} in canonical JSON, {whole}",
-            "signatures": f"every entry is signed, by {counted(len(self.signed), *held)} then",
-            "observed": "every head that a signer saw is of this history",
-            "times": f"the log's times never go back, up to {self.before[2]}",
-        }.items():
-            steps[name].said = said
-        self.check_tree(head)
-        self.check_kept(head)
+            return self
+        with finding(self.steps["files"]):
+            self.steps["files"].said = self.source.check_files(self.head)
+        self.read_entries(self.head)
+        self.check_tree(self.head)
+        self.check_kept(self.head)  # before the log key: it may be a head with which that changed
         self.check_log_key()
         self.check_witnesses()
-        self.tell_timestamps()
+        self.check_timestamps()
         self.check_artifacts()
-        with finding(steps["files"]):
+        with finding(self.steps["files"]):
             keys = self.trust.keys
-            source.check_rest({keyid: keys[keyid].der for keyid in self.signed if keyid in keys})
+            signers = {keyid: keys[keyid].der for keyid in self.signed if keyid in keys}
+            self.steps["files"].said += self.source.check_rest(signers, self.handovers)
+        return self
+
+    @property
+    def handovers(self) -> list[int]:
+        """The sizes of the heads with which the log's key changed."""
+        return [size for size, _ in self.trust.log[1:]]
+
+    # Steps 2, 5, 6 and 11, and of step 3 what concerns single entries.
+
+    def read_entries(self, head: Checkpoint) -> None:
+        """Check one entry after another, and say what was checked of them."""
+        steps = self.steps
+        with finding(steps["records"]):
+            for seq, record in self.source.records(head):
+                self.check_entry(seq, record, head)
+            need(self.entries, "there is no entry")
+        signatures = counted(sum(self.checked.values()), "signature", "signatures")
+        held = counted(len(self.checked), "key that held its role", "keys that held their roles")
+        whole = "each after the one before" + ("" if self.entries == head.size else ", where that is here")
+        entries = counted(self.entries, "entry", "entries")
+        steps["records"].said = f"{entries} in canonical JSON, {whole}"
+        steps["signatures"].said = f"{signatures} by {held} then"
+        steps["observed"].said = "every head that a signer saw is of this history"
+        steps["times"].said = f"the log's times never go back, up to {self.before[2]}"
+        if not self.readable:
+            for name in ("signatures", "observed", "times"):
+                steps[name].skipped = NOTHING_READ
 
     def check_entry(self, seq: int, record: bytes, head: Checkpoint) -> None:
         """Check one entry, and learn from it what holds from the next one on."""
@@ -1030,18 +1192,25 @@ class Verification:
             self.source.place(seq, leaf, head)
         with finding(steps["records"], seq):
             entry = parse_record(record, seq, head.origin)
-        for name in ("records", "signatures", "observed", "times"):
-            with finding(steps[name], seq):
-                if entry is not None:
-                    getattr(self, f"check_{name}")(entry, head)
-                elif name != "records":
+            follows = seq != self.before[0] + 1 or entry.prev == self.before[1]
+            need(follows, "it does not follow the one before")
+        if entry is None:
+            for name in ("signatures", "times"):
+                with finding(steps[name], seq):
                     raise Wrong("it could not be read")
+        else:
+            self.note(entry)
+            with finding(steps["signatures"], seq):
+                self.check_signatures(entry, head)
+            with finding(steps["observed"], seq):
+                self.check_observed(entry, head)
+            with finding(steps["times"], seq):
+                need(entry.time >= self.before[2], f"its time {entry.time} is before {self.before[2]}")
         self.before = (seq, leaf.hex(), max(self.before[2], entry.time if entry else ""))
 
-    def check_records(self, entry: Entry, head: Checkpoint) -> None:
-        """Page, Record: `prev` is the leaf hash of the record before; in a bundle that may not be here."""
-        if entry.seq == self.before[0] + 1:
-            need(entry.prev == self.before[1], "it does not follow the one before")
+    def note(self, entry: Entry) -> None:
+        """Keep what later steps ask of the entries: who signed which, and in a bundle the digests that they name."""
+        self.readable += 1
         for keyid, _ in entry.signatures:
             self.signed.setdefault(keyid, []).append(entry.seq)
         if isinstance(self.source, Bundle):
@@ -1049,33 +1218,37 @@ class Verification:
             self.reports.update(entry.subjects if entry.kind == "report" else ())
 
     def check_signatures(self, entry: Entry, head: Checkpoint) -> None:
-        """Page, Keys over time."""
+        """Page, Keys over time; what an entry that fails here says about keys holds for nobody."""
         need(entry.said["ledger"] == head.origin, "the statement was signed for another ledger")
         need(entry.said["entry_id"] not in self.ids, "its statement stands here twice")
         self.ids.add(entry.said["entry_id"])
         self.trust.check(entry)
+        for keyid, _ in entry.signatures:
+            self.checked[keyid] = self.checked.get(keyid, 0) + 1
         self.trust.learn(entry)
 
     def check_observed(self, entry: Entry, head: Checkpoint) -> None:
-        """Page, Record: the head that the signer saw is of fewer entries than stand before, and of this history."""
+        """Page, Record: the signer saw a head of no more entries than stand before this one, and of this history."""
         size, root = entry.said["observed"]["size"], entry.said["observed"]["root"]
         need(size <= entry.seq, "its signer saw a head of more entries than stood before it")
         self.source.check_history(size, bytes.fromhex(root), head)
 
-    def check_times(self, entry: Entry, head: Checkpoint) -> None:
-        """Page, Record: the log's time never goes back."""
-        need(entry.time >= self.before[2], f"its time {entry.time} is before {self.before[2]}")
+    # Steps 3, 4 and 7: the heads, and whose they are.
 
-    def check_signed(self, name: str, head: Checkpoint) -> None:
+    def need_signed(self, name: str, head: Checkpoint) -> None:
         """Page, Keys over time: a head is signed by the log's key of its size, or by the old one and the new one."""
         need(self.head and head.origin == self.head.origin, f"{name} is of the log {head.origin}")
         need(head.size > 0, f"{name} is of no entries, and shows nothing")
         places = [(head.place_of(key), key) for _, key in self.trust.log]
         signed = [key for _, key in sorted((place, key) for place, key in places if place is not None)]
-        need(
-            signed == self.trust.log_keys(head.size),
-            f"{name} is not signed by the log's key, or by another too",
-        )
+        same = signed == self.trust.log_keys(head.size)
+        need(same, f"{name} is not signed by the log's key, or by another too")
+
+    def check_head(self, name: str, head: Checkpoint) -> None:
+        """Check that a head is of this history and signed as it has to be, and keep it."""
+        if self.head is not None and head is not self.head:
+            self.source.check_history(head.size, head.root, self.head)
+        self.need_signed(name, head)
         self.heads.append((name, head))
 
     def check_tree(self, head: Checkpoint) -> None:
@@ -1084,54 +1257,78 @@ class Verification:
         with finding(step):
             step.said = self.source.check_tree(head)
         with finding(step):
-            self.check_signed("checkpoint", head)
+            self.check_head("checkpoint", head)
         with finding(step):
             same = parse_vkeys(self.source.read("vkey.txt")) == [key for _, key in self.trust.log]
             need(same, "vkey.txt does not hold the keys that the entries name as the log's")
-        with finding(step):
-            for name, data in self.source.heads():
-                other = parse_checkpoint(data)
-                self.source.check_history(other.size, other.root, head)
-                self.check_signed(name, other)
+        for name, size in self.source.heads(self.handovers):
+            with finding(step):
+                other = parse_checkpoint(self.source.read(name))
+                need(size in (None, other.size), f"{name} is a head of {other.size}")
+                self.check_head(name, other)
                 step.said += f"; {name} is a head of {other.size}"
-            heads = {head.size for _, head in self.heads}
-            lacking = [size for size, _ in self.trust.log[1:] if size not in heads]
-            need(
-                self.source.kind != "bundle" or not lacking,
-                f"no head of {lacking[:1]} is signed by both log keys",
-            )
+        with finding(step):
+            there = {other.size for _, other in self.heads}
+            lacking = [size for size in self.handovers if size not in there]
+            without = self.source.kind == "bundle" and lacking
+            need(not without, f"no head of {lacking[:1]} is signed by both log keys")
 
     def check_kept(self, head: Checkpoint) -> None:
-        """Compare the checkpoint that was kept elsewhere."""
-        step = self.steps["checkpoint"]
-        if self.kept is None:
+        """Hold the evidence against the checkpoint that was kept elsewhere, where that can be done."""
+        step, kept = self.steps["checkpoint"], self.kept
+        if kept is None:
             step.skipped = "give one that was kept elsewhere (--checkpoint) to see rewriting and cutting off"
             return
         with finding(step):
-            self.source.check_history(self.kept.size, self.kept.root, head)
-            self.check_signed("the checkpoint that was given", self.kept)
-            step.said = f"the history begins with the {self.kept.size} entries of the one that was given"
+            self.unanswered = step.skipped = self.incomparable(kept, head)
+            if not self.unanswered:
+                self.check_head("the checkpoint that was given", kept)
+                step.said = f"the history begins with the {kept.size} entries of the one that was given"
+
+    def incomparable(self, kept: Checkpoint, head: Checkpoint) -> str:
+        """Say why a checkpoint cannot be compared with this copy; empty where it can. `Wrong` where it is refuted.
+
+        One of more entries may be newer than the copy, or the copy may have lost its tail: nobody can tell from here.
+        """
+        if not self.trust.log:
+            return "no entry could be read that names the log's key"
+        need(kept.origin == head.origin, f"the checkpoint that was given is of the log {kept.origin}")
+        if kept.size > head.size:
+            known = [key for _, key in self.trust.log if kept.place_of(key) is not None]
+            need(known in ([], [self.trust.log[-1][1]]), "it is signed by a key that the log had given up")
+            return (
+                f"it is of {kept.size} entries and this copy of {head.size}: either it is newer than the copy, or the "
+                f"copy lost its tail; to tell, get a copy of {kept.size} entries or more"
+            )
+        self.need_signed("the checkpoint that was given", kept)
+        if not self.source.proves(kept.size, head):
+            return (
+                f"nothing in the bundle proves that its {kept.size} entries are the beginning of this history: ask for "
+                "one that was exported with this checkpoint"
+            )
+        return ""
 
     def check_log_key(self) -> None:
         """Compare the log's key with one from elsewhere, by way of every rotation since."""
         step, keys = self.steps["log key"], self.trust.log
         if not self.trusted:
             step.skipped = "the key came with the evidence: compare it with one from elsewhere (--key)"
-            return
-        with finding(step):
-            known = [n for n, (_, key) in enumerate(keys) if key in self.trusted]
-            need(known, "the key that was given is not this log's")
-            signed = any(name == "checkpoint" for name, _ in self.heads)
-            need(signed, "the checkpoint is not signed by this log's key")
-            for size, _ in keys[known[-1] + 1 :]:
-                both = any(head.size == size for _, head in self.heads)
-                need(
-                    both, f"entry {size - 1} changed the key: bring the head of {size} entries (--checkpoint)"
-                )
-            turns = len(keys) - known[-1] - 1
-            step.said = "the key that was given signs this log" + (
-                f", by {counted(turns, 'rotation', 'rotations')}" if turns else ""
-            )
+        elif not keys:
+            step.skipped = "no entry could be read that names the log's key"
+        else:
+            with finding(step):
+                known = [n for n, (_, key) in enumerate(keys) if key in self.trusted]
+                need(known, "the key that was given is none that this log has had up to here")
+                signed = any(name == "checkpoint" for name, _ in self.heads)
+                need(signed, "the checkpoint is not signed by this log's key")
+                for size, _ in keys[known[-1] + 1 :]:
+                    both = any(head.size == size for _, head in self.heads)
+                    need(both, f"entry {size - 1} changed the key: bring the head of {size} entries, too")
+                turns = len(keys) - known[-1] - 1
+                by_way = f", by {counted(turns, 'rotation', 'rotations')}" if turns else ""
+                step.said = f"the key that was given signs this log{by_way}"
+
+    # Steps 8 and 9: what others signed.
 
     def check_witnesses(self) -> None:
         """C2SP tlog-cosignature: check the cosignatures by the witnesses whose keys were given."""
@@ -1149,24 +1346,32 @@ class Verification:
                 said.append(f"{key.name} saw {max(seen)[0]} entries at {posix_time(max(seen)[1])}")
         step.said = "; ".join(said)
 
-    def tell_timestamps(self) -> None:
-        """RFC 3161 tokens are left to openssl: say how."""
+    def check_timestamps(self) -> None:
+        """RFC 3161 tokens: check that they have the form of one, and leave the rest to openssl: say how."""
+        step = self.steps["timestamps"]
         for name, head in self.heads:
-            token = re.sub(r"note\Z", "tsr", name)
-            if isinstance(self.source, Bundle) and token != name and token in self.source.infos:
-                signer = re.sub(r"note\Z", "pem", name)
-                signer = f" -untrusted {signer}" if signer in self.source.infos else ""
-                command = f"openssl ts -verify -in {token} -digest {sha256(head.body).hex()}"
-                self.commands.append(f"{command} -partial_chain -CAfile AUTHORITY.pem{signer}")
+            token, signer = re.sub(r"note\Z", "tsr", name), re.sub(r"note\Z", "pem", name)
+            if token != name and self.source.has(token):
+                with finding(step):
+                    need(is_der(self.source.read(token)), f"{token} is no timestamp token in DER")
+                    beside = self.source.has(signer)
+                    need(
+                        not beside or are_pems(self.source.read(signer)), f"{signer} is no certificate in PEM"
+                    )
+                    command = f"openssl ts -verify -in {token} -digest {sha256(head.body).hex()}"
+                    untrusted = f" -untrusted {signer}" if beside else ""
+                    self.commands.append(f"{command} -partial_chain -CAfile AUTHORITY.pem{untrusted}")
         run = "run the commands below with the certificate that you have from the authority"
         tokens = counted(len(self.commands), "token is", "tokens are")
         said = f"{run}: {tokens} not checked here" if self.commands else "there is no timestamp token"
-        self.steps["timestamps"].skipped = said
+        step.skipped = said
+
+    # Step 10.
 
     def check_artifacts(self) -> None:
         """Hash the files that entries name by their digests."""
         step, source, names = self.steps["artifacts"], self.source, self.source.artifacts()
-        for name in names:
+        for name in names if self.readable else ():
             with finding(step):
                 digest = hashlib.sha256()
                 for block in source.blocks(name):
@@ -1175,28 +1380,43 @@ class Verification:
                 need(name in ("report.pdf", f"artifacts/{found}"), f"{name} has the SHA-256 {found}")
                 vouched = found in (self.reports if name == "report.pdf" else self.named)
                 need(vouched, f"{name} is named by none of the entries")
-        step.said = (
-            f"{counted(len(names), 'file has the digest', 'files have the digests')} that entries name"
-        )
-        step.skipped = "" if names else f"there are no artifacts in this {source.kind}"
+        have = counted(len(names), "file has the digest", "files have the digests")
+        step.said = f"{have} that entries name"
+        if not names:
+            step.skipped = f"there are no artifacts in this {source.kind}"
+        elif not self.readable:
+            step.skipped = NOTHING_READ
+
+    # What the steps come to.
 
     @property
     def in_doubt(self) -> list[int]:
-        """The entries signed with a key from the number on since which its revocation calls it suspect."""
+        """The entries signed with a key from where its revocation calls it suspect up to that revocation."""
         signed = (
             (seq, since, to) for keyid, since, to in self.trust.suspect for seq in self.signed.get(keyid, [])
         )
-        return sorted({seq for seq, since, to in signed if since <= seq < to})
+        return sorted({seq for seq, since, to in signed if since <= seq <= to})
 
     @property
-    def verified(self) -> bool:
+    def holds(self) -> bool:
         """Say whether nothing failed."""
         return self.head is not None and all(step.status != "failed" for step in self.steps.values())
 
     @property
-    def confirmed(self) -> bool:
+    def verified(self) -> bool:
+        """Say whether nothing failed, and all that was asked could be answered."""
+        return self.holds and not self.unanswered
+
+    @property
+    def is_known(self) -> bool:
         """Say whether something from outside of the evidence says whose ledger this is."""
-        return self.verified and (bool(self.trusted) or self.kept is not None or bool(self.witnesses))
+        kept = self.kept is not None and not self.unanswered
+        return self.holds and (bool(self.trusted) or kept or bool(self.witnesses))
+
+    @property
+    def confirmed(self) -> bool:
+        """Say whether it is verified, and something from outside says whose ledger this is."""
+        return self.verified and self.is_known
 
     @property
     def key(self) -> tuple[str, str]:
@@ -1206,15 +1426,7 @@ class Verification:
         return (str(self.trust.log[-1][1]), where) if self.trust.log else ("", "nowhere")
 
 
-def posix_time(seconds: int) -> str:
-    """Write a POSIX time."""
-    try:
-        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        raise Wrong(f"{seconds} is no time") from None
-
-
-# -- the answer ------------------------------------------------------------------------------------------------------
+# -- 12. the answer --------------------------------------------------------------------------------------------------
 
 BUNDLE_ENDS = (
     "That nothing was left out: a later revocation, or a rejection, may stand in the ledger all the same.",
@@ -1232,7 +1444,7 @@ UNCONFIRMED = ("Whose ledger this is: whoever made the evidence may have made ev
 def not_shown(done: Verification) -> list[str]:
     """Say what this does not show."""
     ends = BUNDLE_ENDS if done.source.kind == "bundle" else TREE_ENDS
-    return [*ends, *ALL_END, *(() if done.confirmed else UNCONFIRMED)]
+    return [*ends, *ALL_END, *(() if done.is_known else UNCONFIRMED)]
 
 
 def verdict(done: Verification) -> str:
@@ -1240,6 +1452,8 @@ def verdict(done: Verification) -> str:
     failed = [f"{step.number} ({step.name})" for step in done.steps.values() if step.status == "failed"]
     if failed:
         return f"NOT VERIFIED: failed in step {', '.join(failed)}."
+    if done.unanswered:
+        return "NOT VERIFIED: this copy cannot be held against the checkpoint that you gave, see step 7."
     doubted = ", ".join(map(str, done.in_doubt))
     doubt = f" In doubt, as the key that signed them was suspect: entries {doubted}." if doubted else ""
     if done.confirmed:
@@ -1258,8 +1472,8 @@ def as_json(done: Verification) -> dict[str, Any]:
     return {
         "verified": done.verified, "confirmed": done.confirmed, "verdict": verdict(done),
         "kind": done.source.kind, "about": done.source.about, **where, "entries": done.entries,
-        "key": done.key[0], "key_from": done.key[1], "in_doubt": done.in_doubt, "steps": steps,
-        "to_run": done.commands, "not_shown": not_shown(done),
+        "key": done.key[0], "key_from": done.key[1], "in_doubt": done.in_doubt, "unanswered": done.unanswered,
+        "steps": steps, "to_run": done.commands, "not_shown": not_shown(done),
     }  # fmt: skip
 
 
@@ -1292,6 +1506,9 @@ def as_text(done: Verification, path: str) -> str:
     return "\n".join(map(printable, lines))
 
 
+# -- 13. the command line --------------------------------------------------------------------------------------------
+
+
 def given_keys(given: Sequence[str], kind: int) -> list[VerifierKey]:
     """Read --key and --witness: verifier keys, or files with them."""
     keys, one = [], ""
@@ -1316,11 +1533,19 @@ def given_checkpoint(path: str) -> Checkpoint:
         raise Unusable(f"{path}: {wrong}") from None
 
 
-def open_source(path: Path) -> Bundle | TilesTree:
-    """Open what was given."""
-    if not path.is_dir() and not path.is_file():
-        raise Unusable(f"{path} is neither a file nor a folder")
-    return TilesTree(path) if path.is_dir() else Bundle(path)
+READER_GONE = (
+    141  # as shells count a program that SIGPIPE ended: an answer that nobody could read is not a yes
+)
+
+
+def tell(said: str, status: int) -> int:
+    """Print the answer, and return its exit status, or that of a reader who went away as `head` does."""
+    try:
+        print(said, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's own flush
+        return READER_GONE
+    return status
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -1335,7 +1560,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         trusted, witnesses = given_keys(given.key, LOG_KEY), given_keys(given.witness, WITNESS_KEY)
         kept = given_checkpoint(given.checkpoint) if given.checkpoint else None
-        done = Verification(open_source(Path(given.evidence)), trusted, kept, witnesses)
+        done = Verification(open_source(Path(given.evidence)), trusted, kept, witnesses).run()
     except Unusable as unusable:
         print(f"verify_affidavit: {printable(str(unusable))}", file=sys.stderr)
         return 2
@@ -1343,8 +1568,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = printable(str(error.filename or given.evidence))
         print(f"verify_affidavit: {where}: {error.strerror}", file=sys.stderr)
         return 2
-    print(json.dumps(as_json(done), indent=2) if given.json else as_text(done, given.evidence))
-    return 0 if done.verified else 1
+    said = json.dumps(as_json(done), indent=2) if given.json else as_text(done, given.evidence)
+    return tell(said, 0 if done.verified else 1)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 import os
 import sys
 
-from tests.bench import append, fingerprint, proofs, verify
+from tests.bench import append, fingerprint, peers, proofs, shared, verify
 
 __all__ = ["main"]
 
@@ -14,10 +14,8 @@ __all__ = ["main"]
 def main() -> None:
     """Measure and print."""
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} processors")
-    append.main()
-    verify.main()
-    proofs.main()
-    fingerprint.main()
+    for part in (append, shared, peers, verify, proofs, fingerprint):
+        part.main()
 
 
 if __name__ == "__main__":

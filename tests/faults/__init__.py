@@ -1,1 +1,1 @@
-"""Faults at every write: kill, EIO and ENOSPC, injected by strace, one at a time. `make faults` prints the table."""
+"""Faults at every write: kill, EIO and ENOSPC, by strace, and loss of power. `make faults` prints the table."""

@@ -1,7 +1,8 @@
 """Print the table of faults: `python -m tests.faults [SCENE...]`.
 
-Every fault at every point of every scene, then a follower that raises, a disk that is really full, and a PostgreSQL
-server that is struck. Exit status 1 where a fault was not survived, 3 where some cannot be injected on this machine.
+Every fault at every point of every scene, then a loss of power in each, a follower that raises, a disk that is really
+full, and a PostgreSQL server that is struck. `power=append` is the loss of power in one scene. Exit status 1 where a
+fault was not survived, 3 where some cannot be injected on this machine.
 """
 
 import subprocess
@@ -14,10 +15,12 @@ from pathlib import Path
 
 from tests.faults import full_disk, postgresql, strace
 from tests.faults.followers import follower_rows
+from tests.faults.power import power_rows
 from tests.faults.scenes import SCENES
 from tests.faults.strace import FAULTS, Row, actor, points, strike
 
-OTHERS = ("follower", "full-disk", "postgres")
+POWER = {f"power={name}": name for name in SCENES}
+OTHERS = (*POWER, "follower", "full-disk", "postgres")
 
 
 def main(wanted: Sequence[str]) -> int:
@@ -30,13 +33,14 @@ def main(wanted: Sequence[str]) -> int:
         return 2
     chosen = list(wanted) or [*SCENES, *OTHERS]
     reason = strace.why_not()
-    if reason and set(chosen) & SCENES.keys():
+    if reason and set(chosen) & {*SCENES, *POWER}:
         print(f"faults: NOT RUN: {reason}")
         return 3
     began = time.monotonic()
     status = 0
     with tempfile.TemporaryDirectory() as place:
         rows = _shown(_struck(Path(place), [name for name in chosen if name in SCENES]))
+        rows += _shown(_without_power(Path(place), [POWER[name] for name in chosen if name in POWER]))
         if "follower" in chosen:
             for point, fault, outcome in follower_rows(Path(place) / "follower"):
                 print(f"follower  {point:<46} {fault:<20} {outcome}")
@@ -49,18 +53,31 @@ def main(wanted: Sequence[str]) -> int:
                 print(f"postgres: NOT RUN: {reason}")
                 status = 3
     lost = _summary(rows)
-    print(f"{len(rows)} faults by strace, {lost} not survived, {time.monotonic() - began:.0f} s")
+    print(
+        f"{len(rows)} faults by strace and losses of power, {lost} not survived, {time.monotonic() - began:.0f} s"
+    )
     return 1 if lost else status
 
 
 def _struck(place: Path, scenes: Sequence[str]) -> Iterator[Row]:
     with actor() as acting:
         for scene in scenes:
-            template = place / scene / "template"
-            template.mkdir(parents=True)
-            SCENES[scene].prepare(template)
+            template = _prepared(place, scene)
             for point in points(acting, scene, template):
                 yield from (strike(acting, scene, template, point, fault) for fault in FAULTS)
+
+
+def _without_power(place: Path, scenes: Sequence[str]) -> Iterator[Row]:
+    with actor() as acting:
+        for scene in scenes:
+            yield from power_rows(acting, scene, _prepared(place / "power", scene))
+
+
+def _prepared(place: Path, scene: str) -> Path:
+    template = place / scene / "template"
+    template.mkdir(parents=True)
+    SCENES[scene].prepare(template)
+    return template
 
 
 def _shown(rows: Iterable[Row]) -> list[Row]:

@@ -1,17 +1,13 @@
-"""What is done while a fault strikes, and what must hold after it.
+"""What is done while a fault strikes, and what must hold after it: the calls by which the floors keep something.
 
-A scene prepares a folder once; every run acts on a copy of it in a process of its own, and is judged by another that
-looks at the folder alone and at what was acknowledged. A judgement is a short word for the outcome; where something
-was lost, or is half there, it raises `AssertionError`.
+`tests.faults.typed` has the commands that a person types, `tests.faults.outcome` what a scene is.
 """
 
 import hashlib
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import pytest
 
@@ -19,7 +15,7 @@ from audit import tables
 from audit.anchor_file import ANCHOR_FILE, AnchorFile
 from audit.anchor_settings import AnchorSettings
 from audit.checkpoint import Checkpoint, sign_checkpoint
-from audit.errors import EnvironmentFailed, MalformedInput
+from audit.errors import MalformedInput
 from audit.keystore import KeyStore
 from audit.ledger import Ledger
 from audit.merkle import consistency_proof, leaf_hash, root
@@ -27,32 +23,13 @@ from audit.note import Note, VerifierKey
 from audit.proof import hash_lines
 from audit.witness_service import Witness
 from registry.artifacts import ArtifactStore
-from registry.home import create_home
 from registry.references import KeptArtifacts
-from tests.command_line import Folder
+from tests.faults import typed
+from tests.faults.outcome import Said, Scene, outcome
 from tests.small_ledger import ORIGIN, People, Titles, new_ledger, report
 from tests.vectors.people import signer as test_key
 
-__all__ = ["SCENES", "Said", "Scene"]
-
-Said = Sequence[Sequence[object]]
-"""What the process told before it ended: ``["acknowledged", ...]``, ``["refused", class, sentence]``."""
-
-
-class Scene(Protocol):
-    """Something that must survive a fault."""
-
-    def prepare(self, folder: Path) -> None:
-        """Make what is there before."""
-        ...
-
-    def act(self, folder: Path, say: Callable[..., None]) -> None:
-        """Do it, in a process that a fault may end; say what was acknowledged."""
-        ...
-
-    def judge(self, folder: Path, said: Said) -> str:
-        """Look at what is there now, and that it can go on from here."""
-        ...
+__all__ = ["SCENES"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +58,7 @@ class Append:
         assert there in (3, 3 + self.batch), f"{there} entries: a part of the batch"
         assert self._ledger(folder).append(report("the next", sha256=_EVIDENCE)).seq == there
         assert self._check(folder) == there + 1
-        return _outcome(said, there > 3, list(range(3, 3 + self.batch)))
+        return outcome(said, there > 3, list(range(3, 3 + self.batch)))
 
     def _check(self, folder: Path) -> int:
         ledger = self._ledger(folder)
@@ -128,38 +105,7 @@ class PutFile:
         assert store.put_file(folder / "model.bin") == digest
         assert store.get(digest) == (folder / "model.bin").read_bytes()
         # Under its own digest a whole file may stay where only the folder could not be synchronised: none names it.
-        return _outcome(said, bool(written), [digest], keeps_what_it_refused=True)
-
-
-class Grant:
-    """A person types `affidavit key grant` in the folder of a registry's ledger."""
-
-    def prepare(self, folder: Path) -> None:
-        home = create_home(
-            folder, origin=ORIGIN, name="ilse", holder="Ilse", roles=("admin",), passphrase=lambda _: b""
-        )
-        home.keys.create("ana", b"")
-
-    def act(self, folder: Path, say: Callable[..., None]) -> None:
-        said = Folder(folder)("key", "grant", "ana", "--role", "auditor", "--holder", "Ana", "--json")
-        if said.exit_code == 0:
-            say("acknowledged", json.loads(said.stdout)["entry"])
-        else:
-            assert said.exit_code == EnvironmentFailed.exit_status, said.output
-            assert said.stdout == ""
-            say("refused", "EnvironmentFailed", said.stderr.removesuffix("\n"))
-
-    def judge(self, folder: Path, said: Said) -> str:
-        before = self._check(folder)
-        Folder(folder).json("key", "grant", "ana", "--role", "recorder", "--holder", "Ana")
-        assert self._check(folder) == before + 1
-        return _outcome(said, before == 4, [3])
-
-    def _check(self, folder: Path) -> int:
-        answer = Folder(folder).json("verify", "--checkpoint", f".affidavit/{ANCHOR_FILE}")
-        assert {step["status"] for step in answer["steps"]} == {"passed"}, answer
-        size: int = answer["size"]
-        return size
+        return outcome(said, bool(written), [digest], keeps_what_it_refused=True)
 
 
 class CreateKey:
@@ -183,7 +129,7 @@ class CreateKey:
         if not made:
             # What was not made can be made: nothing half-written stands in its way.
             keys.create("ana", b"")
-        return _outcome(said, made, [keyid])
+        return outcome(said, made, [keyid])
 
 
 class Anchors:
@@ -202,7 +148,7 @@ class Anchors:
         AnchorSettings(file="next.checkpoint").write(folder)
         assert AnchorSettings.read(folder).file == "next.checkpoint"
         # What was renamed is there, though nobody knows for how long where the folder could not be synchronised.
-        return _outcome(said, there == "new.checkpoint", ["new.checkpoint"], keeps_what_it_refused=True)
+        return outcome(said, there == "new.checkpoint", ["new.checkpoint"], keeps_what_it_refused=True)
 
 
 class Cosign:
@@ -229,7 +175,7 @@ class Cosign:
         status, body = self._ask(folder, remembered, 4)
         assert status == 200, body
         # A head that is remembered though nobody got the cosignature is a caution, and no harm.
-        return _outcome(said, remembered == 3, ["cosigned"], keeps_what_it_refused=True)
+        return outcome(said, remembered == 3, ["cosigned"], keeps_what_it_refused=True)
 
     def _ask(self, folder: Path, old: int, size: int) -> tuple[int, str]:
         leaves = [leaf_hash(b"%d" % number) for number in range(size)]
@@ -247,32 +193,11 @@ class Cosign:
         )
 
 
-def _outcome(said: Said, written: bool, whole: list[Any], *, keeps_what_it_refused: bool = False) -> str:
-    """Put what was told beside what is there: a yes binds, and so does a no."""
-    broken = [str(word[1]) for word in said if word[0] == "broken"]
-    assert not broken, broken[0]
-    there = "written" if written else "nothing written"
-    warned = "; with a warning" if any(word[0] == "warned" for word in said) else ""
-    for word, *told in said:
-        if word == "warned":
-            continue
-        if word == "acknowledged":
-            assert written, "what was acknowledged is not there"
-            assert told == whole
-            return f"acknowledged, written{warned}"
-        error, sentence = told
-        assert error == "EnvironmentFailed", told
-        assert "\n" not in str(sentence)
-        assert keeps_what_it_refused or not written, f"refused ({sentence}), and written all the same"
-        return f"EnvironmentFailed, {there}"
-    return f"killed, {there}"
-
-
 SCENES: dict[str, Scene] = {
     "append": Append(batch=3),
     "artifact": PutFile(),
     "key": CreateKey(),
-    "command": Grant(),
     "witness": Cosign(),
     "anchors": Anchors(),
+    **typed.SCENES,
 }

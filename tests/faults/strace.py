@@ -12,13 +12,14 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from tests.faults.scenes import SCENES, Said
+from tests.faults.outcome import Said
+from tests.faults.scenes import SCENES
 
 __all__ = [
     "FAULTS",
@@ -27,6 +28,7 @@ __all__ = [
     "Point",
     "Row",
     "actor",
+    "copied",
     "points",
     "points_in",
     "strike",
@@ -40,6 +42,9 @@ CALLS = (
     *("rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "mkdir", "mkdirat"),
 )
 """Every system call by which a disk comes to hold something else, or is made to hold it for good."""
+
+SHOWN = ("-s", "0", "-e", f"trace={','.join(CALLS)}")
+"""What strace shows: these calls, and no bytes."""
 
 ROOT = Path(__file__).parent.parent.parent
 _CALL = re.compile(r"(?P<thread>\d+) +(?P<call>\w+)\((?P<arguments>.*)")
@@ -99,11 +104,13 @@ class Actor:
 
     process: subprocess.Popen[str]
 
-    def run(self, scene: str, folder: Path, injection: str | None) -> tuple[Said, bool, list[str]]:
+    def run(
+        self, scene: str, folder: Path, injection: str | None, shown: Sequence[str] = SHOWN
+    ) -> tuple[Said, bool, list[str]]:
         """Act once under strace; return what was said, whether it was killed, and the calls that strace saw."""
         child = int(self._order(json.dumps({"scene": scene, "folder": str(folder)})))
         log = folder.with_name("strace.log")
-        with tracing(child, log, injection):
+        with tracing(child, log, injection, shown=shown):
             answer = json.loads(self._order(""))
         return answer["said"], answer["killed"], log.read_text().splitlines()
 
@@ -115,9 +122,11 @@ class Actor:
 
 
 @contextmanager
-def tracing(process: int, log: Path, injection: str | None, *, detach: bool = False) -> Iterator[None]:
+def tracing(
+    process: int, log: Path, injection: str | None, *, detach: bool = False, shown: Sequence[str] = SHOWN
+) -> Iterator[None]:
     """Trace a process and its children, with a fault or without; wait until it has ended, or leave it there."""
-    command = ["strace", "-f", "-y", "-s", "0", "-e", "signal=KILL", "-e", f"trace={','.join(CALLS)}"]
+    command = ["strace", "-f", "-y", "-e", "signal=KILL", *shown]
     command += ["-e", injection] if injection else []
     command += ["-o", str(log), "-p", str(process)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
@@ -154,7 +163,7 @@ def why_not() -> str | None:
 
 def points(acting: Actor, scene: str, template: Path) -> list[Point]:
     """Find the points of a scene by a run without fault, which must come out well."""
-    with _copy(template) as folder:
+    with copied(template) as folder:
         said, _, lines = acting.run(scene, folder, None)
         outcome = SCENES[scene].judge(folder, said)
         assert outcome.startswith("acknowledged"), outcome
@@ -163,7 +172,7 @@ def points(acting: Actor, scene: str, template: Path) -> list[Point]:
 
 def strike(acting: Actor, scene: str, template: Path, point: Point, fault: Fault) -> Row:
     """Let one fault strike at one point, and judge what is left."""
-    with _copy(template) as folder:
+    with copied(template) as folder:
         said, killed, lines = acting.run(scene, folder, fault.at(point))
         struck = (
             killed if fault.injected.startswith("signal") else any("(INJECTED)" in line for line in lines)
@@ -195,7 +204,8 @@ def points_in(lines: list[str], folder: Path) -> list[Point]:
 
 
 @contextmanager
-def _copy(template: Path) -> Iterator[Path]:
+def copied(template: Path) -> Iterator[Path]:
+    """Copy what a scene prepared to the place where it is struck, for as long."""
     folder = template.with_name("struck")
     shutil.copytree(template, folder)
     try:

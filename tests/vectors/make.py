@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.vectors import evidence, formats, key_events, ledger, signed_texts, trees
+from tests.vectors import ed25519, evidence, formats, key_events, ledger, signed_texts, trees
 
 __all__ = ["FOLDER", "MAKERS", "text_of"]
 
@@ -22,6 +22,7 @@ MAKERS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     **key_events.FILES,
     **ledger.FILES,
     **evidence.FILES,
+    **ed25519.FILES,
 }
 
 

@@ -1,0 +1,165 @@
+"""The rows of a shared ledger's inbox: put in, waited for, taken, and answered, with one message to the server each.
+
+Rules:
+
+- Rows are put in one transaction of one statement, which the server does not wait to have on disk: the answer is what
+  is durable, and an inbox that is lost with a crash loses nothing that was acknowledged.
+- Who answers says in the notice which rows it answered, so that the others need not look.
+- A row is taken only by who has the ledger's lock, asked for in the same message as the rows.
+- A `Line` is one connection, kept: it listens, puts and looks. Only one thread at a time speaks over it.
+
+Source: PostgreSQL 15 documentation, NOTIFY (the payload is shorter than 8,000 bytes), 30.4 (asynchronous commit).
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from audit import postgres, tables
+from audit.postgres import LOCK
+
+__all__ = ["ANSWERED", "COME", "Answer", "Line", "Row", "answer", "take", "take_when_free"]
+
+COME, ANSWERED = "affidavit_inbox", "affidavit_appended"
+MOST_ROWS = 1_000
+_MOST_PAYLOAD, _NONE = 7_000, "none"
+_NUMBER = re.compile("[0-9]{1,19}")
+
+_PUT = (
+    "INSERT INTO inbox (said, if_size, until) "
+    "SELECT said, if_size, clock_timestamp() + make_interval(secs => %s) "
+    "FROM unnest(%s::bytea[], %s::integer[]) WITH ORDINALITY AS put (said, if_size, place) ORDER BY place "
+    f"RETURNING number, set_config('synchronous_commit', 'off', true), pg_notify('{COME}', '')"
+)
+_LOOK = (
+    "SELECT number, refused_as, refused, NULL, NULL FROM inbox WHERE number = ANY(%s) "
+    "UNION ALL SELECT NULL, NULL, NULL, entry_id, record FROM records WHERE entry_id = ANY(%s)"
+)
+_TRY_LOCK = f"SELECT pg_try_advisory_xact_lock({LOCK})"
+_TAKE = (
+    "SELECT number, said, if_size FROM inbox WHERE refused IS NULL AND until > clock_timestamp() "
+    f"ORDER BY number LIMIT {MOST_ROWS}"
+)
+_ANSWER = (
+    "WITH done AS (DELETE FROM inbox WHERE number = ANY(%s) OR until < clock_timestamp() - interval '1 day') "
+    f"SELECT pg_notify('{ANSWERED}', %s)"
+)
+_REFUSE = "UPDATE inbox SET refused_as = %s, refused = %s WHERE number = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row that waits: what was said, as bytes, and the size that the ledger must have for it."""
+
+    number: int
+    said: bytes
+    if_size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of rows: those that are there still, with the reason where one was refused, and records by entry."""
+
+    waiting: dict[int, tuple[str, str] | None]
+    records: dict[str, bytes]
+
+
+class Line:
+    """A connection that is kept, listens to a channel, puts rows into the inbox and looks what became of them."""
+
+    def __init__(self, engine: Engine, channel: str) -> None:
+        """Connect when it is first used."""
+        self._engine = engine
+        self._channel = channel
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> "Line":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Listen from now on, if it does not already: what is said before is not heard."""
+        with tables.failures():
+            self._open()
+
+    def put(self, said: Sequence[bytes], sizes: Sequence[int | None], seconds: float) -> list[int]:
+        """Put rows that may be appended for so many seconds; return their numbers."""
+        with tables.failures(), postgres.translated(self._open()) as driver:
+            rows = driver.execute(_PUT, (seconds, list(said), list(sizes))).fetchall()
+            return [number for number, *_ in rows]
+
+    def look(self, numbers: Sequence[int], entry_ids: Sequence[str]) -> Answer:
+        """Look which rows are there still, and what entries stand."""
+        with tables.failures(), postgres.translated(self._open()) as driver:
+            rows = driver.execute(_LOOK, (list(numbers), list(entry_ids))).fetchall()
+        waiting = {
+            n: None if why is None else (str(kind), str(why)) for n, kind, why, _, _ in rows if n is not None
+        }
+        return Answer(waiting, {entry_id: bytes(record) for n, _, _, entry_id, record in rows if n is None})
+
+    def heard(self, seconds: float) -> set[int] | None:
+        """Wait for a notice or so many seconds; return the rows that were answered, None where it may be any."""
+        with tables.failures(), postgres.translated(self._open()) as driver:
+            notices = list(driver.notifies(timeout=seconds, stop_after=1))
+            notices += driver.notifies(timeout=0)
+        said = {number for notice in notices for number in notice.payload.split(",")} - {_NONE}
+        # Any login can give a notice, and say anything in it.
+        if not notices or not all(_NUMBER.fullmatch(number) for number in said):
+            return None
+        return {int(number) for number in said}
+
+    def close(self) -> None:
+        """Close the connection; the line can be used again afterwards."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
+
+    def _open(self) -> Connection:
+        if self._connection is not None and self._connection.invalidated:
+            self.close()
+        if self._connection is None:
+            connection = postgres.glance(self._engine)
+            connection.exec_driver_sql(f"LISTEN {self._channel}")
+            self._connection = connection
+        return self._connection
+
+
+def take(connection: Connection) -> list[Row] | None:
+    """Take the lock and the rows that wait; None where another has the lock."""
+    with postgres.translated(connection) as driver:
+        with driver.pipeline():
+            free, rows = driver.execute(_TRY_LOCK), driver.execute(_TAKE)
+        return _rows(rows) if free.fetchone()[0] else None
+
+
+def take_when_free(connection: Connection) -> list[Row]:
+    """Wait for the lock, then take the rows that wait."""
+    postgres.lock(connection)
+    with postgres.translated(connection) as driver:
+        return _rows(driver.execute(_TAKE))
+
+
+def answer(connection: Connection, done: Iterable[int], refused: Sequence[tuple[str, str, int]]) -> None:
+    """Take rows away whose entries stand now, keep with the others (class, sentence, number) why they do not, tell.
+
+    Where there are none of either it is told all the same, since others wait for the lock that ends now.
+    """
+    done = list(done)
+    payload = ",".join(str(number) for number in (*done, *(number for _, _, number in refused))) or _NONE
+    with postgres.translated(connection) as driver, driver.pipeline():
+        if refused:
+            driver.cursor().executemany(_REFUSE, refused)
+        driver.execute(_ANSWER, (done, payload if len(payload) <= _MOST_PAYLOAD else ""))
+
+
+def _rows(cursor: Any) -> list[Row]:
+    return [Row(number, bytes(said), if_size) for number, said, if_size in cursor.fetchall()]
