@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from audit.errors import MalformedInput
 from registry.arrow import Pieces, Source
-from registry.columns import joined
+from registry.columns import joined, leaf
 from registry.diff import RUN
 from registry.fingerprint import Fingerprint, fingerprint_of, opened
 from registry.fingerprint_key import FingerprintKey
@@ -49,7 +49,10 @@ class AtHand:
     def runs(
         self, names: Collection[str], wanted: Collection[int] | None = None
     ) -> Iterator[tuple[int, dict[str, pa.Array]]]:
-        """Yield these columns run by run, in order; only the runs that are wanted."""
+        """Yield these columns run by run, in order; only the runs that are wanted.
+
+        Raise `MalformedInput` where the table is not any more what was fingerprinted.
+        """
         assert self.source.again is not None
         every = range(-(-self.fingerprint.rows // RUN))
         runs = every if wanted is None else sorted(wanted)
@@ -59,10 +62,27 @@ class AtHand:
         following = next(waiting, None)
         for piece in _fed(gathered, self.source.again(list(numbers), runs)):
             while following is not None and all(piece_of.has(following) for piece_of in gathered.values()):
-                yield following, {name: gathered[index].taken(following) for index, name in numbers.items()}
+                yield (
+                    following,
+                    {
+                        name: self._unchanged(index, following, gathered[index].taken(following))
+                        for index, name in numbers.items()
+                    },
+                )
                 following = next(waiting, None)
             if following is None and piece:
                 return
+
+    def _unchanged(self, index: int, run: int, pieces: list[pa.Array]) -> pa.Array:
+        column = self.fingerprint.columns[index]
+        array = joined(pieces) if pieces else pa.nulls(0)
+        rows = min(RUN, self.fingerprint.rows - run * RUN)
+        same = len(array) == rows and (
+            column.key is not None or leaf(column.type, array).hex() == column.leaves[run]
+        )
+        if not same:
+            raise _changed()
+        return array
 
 
 class _Gathered:
@@ -90,16 +110,22 @@ class _Gathered:
     def has(self, run: int) -> bool:
         return self._ended or self._rows >= (run + 1) * RUN
 
-    def taken(self, run: int) -> pa.Array:
-        return joined(self._pieces.pop(run))
+    def taken(self, run: int) -> list[pa.Array]:
+        return self._pieces.pop(run, [])
 
 
 def _fed(gathered: dict[int, _Gathered], pieces: Pieces) -> Iterator[bool]:
     """Feed pieces to their columns; yield after each, and once more, False, after the last."""
     for piece in pieces:
-        if piece is not None and piece[0] in gathered:
+        if piece is None:
+            raise _changed()
+        if piece[0] in gathered:
             gathered[piece[0]].feed(piece[1])
             yield True
     for column in gathered.values():
         column.end()
     yield False
+
+
+def _changed() -> MalformedInput:
+    return MalformedInput("a table changed while it was compared: compare it again once nobody writes to it")

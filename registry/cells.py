@@ -318,12 +318,19 @@ def _between(
 def _text(scalar: pa.Scalar) -> str | None:
     try:
         value: Json | object = scalar.as_py()
-    except ValueError:  # nanoseconds, which Python's times do not have
-        value = str(scalar.cast(pa.string()))
+    except (ValueError, OverflowError):  # a moment that Python's times do not have, or two fields of one name
+        return _as_arrow_writes(scalar)
     if value is None or value != value:
         return None
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."
+
+
+def _as_arrow_writes(scalar: pa.Scalar) -> str:
+    try:
+        return str(scalar.cast(pa.string()))
+    except pa.ArrowNotImplementedError:
+        return "a value that cannot be shown"
 
 
 def _shown(value: str | None) -> str:

@@ -86,6 +86,8 @@ def fingerprint(
     changed ones, and the cells are listed.
     The exit status with --against is 0 when the tables are equal and 1 when they differ, or might.
     """
+    if output is not None:
+        _refuse_to_replace(output)
     key = _key(opened, key_file) if keyed else None
     if len(paths) > 1:
         if against is not None or output is not None:
@@ -154,6 +156,16 @@ def _of_file(path: Path, keyed: tuple[str, ...], key: "FingerprintKey | None") -
     with bar(f"reading {path.name}") as progress:
         return fingerprint_of(
             path, keyed=keyed, key=key, progress=lambda done, total: progress(done, total or 0)
+        )
+
+
+def _refuse_to_replace(output: Path) -> None:
+    """Refuse to file a fingerprint in the place of anything but an older one, such as the table itself."""
+    from registry.fingerprint_text import is_text
+
+    if output.exists() and not (output.is_file() and is_text(output)):
+        raise MalformedInput(
+            f"there is something else than a fingerprint at {output}: file it under another name"
         )
 
 

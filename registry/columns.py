@@ -49,7 +49,7 @@ from numpy.typing import NDArray
 
 from audit.errors import MalformedInput
 
-__all__ = ["joined", "leaf", "logical_type", "numbers_of", "plain", "valid_of"]
+__all__ = ["is_list", "items_of", "joined", "leaf", "logical_type", "numbers_of", "plain", "valid_of"]
 
 Mask = NDArray[np.bool_]
 Numbers = NDArray[Any]
@@ -75,7 +75,7 @@ def logical_type(data_type: pa.DataType) -> str:
         return "timestamp" if data_type.tz is None else "instant"
     if types.is_map(data_type):
         return f"map<{logical_type(data_type.key_type)},{logical_type(data_type.item_type)}>"
-    if _is_list(data_type):
+    if is_list(data_type):
         return f"list<{logical_type(data_type.value_type)}>"
     if types.is_struct(data_type):
         fields = (
@@ -156,7 +156,8 @@ def _is_named(data_type: pa.DataType) -> bool:
     return isinstance(data_type, pa.BaseExtensionType) and data_type.extension_name in NAMED_TYPES
 
 
-def _is_list(data_type: pa.DataType) -> bool:
+def is_list(data_type: pa.DataType) -> bool:
+    """Tell whether this is one of Arrow's types of lists."""
     types = pa.types
     return bool(
         types.is_list(data_type)
@@ -362,12 +363,12 @@ def _nulls(array: pa.Array) -> Form:
 
 def _lists(array: pa.Array) -> Form:
     valid = valid_of(array)
-    lengths, items = _items(array, valid)
+    lengths, items = items_of(array, valid)
     yield from _sizes(len(array), valid, lengths)
     yield from _form(items)
 
 
-def _items(array: pa.Array, valid: Mask | None) -> tuple[Numbers, pa.Array]:
+def items_of(array: pa.Array, valid: Mask | None) -> tuple[Numbers, pa.Array]:
     """Return the length of each list, 0 where missing, and the items of all present lists together."""
     types, data_type, rows = pa.types, array.type, len(array)
     if types.is_fixed_size_list(data_type):

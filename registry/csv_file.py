@@ -80,6 +80,10 @@ def _csv_pieces(path: Path, types: dict[str, pa.DataType]) -> Pieces:
             raise pa.ArrowInvalid("invalid UTF8 data")
         try:
             reader = open_csv(path, types)
+            if reader.schema.names != names:
+                raise MalformedInput(
+                    f"{path} changed while it was read: read it again once nobody writes to it"
+                )
             yield from batches(reader.schema, reader)
             return
         except pa.ArrowInvalid as error:

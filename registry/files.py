@@ -47,6 +47,7 @@ def from_file(path: Path) -> Source:
     """Open a file, or a folder of parts, or say in one sentence why not."""
     if path.is_dir():
         return from_parts(parts_in(path))
+    _refuse_what_is_no_file(path)
     kind = kind_of(path)
     if kind is None:
         raise MalformedInput(
@@ -85,13 +86,14 @@ def parts_in(folder: Path) -> list[Path]:
             f"{folder} is a folder that is no table: give one that holds .parquet, .arrow or .orc parts and nothing "
             "else, or the files one by one"
         )
-    return sorted(found, key=_by_number)
+    return sorted(found, key=lambda path: (_by_number(path), path.name))
 
 
 def from_parts(paths: list[Path]) -> Source:
     """Open files as one table, their rows in the order of the files; columns must agree in name and type."""
     opened = []
     for path in paths:
+        _refuse_what_is_no_file(path)
         with _reading(path):
             opened.append(READERS[str(kind_of(path))](path))
     schema = unified([schema for schema, _, _ in opened], [path.name for path in paths])
@@ -120,6 +122,12 @@ def _by_number(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]
 
 
+def _refuse_what_is_no_file(path: Path) -> None:
+    """Refuse a pipe or a device, which can be read once at most and may never end."""
+    if path.exists() and not path.is_file():
+        raise MalformedInput(f"{path} is a pipe or a device: write what comes from it to a file first")
+
+
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """Turn what reading a file fails with into one sentence that names it."""
@@ -127,6 +135,8 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise NotFound(f"there is no file {path}: check its name") from None
+    except UnicodeEncodeError:
+        raise MalformedInput(f"the file's name {str(path)!r} is not text in UTF-8: rename it") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno:
             raise EnvironmentFailed(f"{path} cannot be read: {error.strerror}") from None

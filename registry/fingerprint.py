@@ -28,8 +28,8 @@ What counts as equal, by decision:
   timestamp, a naive timestamp is not an instant, and text is never normalised.
 - The index of a pandas object is not part of the table; `reset_index()` makes it a column. Rows keep their
   order. Labels 0, 1, 2... and no labels at all are the names "0", "1", "2"...
-- CSV cells become values as `pyarrow.csv` with its default options reads the whole file (and line breaks in
-  quoted cells): an empty cell is missing in a column of numbers and an empty text in a column of text.
+- CSV cells become values as `registry/csv_file.py` says: the types are those that `pyarrow.csv` infers from the
+  whole file, the missing cells those of `pandas.read_csv`, also in a column of text.
 
 A bare digest of few possible values can be guessed back to them. Columns may be keyed
 (`registry/fingerprint_key.py`): their leaves are HMAC-SHA256 of the same bytes. Such a table's scheme is

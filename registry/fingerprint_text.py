@@ -27,7 +27,7 @@ from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from registry.fingerprint import KEYED_SCHEME, SCHEME, Fingerprint
 
-__all__ = ["filed", "from_text", "is_filed", "to_text"]
+__all__ = ["filed", "from_text", "is_filed", "is_text", "to_text"]
 
 BEGINNINGS = (f"{SCHEME}:".encode(), f"{KEYED_SCHEME}:".encode())
 LEAF, ROOT, TYPE, KEY, COLUMN = "leaf ", "root ", "type ", "key ", "column "
@@ -51,9 +51,12 @@ def from_text(text: str) -> Fingerprint:
 
 def is_filed(path: Path) -> bool:
     """Tell whether a file begins as a filed fingerprint does, as text or as JSON."""
-    with path.open("rb") as file:
-        begin = file.read(64)
-    return begin.startswith((*BEGINNINGS, b"{"))
+    return _begins(path, *BEGINNINGS, b"{")
+
+
+def is_text(path: Path) -> bool:
+    """Tell whether a file begins as a fingerprint filed as text does."""
+    return _begins(path, *BEGINNINGS)
 
 
 def filed(path: Path) -> Fingerprint:
@@ -67,6 +70,11 @@ def filed(path: Path) -> Fingerprint:
         raise MalformedInput(f"{path} is no fingerprint: it is neither its text nor its JSON") from None
     except MalformedInput as error:
         raise MalformedInput(f"{path}: {error}") from None
+
+
+def _begins(path: Path, *beginnings: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(64).startswith(beginnings)
 
 
 def _lines(fingerprint: Fingerprint) -> Iterator[str]:

@@ -7,7 +7,8 @@ Rules:
 - What comes back to who asks are leaves (32 bytes for a column and 65,536 rows). Rows travel between workers only
   where a run lies in several partitions.
 - A partition is a pandas dataframe and is read as one: `dtype_backend="pyarrow"` keeps whole numbers with missing
-  values whole. A column that is missing throughout a partition has the type of the others.
+  values whole. A column that is missing throughout a partition has the type of the others. Dask's own option
+  `dataframe.convert-string` makes text of columns of Python objects, lists too, before anybody can look at them.
 - affidavit is installed where the workers are. With `keyed`, the keys of these columns go to the workers.
 
 >>> fingerprint_dask(dask.dataframe.read_parquet("loans/"), order="partitions")     # doctest: +SKIP
@@ -40,11 +41,15 @@ def fingerprint_dask(
 ) -> Fingerprint:
     """Compute the fingerprint of a Dask dataframe on whatever scheduler Dask uses.
 
-    Raise `MalformedInput` where a column has no canonical form, where partitions differ in a column's type, or where
-    the order is left open.
+    Raise `MalformedInput` for what is no Dask dataframe, and where a column has no canonical form, partitions differ in
+    a column's type, or the order is left open.
     """
     dask: Any = importlib.import_module("dask")
-    by = () if order == "partitions" else _sort_key(order)
+    if not hasattr(frame, "to_delayed"):
+        raise MalformedInput(
+            f"a {type(frame).__name__} is no Dask dataframe: `fingerprint` takes tables of one machine"
+        )
+    by = () if order == "partitions" else _sort_key(order, frame.columns)
     parts = (frame.sort_values(list(by)) if by else frame).to_delayed()
     keys = column_keys([str(name) for name in frame.columns], keyed, key)
     described = dask.compute(*[dask.delayed(_described)(part) for part in parts])
@@ -64,9 +69,14 @@ def fingerprint_dask(
     return assembled(schema, rows, dask.compute(*jobs), keyed=keyed, key=key)
 
 
-def _sort_key(order: str | Sequence[str]) -> tuple[str, ...]:
+def _sort_key(order: str | Sequence[str], columns: Collection[str]) -> tuple[str, ...]:
     if isinstance(order, str) or not order:
         raise MalformedInput(f'{order!r} is no order: give "partitions", or a list of columns to sort by')
+    for name in order:
+        if name not in columns:
+            raise MalformedInput(
+                f"there is no column {name!r} to sort by: the columns are {', '.join(columns)[:200]}"
+            )
     return tuple(order)
 
 

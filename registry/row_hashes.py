@@ -2,14 +2,16 @@
 
 Rules:
 
-- Rows that the scheme calls equal have one hash, whatever holds them; hashes are of this process alone, since text is
-  hashed with Python's own seed.
-- Nothing is concluded from two equal hashes but that two rows are worth comparing.
+- Rows that the scheme calls equal have one hash, whatever holds them. Two others share one by accident alone, once in
+  2^64: hashes are seeded anew in every process, so that nobody can make two such rows.
+- They order rows and say which ones to compare. That two tables are equal is for their fingerprints to say.
 
 >>> hashes_of([pa.array([1, 2, 1])])[[0, 2]].ptp() == 0
 True
 """
 
+import secrets
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -17,23 +19,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from registry.columns import numbers_of, plain, valid_of
+from registry.columns import is_list, items_of, numbers_of, plain, valid_of
 
 __all__ = ["hashes_of"]
 
 Hashes = NDArray[np.uint64]
 
-MISSING = np.uint64(0x9E3779B97F4A7C15)
+SEED, MISSING = (np.uint64(secrets.randbits(64)) for _ in range(2))
 MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 """Of splitmix64 (G. L. Steele et al., 2014)."""
 
 
 def hashes_of(columns: list[pa.Array]) -> Hashes:
     """Hash the rows of columns of one length."""
-    rows = np.zeros(len(columns[0]), np.uint64)
+    return _joined(np.zeros(len(columns[0]), np.uint64), columns)
+
+
+def _joined(rows: Hashes, columns: list[pa.Array]) -> Hashes:
     for column in columns:
         # Mixed anew with every column, so that equal values in two columns do not cancel out.
-        rows = _mixed(rows * np.uint64(31) + _mixed(_words(plain(column))))
+        rows = _mixed(rows * np.uint64(31) + _mixed(_words(plain(column)) ^ SEED))
     return rows
 
 
@@ -52,14 +57,21 @@ def _words(array: pa.Array) -> Hashes:
         with np.errstate(all="ignore"):
             values = numbers_of(array, "<f8") + 0.0
         return _filled(np.where(np.isnan(values), MISSING, values.view(np.uint64)), array)
+    if types.is_unsigned_integer(data_type):
+        return _filled(numbers_of(array, f"<u{data_type.bit_width // 8}"), array)
     if types.is_integer(data_type) or types.is_boolean(data_type):
-        wide = array if types.is_unsigned_integer(data_type) else array.cast(pa.int64())
-        sign = "u" if types.is_unsigned_integer(data_type) else "i"
-        return _filled(numbers_of(wide, f"<{sign}{wide.type.bit_width // 8}").astype(np.uint64), wide)
+        wide = array.cast(pa.int64())
+        numbers = numbers_of(wide, "<i8")
+        words = numbers.view(np.uint64)
+        return _filled(np.where(numbers < 0, _mixed(words ^ SEED), words), wide)
     if types.is_date(data_type):
         return _words(array.cast(pa.date32()).cast(pa.int32()))
     if types.is_time(data_type) or types.is_timestamp(data_type) or types.is_duration(data_type):
         return _filled(_times(array), array)
+    if is_list(data_type) or types.is_map(data_type):
+        return _filled(_lists(array), array)
+    if types.is_struct(data_type):
+        return _filled(_joined(np.zeros(len(array), np.uint64), array.flatten()), array)
     return _of_objects(array)
 
 
@@ -75,17 +87,25 @@ def _times(array: pa.Array) -> Any:
     unit = array.type.unit
     if unit == "ns":
         micros = values // 1000
-        return micros.view(np.uint64) ^ ((values - micros * 1000).view(np.uint64) << np.uint64(40))
+        nanos = (values - micros * 1000).view(np.uint64)
+        return micros.view(np.uint64) ^ np.where(nanos != 0, _mixed(nanos ^ SEED), np.uint64(0))
     return (values * {"s": 1_000_000, "ms": 1_000, "us": 1}[unit]).view(np.uint64)
 
 
+def _lists(array: pa.Array) -> Hashes:
+    """Return for each list the sum of its items' hashes, each mixed with its place."""
+    lengths, items = items_of(array, valid_of(array))
+    stops = np.cumsum(lengths, dtype=np.int64)
+    places = np.arange(len(items)) - np.repeat(stops - lengths, lengths)
+    sums = np.concatenate([[np.uint64(0)], np.cumsum(_mixed(hashes_of([items]) + places.view(np.uint64)))])
+    words: Hashes = sums[stops] - sums[stops - lengths] + lengths.astype(np.uint64)
+    return words
+
+
 def _of_objects(array: pa.Array) -> Hashes:
-    """Hash text, bytes and whatever else has no fixed width by Python's own hash, each value once where possible."""
-    try:
-        encoded = pc.dictionary_encode(array)
-        values, codes = encoded.dictionary.to_pylist(), encoded.indices
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        return np.array([_of_object(value) for value in array.to_pylist()], np.uint64)
+    """Hash text, bytes and decimals by Python's own hash, each value once."""
+    encoded = pc.dictionary_encode(array)
+    values, codes = encoded.dictionary.to_pylist(), encoded.indices
     words = np.array([_of_object(value) for value in values] + [int(MISSING)], np.uint64)
     found: Hashes = words[pc.fill_null(codes, len(values)).to_numpy(zero_copy_only=False)]
     return found
@@ -94,6 +114,7 @@ def _of_objects(array: pa.Array) -> Hashes:
 def _of_object(value: object) -> int:
     if value is None:
         return int(MISSING)
-    if isinstance(value, list | dict | tuple):
-        return hash(repr(value)) % 2**64
+    # Python hashes numbers by a rule that has no seed: -1 and -2 have one hash.
+    if isinstance(value, Decimal):
+        value = str(value.as_integer_ratio())
     return hash(value) % 2**64

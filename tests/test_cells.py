@@ -246,9 +246,67 @@ def test_one_changed_cell_of_a_generated_table_is_located(data: st.DataObject) -
         (pa.array([1, None], pa.timestamp("s")), pa.array([10**9, None], pa.timestamp("ns"))),
         (pa.array([Decimal("1.5"), None]), pa.array([Decimal("1.50"), None], pa.decimal256(60, 9))),
         (pa.array([1, None], pa.date32()), pa.array([86_400_000, None], pa.date64())),
+        (pa.array([[float("nan"), -0.0], []]), pa.array([[None, 0.0], []], pa.list_view(pa.float32()))),
+        (
+            pa.array([[Decimal("1.5")], None]),
+            pa.array([[Decimal("1.50")], None], pa.list_(pa.decimal128(9, 2))),
+        ),
+        (pa.array([{"a": "x"}, None]), pa.array([{"a": "x"}, None], pa.struct({"a": pa.large_string()}))),
     ],
     ids=str,
 )
 def test_equal_columns_of_two_types_have_equal_cells_and_rows(one: pa.Array, other: pa.Array) -> None:
     assert not unequal(one, other).any()
     assert hashes_of([one]).tolist() == hashes_of([other]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pa.array([Decimal(-1)]), pa.array([Decimal(-2)])),  # which have one hash in Python
+        (pa.array([-1]), pa.array([2**64 - 1], pa.uint64())),
+        (pa.array([0x9E3779B97F4A7C15], pa.uint64()), pa.array([None], pa.uint64())),
+        (pa.array([1], pa.timestamp("ns")), pa.array([2**40 * 1000], pa.timestamp("ns"))),
+        (pa.array([[1, 2]]), pa.array([[2, 1]])),
+        (pa.array([[], [1]], pa.list_(pa.int64())), pa.array([[1], []])),
+        (pa.array([[0]]), pa.array([[]], pa.list_(pa.int64()))),
+        (pa.array([{}], pa.struct([])), pa.array([None], pa.struct([]))),
+    ],
+    ids=str,
+)
+def test_cells_that_differ_have_different_hashes(one: pa.Array, other: pa.Array) -> None:
+    assert hashes_of([one])[0] != hashes_of([other])[0]
+
+
+def test_a_changed_cell_is_listed_though_python_hashes_both_values_alike() -> None:
+    old = pa.table({"paid": [Decimal(-1), Decimal(5)], "id": [1, 2]})
+    new = pa.table({"paid": [Decimal(-2), Decimal(5)], "id": [1, 3]})
+    assert compared(old, new).lines()[0] == "column 'paid', row 0: -1 became -2"
+
+
+TWINS = pa.StructArray.from_arrays([pa.array([0]), pa.array([1])], ["x", "x"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (pa.array([0], pa.date32()), pa.array([2 * 10**8], pa.date32()),
+         "1970-01-01 became <value out of range: 200000000>"),
+        (pa.array([{}], pa.struct([])), pa.array([None], pa.struct([])), "{} became missing"),
+        (TWINS, pa.StructArray.from_arrays([pa.array([7]), pa.array([1])], ["x", "x"]),
+         "a value that cannot be shown became a value that cannot be shown"),
+    ],
+    ids=["a date too far away for Python", "a struct without fields", "two fields of one name"],
+)  # fmt: skip
+def test_values_that_python_does_not_have_are_compared_too(old: pa.Array, new: pa.Array, said: str) -> None:
+    assert compared(pa.table({"a": old}), pa.table({"a": new})).lines() == [f"column 'a', row 0: {said}"]
+
+
+@pytest.mark.parametrize("after", ["a,b\n1,2\n", "a,b\n1,2\n3,5\n", "a,b\n1,2\n3,4\n5,6\n"])
+def test_a_file_that_changes_while_it_is_compared_is_refused(after: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4\n")
+    old = AtHand.of(pa.table({"a": [1, 3], "b": [2, 7]}))
+    new = AtHand.of(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text(after)
+    with pytest.raises(MalformedInput, match="a table changed while it was compared"):
+        cells_of(old, new)

@@ -1,6 +1,7 @@
 """Files that hold a table, and files that do not."""
 
 import io
+import os
 import tempfile
 from collections.abc import Callable
 from datetime import datetime
@@ -16,6 +17,7 @@ from pyarrow import csv, feather, orc, parquet
 
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
 from registry import csv_file
+from registry.files import from_file, parts_in
 from registry.fingerprint import Fingerprint, fingerprint
 
 CELLS = ["", "0", "1", "7", "-2", "2.5", "1e3", "true", "False", "NA", "nan", "x", "é", "2024-01-01", "12:30",
@@ -290,3 +292,40 @@ def test_memory_for_a_parquet_file_does_not_grow_with_its_rows(tmp_path: Path) -
 
     assert fingerprint(path, progress=watch).rows == 2_000_000
     assert most < 40_000_000  # the whole table is 160 MB
+
+
+@pytest.mark.parametrize("name", ["pipe.csv", "pipe.parquet", "folder"])
+def test_a_pipe_is_refused_and_not_waited_for(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for pipe in ("pipe.csv", "pipe.parquet", "folder/part.parquet"):
+        os.mkfifo(tmp_path / pipe)
+    with pytest.raises(
+        MalformedInput, match="is a pipe or a device: write what comes from it to a file first"
+    ):
+        fingerprint(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".arrow"])
+def test_a_file_whose_name_is_no_text_is_refused(suffix: str, tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")).with_suffix(suffix)
+    path.write_bytes(b"a\n1\n")
+    with pytest.raises(MalformedInput, match=r"the file's name '.*udcff.*' is not text in UTF-8: rename it"):
+        fingerprint(path)
+
+
+def test_parts_with_equal_numbers_have_one_order(tmp_path: Path) -> None:
+    for name, value in (("part.1", 2), ("part.01", 1), ("part.001", 0)):
+        parquet.write_table(pa.table({"a": [value]}), tmp_path / f"{name}.parquet")
+    assert [path.name for path in parts_in(tmp_path)] == [
+        "part.001.parquet",
+        "part.01.parquet",
+        "part.1.parquet",
+    ]
+
+
+def test_a_csv_file_that_gets_other_columns_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    source = from_file(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("a,b,c\n1,2,3\n")
+    with pytest.raises(MalformedInput, match="changed while it was read"):
+        list(source.pieces)

@@ -89,3 +89,13 @@ def test_the_order_of_the_rows_is_never_guessed(order: object) -> None:
 def test_a_column_that_is_not_there_cannot_be_keyed() -> None:
     with pytest.raises(MalformedInput, match="there is no column 'born' to key"):
         fingerprint_dask(dd.from_pandas(FRAME[:9], npartitions=1), order="partitions", keyed=["born"])
+
+
+def test_a_column_that_is_not_there_cannot_be_sorted_by() -> None:
+    with pytest.raises(MalformedInput, match="there is no column 'born' to sort by: the columns are id, age"):
+        fingerprint_dask(dd.from_pandas(FRAME[:9], npartitions=1), order=["born"])
+
+
+def test_a_pandas_dataframe_is_no_dask_dataframe() -> None:
+    with pytest.raises(MalformedInput, match="a DataFrame is no Dask dataframe"):
+        fingerprint_dask(FRAME, order="partitions")
