@@ -40,8 +40,7 @@ def by_threads(work: Callable[[_In], _Out], things: Sequence[_In]) -> list[_Out]
     def do(part: Sequence[_In]) -> list[_Out]:
         return [work(thing) for thing in part]
 
-    count = processors()
-    if count == 1 or len(things) <= FEW:
+    if len(things) <= FEW or (count := processors()) == 1:
         return do(things)
     length = -(-len(things) // count)
     parts = [things[start : start + length] for start in range(0, len(things), length)]
