@@ -94,7 +94,7 @@ def _run_typed(typed: Typed, here: Folder, where: str) -> None:
     else:
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", typed.command],
-            cwd=here.path, env=_environment(here), capture_output=True, text=True, check=False, timeout=120,
+            cwd=here.path, env=_environment(here), capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
         status, said, complaint = done.returncode, done.stdout, done.stderr
     assert status == typed.status, f"{where}: {typed.command} ended with {status}: {said}{complaint}"
