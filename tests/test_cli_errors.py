@@ -403,7 +403,7 @@ def test_keys_may_lie_elsewhere(here: Folder, tmp_path: Path) -> None:
 def test_a_database_that_is_locked_for_good_is_the_environments_fault(
     here: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("audit.sqlite.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("audit.sqlite_lock.BUSY_SECONDS", 0.01)
     with closing(sqlite3.connect(here.path / ".affidavit" / "ledger.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         said = complaint(here(*ADOPT, "--as", "admin"), status=3)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from audit import key_events, sqlite
+from audit import key_events, sqlite_lock
 from audit.bindings import Erasure
 from audit.canonical import JsonObject
 from audit.erasure import Erased, erasable, erase, erased_before, erasures, holder_shown
@@ -122,7 +122,7 @@ def test_remnants_in_a_page_that_was_split_long_ago_are_scrubbed_too(registry: R
 
 def test_a_reader_that_holds_the_log_open_is_said_and_not_passed_over(registry: Registry) -> None:
     with kept_open(registry) as reader, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite, "BUSY_SECONDS", 0.01)  # of what is opened from here on
+        patch.setattr(sqlite_lock, "BUSY_SECONDS", 0.01)  # of what is opened from here on
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM records").fetchone()
         done = erased(opened(registry.home), NAME)
