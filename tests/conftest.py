@@ -13,7 +13,14 @@ settings.register_profile("affidavit", deadline=None)
 settings.load_profile("affidavit")
 
 
-LONG = {"test_readme.py", "test_docs.py", "test_demo.py", "test_verify.py", "test_verify_ranges.py", "test_faults.py"}
+LONG = {
+    "test_readme.py",
+    "test_docs.py",
+    "test_demo.py",
+    "test_verify.py",
+    "test_verify_ranges.py",
+    "test_faults.py",
+}
 """Files that take the longest; some of them have few tests."""
 
 
