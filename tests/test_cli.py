@@ -439,7 +439,9 @@ def test_who_has_closed_the_streams_is_answered_by_the_exit_status(here: Folder)
 def test_an_interrupt_ends_with_one_line_and_the_run_is_recorded(here: Folder) -> None:
     (here.path / "slow.py").write_text(
         "import pathlib, time\nfrom affidavit import Pipeline\np = Pipeline('slow')\n"
-        "@p.step\ndef wait():\n    pathlib.Path('waiting').touch()\n    time.sleep(60)\n"
+        "@p.step\ndef wait():\n    pathlib.Path('waiting').touch()\n"
+        # In short sleeps: a signal that comes just before a long one is noticed at its end.
+        "    for _ in range(600):\n        time.sleep(0.1)\n"
     )
     with subprocess.Popen(
         [*COMMAND, "run", "slow.py", "--as", "scientist"],
