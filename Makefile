@@ -16,7 +16,7 @@ demo: setup  ## the whole story on real mortgage data, in build/demo (made anew 
 	$(bin)/affidavit demo build/demo
 
 test: setup  ## run the tests
-	$(bin)/pytest -n 2 --dist loadfile
+	$(bin)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup  ## style, formatting, types, and the import contract
 	$(bin)/ruff check

@@ -12,11 +12,15 @@ Each file holds one subject, most of them one published standard:
 - ``merkle`` RFC 6962 trees, ``note`` and ``checkpoint`` the C2SP signed tree head;
 - ``anchor_file``, ``timestamp`` RFC 3161, ``witness`` C2SP witnesses: heads that others keep or sign, which
   ``anchors`` opens;
-- ``tables`` and ``ledger`` the store and the only code that writes it, ``sqlite`` and ``postgres`` with the files named
-  after them what a database has of its own, ``inbox`` how a shared ledger is appended to;
+- ``tables`` and ``ledger_tables`` the store, ``backend`` what databases differ in, ``sqlite`` and ``postgres`` with the
+  files named after them what each has of its own;
+- ``ledger`` a ledger that is appended to, ``history`` what is read of it, ``edge`` what the next entry needs to know,
+  ``writer`` the only code that puts entries in, ``inbox`` and ``sequencer`` how many share one;
 - ``tiles`` and ``prover`` proofs from what is stored, ``proof`` the C2SP tlog-proof;
 - ``bundle``, ``tiles_folder`` and their checks: evidence that is verified with no ledger (``offline``);
 - ``verify`` recomputes all of it and trusts nothing that it did not recompute: ``verify_range`` some records,
-  ``verify_whole`` all of them, alone or with ``verify_pool``, ``verify_steps`` what that answers;
+  ``verify_whole`` all of them, alone or with ``verify_pool``, ``verify_steps`` what that answers; ``entry_checks`` and
+  ``entry_findings`` what is wrong with an entry, in a ledger as in evidence;
+- ``durable`` how files are written that outlive a crash;
 - ``attacks`` and ``forgery`` what a dishonest operator does, ``drill`` whether verification sees it.
 """

@@ -26,6 +26,7 @@ Who can write the ledger's folder can write this file. An auditor therefore brin
 """
 
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -237,7 +238,8 @@ _PLAIN_ADDRESS = re.compile(r"(?:[a-z]+:/*)?[A-Za-z0-9.-]*(?:/[A-Za-z0-9._/-]*)?
 
 def is_outside(path: Path, folder: Path) -> bool:
     """Say whether a path leads out of a ledger's folder, symbolic links followed."""
-    return not path.resolve().is_relative_to(folder.resolve())
+    # Where links go in a circle `Path.resolve` raises, before Python 3.13.
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def check_url(url: str) -> str:

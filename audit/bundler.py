@@ -67,8 +67,8 @@ class Wanted:
 def write_bundle(ledger: Ledger, wanted: Wanted, target: Path) -> Evidence:
     """Write a bundle into a file and return what verifying it answers.
 
-    Raises `NotVerified` where it would not verify, `EnvironmentFailed` where it cannot be written; then `target` is
-    as it was.
+    Raises `NotVerified` where it would not verify, `MalformedInput` where `target` is a folder, `EnvironmentFailed`
+    where it cannot be written; then `target` is as it was.
     """
     try:
         with replacing(target, 0o666) as file:
@@ -81,6 +81,8 @@ def write_bundle(ledger: Ledger, wanted: Wanted, target: Path) -> Evidence:
                     "the bundle would not verify, so it was not written, see `affidavit verify`: "
                     f"step {failed.number} {failed.name}: {failed.detail}"
                 )
+    except IsADirectoryError:
+        raise MalformedInput(f"{target} is a folder, and nothing was written: name another place") from None
     except OSError as error:
         raise EnvironmentFailed(
             f"{target} cannot be written: {error.strerror or error}; nothing was written"

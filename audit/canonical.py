@@ -36,7 +36,7 @@ MOST_DEPTH = 64
 def encode(value: object) -> bytes:
     """Write the canonical bytes of a value, or raise `MalformedInput` where it leaves the domain."""
     _check(value, 0)
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return _written(value)
 
 
 def decode(data: bytes) -> Json:
@@ -45,7 +45,10 @@ def decode(data: bytes) -> Json:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise MalformedInput(f"this is not JSON: {error}") from None
-    if encode(value) != data:
+    # Text that is read from ASCII is ASCII, or stood there with escapes, which canonical JSON writes otherwise.
+    check = _check_numbers if data.isascii() else _check
+    check(value, 0)
+    if _written(value) != data:
         raise MalformedInput(
             "this JSON is not canonical (RFC 8785): its key order, spacing or escapes differ, or a key is repeated"
         )
@@ -69,6 +72,21 @@ def utf8(data: bytes, what: str) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         raise MalformedInput(f"{what} is not UTF-8 text") from None
+
+
+def _written(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _check_numbers(value: Any, depth: int) -> None:
+    """Check numbers and depth alone, as `_check` does."""
+    kind = type(value)
+    if depth > MOST_DEPTH or kind not in (dict, list):
+        _check(value, depth)
+        return
+    for item in value.values() if kind is dict else value:
+        if type(item) is not str or depth == MOST_DEPTH:
+            _check_numbers(item, depth + 1)
 
 
 def _check(value: Any, depth: int) -> None:

@@ -125,6 +125,10 @@ def key_grant(
     facts = {"name": name, "keyid": granted.keyid, "roles": list(roles), "expires": expires}
     until = f" up to entry {expires - 1}" if expires is not None else ""
     sentence = f"the key {name} holds {', '.join(roles)} from now on{until}"
+    before = here.ledger.trust().grants.get(granted.keyid)
+    lost = [] if before is None else sorted(set(before.roles) - set(roles))
+    if lost:
+        sentence += f", and no more {', '.join(lost)}"
     said(here, event, as_keys, draft, dry_run, as_json, facts, sentence)
 
 

@@ -10,6 +10,8 @@ Rules:
   blocks nobody, and whoever lists the folder passes it over.
 - `mode` is what open(2) takes: the process's umask is taken from it.
 - What fails is an `OSError` about the file that was meant, and leaves what was there before.
+- Only a file is replaced: a device or a pipe of that name stays what it is, also for who may do everything (a
+  superuser's ``-o /dev/null`` would leave the machine without it).
 
 >>> replace_file(Path(folder) / "anchors.json", b"{}", 0o644)          # doctest: +SKIP
 """
@@ -30,7 +32,7 @@ _NO_SYNC = (errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES)
 
 
 def replace_file(path: Path, data: bytes, mode: int) -> None:
-    """Write a file, in the place of the one before if there is one; raise `OSError`."""
+    """Write a file, in the place of the one before if there is one; raise `OSError`, also for a device or a pipe."""
     with replacing(path, mode) as file:
         file.write(data)
 
@@ -38,6 +40,9 @@ def replace_file(path: Path, data: bytes, mode: int) -> None:
 @contextmanager
 def replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
     """Give a file to be written, at `file.name`; it takes its place once the block ends, unless that raises."""
+    if path.exists() and not path.is_file():
+        number = errno.EISDIR if path.is_dir() else errno.EEXIST
+        raise OSError(number, "it is no file, and is not replaced by one", str(path))
     with _unfinished(path, mode) as file:
         yield file
         _sync(file)
@@ -86,7 +91,7 @@ def sync_folder(path: Path) -> None:
 
 @contextmanager
 def _unfinished(path: Path, mode: int) -> Iterator[BinaryIO]:
-    making = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
+    making = path.parent / f"{UNFINISHED}{secrets.token_hex(8)}"
     try:
         with open(making, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield file

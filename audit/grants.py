@@ -129,7 +129,8 @@ def parse_grant(predicate: Mapping[str, Json], seq: int) -> Grant:
         )
     unknown = [str(role) for role in roles if role not in ROLES]
     if unknown or not roles:
-        raise MalformedInput(f"{', '.join(unknown) or 'no role'} given: the roles are {', '.join(ROLES)}")
+        said = f"there is no role {', '.join(unknown)}" if unknown else "no role is given"
+        raise MalformedInput(f"{said}: the roles are {', '.join(ROLES)}")
     if roles != sorted(set(cast(list[str], roles))):
         raise MalformedInput("a grant names each role once, in alphabetical order")
     public = PublicKey.parse_base64(str(key["public"]))

@@ -62,9 +62,11 @@ class History:
 
     def head_at(self, size: int) -> Head:
         """Read the checkpoint that the log signed at a size; `NotFound` where it signed none."""
+        # SQLite can be asked for no larger number, and no head is of that many entries.
+        asked = size if 0 <= size < 2**63 else -1
         with tables.failures(), self.engine.connect() as connection:
             checkpoints = tables.checkpoints.c
-            note = connection.execute(select(checkpoints.note).where(checkpoints.size == size)).scalar()
+            note = connection.execute(select(checkpoints.note).where(checkpoints.size == asked)).scalar()
             logs = self._edges.trust(connection).logs
         if note is None:
             raise NotFound(f"the log signed no head at size {size}: the newest is at {self.head().size}")

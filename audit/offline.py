@@ -29,6 +29,8 @@ def kind_of(path: Path) -> Kind | None:
     """Say what kind of evidence is at a path, or None where it is something else."""
     if path.is_dir():
         return "tiles" if (path / "checkpoint").is_file() and (path / "tile").is_dir() else None
+    if path.exists() and not path.is_file():
+        return None  # a pipe is read once, and may never end
     with path.open("rb") as file:
         start = file.read(_LOOK)
         if start.startswith(b"PK\x03\x04"):

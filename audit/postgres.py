@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
-from select import select
+from select import POLLIN, poll
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -144,8 +144,17 @@ def _check_open(driver: Any, record: ConnectionPoolEntry, proxy: PoolProxiedConn
 
     It costs no message to the server, as asking whether it is still there would.
     """
-    if record.info.get(_USED) and select([driver], [], [], 0)[0]:
+    if not record.info.get(_USED):
+        return
+    if driver.closed or _has_something_to_say(driver.fileno()):
         raise DisconnectionError
+
+
+def _has_something_to_say(socket: int) -> bool:
+    # Not select, which takes no number from 1,024 on.
+    polled = poll()
+    polled.register(socket, POLLIN)
+    return bool(polled.poll(0))
 
 
 def keeping(engine: Engine) -> Engine:

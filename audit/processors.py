@@ -40,15 +40,14 @@ def by_threads(work: Callable[[_In], _Out], things: Sequence[_In]) -> list[_Out]
     def do(part: Sequence[_In]) -> list[_Out]:
         return [work(thing) for thing in part]
 
-    count = processors()
-    if count == 1 or len(things) <= FEW:
+    if len(things) <= FEW or (count := processors()) == 1:
         return do(things)
     length = -(-len(things) // count)
-    parts = [things[start : start + length] for start in range(0, len(things), length)]
-    with ThreadPoolExecutor(len(parts)) as threads:
+    own, *others = (things[start : start + length] for start in range(0, len(things), length))
+    with ThreadPoolExecutor(len(others)) as threads:
         try:
-            begun = [threads.submit(do, part) for part in parts]
+            begun = [threads.submit(do, part) for part in others]
         except RuntimeError:
             # The interpreter is ending, and starts no thread any more.
             return do(things)
-        return [out for part in begun for out in part.result()]
+        return [*do(own), *(out for part in begun for out in part.result())]

@@ -3,8 +3,11 @@
 | role | may |
 | --- | --- |
 | `affidavit_reader` | read everything but the inbox |
-| `affidavit_writer` | that, read the inbox, and put envelopes into it |
+| `affidavit_writer` | that, put envelopes into the inbox, and read how that ended |
 | `affidavit_sequencer` | that, append records and checkpoints, keep head, tiles and the catalogue, empty the inbox |
+
+A writer does not read what others have put into the inbox: a signed decision that was refused, since the view it was
+made on was gone, could be put in again by whoever has its bytes, for another view.
 
 Nobody has UPDATE, DELETE or TRUNCATE on `records` and `checkpoints`, except who owns the tables: that is who ran
 ``affidavit init``, and nobody should work as that user afterwards.
@@ -54,8 +57,10 @@ def _statements(followers: Sequence[MetaData], schema: str) -> Iterator[str]:
         yield f'REVOKE ALL ON "{schema}".{table} FROM PUBLIC, {", ".join(ROLES)}'
         yield f'GRANT SELECT ON "{schema}".{table} TO {reader}'
     yield f'REVOKE ALL ON "{schema}".inbox FROM PUBLIC, {", ".join(ROLES)}'
-    yield f'GRANT SELECT, INSERT ON "{schema}".inbox TO {writer}'
-    yield f'GRANT UPDATE (refused, refused_as), DELETE ON "{schema}".inbox TO {sequencer}'
+    yield (
+        f'GRANT SELECT (number, refused, refused_as), INSERT (said, if_size, until) ON "{schema}".inbox TO {writer}'
+    )
+    yield f'GRANT SELECT, UPDATE (refused, refused_as), DELETE ON "{schema}".inbox TO {sequencer}'
     for table, rights in _OF_THE_SEQUENCER.items():
         yield f'GRANT {rights} ON "{schema}".{table} TO {sequencer}'
     for table in learned:

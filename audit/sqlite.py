@@ -4,16 +4,13 @@ Rules:
 
 - WAL and ``synchronous=FULL``: what a commit has acknowledged survives a crash of the machine.
 - ``BEGIN IMMEDIATE`` for writers only: a reader that took it would wait for itself.
-- A database that others hold locked is waited for (`BUSY_SECONDS`), then it is `EnvironmentFailed`. Who waits long to
-  write is told so (`QUIET_SECONDS`), by a warning of the logger ``audit.sqlite``, which is on standard error unless the
-  program says otherwise.
+- A database that others hold locked is waited for (`audit.sqlite_lock`).
 
 This module knows no table: `audit.tables` says which there are. What a database defines is in `audit.sqlite_schema`.
 
-Source: sqlite.org, "Write-Ahead Logging", "Result and Error Codes".
+Source: sqlite.org, "Write-Ahead Logging".
 """
 
-import logging
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -26,8 +23,10 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
+from audit import sqlite_lock
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
 from audit.forks import at_fork
+from audit.sqlite_lock import failure
 from audit.sqlite_schema import (
     APPLICATION_ID,
     check_pages,
@@ -76,9 +75,6 @@ __all__ = [
 ]
 
 SHARED = False
-BUSY_SECONDS = 60.0
-QUIET_SECONDS = 3.0
-_logger = logging.getLogger(__name__)
 # secure_delete: what an erasure deletes is overwritten, and so is what a later grant of the same key replaces.
 _PRAGMAS = ("synchronous=FULL", "trusted_schema=OFF", "cell_size_check=ON", "secure_delete=ON")
 
@@ -148,7 +144,7 @@ def keeping(engine: Engine) -> Engine:
         poolclass=QueuePool,
         max_overflow=-1,
         execution_options={"affidavit_ledger": True},
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        connect_args={"timeout": sqlite_lock.BUSY_SECONDS, "check_same_thread": False},
     )
     _configure(kept, durable=True)
 
@@ -256,22 +252,12 @@ def damage(error: DBAPIError) -> str | None:
     return None
 
 
-def failure(error: DBAPIError) -> str | None:
-    """Say in a sentence of its own what failed around the database; None where the driver's words must do."""
-    if _is_busy(error.orig):
-        return (
-            f"another process has held the ledger's database for {BUSY_SECONDS:g} s: "
-            "nothing was half-written, look what writes to it and try again"
-        )
-    return None
-
-
 def _engine(uri: str) -> Engine:
     # No pool: a forked child never inherits an open connection, and nobody holds the file who does not use it.
     engine = create_engine(
         f"sqlite:///{uri}&uri=true",
         poolclass=NullPool,
-        connect_args={"timeout": BUSY_SECONDS},
+        connect_args={"timeout": sqlite_lock.BUSY_SECONDS},
         execution_options={"affidavit_ledger": True},
     )
     _configure(engine, durable=True)
@@ -293,32 +279,9 @@ def _configure(engine: Engine, *, durable: bool) -> None:
             driver.execute("BEGIN")  # which waits for nobody, so there is no error to translate
         else:
             try:
-                _begin_writing(driver)
+                sqlite_lock.begin_writing(driver)
             except sqlite3.Error as error:
                 raise _translated(connection, "BEGIN IMMEDIATE", error) from error
-
-
-def _begin_writing(driver: sqlite3.Connection) -> None:
-    """Wait for the one writer's lock; say so before that has taken long."""
-    quiet = min(QUIET_SECONDS, BUSY_SECONDS)
-    try:
-        driver.execute(f"PRAGMA busy_timeout={quiet * 1000:.0f}")
-        driver.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        left = BUSY_SECONDS - quiet
-        if not _is_busy(error) or left <= 0:
-            raise
-        file = driver.execute("PRAGMA database_list").fetchone()[2]
-        _logger.warning("another process is writing to %s: waiting up to %g s for it to end", file, left)
-        driver.execute(f"PRAGMA busy_timeout={left * 1000:.0f}")
-        driver.execute("BEGIN IMMEDIATE")
-    finally:
-        driver.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
-
-
-def _is_busy(error: object) -> bool:
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _quoted(path: Path) -> str:

@@ -39,6 +39,11 @@ COMMON = ("ledger", "entry_id", "signed_at", "observed", "role")
 
 _MEMBERS = frozenset(("_type", "predicate", "predicateType", "subject"))
 _COMMON = frozenset(COMMON)
+_SUBJECT, _DIGEST, _OBSERVED = (
+    frozenset(("name", "digest")),
+    frozenset(("sha256",)),
+    frozenset(("size", "root")),
+)
 
 _KIND = re.compile(r"[a-z]+(?:-[a-z]+)*")
 _PREDICATE_TYPE = re.compile(r"urn:affidavit:(?P<kind>[a-z]+(?:-[a-z]+)*):v1")
@@ -200,10 +205,10 @@ def _subjects(value: Json) -> tuple[Subject, ...]:
         raise MalformedInput("a statement has at least one subject")
     subjects = []
     for item in value:
-        if not isinstance(item, dict) or item.keys() != {"name", "digest"}:
+        if not isinstance(item, dict) or item.keys() != _SUBJECT:
             raise MalformedInput("a subject has exactly a name and a digest")
         digest = item["digest"]
-        if not isinstance(digest, dict) or digest.keys() != {"sha256"} or not _is_hex(digest["sha256"]):
+        if not isinstance(digest, dict) or digest.keys() != _DIGEST or not _is_hex(digest["sha256"]):
             raise MalformedInput("a subject's digest is one sha256 of 64 lower-case hexadecimal digits")
         if not isinstance(item["name"], str):
             raise MalformedInput("a subject's name is text")
@@ -229,7 +234,7 @@ def _check_common(predicate: JsonObject) -> None:
         raise MalformedInput("signed_at is an RFC 3339 time in UTC with microseconds")
     if (
         not isinstance(observed, dict)
-        or observed.keys() != {"size", "root"}
+        or observed.keys() != _OBSERVED
         or type(observed["size"]) is not int
         or observed["size"] < 0
         or not _is_hex(observed["root"])

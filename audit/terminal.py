@@ -34,6 +34,7 @@ __all__ = [
     "folded",
     "json_option",
     "mark",
+    "open_streams",
     "passphrase",
     "print_json",
     "print_table",
@@ -151,6 +152,19 @@ def folded(text: str, indent: str = "", width: int | None = None) -> str:
         else:
             line += gap + word
     return "\n".join([*lines, line])
+
+
+def open_streams() -> None:
+    """Open what a caller has closed of the three streams, on nothing.
+
+    Else the next files to be opened would be taken for them: what is printed would go into a database.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def say(text: str = "") -> None:

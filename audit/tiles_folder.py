@@ -93,11 +93,11 @@ class TilesFolder:
         return (full, TILE_WIDTH) if (self.folder / full).is_file() else (name, width)
 
     def _read(self, name: str, most: int) -> bytes:
-        try:
-            with (self.folder / name).open("rb") as file:
-                data = file.read(most + 1)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            raise NotVerified(f"{name} is missing from the tiles tree") from None
+        path = self.folder / name
+        if not path.is_file():  # a pipe of that name would be waited for
+            raise NotVerified(f"{name} is missing from the tiles tree")
+        with path.open("rb") as file:
+            data = file.read(most + 1)
         if len(data) > most:
             raise NotVerified(f"{name} has more than {most} bytes")
         return data

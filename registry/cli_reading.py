@@ -35,7 +35,7 @@ _FIGURE = re.compile(r"\b\d\.\d{5,}\b")
 )
 @click.option("--model", help="Only entries about this model.")
 @click.option("--kind", help="Only entries of this kind: run, approval, decision, ...")
-@click.option("-n", "most", type=click.IntRange(min=1), help="At most so many.")
+@click.option("-n", "most", type=click.IntRange(1, 10**9), help="At most so many.")
 @json_option
 @click.pass_obj
 def log(opened: Open, model: str | None, kind: str | None, most: int | None, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from audit import cli_erasure as erasure_commands
 from audit import cli_evidence as evidence_commands
 from audit import cli_keys as key_commands
 from audit import cli_witness as witness_commands
-from audit.terminal import Command, FileToWrite, Group, json_option, passphrase, print_json, say
+from audit.terminal import Command, FileToWrite, Group, json_option, open_streams, passphrase, print_json, say
 from registry import cli as registry_commands
 from registry import cli_decisions as decision_commands
 from registry import cli_export as export_commands
@@ -109,6 +109,7 @@ def report(
 
 def main() -> None:
     """Run the command line."""
+    open_streams()
     affidavit(prog_name="affidavit")
 
 

@@ -118,7 +118,7 @@ class Folder:
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
-            timeout=120,
+            timeout=600,
         )
 
     @property

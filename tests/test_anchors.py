@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
-from audit.anchor_settings import AnchorSettings, Authority, Reset, WitnessAt
+from audit.anchor_settings import AnchorSettings, Authority, Reset, WitnessAt, is_outside
 from audit.anchors import Anchored, Kept, Opened, StoredAnchor, open_anchors
 from audit.checkpoint import Checkpoint, sign_checkpoint
 from audit.cosignature import WitnessKey, cosign
@@ -425,3 +425,8 @@ def test_an_anchor_made_after_the_revocation_covers_no_suspect_entry_also_when_i
         "by no older anchor"
     )
     ledger.close()
+
+
+def test_a_link_that_leads_to_itself_is_where_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "anchor.checkpoint").symlink_to("anchor.checkpoint")
+    assert not is_outside(tmp_path / "anchor.checkpoint", tmp_path)

@@ -154,6 +154,21 @@ def test_nesting_beyond_the_limit_is_not_read(depth: int) -> None:
         decode(b"[" * depth + b"]" * depth)
 
 
+@pytest.mark.parametrize("item", [b'"x"', '"é"'.encode(), b"1", b"null", b"[]", b'{"a":1}'])
+def test_what_lies_deeper_than_the_limit_is_not_read(item: bytes) -> None:
+    assert decode(b"[" * 63 + item + b"]" * 63)
+    with pytest.raises(MalformedInput, match="nested"):
+        decode(b"[" * 65 + item + b"]" * 65)
+
+
+@pytest.mark.parametrize("number", [b"0.5", b"1e-7", b"9007199254740992", b"-9007199254740992"])
+@pytest.mark.parametrize("around", [b"[%b]", b'{"a":%b}', b'[{"a":[%b]}]', '["é",%b]'.encode()])
+def test_a_number_outside_the_domain_is_not_read_wherever_it_stands(around: bytes, number: bytes) -> None:
+    assert decode(around.replace(b"%b", b"1"))
+    with pytest.raises(MalformedInput, match=r"2\^53-1|float"):
+        decode(around.replace(b"%b", number))
+
+
 def test_a_list_that_holds_itself_is_refused() -> None:
     endless: list[Any] = []
     endless.append(endless)

@@ -423,10 +423,18 @@ def test_a_reader_that_goes_away_makes_no_noise(here: Folder) -> None:
     assert status == 141
 
 
+def test_who_has_closed_the_streams_is_answered_by_the_exit_status(here: Folder) -> None:
+    command = f"exec {shlex.join(COMMAND)} log 0<&- 1>&- 2>&-"
+    done = subprocess.run(["sh", "-c", command], cwd=here.path, env=clean_environment(), check=False)
+    assert done.returncode == 0
+
+
 def test_an_interrupt_ends_with_one_line_and_the_run_is_recorded(here: Folder) -> None:
     (here.path / "slow.py").write_text(
         "import pathlib, time\nfrom affidavit import Pipeline\np = Pipeline('slow')\n"
-        "@p.step\ndef wait():\n    pathlib.Path('waiting').touch()\n    time.sleep(60)\n"
+        "@p.step\ndef wait():\n    pathlib.Path('waiting').touch()\n"
+        # In short sleeps: a signal that comes just before a long one is noticed at its end.
+        "    for _ in range(600):\n        time.sleep(0.1)\n"
     )
     with subprocess.Popen(
         [*COMMAND, "run", "slow.py", "--as", "scientist"],

@@ -4,10 +4,8 @@ import json
 import shutil
 import sqlite3
 import subprocess
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,35 +15,15 @@ import pytest
 from audit.cosignature import WitnessKey
 from audit.keystore import KeyStore
 from audit.note import VerifierKey
-from audit.witness_server import WitnessServer
-from audit.witness_service import Witness
 from tests import dishonest
 from tests.authority import LocalAuthority, served
 from tests.command_line import Folder, a_lender
-from tests.small_ledger import signer
-
-NAME = "compliance.lender.example"
-KEPT = signer()
+from tests.local_witness import NAME, SIGNER, witness_of
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> LocalAuthority:
     return LocalAuthority.make(tmp_path_factory.mktemp("authority") / "one")
-
-
-@contextmanager
-def witness_of(log: VerifierKey, state: Path) -> Iterator[str]:
-    witness = Witness(NAME, KEPT, {log.name: (log,)}, state, time.time)
-    server = WitnessServer(("127.0.0.1", 0), witness, lambda line: None)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server.url
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        witness.close()
 
 
 @dataclass(frozen=True)
@@ -86,7 +64,7 @@ def anchored(tmp_path: Path, local: LocalAuthority) -> Iterator[Anchored]:
     log = VerifierKey.parse(here.json("checkpoint")["verifier_key"])
     with witness_of(log, tmp_path / "state") as witness, served(local) as authority:
         (here.path / "chain.pem").write_text(local.chain)
-        (here.path / "witness.vkey").write_text(f"{WitnessKey(NAME, KEPT.public.raw)}\n")
+        (here.path / "witness.vkey").write_text(f"{WitnessKey(NAME, SIGNER.public.raw)}\n")
         here.text("anchor", "add", "witness", witness, "--key", "witness.vkey")
         here.text("anchor", "add", "timestamp", authority, "--certificate", "chain.pem")
         yield Anchored(here, witness, authority)

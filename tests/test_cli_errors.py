@@ -89,6 +89,9 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "an unknown stage": (("show", "loans@staging"), ("no stage staging", "production (version 1)")),
     "a stage without policies": (("gate", "loans@1", "--stage", "moon"), ("no stage 'moon'", "production")),
     "an entry beyond the end": (("show", "99"), ("no entry 99", "affidavit log")),
+    "a number of entries beyond all": (("log", "-n", "9" * 30), ("-n",)),
+    "a head of more entries than a database counts": (("checkpoint", "--size", "9" * 30), ("signed no head",)),
+    "a bundle without a name": (("export", "loans@1", "-o", ""), ("name another place",)),
     "a hash of no entry": (("show", "abcdef012345"), ("no entries start with the hash abcdef012345",)),
     "a hash that is too short": (("show", "abc"), ("8 to 64 hexadecimal digits",)),
     "a wildcard for a hash": (("show", "%%%%%%%%"), ("%%%%%%%%",)),
@@ -400,7 +403,7 @@ def test_keys_may_lie_elsewhere(here: Folder, tmp_path: Path) -> None:
 def test_a_database_that_is_locked_for_good_is_the_environments_fault(
     here: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("audit.sqlite.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("audit.sqlite_lock.BUSY_SECONDS", 0.01)
     with closing(sqlite3.connect(here.path / ".affidavit" / "ledger.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         said = complaint(here(*ADOPT, "--as", "admin"), status=3)

@@ -60,6 +60,16 @@ def test_a_grant_that_expires_says_up_to_which_entry(here: Folder) -> None:
     assert (row["standing"], row["expires"]) == ("auditor", 14)
 
 
+def test_a_grant_says_which_roles_the_key_holds_no_more(here: Folder) -> None:
+    here.text("key", "create", "second")
+    said = here.text(
+        "key", "grant", "second", "--role", "auditor", "--role", "recorder", "--holder", "Bob Osei"
+    )
+    assert "no more" not in said
+    said = here.text("key", "grant", "second", "--role", "validator")
+    assert "holds validator from now on, and no more auditor, recorder." in said
+
+
 def test_a_key_that_expired_is_listed_as_such_and_signs_no_more(here: Folder) -> None:
     here.text("key", "create", "guest")
     here.text("key", "grant", "guest", "--role", "validator", "--holder", "Kim Seo", "--expires", "13")

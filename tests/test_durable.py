@@ -46,6 +46,14 @@ def test_where_the_disk_is_full_the_file_from_before_stays(
     assert (path.read_bytes(), names(tmp_path)) == (b"before", ["kept"])
 
 
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileExistsError, match="no file"):
+        replace_file(tmp_path / "pipe", b"after", 0o600)
+    assert names(tmp_path) == ["pipe"]
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
 def test_a_block_that_raises_leaves_the_file_from_before(tmp_path: Path) -> None:
     path = tmp_path / "kept"
     path.write_bytes(b"before")
@@ -122,6 +130,7 @@ def test_folders_are_made_down_to_the_one_that_is_needed(tmp_path: Path) -> None
 
 NOT_TO_BE_KEPT = {
     "audit/attacks.py": "a dishonest operator's copy",
+    "audit/terminal.py": "a stream that a caller has closed",
     "registry/checkout.py": "a checkout that goes away with its run",
     "registry/rerun.py": "what a child process hands to its parent",
     "reports/demo.py": "a folder that is made anew each time",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from audit import key_events, sqlite
+from audit import key_events, sqlite_lock
 from audit.bindings import Erasure
 from audit.canonical import JsonObject
 from audit.erasure import Erased, erasable, erase, erased_before, erasures, holder_shown
@@ -39,7 +39,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def registry(template: Path, tmp_path: Path) -> Registry:
-    return Registry(Home(Path(shutil.copytree(template, tmp_path / FOLDER))), lambda _: b"")
+    return opened(Home(Path(shutil.copytree(template, tmp_path / FOLDER))))
+
+
+def opened(home: Home) -> Registry:
+    return Registry(home, lambda _: b"")
 
 
 def erased(registry: Registry, named: str, reason: str = "a request") -> Erased:
@@ -118,10 +122,10 @@ def test_remnants_in_a_page_that_was_split_long_ago_are_scrubbed_too(registry: R
 
 def test_a_reader_that_holds_the_log_open_is_said_and_not_passed_over(registry: Registry) -> None:
     with kept_open(registry) as reader, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite, "BUSY_SECONDS", 0.01)
+        patch.setattr(sqlite_lock, "BUSY_SECONDS", 0.01)  # of what is opened from here on
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM records").fetchone()
-        done = erased(registry, NAME)
+        done = erased(opened(registry.home), NAME)
     assert "another process is reading" in str(done.scrubbed.problem)
     assert known_subjects(registry.ledger.engine) == []
 

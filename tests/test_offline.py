@@ -1,5 +1,6 @@
 """Evidence by its content, and what is left of the steps for a checkpoint or a proof alone."""
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -45,6 +46,11 @@ def here(tmp_path_factory: pytest.TempPathFactory, people: People) -> Path:
 )
 def test_evidence_is_known_by_its_content(here: Path, name: str, kind: str | None) -> None:
     assert kind_of(here / name) == kind
+
+
+def test_a_pipe_is_no_evidence_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert kind_of(tmp_path / "pipe") is None
 
 
 def test_a_zip_file_that_is_no_bundle_is_not_taken_for_one(tmp_path: Path) -> None:

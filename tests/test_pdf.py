@@ -38,14 +38,27 @@ def page(body: str, style: str = FONTS) -> str:
     return PAGE.format(style=style, body=body)
 
 
+def pages_of(data: bytes) -> list[str]:
+    return [part.extract_text() for part in pypdf.PdfReader(BytesIO(data)).pages]
+
+
+def joined(pages: list[str]) -> str:
+    """Give the text of all pages with all white space removed: digests are broken over lines."""
+    return re.sub(r"\s+", "", "".join(pages))
+
+
 def text_of(data: bytes) -> str:
-    """Give the text of every page with all white space removed: digests are broken over lines."""
-    return re.sub(r"\s+", "", "".join(part.extract_text() for part in pypdf.PdfReader(BytesIO(data)).pages))
+    return joined(pages_of(data))
 
 
 @pytest.fixture(scope="module")
 def card() -> bytes:
     return drawn(render(made.example(), "model-card"))
+
+
+@pytest.fixture(scope="module")
+def pages(card: bytes) -> list[str]:
+    return pages_of(card)
 
 
 def test_the_same_dossier_gives_the_same_bytes_in_another_process(card: bytes) -> None:
@@ -67,22 +80,22 @@ def test_the_same_dossier_gives_the_same_bytes_in_another_process(card: bytes) -
     assert done.stdout.strip() == hashlib.sha256(card).hexdigest()
 
 
-def test_the_text_holds_the_outcome_of_every_rule(card: bytes) -> None:
-    text = text_of(card)
+def test_the_text_holds_the_outcome_of_every_rule(pages: list[str]) -> None:
+    text = joined(pages)
     for outcomes in (made.PROMOTED, made.REFUSED):
         for rule, outcome in zip(made.RULES, outcomes, strict=True):
             assert f"{rule['id']}{rule['policy']}{outcome.capitalize()}" in text
 
 
-def test_the_text_holds_every_entry_of_the_evidence(card: bytes) -> None:
-    text = text_of(card)
+def test_the_text_holds_every_entry_of_the_evidence(pages: list[str]) -> None:
+    text = joined(pages)
     for item in made.example().evidence:
         assert item.entry.leaf_hash in text
         assert f"{item.ref}#{item.entry.seq}" in text
 
 
-def test_the_text_holds_every_figure_of_the_evaluation(card: bytes) -> None:
-    text = text_of(card)
+def test_the_text_holds_every_figure_of_the_evaluation(pages: list[str]) -> None:
+    text = joined(pages)
     evaluation = made.example().run.evaluation
     assert evaluation is not None
     assert all(f"{float(figure.value or 0):.3f}" in text for figure in evaluation.metrics)
@@ -128,8 +141,9 @@ def test_every_font_is_embedded_and_ours(card: bytes) -> None:
     assert all(name.startswith(("IBM-Plex", "DejaVu")) for name in names)
 
 
-def test_every_page_has_text(card: bytes) -> None:
-    assert all(len(part.extract_text()) > 200 for part in pypdf.PdfReader(BytesIO(card)).pages)
+def test_every_page_has_text(pages: list[str]) -> None:
+    assert pages
+    assert all(len(text) > 200 for text in pages)
 
 
 def test_a_character_that_no_font_has_is_printed_as_its_code_point() -> None:

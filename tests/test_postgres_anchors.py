@@ -1,10 +1,6 @@
 """What leaves a ledger on PostgreSQL or comes to it: anchors of every kind, a backup, evidence, tiles."""
 
 import json
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +9,13 @@ import pytest
 
 from audit.cosignature import WitnessKey
 from audit.note import VerifierKey
-from audit.witness_server import WitnessServer
-from audit.witness_service import Witness
 from registry.founding import Founding, create_shared_home
 from registry.registry import Registry
 from tests.authority import LocalAuthority, served
 from tests.command_line import Folder, empty_folder
+from tests.local_witness import NAME, SIGNER, witness_of
 from tests.postgres_ledger import Database, Databases
-from tests.small_ledger import signer
 from tests.small_registry import run_result
-
-NAME = "compliance.bank.example"
-KEPT = signer()
 
 
 @dataclass(frozen=True)
@@ -70,27 +61,12 @@ def typed(databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return Typed(empty_folder(tmp_path / "here"), database, tmp_path / "data")
 
 
-@contextmanager
-def witness_of(log: VerifierKey, state: Path) -> Iterator[str]:
-    witness = Witness(NAME, KEPT, {log.name: (log,)}, state, time.time)
-    server = WitnessServer(("127.0.0.1", 0), witness, lambda line: None)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server.url
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        witness.close()
-
-
 def test_a_witness_and_an_authority_vouch_for_a_ledger_on_postgresql(typed: Typed, tmp_path: Path) -> None:
     local = LocalAuthority.make(tmp_path / "authority")
     log = VerifierKey.parse(typed.json("checkpoint")["verifier_key"])
     with witness_of(log, tmp_path / "state") as witness, served(local) as authority:
         (typed.here.path / "chain.pem").write_text(local.chain)
-        (typed.here.path / "witness.vkey").write_text(f"{WitnessKey(NAME, KEPT.public.raw)}\n")
+        (typed.here.path / "witness.vkey").write_text(f"{WitnessKey(NAME, SIGNER.public.raw)}\n")
         typed.text("anchor", "add", "witness", witness, "--key", "witness.vkey")
         typed.text("anchor", "add", "timestamp", authority, "--certificate", "chain.pem")
         typed.text("anchor", "now")

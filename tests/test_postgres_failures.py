@@ -27,23 +27,25 @@ def here(tmp_path: Path) -> Folder:
     return empty_folder(tmp_path / "here")
 
 
-def test_a_server_that_does_not_run(here: Folder, tmp_path: Path) -> None:
+def test_a_server_that_does_not_run_is_said_without_the_password(here: Folder, tmp_path: Path) -> None:
     said = complaint(here, "postgresql://ana:geheim@127.0.0.1:1/credit", tmp_path, 3)
     assert ("see that its server runs" in said, "geheim" in said) == (True, False)
 
 
-def test_a_database_that_does_not_exist(empty_database: Database, here: Folder, tmp_path: Path) -> None:
+def test_a_database_that_does_not_exist_is_said_with_how_to_make_it(
+    empty_database: Database, here: Folder, tmp_path: Path
+) -> None:
     named = empty_database.url.set(database="no_such").render_as_string(hide_password=False)
     said = complaint(here, named, tmp_path, 3)
     assert '"no_such" does not exist' in said
     assert "make it, empty and with ENCODING 'UTF8', or correct the URL" in said
 
 
-def test_a_login_that_does_not_exist(empty_database: Database, here: Folder, tmp_path: Path) -> None:
+def test_a_login_that_does_not_exist_is_named(empty_database: Database, here: Folder, tmp_path: Path) -> None:
     assert "nobody_here" in complaint(here, empty_database.as_user("nobody_here").text, tmp_path, 3)
 
 
-def test_a_wrong_password(databases: Databases, here: Folder, tmp_path: Path) -> None:
+def test_a_wrong_password_is_said_and_not_shown(databases: Databases, here: Folder, tmp_path: Path) -> None:
     if databases.server is None:
         pytest.skip("NOT TESTED: a wrong password. The named server's pg_hba.conf is not ours")
     conf = databases.server.folder / "data" / "pg_hba.conf"
@@ -60,19 +62,25 @@ def test_a_wrong_password(databases: Databases, here: Folder, tmp_path: Path) ->
     assert ("write the right one into ~/.pgpass" in said, "geheim" in said) == (True, False)
 
 
-def test_an_empty_database(empty_database: Database, here: Folder, tmp_path: Path) -> None:
+def test_an_empty_database_is_said_to_have_no_ledger(
+    empty_database: Database, here: Folder, tmp_path: Path
+) -> None:
     said = complaint(here, empty_database.text, tmp_path, 2)
     assert "the database has no ledger where one was looked for" in said
     assert "make one with `affidavit init`" in said
 
 
-def test_a_schema_that_is_not_there(shared_database: Database, here: Folder, tmp_path: Path) -> None:
+def test_where_a_schema_is_not_there_it_is_said_how_one_is_named(
+    shared_database: Database, here: Folder, tmp_path: Path
+) -> None:
     url = shared_database.url.update_query_dict({"options": "-csearch_path=nowhere"})
     said = complaint(here, url.render_as_string(hide_password=False), tmp_path, 2)
     assert "?options=-csearch_path%3DSCHEMA" in said
 
 
-def test_a_database_in_another_encoding(databases: Databases, here: Folder, tmp_path: Path) -> None:
+def test_in_a_database_of_another_encoding_no_ledger_is_made(
+    databases: Databases, here: Folder, tmp_path: Path
+) -> None:
     databases.root.execute("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
     databases.made.append("latin")
     named = databases.root.url.set(database="latin").render_as_string(hide_password=False)
@@ -81,7 +89,9 @@ def test_a_database_in_another_encoding(databases: Databases, here: Folder, tmp_
     assert not (tmp_path / "data").exists()
 
 
-def test_a_login_without_rights(shared_database: Database, here: Folder, tmp_path: Path) -> None:
+def test_a_login_without_rights_is_told_which_it_lacks(
+    shared_database: Database, here: Folder, tmp_path: Path
+) -> None:
     shared_database.execute("DROP ROLE IF EXISTS stranger; CREATE ROLE stranger LOGIN")
     said = complaint(here, shared_database.as_user("stranger").text, tmp_path, 3)
     assert "lacks a right (permission denied for table" in said

@@ -1,5 +1,6 @@
 """The rights on a shared ledger: each role suffices for its work, and has nothing more."""
 
+import psycopg
 import pytest
 
 from audit.errors import EnvironmentFailed, MalformedInput
@@ -38,14 +39,26 @@ def test_nobody_has_update_delete_or_truncate_on_what_only_grows(
     assert has == []
 
 
-def test_a_writer_reads_and_fills_the_inbox_and_nothing_else(
-    shared_ledger: Ledger, with_roles: Database
-) -> None:
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT said FROM inbox",
+        "INSERT INTO inbox (said, until, refused) VALUES ('x', now(), 'no')",
+        "INSERT INTO inbox (number, said, until) OVERRIDING SYSTEM VALUE VALUES (1, 'x', now())",
+    ],
+)
+def test_a_writer_neither_reads_what_others_say_nor_answers_them(with_roles: Database, sql: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        with_roles.as_user("test_affidavit_writer").execute(sql)
+
+
+def test_a_writer_fills_the_inbox_and_nothing_else(shared_ledger: Ledger, with_roles: Database) -> None:
     with shared_ledger.engine.connect() as connection:
         rights = connection.exec_driver_sql(
             "SELECT c.relname, r FROM pg_class c, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) r "
             "WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace "
-            "AND has_table_privilege('test_affidavit_writer', c.oid, r)"
+            "AND CASE r WHEN 'INSERT' THEN has_any_column_privilege('test_affidavit_writer', c.oid, r) "
+            "ELSE has_table_privilege('test_affidavit_writer', c.oid, r) END"
         ).all()
     assert [tuple(row) for row in rights] == [("inbox", "INSERT")]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from audit import sqlite, tables
+from audit import sqlite_lock, tables
 from audit.errors import EnvironmentFailed
 
 
@@ -42,7 +42,7 @@ class Ends(logging.Handler):
 def test_who_waits_long_to_write_is_told_so_and_writes_when_the_other_has_ended(
     database: Path, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite_lock, "QUIET_SECONDS", 0.01)
     ends = Ends(other)
     logging.getLogger("audit.sqlite").addHandler(ends)
     try:
@@ -56,8 +56,8 @@ def test_who_waits_long_to_write_is_told_so_and_writes_when_the_other_has_ended(
 def test_who_never_gets_the_lock_is_refused_and_the_connection_waits_as_before(
     database: Path, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "QUIET_SECONDS", 0.01)
-    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(sqlite_lock, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite_lock, "BUSY_SECONDS", 0.02)
     engine = tables.keeping(tables.open_database(database))
     with (
         pytest.raises(EnvironmentFailed, match=r"has held the ledger's database for 0\.02 s"),

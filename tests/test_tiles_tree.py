@@ -276,6 +276,13 @@ def test_a_changed_file_is_found(tree: Path, name: str, change: str) -> None:
     assert not verify_tiles(tree, Brought())
 
 
+@pytest.mark.parametrize("name", ["vkey.txt", "tile/0/000", "tile/entries/000"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tree: Path, name: str) -> None:
+    (tree / name).unlink()
+    os.mkfifo(tree / name)
+    assert not verify_tiles(tree, Brought())
+
+
 def test_a_full_tile_serves_for_the_partial_one_before_it(tmp_path: Path) -> None:
     ledger = new_ledger(tmp_path / "ledger")
     ledger.append_many([report() for _ in range(9)])

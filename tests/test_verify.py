@@ -239,7 +239,7 @@ def test_an_anchor_taken_from_between_others_leaves_a_gap(kept: Kept) -> None:
     assert "anchor 2 of the table anchors stands where anchor 1 should" in told(kept.verify())
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_an_edit_of_any_value_is_seen(template: Kept, data: st.DataObject) -> None:
     table, column = data.draw(st.sampled_from(COLUMNS))
@@ -699,7 +699,7 @@ def copied(template: Kept) -> _Copies:
     return _Copies(template)
 
 
-@settings(max_examples=80)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_bytes_flipped_in_a_record_are_always_a_finding_that_names_the_entry(
     template: Kept, data: st.DataObject
@@ -714,7 +714,7 @@ def test_bytes_flipped_in_a_record_are_always_a_finding_that_names_the_entry(
     assert seq in found["records"].entries or seq in found["tree"].entries
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_a_predicate_that_says_anything_at_all_never_breaks_verification(
     template: Kept, data: st.DataObject

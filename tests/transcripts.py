@@ -6,7 +6,8 @@ Rules:
   ``...`` for anything and white space taken as one blank.
 - ``[exit status N]`` after the output states a status other than 0.
 - A `python` block that begins with ``# name.py`` is that file; any other is run.
-- A plain `affidavit` command runs in this process, for speed; every other line is bash's.
+- A plain `affidavit` command runs in this process, for speed, also where one of its streams goes to a file; every other
+  line is bash's.
 """
 
 import doctest
@@ -28,6 +29,7 @@ __all__ = ["Block", "Typed", "blocks", "run_block", "typed_in"]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _STATUS = re.compile(r"^\[exit status (\d+)\]\n", re.MULTILINE)
 _SHELL = set("|&;<>()$`*~")
+_TO_FILE = re.compile(r" (2?)> ?(\w+\.txt)$")
 
 SQLITE = """#!{python}
 import sqlite3, sys
@@ -88,13 +90,17 @@ def run_block(block: Block, here: Folder, name: str) -> None:
 
 
 def _run_typed(typed: Typed, here: Folder, where: str) -> None:
-    if typed.command.startswith("affidavit ") and not _SHELL & set(re.sub(r"'[^']*'", "", typed.command)):
-        result = here(*shlex.split(typed.command)[1:])
+    plain = _TO_FILE.sub("", typed.command)
+    if plain.startswith("affidavit ") and not _SHELL & set(re.sub(r"'[^']*'", "", plain)):
+        result = here(*shlex.split(plain)[1:])
         status, said, complaint = result.exit_code, result.stdout, result.stderr
+        if file := _TO_FILE.search(typed.command):
+            (here.path / file[2]).write_text(complaint if file[1] else said)
+            said = said if file[1] else ""
     else:
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", typed.command],
-            cwd=here.path, env=_environment(here), capture_output=True, text=True, check=False, timeout=120,
+            cwd=here.path, env=_environment(here), capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
         status, said, complaint = done.returncode, done.stdout, done.stderr
     assert status == typed.status, f"{where}: {typed.command} ended with {status}: {said}{complaint}"

@@ -1,8 +1,11 @@
 """Measure peers beside one writer, where they are installed: MLflow's run logging and pymerkle's SQLite tree.
 
 Neither signs anything, nor does it say who ran what; MLflow keeps a run in a database that who runs it can edit, and
-pymerkle keeps a tree of digests. Neither is a dependency: ``uv pip install --target DIR mlflow-skinny pymerkle`` and
-``PYTHONPATH=DIR`` bring them here.
+pymerkle keeps a tree of digests. Neither is a dependency; this brings them here, with the alembic by which MLflow makes
+its database::
+
+    uv pip install --target DIR pymerkle mlflow-skinny alembic
+    PYTHONPATH=DIR python -m tests.bench.peers
 """
 
 import importlib.util

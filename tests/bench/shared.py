@@ -51,6 +51,7 @@ def bench_shared() -> list[Row]:
             for _ in range(CLIENTS)
         ]
         one = rate(APPENDS, lambda: [ledger.append(statement(number)) for number in range(APPENDS)])
+        append_together(clients, CLIENTS)  # which opens their connections
         many = rate(2 * APPENDS, lambda: append_together(clients, 2 * APPENDS))
         for each in (ledger, *clients):
             each.close()
