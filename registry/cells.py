@@ -65,7 +65,8 @@ class Cells:
     """What differs, cell by cell; `blocks` are the rows that belong together, None where no rows moved."""
 
     count: int | None
-    """How many cells differ in rows that belong together; None where there are too many to read them all."""
+    """How many cells differ in rows that belong together; None where there are too many to read them all, or where it is
+    not known which rows do."""
     listed: tuple[Cell, ...]
     hidden: frozenset[str]
     rows: tuple[int, int]
@@ -109,7 +110,7 @@ class Cells:
             if by:
                 said.append(f"{_rows(block.old, block.old + block.rows)} moved by {by:+,}")
         if self.unmatched is not None:
-            said.append(self.unmatched)
+            return [*said, self.unmatched]
         said += [self._line(cell, values) for cell in self.listed]
         if self.count is None:
             said.append("more cells differ")
@@ -250,7 +251,7 @@ def _moved(old: AtHand, new: AtHand, columns: list[str], most: int, hidden: froz
     rows = (old.fingerprint.rows, new.fingerprint.rows)
     if not columns or max(rows) > MOST_ROWS:
         why = "no column" if not columns else f"more than {MOST_ROWS:,} rows"
-        return Cells(0, (), hidden, rows, unmatched=f"rows were not matched: {why} to match them by")
+        return Cells(None, (), hidden, rows, unmatched=f"rows were not matched: {why} to match them by")
     before, after = _hashes(old, columns), _hashes(new, columns)
     blocks = aligned(before, after)
     if blocks is None:
@@ -260,7 +261,7 @@ def _moved(old: AtHand, new: AtHand, columns: list[str], most: int, hidden: froz
             if same
             else "the rows changed in too many places to match them"
         )
-        return Cells(0, (), hidden, rows, unmatched=why)
+        return Cells(None, (), hidden, rows, unmatched=why)
     pairs = _changed(blocks, before, after)
     found = _Found(most)
     one, other = _picked(old, columns, pairs[:MOST_PICKED, 0]), _picked(new, columns, pairs[:MOST_PICKED, 1])

@@ -5,6 +5,8 @@ Rules:
 - The type of a column is the one `pyarrow.csv.read_csv` infers from the whole file, wherever blocks end: the first in
   its order of types that every cell fits. The stream guesses from the first block; when a later cell does not fit,
   reading starts over with the next type that fits it.
+- Whole numbers keep all their digits: a column of nothing else in which one is above 2^63-1, which Arrow would round to
+  floats, is unsigned where all fit in 64 bits, and else text.
 - A cell is missing where `pandas.read_csv` reads it so: empty, or another of `CSV_MISSING`, also in a column of text.
   Types are Arrow's: pandas would turn whole numbers with a missing value into floats, and leave dates as text, so that
   what it read can have another fingerprint than its file.
@@ -18,13 +20,17 @@ import csv as plain_csv
 import io
 import re
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from audit.errors import MalformedInput
 from registry.arrow import Pieces, Source, batches, column_names
+from registry.columns import numbers_of
 
 __all__ = ["CSV_MISSING", "from_csv", "open_csv", "what_is_wrong"]
 
@@ -52,12 +58,51 @@ CSV_MISSING = (
 )  # fmt: skip
 """The cells that mean a missing value: those of `pandas.read_csv`."""
 
+CSV_WHOLE = r"^\s*[-+]?[0-9]+\s*$"
+"""A cell that holds a whole number."""
+
 CSV_MISFIT = re.compile(
     r"In CSV column #(\d+): .*?CSV conversion error to [^:]+: "
     r"(?:invalid value|expected (?:a|no) zone offset in) '(.*?)'(?:$|\. If these timestamps)",
     re.DOTALL,
 )
 """How Arrow says that a cell does not fit its column's type: the column's number and the cell."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of the columns of a file so far."""
+
+    types: dict[str, pa.DataType]
+    floats: set[str] = field(default_factory=set)
+    """Columns that are known to hold other numbers than whole ones."""
+    long: set[str] = field(default_factory=set)
+    """Columns of whole numbers that are read as text, since one is too long; all cells seen so far are whole."""
+
+    def hold_floats(self, name: str) -> None:
+        self.types[name] = pa.float64()
+        self.floats.add(name)
+        self.long.discard(name)
+
+    def fits(self, name: str, array: pa.Array) -> bool:
+        """Tell whether a column is still of its type now that these cells are seen; else another is known now."""
+        if name in self.long and not pc.all(pc.match_substring_regex(array, CSV_WHOLE), min_count=0).as_py():
+            self.hold_floats(name)
+            return False
+        if pa.types.is_floating(array.type) and name not in self.floats and _may_be_rounded(array):
+            self.types[name] = pa.uint64()
+            return False
+        return True
+
+    def loosen(self, name: str, misfit: str) -> None:
+        """Take the next type for a column that holds this cell."""
+        if self.types[name] != pa.uint64():
+            self.types[name] = _looser(self.types[name], misfit)
+        elif re.match(CSV_WHOLE, misfit):
+            self.types[name] = pa.string()
+            self.long.add(name)
+        else:
+            self.hold_floats(name)
 
 
 def from_csv(path: Path) -> Source:
@@ -67,32 +112,35 @@ def from_csv(path: Path) -> Source:
             raise MalformedInput(f"{path} is not a CSV file: it holds binary data")
     reader = open_csv(path, {})
     names = column_names(reader.schema.names)
-    types = dict(zip(names, reader.schema.types, strict=True))
-    # The first reading leaves the types that the whole file has in `types`.
-    return Source(names, None, _csv_pieces(path, types), lambda columns, runs: _csv_pieces(path, types))
+    known = _Known(dict(zip(names, reader.schema.types, strict=True)))
+    # The first reading leaves the types that the whole file has in `known`.
+    return Source(names, None, _csv_pieces(path, known), lambda columns, runs: _csv_pieces(path, known))
 
 
-def _csv_pieces(path: Path, types: dict[str, pa.DataType]) -> Pieces:
+def _csv_pieces(path: Path, known: _Known) -> Pieces:
     """Yield batches; where a cell does not fit, widen its column's type, yield None, and start over."""
-    names = list(types)
+    names = list(known.types)
     while True:
-        if pa.binary() in types.values():
+        if pa.binary() in known.types.values():
             raise pa.ArrowInvalid("invalid UTF8 data")
         try:
-            reader = open_csv(path, types)
+            reader = open_csv(path, known.types)
             if reader.schema.names != names:
                 raise MalformedInput(
                     f"{path} changed while it was read: read it again once nobody writes to it"
                 )
-            yield from batches(reader.schema, reader)
-            return
+            for piece in batches(reader.schema, reader):
+                if piece is not None and not known.fits(names[piece[0]], piece[1]):
+                    break
+                yield piece
+            else:
+                return
         except pa.ArrowInvalid as error:
             misfit = CSV_MISFIT.match(str(error))
             if misfit is None:
                 raise
-            name = names[int(misfit[1])]
-            types[name] = _looser(types[name], misfit[2])
-            yield None
+            known.loosen(names[int(misfit[1])], misfit[2])
+        yield None
 
 
 def what_is_wrong(path: Path, message: str) -> str | None:
@@ -140,6 +188,12 @@ def open_csv(path: Path, types: dict[str, pa.DataType]) -> csv.CSVStreamingReade
             column_types=types, null_values=CSV_MISSING, strings_can_be_null=True
         ),
     )
+
+
+def _may_be_rounded(array: pa.Array) -> bool:
+    """Tell whether a column of floats may hold whole numbers that do not fit into 64 bits with a sign."""
+    large = np.abs(numbers_of(array, "<f8"))
+    return bool(((large >= 2.0**63) & (large < np.inf)).any())
 
 
 def _looser(data_type: pa.DataType, misfit: str) -> pa.DataType:

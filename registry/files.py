@@ -13,7 +13,7 @@ Example: `from_file(Path("loanapp.csv")).names` are the names in the header.
 
 import contextlib
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -212,9 +212,16 @@ def _ipc(path: Path) -> Opened:
     except pa.ArrowInvalid:
         source.seek(0)
         stream = ipc.open_stream(source)
-        return stream.schema, None, batches(stream.schema, stream)
+        return stream.schema, None, batches(stream.schema, _sound(stream))
     stored = (file.get_batch(index) for index in range(file.num_record_batches))
-    return file.schema, None, batches(file.schema, stored)
+    return file.schema, None, batches(file.schema, _sound(stored))
+
+
+def _sound(stored: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Check each batch: these files hold buffers as they are in memory, and damaged ones would be followed anywhere."""
+    for batch in stored:
+        batch.validate(full=True)
+        yield batch
 
 
 def _orc(path: Path) -> Opened:

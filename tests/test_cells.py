@@ -177,7 +177,9 @@ def test_rows_at_the_end_are_put_in_and_move_nothing() -> None:
 
 def test_the_same_rows_in_another_order_are_told() -> None:
     order = np.random.default_rng(7).permutation(ROWS)
-    assert compared(TABLE, TABLE.take(order)).lines() == ["the same rows stand in another order"]
+    found = compared(TABLE, TABLE.take(order))
+    assert found.lines() == ["the same rows stand in another order"]
+    assert found.count is None  # no cell was compared with another
 
 
 def test_rows_that_changed_throughout_are_not_matched_by_force() -> None:

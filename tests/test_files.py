@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from datetime import datetime
@@ -17,12 +18,13 @@ from pyarrow import csv, feather, orc, parquet
 
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
 from registry import csv_file
+from registry.at_hand import AtHand
 from registry.files import from_file, parts_in
 from registry.fingerprint import Fingerprint, fingerprint
 
 CELLS = ["", "0", "1", "7", "-2", "2.5", "1e3", "true", "False", "NA", "nan", "x", "é", "2024-01-01", "12:30",
          "2024-01-01 05:06:07", "2024-01-01T05:06:07.5", "2024-01-01T05:06:07Z", "2024-01-01 05:06:07.123+02:00",
-         "a,b", 'say "x"', "two\nlines", "99999999999999999999", "007"]  # fmt: skip
+         "a,b", 'say "x"', "two\nlines", "99999999999999999999", "18446744073709551615", "007"]  # fmt: skip
 
 
 @given(
@@ -39,10 +41,60 @@ def test_a_csv_column_has_the_type_of_the_whole_file_wherever_blocks_end(
     ]
     data = "\n".join(["a,b", *lines, ""]).encode()
     options = csv.ParseOptions(newlines_in_values=True)
-    missing = csv.ConvertOptions(null_values=csv_file.CSV_MISSING, strings_can_be_null=True)
+    columns = {"a": [row[0] for row in rows], "b": [row[1] for row in rows]}
+    types = {name: pa_type for name, cells in columns.items() if (pa_type := long_whole_numbers(cells))}
+    missing = csv.ConvertOptions(
+        null_values=csv_file.CSV_MISSING, strings_can_be_null=True, column_types=types
+    )
     whole = fingerprint(csv.read_csv(io.BytesIO(data), parse_options=options, convert_options=missing))
     for block in (100, 200, 1 << 20):
         assert read_blocks(data, block) == whole
+
+
+def long_whole_numbers(cells: list[str]) -> pa.DataType | None:
+    """Return the type of whole numbers that Arrow would round."""
+    present = [cell for cell in cells if cell not in csv_file.CSV_MISSING]
+    if not all(re.fullmatch("-?[0-9]+", cell) for cell in present):
+        return None
+    numbers = [int(cell) for cell in present]
+    if max(numbers, default=0) < 2**63:
+        return None
+    return pa.uint64() if min(numbers) >= 0 and max(numbers) < 2**64 else pa.string()
+
+
+@pytest.mark.parametrize(
+    ("cells", "logical"),
+    [
+        (["18446744073709551615", "7"], "int"),
+        (["18446744073709551616", "7"], "text"),
+        (["18446744073709551615", "-7"], "text"),
+        (["-9223372036854775809", "", "7"], "text"),
+        (["18446744073709551615", "1.5"], "float"),
+        (["18446744073709551616", "1.5"], "float"),
+        (["1e19", "18446744073709551616"], "float"),
+        (["inf", "7"], "float"),
+    ],
+)
+def test_long_whole_numbers_keep_their_digits(cells: list[str], logical: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("\n".join(["a,b", *(f"{cell},1" for cell in cells), ""]))
+    old = AtHand.of(tmp_path / "t.csv")
+    assert old.fingerprint.columns[0].type == logical
+    assert [arrays["a"].to_pylist() for _, arrays in old.runs(["a"])]  # the second reading knows it too
+    if logical != "float":
+        (tmp_path / "t.csv").write_text((tmp_path / "t.csv").read_text().replace("7,1", "8,1", 1))
+        assert fingerprint(tmp_path / "t.csv") != old.fingerprint
+
+
+@pytest.mark.parametrize("digits", ["18446744073709551615", "99999999999999999999"])
+def test_the_last_digit_of_a_long_number_counts(digits: str, tmp_path: Path) -> None:
+    for name, last in (("old", digits[-1]), ("new", "2")):
+        (tmp_path / f"{name}.csv").write_text(f"id\n{digits[:-1]}{last}\n")
+    assert fingerprint(tmp_path / "old.csv") != fingerprint(tmp_path / "new.csv")
+
+
+def test_unsigned_numbers_are_what_pandas_reads(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id\n18446744073709551615\n7\n")
+    assert fingerprint(tmp_path / "t.csv") == fingerprint(pd.read_csv(tmp_path / "t.csv"))
 
 
 def read_blocks(data: bytes, block: int) -> Fingerprint:
@@ -329,3 +381,15 @@ def test_a_csv_file_that_gets_other_columns_while_it_is_read_is_refused(tmp_path
     (tmp_path / "t.csv").write_text("a,b,c\n1,2,3\n")
     with pytest.raises(MalformedInput, match="changed while it was read"):
         list(source.pieces)
+
+
+def test_a_damaged_arrow_file_is_refused_or_read_but_never_followed_out_of_memory(tmp_path: Path) -> None:
+    table = pa.table({"a": ["x", None, "zz"]})
+    path = tmp_path / "t.arrow"
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+    offsets = np.array([0, 1, 1, 3], "<i4").tobytes()
+    assert offsets in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(offsets, np.array([0, 1 << 30, 1, 3], "<i4").tobytes()))
+    with pytest.raises(MalformedInput, match="cannot be read as arrow"):
+        fingerprint(path)
