@@ -48,7 +48,7 @@ __all__ = ["query_flow"]
 MAIN = "main"
 """DuckDB's own schema, in which the tables of steps stand; those of a step that returned several have the step's."""
 
-REFUSED = (exp.Pivot, exp.TableColumn, exp.TableFromRows, exp.Lateral, exp.MatchRecognize)
+REFUSED = (exp.Pivot, exp.TableColumn, exp.TableFromRows, exp.Lateral, exp.MatchRecognize, exp.Columns)
 
 
 def query_flow(text: str, inputs: Inputs, columns: Sequence[str], step: str) -> Flow:
@@ -94,6 +94,13 @@ class _Walk:
         """Refuse what this walk does not understand."""
         for node in tree.find_all(*REFUSED):
             raise NotUnderstood(f"the query's {_short(node)} is not understood here")
+        for node in tree.find_all(exp.Dot):
+            # `race.add(1)` calls a function on a column, which is no column to the parser.
+            if isinstance(node.this, exp.Identifier):
+                raise NotUnderstood(f"the query's {_short(node)} is not understood here")
+        for node in tree.find_all(exp.Star):
+            if not isinstance(node.parent, exp.Count):
+                raise NotUnderstood(f"the query's {_short(node.parent)} is not understood here")
         for node in tree.find_all(exp.With):
             if node.args.get("recursive"):
                 raise NotUnderstood("the query is recursive, which is not understood here")
@@ -153,6 +160,10 @@ class _Walk:
         for projection in node.expressions:
             for many in projection.find_all(exp.UDTF, exp.Explode):
                 rows |= as_used(self._used(many, scope, ROWS), ROWS)
+        if node.args.get("order") is None:
+            # Windows leave the rows in their own order, which a LIMIT or the next step may go by.
+            for window in scope.find_all(exp.Window):
+                rows |= as_used(self._used(window, scope, WINDOW), WINDOW)
         return Relation(columns, rows | self._order(node, scope, columns))
 
     def _from(self, node: Any, scope: Scope) -> frozenset[Used]:
@@ -192,6 +203,8 @@ class _Walk:
         found: frozenset[Used] = frozenset()
         if (order := node.args.get("order")) is not None:
             found |= as_used(self._used(order, scope, SORT, columns), SORT)
+            if any(isinstance(each.this, exp.Var) for each in order.expressions):  # ORDER BY ALL
+                found |= as_used(frozenset().union(*columns.values()), SORT)
         for clause in ("limit", "offset"):
             if (bound := node.args.get(clause)) is not None:
                 found |= as_used(self._used(bound, scope, FILTER), FILTER)
@@ -225,7 +238,7 @@ class _Walk:
     def _column(self, column: Any, scope: Scope, aliases: dict[str, frozenset[Used]]) -> frozenset[Used]:
         if not column.table:
             if column.name in aliases:
-                return aliases[column.name]
+                return aliases[column.name] | self._namesakes(column.name, scope)
             raise NotUnderstood(f"the query's {_short(column)} is not understood here")
         here: Scope | None = scope
         while here is not None:
@@ -237,6 +250,11 @@ class _Walk:
                 return relation.columns[column.name]
             here = here.parent
         raise NotUnderstood(f"the query's {_short(column)} is not understood here")
+
+    def _namesakes(self, name: str, scope: Scope) -> frozenset[Used]:
+        """Return what the columns depend on that an alias hides: `ORDER BY race + 0` means the table's `race`."""
+        tables = [self._source(source) for _, source in scope.selected_sources.values()]
+        return frozenset().union(*(table.columns.get(name, frozenset()) for table in tables))
 
     def _source(self, source: Any) -> Relation:
         if isinstance(source, Scope):

@@ -118,6 +118,21 @@ TRUTH: dict[str, tuple[str, set[tuple[str, str]]]] = {
         "SELECT m FROM (SELECT max(debt) AS m, race FROM loans GROUP BY race) WHERE race = 'b'",
         of("m loans.debt", "rows loans.race"),
     ),
+    "an alias that hides a column where rows are sorted": (
+        "SELECT length(race) AS income, debt FROM loans ORDER BY income + 0 LIMIT 5",
+        of("income loans.race", "debt loans.debt", "rows loans.race loans.income"),
+    ),
+    "an alias that hides a column where rows are filtered": (
+        "SELECT debt AS income FROM loans WHERE income > 0", of("income loans.debt", "rows loans.income"),
+    ),
+    "ORDER BY ALL": (
+        "SELECT debt, race FROM loans ORDER BY ALL LIMIT 5",
+        of("debt loans.debt", "race loans.race", "rows loans.debt loans.race"),
+    ),
+    "windows, in whose order the rows come": (
+        "SELECT id FROM (SELECT id, row_number() OVER (ORDER BY race) AS n FROM loans) LIMIT 5",
+        of("id loans.id", "rows loans.race"),
+    ),
     "a subquery in LIMIT": (
         "SELECT id FROM loans ORDER BY income LIMIT (SELECT max(late) FROM payments)",
         of("id loans.id", "rows loans.income payments.late"),
@@ -194,7 +209,12 @@ def test_a_count_depends_on_rows_alone(database: duckdb.DuckDBPyConnection) -> N
         ("SELECT loans FROM loans", "loans is not understood"),
         ("SELECT l.id FROM loans l, LATERAL (SELECT late FROM payments p WHERE p.id = l.id)", "LATERAL"),
         ("SELECT id FROM loans UNION BY NAME SELECT id FROM payments", "BY NAME"),
-        ("SELECT COLUMNS('i.*') FROM loans", "other columns than were expected"),
+        ("SELECT COLUMNS('i.*') FROM loans", "COLUMNS"),
+        ("SELECT struct_pack(*COLUMNS(*)) AS all FROM loans", "COLUMNS"),
+        ("SELECT least(*COLUMNS(['income', 'debt'])) AS least FROM loans", "COLUMNS"),
+        ("SELECT * LIKE 'race' FROM loans", "LIKE"),
+        ("SELECT debt.add(1) AS more FROM loans", "debt.add"),
+        ("SELECT loans.debt.add(income) AS more FROM loans", "loans.debt.add"),
         ("FROM (PIVOT loans ON race USING sum(debt))", "could not be taken apart"),
         ("SELECT v FROM (VALUES (1)) t(v)", "VALUES"),
     ],
