@@ -17,16 +17,20 @@ Example::
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from audit.canonical import Json
 from audit.errors import MalformedInput
 from registry.field_trace import Trace, sentences, trace
 from registry.finding import AbsentError, Finding, at, items, listed, text
-from registry.flows import DIRECT
+from registry.flows import CONDITIONAL, DIRECT
 from registry.places import Map, Place, map_of
 from registry.rules import LineageRule
 
 __all__ = ["judge_lineage"]
+
+MAKES: Final = DIRECT | {CONDITIONAL}
+"""What a protected column is made by: `CASE WHEN black = 1 THEN 'black' ...` tells race from `black`."""
 
 
 def judge_lineage(rule: LineageRule, run: Mapping[str, Json]) -> Finding:
@@ -98,7 +102,7 @@ def _protected(known: Map, names: Sequence[str]) -> set[Place]:
         if place in found or place.kind not in ("column", "feature"):
             continue
         found.add(place)
-        waiting += [each.start for each in known.into(place) if each.use in DIRECT]
+        waiting += [each.start for each in known.into(place) if each.use in MAKES]
     return found
 
 

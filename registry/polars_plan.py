@@ -9,8 +9,8 @@ Rules:
   name. One that is not makes the plan not understood.
 - A node or expression that is not listed here (a Python function, a dynamic window, a right join) makes the whole plan
   not understood: `NotUnderstood` says why, and nothing else is said.
-- A number or text in the plan has to stand in the step's code, its globals or its parameters. Any other was computed,
-  from who knows which columns; what uses it is not complete.
+- A number or text in the plan, and a number among a function's settings, has to stand in the step's code, its globals
+  or its parameters. Any other was computed, from who knows which columns; what uses it is not complete.
 - What Python decided while it built the plan is not in it.
 
 >>> flow = plan_flow(lazy, inputs, "ratios", "ratios", set())              # doctest: +SKIP
@@ -192,6 +192,7 @@ class _Walk:
         before = self._at(node.input)
         keys = [self._expression(each, before) for each in node.keys]
         made = [self._expression(each, before) for each in node.aggs]
+        self.computed_rows |= any(key.computed for key in keys)
         columns = self._made([*keys, *made])
         rows = frozenset().union(*(key.uses for key in keys))
         return Relation({name: columns[name] for name in names}, before.rows | as_used(rows, GROUP_BY))
@@ -205,11 +206,14 @@ class _Walk:
         left, right = self._at(node.input_left), self._at(node.input_right)
         mine = [self._expression(each, left) for each in node.left_on]
         other = [self._expression(each, right) for each in node.right_on]
+        self.computed_rows |= any(key.computed for key in (*mine, *other))
         rows = as_used(frozenset().union(*(key.uses for key in (*mine, *other))), JOIN)
         columns: dict[str, frozenset[Used]] = {}
         for name in names:
             plain = name if name in right.columns else name.removesuffix(suffix)
             columns[name] = left.columns.get(name) or right.columns.get(plain, frozenset())
+            if name not in left.columns and plain in self.computed:
+                self.computed.add(name)
         if how == "Full":
             for key, partner in zip(mine, other, strict=True):
                 columns[key.name] = columns.get(key.name, frozenset()) | partner.uses
@@ -238,6 +242,8 @@ class _Walk:
         elif kind == "unpivot":
             on, variable, value = told[1:]
             columns[variable] = frozenset()
+            if not self.computed.isdisjoint(on):
+                self.computed.add(value)
             columns[value] = as_used(
                 frozenset().union(*(before.columns[name] for name in on)), TRANSFORMATION
             )
@@ -276,6 +282,8 @@ class _Walk:
                 computed |= leaf.name in self.computed
             elif type(leaf).__name__ == "Literal":
                 computed |= not self._is_written(leaf.value)
+            else:
+                computed |= not all(map(self._is_written, _numbers(leaf)))
         return _Expression(expression.output_name, frozenset(uses), computed)
 
     def _leaves(self, number: int, use: str) -> Iterator[tuple[Any, str]]:
@@ -284,6 +292,8 @@ class _Walk:
         if kind in ("Column", "Literal", "Len"):
             yield expression, use
             return
+        if kind == "Function":
+            yield expression, use
         if kind not in PARTS:
             raise NotUnderstood(f"the plan's {kind} is not understood here")
         for name, inner in PARTS[kind]:
@@ -299,3 +309,14 @@ class _Walk:
             return value is None or value in self._written
         except TypeError:
             return False
+
+
+def _numbers(leaf: Any) -> Iterator[int | float]:
+    """Yield the numbers among a function's settings, as the edges of `cut` are; 0 and 1 are what is left unsaid."""
+    waiting = list(getattr(leaf, "function_data", ()))
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list | tuple):
+            waiting.extend(value)
+        elif type(value) in (int, float) and value not in (0, 1):
+            yield value

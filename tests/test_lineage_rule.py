@@ -61,10 +61,11 @@ def test_a_rule_may_leave_rows_out() -> None:
     assert judged(*flows, said=rule(rows="ignore")).outcome == "passed"
 
 
-def test_what_a_protected_column_is_made_of_is_protected_too() -> None:
+@pytest.mark.parametrize("use", ["TRANSFORMATION", "CONDITIONAL"])
+def test_what_a_protected_column_is_made_of_is_protected_too(use: str) -> None:
     raw = Flow("raw", "load", "table", ("black", "debt"), (), **all_known(("black", "debt")))
     load = Flow("load", "ratios", "table", ("race", "debt", "black"), (
-        Link("race", "raw", "black", "declared", "TRANSFORMATION"), Link("debt", "raw", "debt", "declared", "IDENTITY"),
+        Link("race", "raw", "black", "declared", use), Link("debt", "raw", "debt", "declared", "IDENTITY"),
         Link("black", "raw", "black", "declared", "IDENTITY"),
     ), **all_known(("race", "debt", "black")))  # fmt: skip
     found = judged(raw, load, ratios(Link("ratio", "load", "black", "declared", "TRANSFORMATION")), MODEL)

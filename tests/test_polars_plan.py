@@ -168,6 +168,41 @@ def test_a_bound_that_was_computed_from_data_leaves_the_rows_open() -> None:
     assert not flow_of(first).rows_complete
 
 
+def computed() -> float:
+    """Stand for a number that was computed from some column, and in no code."""
+    return float(LOANS["income"].mean() or 0) * 1.37
+
+
+def with_computed(loans: pl.LazyFrame) -> pl.LazyFrame:
+    return loans.select("id", debt=lit(computed()))
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        lambda loans, payments: loans.select(debt=col("income").cut([computed()])),
+        lambda loans, payments: loans.select(debt=col("debt").round(int(computed()))),
+        lambda loans, payments: loans.join(with_computed(loans), on="id").select(debt="debt_right"),
+        lambda loans, payments: with_computed(loans).unpivot(on=["debt"], index="id").select(debt="value"),
+    ],
+    ids=["edges", "decimals", "joined", "melted"],
+)
+@pytest.mark.filterwarnings("ignore:`cut` is deprecated")
+def test_what_was_computed_stays_open_wherever_the_plan_carries_it(plan: Any) -> None:
+    assert "debt" not in flow_of(plan).complete
+
+
+def test_a_key_that_was_computed_leaves_the_rows_of_a_join_and_of_groups_open() -> None:
+    def joined(loans: pl.LazyFrame, payments: pl.LazyFrame) -> pl.LazyFrame:
+        return loans.join(payments, left_on=col("id") + int(computed()), right_on="id").select("debt")
+
+    def grouped(loans: pl.LazyFrame, payments: pl.LazyFrame) -> pl.LazyFrame:
+        return loans.group_by(col("id") > computed()).agg(col("debt").sum()).select("debt")
+
+    assert not flow_of(joined).rows_complete
+    assert not flow_of(grouped).rows_complete
+
+
 def test_values_of_code_globals_closures_and_parameters_are_written() -> None:
     inner = 17
 
