@@ -65,8 +65,8 @@ class Cells:
     """What differs, cell by cell; `blocks` are the rows that belong together, None where no rows moved."""
 
     count: int | None
-    """How many cells differ in rows that belong together; None where there are too many to read them all, or where it is
-    not known which rows do."""
+    """How many cells differ in rows that belong together; None where there are too many to read them all, or where
+    it is not known which rows do."""
     listed: tuple[Cell, ...]
     hidden: frozenset[str]
     rows: tuple[int, int]
