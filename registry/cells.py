@@ -319,7 +319,10 @@ def _between(
 def _text(scalar: pa.Scalar) -> str | None:
     try:
         value: Json | object = scalar.as_py()
-    except (ValueError, OverflowError):  # a moment that Python's times do not have, or two fields of one name
+    except (
+        ValueError,
+        OverflowError,
+    ):  # a moment that Python does not have, two fields of one name, no UTF-8
         return _as_arrow_writes(scalar)
     if value is None or value != value:
         return None
@@ -330,7 +333,7 @@ def _text(scalar: pa.Scalar) -> str | None:
 def _as_arrow_writes(scalar: pa.Scalar) -> str:
     try:
         return str(scalar.cast(pa.string()))
-    except pa.ArrowNotImplementedError:
+    except (pa.ArrowNotImplementedError, UnicodeDecodeError):
         return "a value that cannot be shown"
 
 

@@ -286,6 +286,7 @@ def test_a_changed_cell_is_listed_though_python_hashes_both_values_alike() -> No
     assert compared(old, new).lines()[0] == "column 'paid', row 0: -1 became -2"
 
 
+NO_UTF8 = pa.array([b"caf\xe9"]).view(pa.string())
 TWINS = pa.StructArray.from_arrays([pa.array([0]), pa.array([1])], ["x", "x"])
 
 
@@ -297,11 +298,15 @@ TWINS = pa.StructArray.from_arrays([pa.array([0]), pa.array([1])], ["x", "x"])
         (pa.array([{}], pa.struct([])), pa.array([None], pa.struct([])), "{} became missing"),
         (TWINS, pa.StructArray.from_arrays([pa.array([7]), pa.array([1])], ["x", "x"]),
          "a value that cannot be shown became a value that cannot be shown"),
+        (NO_UTF8, pa.array(["café"]), 'a value that cannot be shown became "café"'),
     ],
-    ids=["a date too far away for Python", "a struct without fields", "two fields of one name"],
+    ids=["a date too far away for Python", "a struct without fields", "two fields of one name", "no UTF-8"],
 )  # fmt: skip
 def test_values_that_python_does_not_have_are_compared_too(old: pa.Array, new: pa.Array, said: str) -> None:
-    assert compared(pa.table({"a": old}), pa.table({"a": new})).lines() == [f"column 'a', row 0: {said}"]
+    expected = [f"column 'a', row 0: {said}"]
+    assert compared(pa.table({"a": old}), pa.table({"a": new})).lines() == expected
+    one, other = pa.table({"a": old, "n": [1]}), pa.table({"a": new, "n": [2]})  # rows are matched by hashes
+    assert compared(one, other).lines() == [*expected, "column 'n', row 0: 1 became 2"]
 
 
 @pytest.mark.parametrize("after", ["a,b\n1,2\n", "a,b\n1,2\n3,5\n", "a,b\n1,2\n3,4\n5,6\n"])
