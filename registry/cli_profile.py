@@ -80,7 +80,10 @@ def print_profile(found: "Profile", most: int | None = None) -> None:
         for r, c in list(zip(rows(found), found.columns, strict=True))[:most]
     ]
     print_table(HEADINGS, shown)
-    say(f"\nNo figure is about fewer than {found.small_cell} rows; a range leaves out as many at either end.")
+    say(
+        f"\nMissing values apart, no figure is about fewer than {found.small_cell} rows; a range leaves out as many "
+        "at either end."
+    )
     if found.omitted:
         say(f"The last {found.omitted} columns are not profiled.")
 

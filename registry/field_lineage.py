@@ -6,7 +6,8 @@ Rules:
   where a step may be observed, what was seen. Nothing is guessed: what none of them tells stays unknown.
 - The columns of the inputs are noted before the step is called: it may change them in place.
 - A feature is the column of its name in a table that the step received. What the step did with that column in
-  between is not seen; `observe=True` shows whether another column moves the model.
+  between is not seen, so that no feature is complete by its name: `columns={"*": ["*"]}` says that it is that column,
+  and `observe=True` shows whether another column moves the model.
 - A run does not fail because of its lineage, except where its own declaration is wrong.
 
 >>> flows = watch(planned, returned).flows(value)                          # doctest: +SKIP
@@ -112,8 +113,7 @@ class Watch:
         links, covered = declared_links(told, flow.step, flow.part, flow.columns, self.inputs)
         if otherwise is not None:
             left = [column for column in flow.columns if column not in covered]
-            more, found = otherwise(left, self.inputs)
-            links, covered = [*links, *more], covered | found
+            links += otherwise(left, self.inputs)
         if told.rows is not None:
             links += declared_rows(told, flow.step, self.inputs)
         return replace(
@@ -162,15 +162,14 @@ def encoded_flow(part: str, step: str, model: object, features: Sequence[str]) -
     return [Flow(part, step, "encoded", names, tuple(links), frozenset(names), True, found.notes)]
 
 
-def _by_name(features: Sequence[str], inputs: Inputs) -> tuple[list[Link], set[str]]:
+def _by_name(features: Sequence[str], inputs: Inputs) -> list[Link]:
     """Take each feature for the column of its name in the tables that the step received."""
-    links = [
+    return [
         Link(feature, part, feature, "declared", IDENTITY)
         for part, columns in inputs.items()
         for feature in features
         if feature in columns
     ]
-    return links, {link.column for link in links if link.column is not None}
 
 
 def _by_transformers(flows: Sequence[Flow], items: Sequence[object], inputs: Inputs) -> list[Flow]:

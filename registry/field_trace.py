@@ -98,7 +98,7 @@ def whole_trace(known: Map) -> Trace:
 def step_level(known: Map, doubt: Doubt) -> list[Into]:
     """Let the step of an unknown column stand for what is not known of it."""
     step = doubt.step
-    if step is None or doubt.seen or doubt.place.kind == "rows" or step not in known.steps:
+    if step is None or doubt.seen or doubt.named or doubt.place.kind == "rows" or step not in known.steps:
         return []
     return [Into(Place("step", "", step), step, "declared", None)]
 
@@ -106,15 +106,22 @@ def step_level(known: Map, doubt: Doubt) -> list[Into]:
 def sentences(doubts: Iterable[Doubt]) -> tuple[str, ...]:
     """Write doubts, those about the columns of one step in one sentence."""
     columns: dict[tuple[str, str], list[str]] = {}
+    features: dict[tuple[str, str], list[str]] = {}
     others: list[str] = []
     for doubt in doubts:
-        if doubt.step is None or doubt.place.kind == "rows":
+        if doubt.named and doubt.step is not None:
+            features.setdefault((doubt.step, doubt.how), []).append(doubt.place.words)
+        elif doubt.step is None or doubt.place.kind == "rows":
             others.append(doubt.says)
         else:
             columns.setdefault((doubt.step, doubt.how), []).append(doubt.place.words)
     told = [
         f"step {step}: how {listed(names)} {_agreeing(len(names))} about {how}"
         for (step, how), names in columns.items()
+    ]
+    told += [
+        f"step {step}: what it does to {listed(names)} before the model learns {how}"
+        for (step, how), names in features.items()
     ]
     return tuple(dict.fromkeys((*told, *others)))
 

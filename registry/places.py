@@ -86,6 +86,8 @@ class Doubt:
     step: str | None
     how: str
     says: str
+    named: bool = False
+    """Whether it is a feature that has the name of a column: only what was done to that column may be unknown."""
 
     @property
     def seen(self) -> bool:
@@ -167,7 +169,8 @@ class Map:
         what = f"how {place.words} comes about"
         if place.kind == "rows":
             what = "what else the model learned from" if flow.kind == "model" else "what decides its rows"
-        return Doubt(place, flow.step, how, f"step {flow.step}: {what} {how}")
+        named = place.kind == "feature" and any(link.column == place.name for link in flow.links)
+        return Doubt(place, flow.step, how, f"step {flow.step}: {what} {how}", named)
 
     def _flow(self, place: Place) -> Flow | None:
         match place.kind:

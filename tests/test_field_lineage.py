@@ -1,7 +1,7 @@
 """A run takes down where the columns of every step come from: what is declared, and what files show."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -15,10 +15,13 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from audit.canonical import JsonObject, encode
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
+from registry.finding import AbsentError
 from registry.flows import TARGET, flows_of
+from registry.lineage_rule import judge_lineage
 from registry.pipeline import Pipeline
 from registry.predicates import check_run
 from registry.recorded import resolve_run
+from registry.rules import LineageRule
 from registry.run import run_pipeline
 from registry.run_predicate import artifacts_named
 from tests.lineage_truth import dependences, flow_named, row_dependences, score
@@ -251,6 +254,29 @@ def test_a_model_that_was_fitted_without_names_says_so(store: ArtifactStore) -> 
     flow = flow_named(run(pipeline, store), "model", "model")
     assert flow.columns == ()
     assert flow.notes == ("the model does not name its inputs: fit it on a table with column names in model",)
+
+
+def test_a_protected_column_put_under_the_name_of_another_before_the_fit_never_passes(
+    store: ArtifactStore,
+) -> None:
+    loans().to_csv("loans.csv", index=False)
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications(source: str = "loans.csv") -> pd.DataFrame:
+        return pd.read_csv(source)
+
+    @pipeline.step(rows=[])
+    def model(applications: pd.DataFrame) -> LogisticRegression:
+        inputs = applications.assign(income=(applications.race == "black").astype(float))[["income"]]
+        return LogisticRegression().fit(inputs, applications.approve)
+
+    recorded = run(pipeline, store)
+    both: tuple[Literal["refuse"], Literal["ignore"]] = ("refuse", "ignore")
+    for rows in both:
+        rule = LineageRule(id="no-race", says="", clauses=(), protected=("race",), rows=rows)
+        with pytest.raises(AbsentError, match="what it does to income before the model learns is not known"):
+            judge_lineage(rule, recorded)
 
 
 def test_a_thousand_columns_move_to_an_artifact_that_evidence_takes_along(store: ArtifactStore) -> None:
