@@ -106,6 +106,8 @@ def _of_objects(array: pa.Array) -> Hashes:
     """Hash text, bytes and decimals by Python's own hash, each value once."""
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         array = array.cast(pa.large_binary())  # some writers put other encodings where UTF-8 belongs
+    if pa.types.is_decimal(array.type) and array.type.bit_width < 128:
+        array = array.cast(pa.decimal128(38, array.type.scale))
     encoded = pc.dictionary_encode(array)
     values, codes = encoded.dictionary.to_pylist(), encoded.indices
     words = np.array([_of_object(value) for value in values] + [int(MISSING)], np.uint64)

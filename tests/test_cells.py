@@ -247,6 +247,7 @@ def test_one_changed_cell_of_a_generated_table_is_located(data: st.DataObject) -
         (pa.array(["a", None]), pa.array(["a", None], pa.string_view())),
         (pa.array([1, None], pa.timestamp("s")), pa.array([10**9, None], pa.timestamp("ns"))),
         (pa.array([Decimal("1.5"), None]), pa.array([Decimal("1.50"), None], pa.decimal256(60, 9))),
+        (pa.array([Decimal("1.5"), None]), pa.array([Decimal("1.5"), None], pa.decimal32(9, 2))),
         (pa.array([1, None], pa.date32()), pa.array([86_400_000, None], pa.date64())),
         (pa.array([[float("nan"), -0.0], []]), pa.array([[None, 0.0], []], pa.list_view(pa.float32()))),
         (
