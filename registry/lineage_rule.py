@@ -3,7 +3,8 @@
 Rules:
 
 - Protected are the columns that the policy names, else those by which bias was measured, in every table that has
-  them; and the columns that a protected one is made of: who reads `black` and `hispan` reads `race`.
+  them; and the columns that a protected one is made of: who reads `black` and `hispan` reads `race`. Where it is not
+  known what a step made a protected column of, the model may read just that: the rule is `missing`.
 - Every path counts: values, conditions, windows, and what filters, joins, groups or sorts the rows, unless the rule
   leaves rows out. One path is enough to fail, and the message names it.
 - Unknown is never a pass. Where a part of the way is not known the rule is `missing`; where it was seen on a sample
@@ -24,7 +25,7 @@ from audit.errors import MalformedInput
 from registry.field_trace import Trace, sentences, trace
 from registry.finding import AbsentError, Finding, at, items, listed, text
 from registry.flows import CONDITIONAL, DIRECT
-from registry.places import Map, Place, map_of
+from registry.places import Doubt, Map, Place, map_of
 from registry.rules import LineageRule
 
 __all__ = ["judge_lineage"]
@@ -43,7 +44,8 @@ def judge_lineage(rule: LineageRule, run: Mapping[str, Json]) -> Finding:
     if reached:
         shortest = min((_path(found, place) for place in reached), key=len)
         return Finding("failed", f"{_named(shortest[0], names)} {' -> '.join(map(_words, shortest))}")
-    doubts = [doubt for doubt in found.doubts if not (doubt.seen_whole and rule.observation == "accept")]
+    doubts = [*found.doubts, *_unexplained(known, protected)]
+    doubts = [doubt for doubt in doubts if not (doubt.seen_whole and rule.observation == "accept")]
     unknown = sentences(doubt for doubt in doubts if not doubt.seen)
     if unknown:
         raise AbsentError(
@@ -103,6 +105,34 @@ def _protected(known: Map, names: Sequence[str]) -> set[Place]:
             continue
         found.add(place)
         waiting += [each.start for each in known.into(place) if each.use in MAKES]
+    return found
+
+
+def _unexplained(known: Map, protected: set[Place]) -> list[Doubt]:
+    """List the protected columns that a step made of what is not known: the model may read just that.
+
+    One that a table before the step has as well came from there.
+    """
+    found = []
+    for place in protected:
+        doubt = known.doubt(place) if place.kind == "column" else None
+        if doubt is None or doubt.seen or doubt.step is None or not known.steps.get(doubt.step):
+            continue
+        before = _before(known, doubt.step)
+        if not any(flow.step in before and place.name in flow.columns for flow in known.tables.values()):
+            found.append(doubt)
+    return sorted(found, key=lambda doubt: doubt.place.id)
+
+
+def _before(known: Map, step: str) -> set[str]:
+    """Name all the steps whose values reach a step."""
+    found: set[str] = set()
+    waiting = list(known.steps.get(step, ()))
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += known.steps.get(name, ())
     return found
 
 

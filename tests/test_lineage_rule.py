@@ -76,6 +76,15 @@ def test_what_a_protected_column_is_made_of_is_protected_too(use: str) -> None:
     )
 
 
+def test_a_protected_column_of_which_nobody_knows_how_it_was_made_is_missing() -> None:
+    raw = Flow("raw", "load", "table", ("black", "debt"), (), **all_known(("black", "debt")))
+    load = Flow("load", "ratios", "table", ("race", "debt", "black"), (
+        Link("debt", "raw", "debt", "declared", "IDENTITY"), Link("black", "raw", "black", "declared", "IDENTITY"),
+    ), **{**all_known(()), "complete": frozenset({"debt", "black"}), "rows_complete": True})  # fmt: skip
+    with pytest.raises(AbsentError, match=r"how load\.race comes about is not known"):
+        judged(raw, load, ratios(Link("ratio", "load", "black", "declared", "TRANSFORMATION")), MODEL)
+
+
 def test_a_protected_feature_fails_though_nothing_else_is_known() -> None:
     run = a_run(features=("race",)) | {"evaluation": BIAS}
     assert judge_lineage(rule(), run) == ("failed", "race reaches what the model reads: feature race")
