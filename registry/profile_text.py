@@ -103,7 +103,7 @@ def _brief(value: str) -> str:
 
 
 def _frequent(column: ColumnProfile) -> str:
-    said = [f"{_cut(value)} {rows}" for value, rows in column.values[:MOST_VALUES]]
+    said = [f"{_cut(value)} ({rows:,})" for value, rows in column.values[:MOST_VALUES]]
     others = (column.hidden or 0) + max(0, len(column.values) - MOST_VALUES)
     if said and others:
         said.append(f"{others} more")
