@@ -27,7 +27,7 @@ from audit.anchor_settings import AnchorSettings
 from audit.anchors import kept_in
 from audit.checkpoint import check_origin
 from audit.edge import Edge
-from audit.envelope import Envelope, sign, sign_many
+from audit.envelope import Envelope, sign, sign_many, verified
 from audit.errors import MalformedInput
 from audit.follower import Artifacts, Follower
 from audit.history import Head, History
@@ -127,7 +127,10 @@ class Ledger(History):
             self._claimed(statement, several[0].public.keyid, role, *view)
             for statement, several in zip(statements, signers, strict=True)
         ]
-        return self._submit(Submission(tuple(sign_many(claimed, signers)), within))
+        envelopes = tuple(sign_many(claimed, signers))
+        # Here and not by the one who writes, for whom all others wait; that of a shared ledger trusts nobody else.
+        held = verified(envelopes, view[1].key) if self._inbox is None else frozenset[Envelope]()
+        return self._submit(Submission(envelopes, within, verified=held))
 
     def append_signed(
         self, envelope: Envelope, *, within: Within | None = None, log_signers: Sequence[Signer] = ()

@@ -49,12 +49,14 @@ class Submission:
     """Envelopes that go into the ledger together or not at all, and how that ended.
 
     `log_signers` are keys of the log that sign the head besides the one at hand: the next one, when it changes. With
-    `if_size` it is refused unless the ledger has just so many entries.
+    `if_size` it is refused unless the ledger has just so many entries. `verified` are those of its envelopes whose
+    signatures whoever submits has verified (see `envelope.verified`), so that the one who writes does not.
     """
 
     envelopes: tuple[Envelope, ...]
     within: Within | None = None
     log_signers: tuple[Signer, ...] = ()
+    verified: frozenset[Envelope] = frozenset()
     if_size: int | None = None
     doubtful: bool = False
     entries: tuple[Entry, ...] = field(default=(), repr=False)

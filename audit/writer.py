@@ -7,7 +7,8 @@ Rules:
 
 - A store that is behind its anchor, or forked from it, is not continued (`audit.anchor_file`).
 - A submission that fails is undone by itself, to a savepoint: edge and trust are values, and are dropped.
-- The signatures of a batch are checked by several threads before its entries are placed one after the other.
+- The signatures of a batch are checked before its entries are placed one after the other: by those who submit them,
+  each in a thread of its own, or else here by several.
 - A submission that changes the log's key is a batch of its own, since a checkpoint must end with it.
 - Time never goes back: where the clock does, the last record's time is used again.
 - Nothing is settled as written before the commit has returned.
@@ -31,6 +32,7 @@ from audit.log_keys import sign_head
 from audit.record import Entry, index_columns
 from audit.sequencer import Submission
 from audit.statement import Statement, written_time
+from audit.trust import Trust
 
 __all__ = ["Writer", "Written", "standing"]
 
@@ -137,7 +139,7 @@ class Writer:
         start = _Start(
             before,
             time=max(written_time(self._clock()), before.last_time),
-            verified=verified([envelope for s in batch for envelope in s.envelopes], before.trust.key),
+            verified=_verified(batch, before.trust),
         )
         written = self._together(connection, batch, start) if guarded else None
         if written is None:
@@ -250,6 +252,13 @@ class Writer:
         )
         if swapped != 1:
             raise Conflict("another writer moved the ledger's head: try again")
+
+
+def _verified(batch: Sequence[Submission], trust: Trust) -> frozenset[Envelope]:
+    """Return the envelopes of a batch whose signatures verify, those that were verified before among them."""
+    before = frozenset[Envelope]().union(*(submission.verified for submission in batch))
+    others = [envelope for s in batch for envelope in s.envelopes if envelope not in before]
+    return before | verified(others, trust.key)
 
 
 def _undo(savepoint: NestedTransaction | None, error: Exception) -> None:

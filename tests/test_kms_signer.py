@@ -2,6 +2,8 @@
 for them behind the same calls; of the services themselves only what happens without their package is seen here.
 """
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,17 +75,36 @@ def test_a_service_that_fails_is_said_in_one_line(tmp_path: Path) -> None:
     ],
 )
 def test_a_service_whose_package_is_missing_is_said_with_what_installs_it(uri: str, extra: str) -> None:
-    package = {"awskms": "boto3", "gcpkms": "google.cloud", "azurekms": "azure", "vault": "hvac"}[extra]
-    try:
-        __import__(package)
-    except ImportError:
-        pass
-    else:
-        pytest.skip(f"{package} is installed")
-    key = LocalSigner(signers.CryptoSigner.generate_ecdsa()._private_key)
-    public = signer().public if extra == "vault" else key.public
-    with pytest.raises(EnvironmentFailed, match=rf"securesystemslib\[{extra}\]"):
-        open_uri(uri, public, bytes).sign(b"message")
+    package = {
+        "awskms": "boto3",
+        "gcpkms": "google.cloud.kms",
+        "azurekms": "azure.keyvault",
+        "vault": "hvac",
+    }[extra]
+    public = (
+        signer().public
+        if extra == "vault"
+        else LocalSigner(signers.CryptoSigner.generate_ecdsa()._private_key).public
+    )
+    # In a process of its own, where the package is not to be had even if this environment has it for another test.
+    code = (
+        "import sys\n"
+        f"sys.modules[{package!r}] = None\n"
+        "from audit.errors import EnvironmentFailed\n"
+        "from audit.keys import PublicKey\n"
+        "from audit.signers import open_uri\n"
+        "try:\n"
+        "    open_uri(sys.argv[1], PublicKey.parse_pem(sys.argv[2].encode()), bytes).sign(b'message')\n"
+        "except EnvironmentFailed as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, uri, public.pem().decode()],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"securesystemslib[{extra}]" in done.stdout
 
 
 @pytest.mark.parametrize("uri", ["file2:key.pem", "hsm:2?label=x", "gnupg:", "", "awskms", "awskms:a\nb"])
