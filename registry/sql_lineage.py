@@ -20,11 +20,7 @@ Rules:
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlglot import exp, parse_one
-from sqlglot.errors import SqlglotError
-from sqlglot.optimizer.qualify import qualify
-from sqlglot.optimizer.scope import Scope, build_scope
-
+from audit.errors import EnvironmentFailed
 from registry.flows import (
     AGGREGATION,
     ALL_ROWS,
@@ -42,6 +38,14 @@ from registry.flows import (
 )
 from registry.relations import NotUnderstood, Relation, Used, as_used, flow_of, stronger
 from registry.told import Inputs
+
+try:
+    from sqlglot import exp, parse_one
+    from sqlglot.errors import SqlglotError
+    from sqlglot.optimizer.qualify import qualify
+    from sqlglot.optimizer.scope import Scope, build_scope
+except ImportError:
+    raise EnvironmentFailed("queries are read by the package sqlglot: install affidavit[sql]") from None
 
 __all__ = ["query_flow"]
 

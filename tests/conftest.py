@@ -1,4 +1,5 @@
 import gc
+import os
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,9 @@ __all__ = ["databases", "empty_database", "own_server", "shared_database", "shar
 settings.register_profile("affidavit", deadline=None)
 settings.load_profile("affidavit")
 
+# pandera has Arrow ignore zones from its import on, unless somebody decided: the tests' own tables must not depend on
+# which test of this process came first. Theirs that are about it say so.
+os.environ["PYARROW_IGNORE_TIMEZONE"] = ""
 
 LONG = {
     "test_readme.py",

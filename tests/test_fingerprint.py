@@ -1,6 +1,7 @@
 """Fingerprints of tables: same content, same name; another content, another name, and where."""
 
 import itertools
+import os
 import sqlite3
 import subprocess
 import sys
@@ -424,6 +425,22 @@ def test_a_change_is_seen_and_located(what: str) -> None:
     assert not difference.equal
     assert found.digest != EXPECTED.digest
     assert found.unordered != EXPECTED.unordered
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_zones_count_though_another_library_has_arrow_ignore_them(
+    monkeypatch: pytest.MonkeyPatch, nested: bool
+) -> None:
+    here = datetime(2024, 2, 29, 5, 45, tzinfo=ZoneInfo("Asia/Kathmandu"))
+    there = here.astimezone(UTC)
+    held = [np.array([[each] if nested else each, None], dtype=object) for each in (here, there)]
+    held.append(
+        np.array([[there.replace(tzinfo=None)] if nested else there.replace(tzinfo=None), None], object)
+    )
+    monkeypatch.setenv("PYARROW_IGNORE_TIMEZONE", "1")
+    one, same, without = (str(fingerprint(pd.DataFrame({"signed": values}))) for values in held)
+    assert one == same != without
+    assert os.environ["PYARROW_IGNORE_TIMEZONE"] == "1"
 
 
 def test_all_changes_differ_from_one_another() -> None:
