@@ -48,10 +48,12 @@ def profile(opened: Open, what: str, protected: tuple[str, ...], small_cell: int
     Types, missing and distinct values, range, quantiles and frequent values, told so that no person shows.
     FILE-OR-REF is a CSV, Parquet, Arrow or Feather file, or a table that a run recorded: NAME@VERSION:TABLE.
     """
+    from registry.parameters import did_you_mean
+
     found = _recorded(opened, what) or _of_file(Path(what), small_cell)
     for name in protected:
         if found.column(name) is None:
-            raise MalformedInput(f"there is no column {name!r} to protect: check its name")
+            raise MalformedInput(f"there is no column {name!r} to protect{did_you_mean(name, _names(found))}")
     found = found.withholding(protected)
     if as_json:
         print_json(found.to_json())
@@ -112,6 +114,10 @@ def _recorded(opened: Open, what: str) -> "Profile | None":
             f"{name} has no profile of a table {table!r}: those recorded are {', '.join(found) or 'none'}"
         )
     return found[table]
+
+
+def _names(found: "Profile") -> list[str]:
+    return [column.name for column in found.columns]
 
 
 def _of_file(path: Path, small_cell: int) -> "Profile":

@@ -77,9 +77,8 @@ def _compared(flow: Flow, table: Fingerprint, uri: str, readings: Iterator[Finge
         rows = Link(None, FILE + uri, ALL_ROWS, "observed", ROWS)
         flow = replace(flow, links=(*flow.links, rows), rows_complete=True)
     flow = replace(flow, links=(*flow.links, *links), complete=flow.complete | equal)
-    whole = flow.rows_complete and flow.complete >= set(flow.columns)
     # What was not understood of a plan is of no matter where all of it is known.
-    return replace(flow, notes=()) if whole else flow
+    return replace(flow, notes=()) if flow.is_whole else flow
 
 
 def _readings(path: Path, holder: str, keying: Keying) -> Iterator[Fingerprint]:

@@ -104,6 +104,11 @@ class Flow:
     untold: tuple[str, ...] = ()
     """Inputs (`applications.race`) of which an observation could say nothing."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all is known of where its columns and its rows come from."""
+        return self.rows_complete and self.complete >= set(self.columns)
+
     def to_json(self) -> JsonObject:
         """Write the flow as a run records it: links that share how, use and input stand together."""
         numbers = {column: number for number, column in enumerate(self.columns)}

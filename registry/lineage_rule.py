@@ -9,13 +9,17 @@ Rules:
   leaves rows out. One path is enough to fail, and the message names it.
 - Unknown is never a pass. Where a part of the way is not known the rule is `missing`; where it was seen on a sample
   only it is `uncertain`, unless the policy accepts what was observed.
-- That no table has a column of the name shows nothing: it may have another name there.
+- Names are one where they differ only in case, spaces and punctuation: `Race`, `RACE` and `race ` are `race`, since SQL
+  folds them and people do not agree on them. To protect one column too many refuses; one too few would pass.
+- That no table has a column of the name shows nothing: it may have another name there, which the message guesses at.
+- A block that `record()` recorded shows no order: any other table may be what a protected column was made of.
 
 Example::
 
     judge_lineage(rule, run)   # Finding("failed", "race reaches the feature ratio: applications.race -> ...")
 """
 
+import unicodedata
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -25,6 +29,7 @@ from audit.errors import MalformedInput
 from registry.field_trace import Trace, sentences, trace
 from registry.finding import AbsentError, Finding, at, items, listed, text
 from registry.flows import CONDITIONAL, DIRECT
+from registry.parameters import did_you_mean
 from registry.places import Doubt, Map, Place, map_of
 from registry.rules import LineageRule
 
@@ -38,13 +43,18 @@ def judge_lineage(rule: LineageRule, run: Mapping[str, Json]) -> Finding:
     """Judge a rule about lineage by what a run recorded; raise `AbsentError` where what it needs is not there."""
     names = rule.protected or _measured(run)
     known = _map(run)
-    protected = _protected(known, names)
+    protected, absent = _protected(known, names)
     found = trace(known, known.inputs(), rows=rule.rows != "ignore")
     reached = [place for place in found.into if place in protected]
     if reached:
         shortest = min((_path(found, place) for place in reached), key=len)
         return Finding("failed", f"{_named(shortest[0], names)} {' -> '.join(map(_words, shortest))}")
-    doubts = [*found.doubts, *_unexplained(known, protected)]
+    if absent:
+        guess = did_you_mean(absent[0], _all_names(known)) if len(absent) == 1 else ""
+        raise AbsentError(
+            f"no table of the run has a column called {listed(absent)}, so its way cannot be followed{guess}"
+        )
+    doubts = [*found.doubts, *_unexplained(known, protected, in_order=run.get("how") != "record")]
     doubts = [doubt for doubt in doubts if not (doubt.seen_whole and rule.observation == "accept")]
     unknown = sentences(doubt for doubt in doubts if not doubt.seen)
     if unknown:
@@ -89,36 +99,46 @@ def _map(run: Mapping[str, Json]) -> Map:
     return known
 
 
-def _protected(known: Map, names: Sequence[str]) -> set[Place]:
-    """Find the protected columns in every table, and what they are made of."""
-    columns = [place for place in known.columns() if place.name in names]
-    features = [place for place in known.inputs() if place.name in names]
-    if absent := [name for name in names if not any(place.name == name for place in (*columns, *features))]:
-        raise AbsentError(
-            f"no table of the run has a column called {listed(absent)}, so its way cannot be followed"
-        )
+def _protected(known: Map, names: Sequence[str]) -> tuple[set[Place], list[str]]:
+    """Find the protected columns in every table, and what they are made of; and the names that nothing has."""
+    wanted = {_folded(name) for name in names}
+    waiting = [place for place in (*known.columns(), *known.inputs()) if _folded(place.name) in wanted]
+    present = {_folded(place.name) for place in waiting}
     found: set[Place] = set()
-    waiting = [*columns, *features]
     while waiting:
         place = waiting.pop()
         if place in found or place.kind not in ("column", "feature"):
             continue
         found.add(place)
         waiting += [each.start for each in known.into(place) if each.use in MAKES]
-    return found
+    return found, [name for name in names if _folded(name) not in present]
 
 
-def _unexplained(known: Map, protected: set[Place]) -> list[Doubt]:
+def _all_names(known: Map) -> list[str]:
+    return [*(place.name for place in known.columns()), *known.features]
+
+
+def _folded(name: str) -> str:
+    """Write a name without what people write differently: case, spaces and punctuation."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(letter for letter in plain if letter.isalnum()) or plain
+
+
+def _unexplained(known: Map, protected: set[Place], *, in_order: bool) -> list[Doubt]:
     """List the protected columns that a step made of what is not known: the model may read just that.
 
-    One that a table before the step has as well came from there.
+    One that a table before the step has as well came from there. Where the steps are `in_order`, what has nothing
+    before it is where the data begins.
     """
     found = []
     for place in protected:
         doubt = known.doubt(place) if place.kind == "column" else None
-        if doubt is None or doubt.seen or doubt.step is None or not known.steps.get(doubt.step):
+        if doubt is None or doubt.seen or doubt.step is None:
             continue
         before = _before(known, doubt.step)
+        others = {flow.step for flow in known.tables.values()} - {doubt.step}
+        if not before and (in_order or not others):
+            continue
         if not any(flow.step in before and place.name in flow.columns for flow in known.tables.values()):
             found.append(doubt)
     return sorted(found, key=lambda doubt: doubt.place.id)
@@ -157,6 +177,9 @@ def _path(found: Trace, end: Place) -> list[Place]:
 def _named(place: Place, names: Sequence[str]) -> str:
     if place.name in names:
         return f"{place.name} reaches what the model reads:"
+    for name in names:
+        if _folded(name) == _folded(place.name):
+            return f"{place.name} (protected as {name}) reaches what the model reads:"
     return f"{place.words}, which a protected column is made of, reaches what the model reads:"
 
 

@@ -5,7 +5,9 @@ Rules:
 - The block is the step `record`, which holds the parameters and, if the block raises, the failure. Every call of
   `data`, `model` and `evaluate` adds a step of its own, in the order of the calls.
 - Nobody can see which table went into which model, so `inputs` stay empty and `after` names what was recorded
-  before: the most that can be known. A pipeline says more.
+  before: the most that can be known, unless the caller says `after=`. A pipeline says more.
+- Where columns come from is what the caller declares (`columns=`, `rows=`), what the file that is named as the source
+  shows, and what scikit-learn's names say; the rest is unknown (`registry.recorded_fields`).
 - An exception in the block is recorded as a failed run and then goes on, the very same object. A call that was
   refused and whose exception the block handles does not fail the run; its step says `failed`, and the same name may
   be tried again. Only a data check that failed, and was not made again with success, fails the run all the same.
@@ -19,7 +21,7 @@ Rules:
 
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -31,18 +33,20 @@ from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
 from registry.data_checks import checked_schemas, failed_checks
 from registry.estimators import input_names
-from registry.field_lineage import encoded_flow
 from registry.fingerprint_key import FingerprintKey
 from registry.flows import written
 from registry.kept_data import KeepData, Keeping, checked_keeping, warn_of_not_kept
 from registry.keying import Keying
 from registry.model_file import save_model
 from registry.origins import SqlSource
+from registry.parameters import did_you_mean
 from registry.parts import is_fitted_model
 from registry.pipeline import check_options
 from registry.predicates import check_model_name
 from registry.profiling import Profiling, checked_columns
+from registry.recorded_fields import RecordedFields
 from registry.run import RunRecorder, RunResult, judge, not_hiding
+from registry.told import tell
 
 __all__ = ["Recorder", "Recording", "record"]
 
@@ -97,6 +101,7 @@ class Recording:
         self._clock, self._stopwatch = clock, stopwatch
         self._registry: Recorder | None = None
         self._run: RunRecorder | None = None
+        self._fields = RecordedFields()
         self._refused: tuple[str, BaseException | None] = (BLOCK, None)
         self._begun = 0.0
 
@@ -155,16 +160,24 @@ class Recording:
         source: str | Path | SqlSource | None = None,
         check: object = None,
         keyed: Collection[str] = (),
+        columns: Mapping[str, Sequence[str]] | None = None,
+        rows: Sequence[str] | None = None,
+        after: Collection[str] | None = None,
     ) -> T:
         """Record a table (or any value) under a name and return it.
 
         `source` names where it came from: a file, the URI of an object, or `sql_source(url, query)`. `check` is a
         pandera schema for it; where it fails, `ChecksFailed` ends the block unless that is handled. The columns named
         in `keyed` are keyed from here on, with the ledger's fingerprint key.
+
+        `columns` maps its columns to those of tables recorded before that they are made of, `rows` lists those that
+        decide which rows it has (as in a pipeline, see `registry.told`), and `after` names what it was made from
+        (default: everything recorded before, unless the source shows all of it).
         """
-        schemas = checked_schemas(name, check)
+        schemas, told = checked_schemas(name, check), tell("table", name, columns, rows)
         run = self._open_run()
         with self._step(name) as row:
+            made_from = self._made_from(after)
             run.keying = run.keying.also(checked_columns("keyed", keyed))
             run.profiling.protect(keyed)
             outputs = run.parts(name, table)
@@ -173,7 +186,16 @@ class Recording:
             run.origins.find(name, "source", source)
             if isinstance(source, Path) or (isinstance(source, str) and "://" not in source):
                 run.add_source(name, "source", Path(source))
+            flows = self._fields.of_table(name, table, told, made_from)
+            flows = run.with_files(name, table, outputs, flows)
+            # A table that is its file, cell by cell, was made from nothing else.
+            shown = (
+                after is None and not told.columns and bool(flows) and all(flow.is_whole for flow in flows)
+            )
+            row["after"] = [] if shown else list[Json](made_from)
             run.check(row, table, schemas)
+            run.flows += flows
+            self._fields.keep(name, table)
         return table
 
     def refer(self, subject: str, value: object, *, name: str | None = None) -> JsonObject:
@@ -199,9 +221,17 @@ class Recording:
         *,
         features: Iterable[object] | None = None,
         format: str = "skops",  # noqa: A002 - the name that pandas and scikit-learn use for it
+        columns: Mapping[str, Sequence[str]] | None = None,
+        rows: Sequence[str] | None = None,
+        after: Collection[str] | None = None,
     ) -> T:
-        """Record and store the fitted model of this run and return it; `format="pickle"` asks for a pickle."""
-        run = self._open_run()
+        """Record and store the fitted model of this run and return it; `format="pickle"` asks for a pickle.
+
+        A feature is taken for the column of its name in what was recorded before, or in those named in `after`; that
+        nothing was done to it on the way is known only where `columns` says so: `columns={"*": ["*"]}`. `rows` lists
+        what else decided what it learned from.
+        """
+        run, told = self._open_run(), tell("model", "model", columns, rows)
         if run.model_file is not None:
             raise MalformedInput("this run already has a model: record another run for another model")
         if not is_fitted_model(model):
@@ -210,11 +240,14 @@ class Recording:
                 "has to be fitted"
             )
         names = None if features is None else list(features)
-        with self._step("model", after=self._recorded()) as row:
+        with self._step("model") as row:
+            made_from = self._made_from(after)
+            row["after"] = list[Json](made_from)
             row["outputs"] = cast(Json, run.parts("model", model))
+            read = (input_names(model) if names is None else written(names)) or ()
+            flows = self._fields.of_model(model, read, told, made_from)
             run.model_file = save_model(model, run.artifacts, format=format, features=names)
-            features = input_names(model) if names is None else written(names)
-            run.flows += encoded_flow("model", "model", model, features or ())
+            run.flows += flows
         return model
 
     def evaluate(
@@ -260,6 +293,21 @@ class Recording:
         if self._run is None:
             raise MalformedInput("a recording works inside its block: with record(...) as run")
         return self._run
+
+    def _made_from(self, after: Collection[str] | None) -> list[str]:
+        """Name what a call was made from: what the caller says, else the most that can be known."""
+        # The call itself stands among the steps, and has not succeeded yet.
+        recorded = self._recorded()
+        if after is None:
+            return recorded
+        if isinstance(after, str):
+            raise MalformedInput(f'after takes a list of names: write after=["{after}"]')
+        for name in after:
+            if name not in recorded:
+                raise MalformedInput(
+                    f"after names {name}, and nothing of that name is recorded yet{did_you_mean(str(name), recorded)}"
+                )
+        return list(dict.fromkeys(after))
 
     def _recorded(self) -> list[str]:
         return [str(row["name"]) for row in self._open_run().steps[1:] if row["status"] == "succeeded"]

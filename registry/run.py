@@ -32,6 +32,7 @@ from registry.code import describe_code, keep_source
 from registry.data_checks import Checks, check_parts, raise_failed
 from registry.environment import describe_environment
 from registry.field_lineage import Watch, watch
+from registry.file_columns import with_file_columns
 from registry.fingerprint_key import FingerprintKey
 from registry.flows import Flow
 from registry.held import is_lazy, polars_frame, settled
@@ -258,10 +259,22 @@ class RunRecorder:
 
     def _traced(self, watched: Watch, value: object, row: JsonObject) -> list[Flow]:
         """Say how the columns of what a step returned come about, down to the files that it read."""
-        step = str(row["name"])
-        files = {uri: path for (name, uri), path in self._files.items() if name == step}
         outputs = cast(list[JsonObject], row["outputs"])
-        return watched.flows(value, outputs, files, self.artifacts, self.keying)
+        return self.with_files(str(row["name"]), value, outputs, watched.flows(value))
+
+    def with_files(
+        self, step: str, value: object, outputs: Sequence[JsonObject], flows: Sequence[Flow]
+    ) -> list[Flow]:
+        """Add to the flows of what a step returned the columns of the files that it names as its sources."""
+        files = {uri: path for (name, uri), path in self._files.items() if name == step}
+        rows = {part["name"]: part for part in outputs}
+        holders = {name: type(item).__module__.partition(".")[0] for name, item in parts_of(step, value)}
+        return [
+            with_file_columns(flow, rows[flow.part], holders[flow.part], files, self.artifacts, self.keying)
+            if files and flow.part in rows
+            else flow
+            for flow in flows
+        ]
 
     def pass_over(self, planned: PlannedStep) -> None:
         """Record a step that did not run because one before it failed."""

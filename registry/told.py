@@ -124,7 +124,10 @@ def _sources(source: str, inputs: Inputs) -> Iterator[tuple[str, str]]:
 
 def _unreceived(step: str, source: str, inputs: Inputs) -> str:
     names = {name for columns in inputs.values() for name in columns}
-    return f"the step {step} declares that it uses the column {source} and received none{did_you_mean(source, names)}"
+    return (
+        f"the step {step} declares that it uses the column {source}, which nothing that it received has"
+        f"{did_you_mean(source, names)}"
+    )
 
 
 def _names(what: str, column: object, given: object) -> tuple[str, ...]:

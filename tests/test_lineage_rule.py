@@ -143,6 +143,44 @@ def test_without_protected_columns_nothing_can_be_judged() -> None:
         judged(LOAD, ratios(), MODEL, evaluation=None)
 
 
+@pytest.mark.parametrize("written", ["Race", "RACE", "race ", "ra-ce", "\uff52ace"])
+def test_a_protected_column_is_found_however_its_name_is_written(written: str) -> None:
+    load = Flow("load", "load", "table", (written, "debt"), (), **all_known((written, "debt")))
+    found = judged(load, ratios(Link("ratio", "load", written, "parsed", "TRANSFORMATION")), MODEL)
+    assert found == (
+        "failed",
+        f"{written} (protected as race) reaches what the model reads: load.{written} -> ratios.ratio -> feature ratio",
+    )
+
+
+def test_two_spellings_of_a_protected_column_are_both_protected() -> None:
+    load = Flow("load", "load", "table", ("race", "Race", "debt"), (), **all_known(("race", "Race", "debt")))
+    assert judged(load, ratios(Link("ratio", "load", "Race", "parsed", "WINDOW")), MODEL).outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("protected", "says"),
+    [
+        (
+            ("rcae",),
+            "no table of the run has a column called rcae, so its way cannot be followed: did you mean race?",
+        ),
+        (("religion",), "there are debt, income, race, ratio"),
+        (("race", "religion"), "called religion, so its way"),
+    ],
+)
+def test_a_protected_name_that_nothing_has_never_passes_and_is_guessed_at(
+    protected: tuple[str, ...], says: str
+) -> None:
+    with pytest.raises(AbsentError, match=says.replace("?", r"\?")):
+        judged(LOAD, ratios(), MODEL, said=rule(protected=protected))
+
+
+def test_a_name_that_nothing_has_does_not_hide_that_another_reaches_the_model() -> None:
+    reaches = ratios(Link("ratio", "load", "race", "parsed", "IDENTITY"))
+    assert judged(LOAD, reaches, MODEL, said=rule(protected=("religion", "race"))).outcome == "failed"
+
+
 def test_a_rule_may_name_the_protected_columns() -> None:
     found = judged(LOAD, ratios(), MODEL, evaluation=None, said=rule(protected=("debt",)))
     assert found.outcome == "failed"

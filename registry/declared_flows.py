@@ -1,0 +1,75 @@
+"""Flows that are declared: by who wrote a step or records a table, and by the names that scikit-learn gives.
+
+Rules:
+
+- A table's columns are made of what its declaration says, and nothing else is known of it.
+- A feature is the column of its name in the tables that may have been read. What was done with that column in between
+  is not seen, so that no feature is complete by its name: `columns={"*": ["*"]}` says that it is that column.
+- What is behind the transformers follows from their classes (`registry.estimators`), not from what anybody declares.
+
+>>> told = Told({"*": ("*",)}, rows=())
+>>> flow = model_flow("model", "model", ("income",), told, {"loans": ("income", "race")})
+>>> flow.links[0], flow.complete == {"income"}
+(Link(column='income', part='loans', source='income', how='declared', use='IDENTITY'), True)
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from audit.errors import AffidavitError
+from registry.estimators import taken_apart
+from registry.flows import IDENTITY, TARGET, THE_TARGET, Flow, Link
+from registry.told import Inputs, Told, declared_links, declared_rows
+
+__all__ = ["declared_flow", "encoded_flow", "model_flow"]
+
+
+def declared_flow(flow: Flow, told: Told, inputs: Inputs) -> Flow:
+    """Complete a flow by what is declared of it; raise `MalformedInput` where that does not fit the inputs."""
+    links, covered = declared_links(told, flow.step, flow.part, flow.columns, inputs)
+    if told.rows is not None:
+        links += declared_rows(told, flow.step, inputs)
+    return replace(flow, links=tuple(links), complete=frozenset(covered), rows_complete=told.rows is not None)
+
+
+def model_flow(part: str, step: str, features: Sequence[str], told: Told, inputs: Inputs) -> Flow:
+    """Say where the features of a model come from: what is declared, else the columns of their names."""
+    declared = declared_flow(Flow(part, step, "model", tuple(features)), told, inputs)
+    named = [
+        Link(feature, table, feature, "declared", IDENTITY)
+        for table, columns in inputs.items()
+        for feature in features
+        if feature in columns and feature not in declared.complete
+    ]
+    return replace(declared, links=(*declared.links, *named))
+
+
+def encoded_flow(part: str, step: str, model: object, features: Sequence[str]) -> list[Flow]:
+    """Say which features each of those is made of that the model's last estimator sees, where they differ."""
+    try:
+        found = taken_apart(model, features)
+    except (AttributeError, ValueError, TypeError, IndexError, KeyError, AffidavitError) as error:
+        # An estimator that does not name what it gives out, or that keeps itself otherwise than is known here.
+        note = (
+            f"the features behind the transformers are not named: {type(error).__name__} while they were read"
+        )
+        return [Flow(part, step, "encoded", (), notes=(note,))]
+    if found.is_plain:
+        return []
+    links = []
+    names = _distinct([output.name for output in found.outputs])
+    for name, output in zip(names, found.outputs, strict=True):
+        links += [Link(name, part, features[number], "declared", output.use) for number in output.inputs]
+        if output.of_target:
+            links.append(Link(name, part, THE_TARGET, "declared", TARGET))
+    return [Flow(part, step, "encoded", names, tuple(links), frozenset(names), True, found.notes)]
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Add numbers to the names that occur more than once, as two parts of a pipeline may give out the same."""
+    seen: dict[str, int] = {}
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+    return tuple(
+        name if seen[name] == 1 else f"{name} ({number})" for number, name in enumerate(names, start=1)
+    )

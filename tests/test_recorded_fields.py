@@ -1,0 +1,171 @@
+"""What `record()` knows of where columns come from: what its user declares, and nothing that nobody said."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from audit.errors import MalformedInput
+from registry.artifacts import ArtifactStore
+from registry.finding import AbsentError, Finding
+from registry.flows import flows_of
+from registry.lineage_rule import judge_lineage
+from registry.predicates import check_run
+from registry.rules import LineageRule
+from tests.lending_pipeline import applications
+from tests.lineage_truth import dependences, flow_named
+from tests.test_recording import Kept, recording, steps
+
+RULE = LineageRule(id="no-race", says="", clauses=(), protected=("race",))
+SAME = {"*": ["*"]}
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
+    monkeypatch.chdir(tmp_path)
+    frame().to_csv("loans.csv", index=False)
+    return Kept(ArtifactStore(tmp_path / "store"))
+
+
+def frame() -> pd.DataFrame:
+    return applications(80, 0)
+
+
+def ratios(loans: pd.DataFrame) -> pd.DataFrame:
+    return loans.assign(ratio=loans.debt / loans.income)
+
+
+def fitted(table: pd.DataFrame, *names: str) -> LogisticRegression:
+    return LogisticRegression().fit(table[list(names)], table.approve)
+
+
+def recorded(kept: Kept) -> Any:
+    check_run(kept.results[-1].predicate)
+    return kept.results[-1].predicate
+
+
+def judged(kept: Kept) -> Finding:
+    return judge_lineage(RULE, recorded(kept))
+
+
+def test_what_a_block_declares_is_known_down_to_its_file_and_a_rule_can_pass(kept: Kept) -> None:
+    with recording(kept) as run:
+        loans = run.data("loans", frame(), source="loans.csv")
+        table = run.data(
+            "ratios", ratios(loans), columns={"ratio": ["debt", "income"], **SAME}, rows=[], after=["loans"]
+        )
+        run.model(fitted(table, "ratio", "income"), columns=SAME, rows=[], after=["ratios"])
+    made = recorded(kept)
+    assert dependences(flow_named(made, "ratios")) >= {("ratio", "loans.debt"), ("ratio", "loans.income")}
+    assert dependences(flow_named(made, "model", "model")) == {
+        ("ratio", "ratios.ratio"),
+        ("income", "ratios.income"),
+    }
+    assert flow_named(made, "loans").is_whole
+    assert [(row["name"], row["after"]) for row in steps(kept)[1:]] == [
+        ("loans", []), ("ratios", ["loans"]), ("model", ["ratios"]),
+    ]  # fmt: skip
+    assert judged(kept) == ("passed", "no path leads from race to any of 2 features")
+
+
+def test_a_protected_column_that_is_declared_into_a_feature_fails(kept: Kept) -> None:
+    with recording(kept) as run:
+        loans = run.data("loans", frame(), source="loans.csv")
+        table = run.data("ratios", ratios(loans), columns={"ratio": ["debt", "race"], **SAME}, rows=[])
+        run.model(fitted(table, "ratio"), columns=SAME, rows=[], after=["ratios"])
+    assert judged(kept) == (
+        "failed",
+        "race reaches what the model reads: loans.race -> ratios.ratio -> feature ratio",
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "model", "says"),
+    [
+        ({}, {"columns": SAME, "rows": []}, "step ratios: how ratios.ratio comes about is not known"),
+        ({"columns": {"ratio": ["debt"], **SAME}}, {"columns": SAME, "rows": []}, "step ratios: what decides its rows"),
+        ({"columns": {"ratio": ["debt"], **SAME}, "rows": []}, {}, "what it does to ratio before the model learns"),
+        ({"columns": {"ratio": ["debt"], **SAME}, "rows": []}, {"columns": SAME}, "what else the model learned from"),
+    ],
+    ids=["table", "rows of the table", "model", "rows of the model"],
+)  # fmt: skip
+def test_what_a_block_leaves_undeclared_is_unknown_and_never_passes(
+    kept: Kept, table: dict[str, Any], model: dict[str, Any], says: str
+) -> None:
+    with recording(kept) as run:
+        loans = run.data("loans", frame(), source="loans.csv")
+        made = run.data("ratios", ratios(loans), **table)
+        run.model(fitted(made, "ratio"), after=["ratios"], **model)
+    with pytest.raises(AbsentError, match=says):
+        judged(kept)
+
+
+def test_a_block_that_says_nothing_names_the_columns_that_a_feature_may_be(kept: Kept) -> None:
+    with recording(kept) as run:
+        loans = run.data("loans", frame())
+        run.data("ratios", ratios(loans))
+        run.model(fitted(loans, "income"))
+    model = flow_named(recorded(kept), "model", "model")
+    assert dependences(model) == {("income", "loans.income"), ("income", "ratios.income")}
+    assert model.complete == frozenset()
+    assert [row["after"] for row in steps(kept)[1:]] == [[], ["loans"], ["loans", "ratios"]]
+
+
+def test_a_protected_column_that_may_be_made_of_a_table_recorded_later_never_passes(kept: Kept) -> None:
+    raw = frame().assign(black=1)
+    with recording(kept) as run:
+        run.data("coded", frame()[["race"]])
+        run.data("raw", raw.drop(columns="race"))
+        run.model(fitted(raw, "black"), columns=SAME, rows=[], after=["raw"])
+    with pytest.raises(AbsentError, match=r"how coded\.race comes about is not known"):
+        judged(kept)
+
+
+def test_scikit_learns_own_names_tell_what_is_behind_the_features(kept: Kept) -> None:
+    with recording(kept) as run:
+        loans = run.data("loans", frame(), source="loans.csv")
+        encoded = ColumnTransformer([("n", StandardScaler(), ["income"]), ("r", OneHotEncoder(), ["race"])])
+        run.model(make_pipeline(encoded, LogisticRegression()).fit(loans[["income", "race"]], loans.approve))
+    behind = flow_named(recorded(kept), "model", "encoded")
+    assert len(behind.columns) > 2
+    assert dependences(behind) == {
+        (name, f"model.{'race' if name.startswith('r__') else 'income'}") for name in behind.columns
+    }
+    assert judged(kept).outcome == "failed"
+
+
+def test_a_model_without_names_says_so_and_never_passes(kept: Kept) -> None:
+    with recording(kept) as run:
+        loans = run.data("loans", frame(), source="loans.csv")
+        run.model(LogisticRegression().fit(loans[["income"]].to_numpy(), loans.approve))
+    assert flow_named(recorded(kept), "model", "model").notes == (
+        "the model does not name its inputs: fit it on a table with column names, or pass features=",
+    )
+    with pytest.raises(AbsentError, match="not recorded which columns the model reads"):
+        judged(kept)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"columns": {"ratoi": ["debt"]}}, "the column ratoi and returned none of that name: did you mean ratio"),
+        ({"columns": {"ratio": ["dept"]}}, "uses the column dept, which nothing that it received has: did you mean debt"),
+        ({"columns": {"ratio": "debt"}}, r'the table ratios names columns in a list: write \["debt"\]'),
+        ({"rows": ["incme"]}, "uses the column incme, which nothing that it received has: did you mean income"),
+        ({"after": ["laons"]}, "after names laons, and nothing of that name is recorded yet: did you mean loans"),
+        ({"after": "loans"}, r'after takes a list of names: write after=\["loans"\]'),
+    ],
+)  # fmt: skip
+def test_a_wrong_declaration_is_refused_and_leaves_no_lineage(
+    kept: Kept, options: dict[str, Any], says: str
+) -> None:
+    with recording(kept) as run:
+        loans = run.data("loans", frame())
+        with pytest.raises(MalformedInput, match=says):
+            run.data("ratios", ratios(loans), **options)
+    assert [flow.part for flow in flows_of(recorded(kept))] == ["loans"]
