@@ -13,7 +13,7 @@ Rules:
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from registry.declared_flows import declared_flow, encoded_flow, model_flow
@@ -38,8 +38,8 @@ class Watch:
     step: Step
     inputs: Inputs
     sample: Observation | None = None
-    frames: Mapping[str, Any] = field(default_factory=dict)
-    """The polars tables that the step received."""
+    held: Any = None
+    """The polars tables that the step received, by their memory (`registry.polars_memory.Held`)."""
     written: Collection[object] = ()
     """The values that stand in its code and its parameters."""
 
@@ -79,9 +79,10 @@ class Watch:
                 from registry.sql_lineage import query_flow
 
                 return query_flow(self.step.query.text, self.inputs, flow.columns, flow.step)
+            from registry.polars_memory import Held
             from registry.polars_plan import plan_flow
 
-            return plan_flow(item, self.frames, flow.part, flow.step, self.written)
+            return plan_flow(item, self.held or Held({}), flow.part, flow.step, self.written)
         except NotUnderstood as why:
             return replace(flow, notes=(f"step {flow.step}: {why}",))
 
@@ -101,9 +102,11 @@ def watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
     step = planned.step
     observed = step.told.observe and step.query is None and bool(inputs)
     sample = take_sample(planned, returned) if observed else None
-    return Watch(
-        step, inputs, sample, frames, written_values(step.function, planned.parameters) if frames else ()
-    )
+    if not frames:
+        return Watch(step, inputs, sample)
+    from registry.polars_memory import Held
+
+    return Watch(step, inputs, sample, Held(frames), written_values(step.function, planned.parameters))
 
 
 def _by_transformers(flows: Sequence[Flow], items: Sequence[object], inputs: Inputs) -> list[Flow]:

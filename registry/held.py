@@ -38,10 +38,12 @@ def polars_frame(value: Any) -> Any:
 def settled(value: Any) -> Any:
     """Run the plans in what a step returned, once: what is recorded is then what the next step receives.
 
-    A LazyFrame stays one, over the rows that are now there.
+    A LazyFrame stays one, over the rows that are now there, each column of it laid out in memory: by that the next
+    step's plan knows them again.
     """
     if is_lazy(value):
-        return value.collect().lazy()
+        frame = value.collect()
+        return (type(frame)(frame.get_columns()) if frame.width else frame).lazy()
     if type(value) is dict and any(map(is_lazy, value.values())):
         return {name: settled(item) for name, item in value.items()}
     return value

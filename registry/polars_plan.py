@@ -5,8 +5,9 @@ without optimisations, so that it is what was written.
 
 Rules:
 
-- A table at the start of a plan is an input of the step if its columns are that input's, cell by cell; whatever its
-  name. One that is not makes the plan not understood.
+- A table at the start of a plan is told by where its columns lie in memory (`registry.polars_memory`): each is the
+  column of an input that it shares its memory with, whatever its name. One that lies elsewhere was computed, or copied
+  from who knows where, though its cells be those of an input; where all of them do, the plan is not understood.
 - A node or expression that is not listed here (a Python function, a dynamic window, a right join) makes the whole plan
   not understood: `NotUnderstood` says why, and nothing else is said.
 - A number or text in the plan, and a number among a function's settings, has to stand in the step's code, its globals
@@ -16,10 +17,11 @@ Rules:
 >>> flow = plan_flow(lazy, inputs, "ratios", "ratios", set())              # doctest: +SKIP
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from registry.finding import listed
 from registry.flows import (
     AGGREGATION,
     ALL_ROWS,
@@ -34,6 +36,7 @@ from registry.flows import (
     WINDOW,
     Flow,
 )
+from registry.polars_memory import Held
 from registry.relations import NotUnderstood, Relation, Used, as_used, flow_of, stronger
 
 __all__ = ["KNOWN", "plan_flow"]
@@ -59,13 +62,6 @@ PARTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
 """The expressions that are understood: their parts, and what each is used for."""
 
 
-class _Table(NamedTuple):
-    """A table that a step received, whole."""
-
-    part: str
-    frame: Any
-
-
 @dataclass(frozen=True, slots=True)
 class _Expression:
     """What an expression depends on, and whether it holds a value that is not in the code."""
@@ -75,32 +71,37 @@ class _Expression:
     computed: bool
 
 
-def plan_flow(
-    lazy: Any, inputs: Mapping[str, Any], part: str, step: str, written: Collection[object]
-) -> Flow:
+def plan_flow(lazy: Any, inputs: Held, part: str, step: str, written: Collection[object]) -> Flow:
     """Say where the columns of a LazyFrame come from.
 
-    `inputs` are the polars tables that the step received, `written` the values that stand in its code and parameters.
-    Raises `NotUnderstood`.
+    `inputs` are the polars tables that the step received, as they were then, `written` the values that stand in its
+    code and parameters. Raises `NotUnderstood`.
     """
-    walked = _Walk(lazy, [_Table(name, frame) for name, frame in inputs.items()], written)
+    walked = _Walk(lazy, inputs, written)
     found = walked.relation()
     flow = flow_of(found, found.columns, part, step)
     if not walked.computed and not walked.computed_rows:
         return flow
-    note = f"step {step}: the plan holds values that do not stand in its code"
+    notes = []
+    if walked.unshared:
+        notes.append(
+            f"step {step}: the plan starts from columns that are none of those the step received: "
+            f"{listed(sorted(walked.unshared))}"
+        )
+    if walked.has_values:
+        notes.append(f"step {step}: the plan holds values that do not stand in its code")
     return replace(
         flow,
         complete=flow.complete - walked.computed,
         rows_complete=not walked.computed_rows,
-        notes=(note,),
+        notes=tuple(notes),
     )
 
 
 class _Walk:
     """One walk over a plan; it remembers what was computed outside of it."""
 
-    def __init__(self, lazy: Any, tables: Sequence[_Table], written: Collection[object]) -> None:
+    def __init__(self, lazy: Any, inputs: Held, written: Collection[object]) -> None:
         import polars
 
         try:
@@ -110,10 +111,12 @@ class _Walk:
             raise NotUnderstood("this version of polars does not show its plans") from None
         if version != KNOWN:
             raise NotUnderstood("this version of polars describes its plans in another way")
-        self._tables = tables
+        self._inputs = inputs
         self._written = written
         self.computed: set[str] = set()
         self.computed_rows = False
+        self.unshared: set[str] = set()
+        self.has_values = False
 
     def relation(self) -> Relation:
         """Return what the plan's columns and rows depend on, from where it stands."""
@@ -143,12 +146,21 @@ class _Walk:
         import polars
 
         frame = polars.DataFrame._from_pydf(node.df)
-        for part, table in self._tables:
-            same = table.height == frame.height and set(frame.columns) <= set(table.columns)
-            if same and table.select(frame.columns).equals(frame):
-                columns = {name: frozenset({Used(part, name, IDENTITY)}) for name in names}
-                return Relation(columns, frozenset({Used(part, ALL_ROWS, ROWS)}))
-        raise NotUnderstood("the plan starts from a table that the step did not receive")
+        found = {name: self._inputs.found(frame[name]) for name in names}
+        if not any(found.values()):
+            raise NotUnderstood(
+                "the plan starts from a table that the step did not receive as a polars table: "
+                "what was converted or computed on the way is not followed"
+            )
+        shared = self._inputs.fewest(found)
+        unshared = {name for name in names if not shared[name]}
+        self.unshared |= unshared
+        self.computed |= unshared
+        columns = {
+            name: frozenset(Used(part, column, IDENTITY) for part, column in shared[name]) for name in names
+        }
+        parts = {part for places in shared.values() for part, _ in places}
+        return Relation(columns, frozenset(Used(part, ALL_ROWS, ROWS) for part in parts))
 
     def _filter(self, node: Any, names: list[str]) -> Relation:
         before = self._at(node.input)
@@ -303,8 +315,13 @@ class _Walk:
                     yield from self._leaves(each, stronger(use, inner))
 
     def _is_written(self, value: object) -> bool:
+        known = self._stands(value)
+        self.has_values |= not known
+        return known
+
+    def _stands(self, value: object) -> bool:
         if isinstance(value, list | tuple):
-            return all(map(self._is_written, value))
+            return all(map(self._stands, value))
         try:
             return value is None or value in self._written
         except TypeError:

@@ -10,6 +10,7 @@ import pytest
 from registry.artifacts import ArtifactStore
 from registry.flows import Flow
 from registry.pipeline import Pipeline
+from registry.polars_memory import Held
 from registry.polars_plan import plan_flow
 from registry.relations import NotUnderstood
 from registry.run import run_pipeline
@@ -107,9 +108,14 @@ TRUTH: dict[str, tuple[Plan, set[tuple[str, str]]]] = {
 
 
 def flow_of(plan: Any) -> Flow:
-    lazy = plan(LOANS.lazy(), PAYMENTS.lazy())
-    inputs = {"loans": LOANS, "payments": PAYMENTS}
-    return plan_flow(lazy, inputs, "made", "made", written_values(plan, {}))
+    return flow_over(plan, loans=LOANS, payments=PAYMENTS)
+
+
+def flow_over(plan: Any, **tables: pl.DataFrame) -> Flow:
+    """Read the plan that a function makes of some tables."""
+    held = Held(tables)
+    lazy = plan(*(table.lazy() for table in tables.values()))
+    return plan_flow(lazy, held, "made", "made", written_values(plan, {}))
 
 
 @pytest.mark.parametrize("name", TRUTH)
@@ -140,7 +146,8 @@ def test_each_link_says_what_for() -> None:
         (lambda loans, payments: loans.select(col("debt").map_elements(abs, return_dtype=pl.Float64)), "show"),
         (lambda loans, payments: loans.map_batches(lambda table: table), "show"),
         (lambda loans, payments: loans.join(payments, on="id", how="right"), "kind of join"),
-        (lambda loans, payments: loans.collect().with_columns(debt=col("income")).lazy(), "did not receive"),
+        (lambda loans, payments: loans.collect().filter(col("income") > 15).lazy(), "did not receive"),
+        (lambda loans, payments: pl.from_dicts(loans.collect().to_dicts()).lazy(), "did not receive"),
         (lambda loans, payments: loans.set_sorted("id").merge_sorted(loans.set_sorted("id"), key="id"), ""),
         (lambda loans, payments: loans.sort("id").rolling("id", period="2i").agg(col("debt").sum()), "moving groups"),
     ],
@@ -148,6 +155,93 @@ def test_each_link_says_what_for() -> None:
 def test_what_is_not_understood_is_refused_as_a_whole(plan: Any, why: str) -> None:
     with pytest.raises(NotUnderstood, match=why or "understood"):
         flow_of(plan)
+
+
+def again(table: pl.DataFrame) -> pl.DataFrame:
+    """Write the same cells into other memory."""
+    return pl.DataFrame(table.to_dict(as_series=False), schema=table.schema)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_two_inputs_of_equal_cells_are_told_apart(number: int) -> None:
+    def one(*tables: pl.LazyFrame) -> pl.LazyFrame:
+        return tables[number].select("debt")
+
+    flow = flow_over(one, loans=LOANS, copies=again(LOANS))
+    assert dependences(flow) == {("debt", f"{['loans', 'copies'][number]}.debt")}
+    assert flow.is_whole
+
+
+def test_of_inputs_that_share_their_memory_the_one_with_just_these_columns_is_named() -> None:
+    more = LOANS.with_columns(new=col("debt") * 2)
+    flow = flow_over(lambda loans, more: more.select("debt", "new"), loans=LOANS, more=more)
+    assert dependences(flow) == of("debt more.debt", "new more.new")
+    flow = flow_over(lambda loans, more: loans.select("debt"), loans=LOANS, more=more)
+    assert dependences(flow) == of("debt loans.debt")
+
+
+def test_an_input_that_comes_in_twice_is_linked_to_both_and_to_neither_by_chance() -> None:
+    flow = flow_over(lambda loans, same: same.select("debt"), loans=LOANS, same=LOANS.clone())
+    assert dependences(flow) == of("debt loans.debt same.debt")
+    assert {(link.part, link.source) for link in flow.links if link.column is None} == {
+        ("loans", "*"),
+        ("same", "*"),
+    }
+
+
+def test_a_column_put_into_a_table_under_the_name_of_another_is_the_one_it_was() -> None:
+    def renamed(loans: pl.LazyFrame, payments: pl.LazyFrame) -> pl.LazyFrame:
+        return loans.collect().with_columns(debt=col("income")).lazy().select("debt")
+
+    assert dependences(flow_of(renamed)) == of("debt loans.income")
+
+
+def test_a_column_that_was_put_into_the_input_itself_is_seen() -> None:
+    loans = again(LOANS)
+    held = Held({"loans": loans, "other": pl.DataFrame({"secret": [9.0, 8.0, 7.0, 6.0]})})
+    loans.replace_column(2, held.frames["other"]["secret"].rename("debt"))
+    flow = plan_flow(loans.lazy().select("debt"), held, "made", "made", ())
+    assert dependences(flow) == of("debt other.secret")
+
+
+def test_a_column_that_was_computed_before_the_plan_is_open_and_a_note_names_it() -> None:
+    def early(loans: pl.LazyFrame, payments: pl.LazyFrame) -> pl.LazyFrame:
+        return loans.collect().with_columns(new=col("debt") + 1).lazy().select("debt", twice=col("new") * 2)
+
+    flow = flow_of(early)
+    assert flow.complete == {"debt"}
+    assert flow.notes == (
+        "step made: the plan starts from columns that are none of those the step received: new",
+    )
+
+
+@pytest.mark.parametrize("name", ["s", "c", "e", "l", "r", "d", "b", "o"])
+def test_columns_of_every_type_are_found_where_they_lie_and_slices_are_not(name: str) -> None:
+    table = pl.DataFrame(
+        {
+            "s": ["a", "long enough to lie elsewhere", None],
+            "c": pl.Series(["x", "y", "x"], dtype=pl.Categorical),
+            "e": pl.Series(["x", "y", "x"], dtype=pl.Enum(["x", "y"])),
+            "l": [[1], [2, 3], []],
+            "r": [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}, {"a": 3, "b": "z"}],
+            "d": pl.Series([1, 2, 3]).cast(pl.Date),
+            "b": [True, False, None],
+            "o": [b"1", b"2", b"3"],
+        }
+    )
+    held = Held({"table": table})
+    assert held.found(table[name].alias("other")) == {("table", name)}
+    assert held.found(again(table)[name]) == set()
+    two = Held({"first": table.head(2), "last": table.tail(2)})
+    assert two.found(table[name].tail(2)) == {("last", name)}
+    assert two.found(table[name]) == set()
+
+
+@pytest.mark.parametrize(
+    "series", [pl.Series([], dtype=pl.Int64), pl.Series([None, None]), pl.Series([object(), object()])]
+)
+def test_what_has_no_memory_of_its_own_is_not_found(series: pl.Series) -> None:
+    assert Held({"table": series.to_frame("a")}).found(series.alias("a")) == set()
 
 
 def test_a_number_that_was_computed_from_data_leaves_its_column_open() -> None:
@@ -237,6 +331,23 @@ def test_a_run_reads_the_plan_and_hands_on_the_rows(tmp_path: Path) -> None:
     assert dependences(flow_named(result.predicate, "doubled.all")) == of("twice ratios.ratio")
     steps: Any = result.predicate["steps"]
     assert [step["outputs"][0]["rows"] for step in steps] == [4, 3, 3]
+
+
+def test_a_constant_that_one_plan_makes_is_known_again_by_the_next(tmp_path: Path) -> None:
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def loans() -> pl.LazyFrame:
+        return LOANS.lazy().with_columns(rate=lit(5))
+
+    @pipeline.step
+    def rated(loans: pl.LazyFrame) -> pl.LazyFrame:
+        return loans.select(due=col("debt") * col("rate"))
+
+    result = run_pipeline(pipeline, {}, artifacts=ArtifactStore(tmp_path))
+    flow = flow_named(result.predicate, "rated")
+    assert dependences(flow) == of("due loans.debt loans.rate")
+    assert flow.is_whole
 
 
 def test_a_plan_that_is_not_understood_runs_and_is_unknown(tmp_path: Path) -> None:
