@@ -302,7 +302,10 @@ def _end_of_failed_run(document: "JsonObject", error: BaseException, with_traceb
         (kind for kind in (EnvironmentFailed, NotVerified) if isinstance(error, kind)), MalformedInput
     )
     recorded = f"recorded as a failed run in entry {document['entry']}{hint}"
-    raise ended(f"the step {failure['step']} failed: {_told(error)}; {recorded}")
+    step, told = f"the step {failure['step']}", _told(error)
+    # A message of ours may name the step itself.
+    named = isinstance(error, AffidavitError) and re.search(rf"\b{re.escape(step)}\b", told)
+    raise ended(f"{told if named else f'{step} failed: {told}'}; {recorded}")
 
 
 def _told(error: BaseException) -> str:

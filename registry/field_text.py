@@ -99,6 +99,9 @@ def _unknown(found: Trace) -> Iterator[str]:
     if said:
         yield "\nnot known"
         yield from (f"  {sentence}" for sentence in said)
+    if found.notes:
+        yield "\nnoted while it ran"
+        yield from (f"  {note}" for note in found.notes)
 
 
 def _code(text: str) -> Iterator[str]:

@@ -31,6 +31,8 @@ class Trace:
     start: tuple[Place, ...]
     into: dict[Place, tuple[Into, ...]]
     doubts: tuple[Doubt, ...]
+    notes: tuple[str, ...] = ()
+    """What was noted of the tables on the way, each once: why something is not known, or what is surprising."""
 
     def steps(self) -> list[str]:
         """Name the steps on the way, the last one first."""
@@ -46,7 +48,8 @@ class Trace:
             for each in self.into[place]
         ]
         nodes = [Node(place.id, place.node_kind, place.words) for place in places]
-        return Lineage(tuple(dict.fromkeys(nodes)), tuple(dict.fromkeys(edges)), sentences(self.doubts))
+        edges = list(dict.fromkeys(edges))
+        return Lineage(tuple(dict.fromkeys(nodes)), tuple(edges), sentences(self.doubts), self.notes)
 
 
 def find_field(known: Map, name: str) -> Place:
@@ -87,7 +90,8 @@ def trace(known: Map, start: Sequence[Place], *, rows: bool = True) -> Trace:
             found = found + step_level(known, doubt)
         into[place] = tuple(dict.fromkeys(found))
         waiting.extend(each.start for each in found)
-    return Trace(tuple(start), _pruned(into, start), tuple(doubts.values()))
+    notes = dict.fromkeys(note for place in into for note in known.notes(place))
+    return Trace(tuple(start), _pruned(into, start), tuple(doubts.values()), tuple(notes))
 
 
 def whole_trace(known: Map) -> Trace:

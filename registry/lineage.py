@@ -48,6 +48,8 @@ class Lineage:
     edges: tuple[Edge, ...]
     unknown: tuple[str, ...] = ()
     """Where there may be more than the edges say, a sentence each."""
+    notes: tuple[str, ...] = ()
+    """What was noted while the run took it down: why something is not known, or what is surprising."""
 
     def to_json(self) -> JsonObject:
         """Write the graph as `lineage --json` prints it."""
@@ -55,6 +57,7 @@ class Lineage:
             "nodes": [{"id": n.id, "kind": n.kind, "name": n.name, "detail": n.detail} for n in self.nodes],
             "edges": [edge.to_json() for edge in self.edges],
             "unknown": list[Json](self.unknown),
+            "notes": list[Json](self.notes),
         }
 
     def dot(self) -> str:

@@ -152,7 +152,8 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
         return f": did you mean {' or '.join(near)}?"
     if not known:
         return ""
-    return f": there are {', '.join(known[:12])}{' and more' if len(known) > 12 else ''}"
+    there = "there is" if len(known) == 1 else "there are"
+    return f": {there} {', '.join(known[:12])}{' and more' if len(known) > 12 else ''}"
 
 
 def to_json(name: str, value: object) -> Json:

@@ -19,7 +19,7 @@ from typing import cast
 
 from audit.canonical import Json, JsonObject
 from registry.finding import listed
-from registry.flows import ALL_ROWS, Flow, flows_of
+from registry.flows import ALL_ROWS, THE_TARGET, Flow, flows_of
 
 __all__ = ["FILE", "Doubt", "Into", "Map", "Place", "map_of"]
 
@@ -61,6 +61,8 @@ class Place:
     def words(self) -> str:
         """The place as a person reads it."""
         match self.kind:
+            case "column" if self.name == THE_TARGET:
+                return self.name
             case "column":
                 return f"{self.part.removeprefix(FILE)}.{self.name}"
             case "rows":
@@ -161,6 +163,8 @@ class Map:
         flow = self._flow(place)
         if place.kind not in ("column", "feature", "rows") or place.part.startswith(FILE):
             return None
+        if flow is None and place.name == THE_TARGET:
+            return Doubt(place, None, UNKNOWN, f"which column was {THE_TARGET} is not recorded")
         if flow is None:
             return Doubt(place, None, UNKNOWN, f"{place.words}: where it comes from is not recorded")
         if place.name in flow.complete or (place.kind == "rows" and flow.rows_complete):
@@ -171,6 +175,11 @@ class Map:
             what = "what else the model learned from" if flow.kind == "model" else "what decides its rows"
         named = place.kind == "feature" and any(link.column == place.name for link in flow.links)
         return Doubt(place, flow.step, how, f"step {flow.step}: {what} {how}", named)
+
+    def notes(self, place: Place) -> tuple[str, ...]:
+        """Say what was noted while the lineage of a place was taken down, such as why it is not known."""
+        flow = self._flow(place)
+        return () if flow is None else flow.notes
 
     def _flow(self, place: Place) -> Flow | None:
         match place.kind:

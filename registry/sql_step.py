@@ -19,12 +19,14 @@ Rules:
 
 import dis
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
 from audit.errors import EnvironmentFailed, MalformedInput
+from registry.fingerprint import is_table
 from registry.held import column_labels
 from registry.parameters import did_you_mean
 from registry.parts import parts_of
@@ -34,6 +36,9 @@ __all__ = ["Query", "as_function", "read_query"]
 
 _IDLE = frozenset({"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"})
 """What CPython compiles an empty body to."""
+
+MOST_SAID = 400
+"""As many letters of another library's complaint as one sentence bears."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +129,27 @@ def _parsed(text: str) -> tuple[Any, list[Any]]:
         told = error.errors[0] if error.errors else {}
         place = f"line {told.get('line')}, column {told.get('col')}: " if told else ""
         what = str(told.get("description") or error).partition(" but got <Token")[0].rstrip(".")
+        incomplete = re.match(r"Required keyword: '\w+' missing for <class '.*\.(\w+)'>", what)
+        what = f"{incomplete[1].upper()} is not complete" if incomplete else what
         raise MalformedInput(f"the query is not SQL that DuckDB reads: {place}{what}") from None
+    except sqlglot.errors.TokenError:
+        raise MalformedInput(
+            "the query is not SQL that DuckDB reads: a text, a name or a comment in it is not closed"
+        ) from None
     except sqlglot.errors.SqlglotError as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise MalformedInput(f"the query is not SQL that DuckDB reads: {first}") from None
 
 
 def _reads_its_namesake(table: Any, exp: Any) -> bool:
-    """Say whether a table of a WITH is read inside the query of that name, where it means the real one."""
+    """Say whether a table of a WITH is read inside the query of that name, where it means the real one.
+
+    Unless the WITH is recursive: then it means itself.
+    """
     around = table.find_ancestor(exp.CTE)
     while around is not None:
         if around.alias_or_name.lower() == table.name.lower():
-            return True
+            return not around.parent.args.get("recursive")
         around = around.find_ancestor(exp.CTE)
     return False
 
@@ -157,6 +171,10 @@ def _table(step: str, name: str, value: object) -> object:
     lower = {each.lower(): item for each, item in found.items()}
     if name.lower() in lower:
         return lower[name.lower()]
+    if not found and is_table(value):
+        raise MalformedInput(
+            f"the query of the step {step} reads {name}, which has two columns of one name: rename one in {origin}"
+        )
     if not found:
         raise MalformedInput(
             f"the query of the step {step} reads {name}, and {origin} returned no table but an object "
@@ -194,8 +212,7 @@ def _run(step: str, query: Query, tables: Mapping[str, object], values: Mapping[
 def _register(connection: Any, step: str, name: str, value: object) -> None:
     """Make a table known to DuckDB under its name, in the schema of its step where that returned several."""
     columns = column_labels(value)
-    if columns is None:
-        raise MalformedInput(f"the query of the step {step} reads {name}, which has two columns of one name")
+    assert columns is not None
     folded = [column.lower() for column in columns]
     if twice := [column for column in columns if folded.count(column.lower()) > 1]:
         raise MalformedInput(
@@ -228,7 +245,10 @@ def _as_arrow(step: str, name: str, value: Any) -> Any:
                 raise MalformedInput(
                     f"the query of the step {step} cannot read {name}: {_sentence(error)}"
                 ) from error
-    raise MalformedInput(f"the query of the step {step} reads {name}, a {type(value).__name__} without names")
+    raise MalformedInput(
+        f"the query of the step {step} reads {name}, whose columns have no names: return a table of pandas, polars or "
+        f"Arrow there, not an object of the type {type(value).__name__}"
+    )
 
 
 def _held_like(first: Any, result: Any) -> object:
@@ -243,10 +263,14 @@ def _held_like(first: Any, result: Any) -> object:
 
 
 def _sentence(error: BaseException) -> str:
-    """Take what a library says first; the lines after it show a piece of the query again."""
-    said = str(error.args[0]) if error.args else str(error)
-    lines = [line.strip() for line in said.split("\n\nLINE")[0].splitlines() if line.strip()]
-    return " ".join(lines) or type(error).__name__
+    """Take what a library says first: after it come a piece of the query again, and every function there is.
+
+    Arrow says in a second sentence which column it could not convert.
+    """
+    said = "; ".join(map(str, error.args)) or str(error)
+    lines = re.split(r"\n\nLINE|\n\s*Candidate functions:", said)[0].splitlines()
+    text = " ".join(" ".join(lines).split()).rstrip(".")
+    return (text if len(text) <= MOST_SAID else f"{text[: MOST_SAID - 1]}…") or type(error).__name__
 
 
 def _quoted(name: str) -> str:

@@ -48,6 +48,8 @@ def tell(
     """Check a declaration when it is made, or raise `MalformedInput`."""
     if columns is not None and not isinstance(columns, Mapping):
         raise MalformedInput(f'the columns of the {what} {name} are a dict: columns={{"ratio": ["debt"]}}')
+    if type(observe) is not bool:
+        raise MalformedInput(f"observe is True or False, and the {what} {name} says {observe!r}")
     said = {column: _names(f"{what} {name}", column, given) for column, given in (columns or {}).items()}
     wanted = None if rows is None else _names(f"{what} {name}", "rows", rows)
     return Told(said, wanted, observe)
@@ -124,6 +126,8 @@ def _sources(source: str, inputs: Inputs) -> Iterator[tuple[str, str]]:
 
 def _unreceived(step: str, source: str, inputs: Inputs) -> str:
     names = {name for columns in inputs.values() for name in columns}
+    if "." in source:
+        names = {f"{part}.{name}" for part, columns in inputs.items() for name in columns}
     return (
         f"the step {step} declares that it uses the column {source}, which nothing that it received has"
         f"{did_you_mean(source, names)}"
@@ -137,5 +141,7 @@ def _names(what: str, column: object, given: object) -> tuple[str, ...]:
         raise MalformedInput(f"the {what} declares its columns by name, each with a list of names")
     names = tuple(given)
     if not all(isinstance(name, str) for name in names):
-        raise MalformedInput(f"the {what} declares its columns by name, and {names!r} holds something else")
+        raise MalformedInput(
+            f"the {what} declares its columns by name, and {list(names)!r} holds something that is none"
+        )
     return names

@@ -110,4 +110,4 @@ def _whole(steps: "Lineage", known: "Map") -> "Lineage":
     fields = whole_trace(known).lineage()
     told = {node.id for node in steps.nodes}
     nodes = (*steps.nodes, *(node for node in fields.nodes if node.id not in told))
-    return Lineage(nodes, tuple(dict.fromkeys((*steps.edges, *fields.edges))), fields.unknown)
+    return Lineage(nodes, tuple(dict.fromkeys((*steps.edges, *fields.edges))), fields.unknown, fields.notes)

@@ -68,7 +68,9 @@ def field_drawing(found: Trace, title: str) -> str:
     for key, box in boxes.items():
         parts += _drawn(box, *at[key], broken=key in open_boxes)
     parts += _legend(found, height)
-    notes = [sentence for said in sentences(found.doubts) for sentence in _folded(said, width)]
+    notes = [
+        sentence for said in (*sentences(found.doubts), *found.notes) for sentence in _folded(said, width)
+    ]
     for number, line in enumerate(notes):
         parts.append(_text(MARGIN, height + 36 + 14 * number, line, size=9.5, fill=MUTED))
     whole = height + 36 + 14 * len(notes) + MARGIN / 2

@@ -174,3 +174,11 @@ def test_a_summary_names_the_raw_columns_of_each_feature() -> None:
     known = of(LOAD, RATIOS, MODEL)
     [line] = list(summary(whole_trace(known), known.inputs()))
     assert line == "feature ratio <- loans.csv.debt, loans.csv.income; by their rows loans.csv.race"
+
+
+def test_what_was_noted_while_it_ran_is_told_with_what_is_not_known() -> None:
+    why = "step ratios: the query's PIVOT is not understood here"
+    known = map_of(a_run(LOAD, Flow("ratios", "ratios", "table", ("ratio",), notes=(why,)), MODEL))
+    found = whole_trace(known)
+    assert found.lineage().to_json()["notes"] == [why]
+    assert list(summary(found, known.inputs()))[-2:] == ["\nnoted while it ran", f"  {why}"]

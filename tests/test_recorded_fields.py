@@ -154,7 +154,7 @@ def test_a_model_without_names_says_so_and_never_passes(kept: Kept) -> None:
     ("options", "says"),
     [
         ({"columns": {"ratoi": ["debt"]}}, "the column ratoi and returned none of that name: did you mean ratio"),
-        ({"columns": {"ratio": ["dept"]}}, "uses the column dept, which nothing that it received has: did you mean debt"),
+        ({"columns": {"ratio": ["dept"]}}, "column dept, which nothing that it received has: did you mean debt"),
         ({"columns": {"ratio": "debt"}}, r'the table ratios names columns in a list: write \["debt"\]'),
         ({"rows": ["incme"]}, "uses the column incme, which nothing that it received has: did you mean income"),
         ({"after": ["laons"]}, "after names laons, and nothing of that name is recorded yet: did you mean loans"),

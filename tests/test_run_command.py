@@ -32,6 +32,10 @@ def numbers(how: str = "well"):
         from audit.errors import EnvironmentFailed
 
         raise EnvironmentFailed("the disk is full")
+    if how == "named":
+        from audit.errors import MalformedInput
+
+        raise MalformedInput("the query of the step numbers failed: no such column")
     return [1, 2]
 """
 
@@ -55,6 +59,11 @@ def test_an_exception_that_cannot_be_shown_is_named_by_its_class(here: Folder) -
     done = here.typed("run", "noisy.py", "-p", "how=odd")
     assert done.returncode == 2
     assert "the step numbers failed: Odd: (it cannot be shown); recorded as a failed run" in done.stderr
+
+
+def test_a_message_that_names_its_step_is_not_said_to_have_failed_twice(here: Folder) -> None:
+    done = here.typed("run", "noisy.py", "-p", "how=named")
+    assert "Error: the query of the step numbers failed: no such column; recorded as a failed" in done.stderr
 
 
 def test_a_message_of_any_length_is_cut_to_a_line(here: Folder) -> None:

@@ -65,6 +65,8 @@ def test_a_table_of_a_step_that_returned_several_has_its_name() -> None:
         ("INSERT INTO loans SELECT 1", of_loans, "a SQL step is one SELECT"),
         ("SELECT 1; SELECT 2", of_loans, "a SQL step is one SELECT"),
         ("", of_loans, "a SQL step is one SELECT"),
+        ("SELECT 'x FROM loans", of_loans, "a text, a name or a comment in it is not closed"),
+        ("SELECT id FROM loans ORDER BY", of_loans, "line 1, column 29: ORDER is not complete"),
         ("SELECT ? FROM loans", of_loans, r"write \$least, not \?"),
         ("SELECT $last FROM loans, people WHERE id > $least", joined, r"parameter \$last, .* did you mean least"),
         ("SELECT * FROM loans, people", joined, "does not use least"),
@@ -83,10 +85,21 @@ def test_what_cannot_run_is_refused_when_it_is_declared(text: Any, function: Any
         ("SELECT idd FROM loans", LOANS, r'failed: .*"idd" not found in FROM clause'),
         ("SELECT id, id FROM loans", LOANS, "several columns called id: name them with AS"),
         ("SELECT * FROM loans", 3, "returned no table but an object of the type int"),
+        (
+            "SELECT * FROM loans",
+            pd.DataFrame([[1, 2]], columns=["x", "x"]),
+            "two columns of one name: rename one in loans",
+        ),
+        ("SELECT * FROM loans", LOANS.to_numpy(), "whose columns have no names: return a table of pandas"),
+        ("SELECT race + 1 FROM loans", LOANS.assign(race="x"), "explicit type casts$"),
         ("SELECT * FROM loans", {"train": LOANS}, "reads loans, and loans returned loans.train"),
         ("SELECT * FROM loans.tran", {"train": LOANS}, "reads loans.tran, and loans returned loans.train"),
         ("SELECT * FROM loans", LOANS.assign(ID=1), "id, ID differ only in case"),
-        ("SELECT * FROM loans", pd.DataFrame({"x": [1, "a"]}), "cannot read loans"),
+        (
+            "SELECT * FROM loans",
+            pd.DataFrame({"x": [1, "a"]}),
+            "cannot read loans: .* column x with type object",
+        ),
         ("SELECT * FROM loans, read_csv('loans.csv')", LOANS, "file system operations are disabled"),
     ],
 )
@@ -94,6 +107,11 @@ def test_what_the_tables_do_not_allow_is_one_sentence(text: str, table: Any, say
     with pytest.raises(MalformedInput, match=says) as raised:
         declared(text)(table)
     assert "\n" not in str(raised.value)
+
+
+def test_a_recursive_query_reads_itself_and_runs() -> None:
+    text = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT i FROM n"
+    assert len(declared(f"{text}, loans")(LOANS)) == 9
 
 
 def test_a_query_does_not_see_pythons_variables() -> None:
