@@ -89,9 +89,12 @@ class _Known:
         if name in self.long and not pc.all(pc.match_substring_regex(array, CSV_WHOLE), min_count=0).as_py():
             self.hold_floats(name)
             return False
-        if pa.types.is_floating(array.type) and name not in self.floats and _may_be_rounded(array):
-            self.types[name] = pa.uint64()
-            return False
+        if pa.types.is_floating(array.type) and name not in self.floats:
+            if _may_be_rounded(array):
+                self.types[name] = pa.uint64()
+                return False
+            if _holds_fractions(array):
+                self.floats.add(name)
         return True
 
     def loosen(self, name: str, misfit: str) -> None:
@@ -194,6 +197,12 @@ def _may_be_rounded(array: pa.Array) -> bool:
     """Tell whether a column of floats may hold whole numbers that do not fit into 64 bits with a sign."""
     large = np.abs(numbers_of(array, "<f8"))
     return bool(((large >= 2.0**63) & (large < np.inf)).any())
+
+
+def _holds_fractions(array: pa.Array) -> bool:
+    """Tell whether one of the first floats is no whole number, so that the column is none of whole numbers."""
+    first = numbers_of(array[:1024].drop_null(), "<f8")
+    return bool((np.isfinite(first) & (first != np.trunc(first))).any())
 
 
 def _looser(data_type: pa.DataType, misfit: str) -> pa.DataType:

@@ -31,6 +31,9 @@ __all__ = ["from_file", "from_parts", "kind_of", "parts_in"]
 PARQUET_BUFFER = 1 << 20
 """Bytes of a Parquet column read ahead; without a limit Arrow holds the whole file."""
 
+SMALL_DICTIONARY = 1 << 16
+"""Bytes of a Parquet dictionary, as stored, up to which its column is read by it; writers give one up at 1 MB."""
+
 TOGETHER = 64
 """Columns of a Parquet file that are read at a time."""
 
@@ -159,17 +162,38 @@ def _read(path: Path, pieces: Pieces) -> Pieces:
 
 
 def _parquet(path: Path) -> Opened:
-    file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=PARQUET_BUFFER)
-    schema = file.schema_arrow
+    with parquet.ParquetFile(path) as file:
+        schema, rows, few = file.schema_arrow, file.metadata.num_rows, _of_few_texts(file)
 
     def pieces() -> Pieces:
-        with file:
+        with parquet.ParquetFile(
+            path, pre_buffer=False, buffer_size=PARQUET_BUFFER, read_dictionary=few
+        ) as file:
             for start, names in _groups(schema):
                 part = pa.schema([schema.field(start + index) for index in range(len(names))])
                 read = file.iter_batches(batch_size=RUN, columns=names)
                 yield from ((start + index, array) for index, array in _numbered(part, read))
 
-    return schema, file.metadata.num_rows, pieces()
+    return schema, rows, pieces()
+
+
+def _of_few_texts(file: parquet.ParquetFile) -> list[str]:
+    """Name the columns of text that are stored by small dictionaries: by these they are read in half the time."""
+    metadata, stored = file.metadata, file.schema
+    texts = {field.name for field in file.schema_arrow if pa.types.is_string(field.type)}
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    columns = ((index, stored.column(index).path) for index in range(metadata.num_columns))
+    return [
+        path
+        for index, path in columns
+        if path in texts and all(_by_small_dictionary(group.column(index)) for group in groups)
+    ]
+
+
+def _by_small_dictionary(chunk: Any) -> bool:
+    """Tell whether a column chunk's dictionary is so small that what wrote it did not leave it for plain values."""
+    start, stop = chunk.dictionary_page_offset, chunk.data_page_offset
+    return start is not None and 0 < stop - start <= SMALL_DICTIONARY
 
 
 def _read_again(path: Path, columns: Collection[int], runs: Collection[int]) -> Pieces:

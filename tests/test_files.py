@@ -329,6 +329,24 @@ def test_a_file_that_may_not_be_read_is_a_failure_of_the_environment(
         fingerprint(tmp_path / "a.csv")
 
 
+def test_text_by_small_dictionaries_and_by_large_ones_is_the_same_text(tmp_path: Path) -> None:
+    few, many = pa.array(["Ada", None, "Bjørn"] * 10_000), pa.array([f"{row:>9}" for row in range(30_000)])
+    tables = [
+        pa.table({"a": few, "b": few, "a.c": few}),
+        pa.table({"a": few, "b": many, "a.c": few}),
+    ]
+    with parquet.ParquetWriter(tmp_path / "a.parquet", tables[0].schema) as writer:
+        for table in tables:
+            writer.write_table(table)
+    assert fingerprint(tmp_path / "a.parquet") == fingerprint(pa.concat_tables(tables))
+
+
+def test_a_field_that_has_the_path_of_a_column_of_text_is_not_taken_for_it(tmp_path: Path) -> None:
+    table = pa.table({"a.c": ["x", "y"], "a": [{"c": "x", "d": None}, {"c": "z", "d": 1}]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert fingerprint(tmp_path / "a.parquet") == fingerprint(table)
+
+
 def test_memory_for_a_parquet_file_does_not_grow_with_its_rows(tmp_path: Path) -> None:
     path = tmp_path / "long.parquet"
     numbers = pa.table({str(index): np.arange(20_000) + index for index in range(10)})

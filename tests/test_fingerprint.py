@@ -1,5 +1,6 @@
 """Fingerprints of tables: same content, same name; another content, another name, and where."""
 
+import functools
 import itertools
 import os
 import sqlite3
@@ -410,13 +411,19 @@ CHANGES: dict[str, tuple[str, int, Change]] = {
 }
 
 
-@pytest.mark.parametrize("what", CHANGES)
-def test_a_change_is_seen_and_located(what: str) -> None:
-    column, row, change = CHANGES[what]
+@functools.cache
+def fingerprint_after(what: str) -> Fingerprint:
+    column, _, change = CHANGES[what]
     values = TABLE[column].to_pylist()
     change(values)
     data_type = None if column == "paid" else TABLE[column].type
-    found = fingerprint(replaced(TABLE, column, pa.array(values, data_type)))
+    return fingerprint(replaced(TABLE, column, pa.array(values, data_type)))
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_change_is_seen_and_located(what: str) -> None:
+    column, row, _ = CHANGES[what]
+    found = fingerprint_after(what)
     start = row // RUN * RUN
     difference = EXPECTED.diff(found)
     assert [(each.column, each.rows) for each in difference.differences] == [
@@ -443,24 +450,70 @@ def test_zones_count_though_another_library_has_arrow_ignore_them(
     assert os.environ["PYARROW_IGNORE_TIMEZONE"] == "1"
 
 
+RESHAPED: dict[str, tuple[Callable[[pa.Table], pa.Table], list[str]]] = {
+    "a column's name": (
+        lambda table: table.rename_columns({"age": "years"}),
+        ["column 'years' is new", "column 'age' is gone"],
+    ),
+    "two names changed over": (
+        lambda table: table.rename_columns({"day": "raw", "raw": "day"}),
+        ["column 'raw' was bytes and is date", "column 'day' was date and is bytes"],
+    ),
+    "the order of columns": (
+        lambda table: table.select(table.column_names[::-1]),
+        ["the columns stand in another order"],
+    ),
+    "a column less": (lambda table: table.drop_columns(["age"]), ["column 'age' is gone"]),
+    "a column more": (
+        lambda table: table.append_column("more", table["age"]),
+        ["column 'more' is new"],
+    ),
+    "the last row less": (lambda table: table.slice(0, LAST), ["66,536 rows became 66,535"]),
+    "the first row less": (lambda table: table.slice(1), ["66,536 rows became 66,535"]),
+    "the last row twice": (
+        lambda table: pa.concat_tables([table, table.slice(LAST)]),
+        ["66,536 rows became 66,537"],
+    ),
+    "no rows": (lambda table: table.slice(0, 0), ["66,536 rows became 0"]),
+    "ints as floats": (
+        lambda table: recast(table, id=pa.float64()),
+        ["column 'id' was int and is float"],
+    ),
+    "ints as text": (lambda table: recast(table, id=pa.string()), ["column 'id' was int and is text"]),
+    "truths as ints": (
+        lambda table: recast(table, approved=pa.int8()),
+        ["column 'approved' was bool and is int"],
+    ),
+    "text as bytes": (lambda table: recast(table, name=pa.binary()), ["column 'name' was text and is bytes"]),
+    "days as moments": (
+        lambda table: recast(table, day=pa.timestamp("s")),
+        ["column 'day' was date and is timestamp"],
+    ),
+    "moments as instants": (
+        lambda table: recast(table, seen=pa.timestamp("us", "UTC")),
+        ["column 'seen' was timestamp and is instant"],
+    ),
+    "missing throughout": (
+        lambda table: replaced(table, "age", pa.nulls(ROWS, pa.int64())),
+        ["column 'age' differs somewhere in rows 0 to 66535"],
+    ),
+    "missing throughout, of no type": (
+        lambda table: replaced(table, "age", pa.nulls(ROWS)),
+        ["column 'age' was int and is null"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", RESHAPED)
+def test_a_change_of_the_shape_is_seen_and_named(what: str) -> None:
+    change, lines = RESHAPED[what]
+    assert EXPECTED.diff(fingerprint(change(TABLE))).lines()[: len(lines)] == lines
+
+
 def test_all_changes_differ_from_one_another() -> None:
-    small: dict[str, Any] = {"a": [1, 2, 3], "b": ["x", "y", "z"]}
-    tables: list[object] = [
-        pa.table(small),
-        pa.table({"b": small["b"], "a": small["a"]}),
-        pa.table({"a": small["a"], "c": small["b"]}),
-        pa.table({"a": small["a"]}),
-        pa.table({"a": small["a"][:2], "b": small["b"][:2]}),
-        pa.table({"a": [1.0, 2.0, 3.0], "b": small["b"]}),
-        pa.table({"a": [1, 2, 3], "b": [b"x", b"y", b"z"]}),
-        pa.table({"a": [1, 3, 2], "b": small["b"]}),
-        pa.table({"a": ["1", "2", "3"], "b": small["b"]}),
-        pa.table({"a": [True, True, True], "b": small["b"]}),
-        pa.table({"a": pa.nulls(3, pa.int64()), "b": small["b"]}),
-        pa.table({"a": pa.nulls(3), "b": small["b"]}),
-        pa.table({"a": pa.nulls(3, pa.float64()), "b": small["b"]}),
-    ]
-    assert len({fingerprint(table).digest for table in tables}) == len(tables)
+    found = {what: fingerprint_after(what).digest for what in CHANGES}
+    found |= {what: fingerprint(change(TABLE)).digest for what, (change, _) in RESHAPED.items()}
+    assert len({EXPECTED.digest, *found.values()}) == len(CHANGES) + len(RESHAPED) + 1
 
 
 def test_the_column_order_counts_only_in_the_digest() -> None:
