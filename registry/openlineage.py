@@ -42,7 +42,7 @@ EVENT: Final = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEve
 COLUMN_LINEAGE: Final = (
     "https://openlineage.io/spec/facets/1-2-0/ColumnLineageDatasetFacet.json#/$defs/ColumnLineageDatasetFacet"
 )
-SCHEMA: Final = "https://openlineage.io/spec/facets/1-1-1/SchemaDatasetFacet.json#/$defs/SchemaDatasetFacet"
+SCHEMA: Final = "https://openlineage.io/spec/facets/1-2-0/SchemaDatasetFacet.json#/$defs/SchemaDatasetFacet"
 OWN: Final = f"{PRODUCER}#affidavit_unknown"
 
 _SUBTYPES: Final = {DEPENDENCE: TRANSFORMATION, ROWS: FILTER, TARGET: AGGREGATION}

@@ -1,13 +1,15 @@
-"""Tests of the OpenLineage event of a run, against the schemas' required members."""
+"""Tests of the OpenLineage event of a run, which OpenLineage's own client has to read as it was written."""
 
 import json
 from typing import Any
 from uuid import UUID
 
 import pytest
+from openlineage.client.serde import Serde
 
 from registry.flows import Flow, Link
 from registry.openlineage import event_of
+from tests.openlineage_client import OWN, read_event
 from tests.test_field_trace import LOAD, MODEL, RATIOS, a_run
 
 LEAF = "3f" * 32
@@ -94,3 +96,54 @@ def test_what_is_not_known_is_said_in_a_facet_of_our_own() -> None:
 
 def test_the_same_entry_has_the_same_event() -> None:
     assert event(LOAD, RATIOS, MODEL) == event(LOAD, RATIOS, MODEL)
+
+
+def changed(said: Any, *path: str | int, to: Any) -> Any:
+    """Return a copy of an event with one member changed, or without it."""
+    copy = json.loads(json.dumps(said))
+    here = copy
+    for name in path[:-1]:
+        here = here[name]
+    if to is None:
+        del here[path[-1]]
+    else:
+        here[path[-1]] = to
+    return copy
+
+
+def test_openlineages_own_client_reads_the_event_and_writes_the_same() -> None:
+    said = event(LOAD, RATIOS, Flow("open", "open", "table", ("x",)), MODEL)
+    written = Serde.to_dict(read_event(said))
+    for output in said["outputs"]:
+        output["facets"].pop(
+            OWN, None
+        )  # of a facet that it does not know the client keeps only what every facet has
+        output["outputFacets"] = {}
+        for field in output["facets"]["schema"]["fields"]:
+            field["fields"] = []
+    for data in said["inputs"]:
+        data["inputFacets"] = {}
+    for output in written["outputs"]:
+        output["facets"].pop(OWN, None)
+    assert written == said
+
+
+@pytest.mark.parametrize(
+    ("path", "to"),
+    [
+        (("outputs", 1, "facets", "columnLineage", "fields", "ratio", "inputFields", 0, "field"), None),
+        (("outputs", 1, "facets", "columnLineage", "fields", "ratio", "inputFields", 0, "transformation"), []),
+        (("outputs", 1, "facets", "columnLineage", "dataset"), {}),
+        (("outputs", 1, "facets", "columnLineage", "_schemaURL"), "https://openlineage.io/spec/facets/1-1-0/x.json"),
+        (("outputs", 1, "facets", "schema", "fields", 0, "name"), 3),
+        (("run", "runId"), "no UUID"),
+        (("eventType",), "DONE"),
+        (("eventTime",), "yesterday"),
+        (("job", "namespace"), None),
+    ],
+)  # fmt: skip
+def test_an_event_with_one_member_wrong_is_refused_by_the_same_reading(
+    path: tuple[str | int, ...], to: Any
+) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        read_event(changed(event(LOAD, RATIOS, MODEL), *path, to=to))
