@@ -47,7 +47,7 @@ class Trace:
             for place in places
             for each in self.into[place]
         ]
-        nodes = [Node(place.id, place.node_kind, place.words) for place in places]
+        nodes = [Node(place.id, place.node_kind, place.words, table=place.table) for place in places]
         edges = list(dict.fromkeys(edges))
         return Lineage(tuple(dict.fromkeys(nodes)), tuple(edges), sentences(self.doubts), self.notes)
 

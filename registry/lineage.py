@@ -16,12 +16,16 @@ __all__ = ["Edge", "Lineage", "Node", "lineage_of"]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A source, a step, the model, or a feature that the model reads; `detail` is its digest or fingerprint."""
+    """A source, a step, a column, a feature that the model reads, or the model; `detail` is its digest or fingerprint.
+
+    `table` is the table that a column is one of, or the features; a drawing keeps them together.
+    """
 
     id: str
     kind: str
     name: str
     detail: str | None = None
+    table: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +63,6 @@ class Lineage:
             "unknown": list[Json](self.unknown),
             "notes": list[Json](self.notes),
         }
-
-    def dot(self) -> str:
-        """Write the graph in the DOT language of Graphviz."""
-        shapes = {
-            "source": "cylinder",
-            "step": "box",
-            "column": "ellipse",
-            "model": "doubleoctagon",
-            "feature": "plaintext",
-        }
-        nodes = [f"  {_quoted(n.id)} [label={_quoted(n.name)}, shape={shapes[n.kind]}];" for n in self.nodes]
-        edges = [
-            f"  {_quoted(e.start)} -> {_quoted(e.end)} [label={_quoted(' '.join(filter(None, (e.how, e.use))))}];"
-            for e in self.edges
-        ]
-        return "\n".join(["digraph lineage {", "  rankdir=LR;", *nodes, *edges, "}"])
 
     def lines(self) -> Iterator[str]:
         """Write the graph as text: each node with what flows into it."""
@@ -129,7 +117,3 @@ def _model(run: Mapping[str, Json]) -> tuple[Json, list[Json]]:
         return None, []
     features = model_file.get("features")
     return model_file.get("fingerprint"), features if isinstance(features, list) else []
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -58,6 +58,18 @@ class Place:
         return _NODE_KINDS.get(self.kind, self.kind)
 
     @property
+    def table(self) -> str | None:
+        """The table that the place is a part of; features are drawn as one, too."""
+        match self.kind:
+            case "column" | "rows":
+                return self.part
+            case "feature":
+                return "features"
+            case "encoded":
+                return "behind the transformers"
+        return None
+
+    @property
     def words(self) -> str:
         """The place as a person reads it."""
         match self.kind:

@@ -7,7 +7,7 @@ Rules:
 
 - The tables that are compared with are held meanwhile (`Held`), so that their memory is nobody else's.
 - What has no memory of its own (no rows, nothing but missing values, one value throughout that was never laid out,
-  Python objects) is told by nothing, and is not found.
+  Python objects, types that Arrow lacks) is told by nothing, and is not found.
 - Nested columns are compared down to their leaves, since a slice of a struct shows in its fields only.
 
 >>> held = Held({"loans": polars.DataFrame({"debt": [1, 2]})})              # doctest: +SKIP
@@ -67,7 +67,9 @@ def _place(series: Any) -> Place | None:
         # Codes instead of categories: those are written anew for Arrow each time.
         plain = series.to_physical().rename("").to_frame()
         [column] = plain.to_arrow(compat_level=polars.CompatLevel.newest()).columns
-    except (polars.exceptions.PolarsError, TypeError, NotImplementedError):
+    except (
+        Exception
+    ):  # a type that Arrow has no word for fails in a way of its own (`pl.Int128`, `pl.Object`)
         return None
     return (str(series.dtype), *(part for chunk in column.chunks for part in _leaves(chunk)))
 

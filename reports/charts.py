@@ -25,7 +25,7 @@ from reports import formats
 from reports.graph import Graph, Node
 from reports.layout import place
 
-__all__ = ["Mark", "Panel", "Row", "fitted", "forest", "histogram", "lineage_drawing", "qr"]
+__all__ = ["Mark", "Panel", "Row", "fitted", "forest", "histogram", "length", "lineage_drawing", "qr"]
 
 WIDTH = 658.0
 """The width of the text on an A4 page, in CSS pixels: drawings are made to it, so type keeps its size."""
@@ -95,7 +95,7 @@ def forest(rows: Sequence[Row], panels: Sequence[Panel], *, finding: str, headin
 
 
 def _label_width(rows: Sequence[Row]) -> float:
-    widest = max((_length(row.label, 9.5, not row.marks) for row in rows), default=0.0)
+    widest = max((length(row.label, 9.5, bold=not row.marks) for row in rows), default=0.0)
     return min(max(widest, 132.0), 190.0)
 
 
@@ -278,14 +278,15 @@ def _box(node: Node, left: float, top: float) -> list[str]:
 
 def fitted(text: str, width: float, size: float, *, bold: bool = False) -> str:
     """Shorten a text to a width in pixels; an estimate on the wide side, so that nothing overflows."""
-    if _length(text, size, bold) <= width:
+    if length(text, size, bold=bold) <= width:
         return text
-    while text and _length(text + "…", size, bold) > width:
+    while text and length(text + "…", size, bold=bold) > width:
         text = text[:-1]
     return text.rstrip() + "…"
 
 
-def _length(text: str, size: float, bold: bool) -> float:
+def length(text: str, size: float, *, bold: bool = False) -> float:
+    """Estimate how wide a text is, in pixels; on the wide side."""
     units = 0.0
     for letter in text:
         if letter in "iljtfrI.,:;'|!()[]- ":

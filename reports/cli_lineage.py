@@ -69,7 +69,9 @@ def lineage(opened: Open, ref: str, field: str | None, form: str, as_json: bool)
     elif form == "json":
         print_json(_whole(lineage_of(run), known).to_json())
     elif form == "dot":
-        say(lineage_of(run).dot())
+        from registry.dot import dot_of
+
+        say(dot_of(lineage_of(run)))
     elif form == "svg":
         from registry.field_trace import whole_trace
         from reports.field_drawing import field_drawing
@@ -93,7 +95,9 @@ def _show_field(
     if form == "json":
         print_json(found.lineage().to_json())
     elif form == "dot":
-        say(found.lineage().dot())
+        from registry.dot import dot_of
+
+        say(dot_of(found.lineage()))
     elif form == "svg":
         from reports.field_drawing import field_drawing
 

@@ -20,11 +20,11 @@ from xml.sax.saxutils import escape
 
 from registry.field_trace import Trace, sentences
 from registry.places import FILE, Into, Place
-from reports.charts import fitted
+from reports.charts import fitted, length
 
 __all__ = ["field_drawing"]
 
-BOX = 170.0
+NARROWEST, WIDEST = 120.0, 330.0
 GAP = 78.0
 HEAD = 24.0
 ROW = 17.0
@@ -51,6 +51,12 @@ class _Box:
     places: tuple[Place, ...]
 
     @property
+    def width(self) -> float:
+        """As wide as its longest name, within limits; a name beyond them is cut, and whole in its tooltip."""
+        longest = max((length(_shown(place), 9.5) for place in self.places), default=0.0)
+        return min(WIDEST, max(NARROWEST, longest + 18, length(self.name, 10.5, bold=True) + 62))
+
+    @property
     def height(self) -> float:
         return HEAD + ROW * len(self.places) + 5
 
@@ -60,11 +66,11 @@ def field_drawing(found: Trace, title: str) -> str:
     boxes = _boxes(found)
     ranks = _ranks(found, boxes)
     at = _placed(boxes, ranks)
-    width = max((x for x, _ in at.values()), default=0.0) + BOX + 2 * MARGIN
+    width = max((x + boxes[key].width for key, (x, _) in at.items()), default=0.0) + 2 * MARGIN
     height = max((y + boxes[key].height for key, (_, y) in at.items()), default=0.0) + MARGIN
     spots = _spots(boxes, at)
     open_boxes = {_key(doubt.place) for doubt in found.doubts}
-    parts = [_link(spots, place, each) for place in found.into for each in found.into[place]]
+    parts = [_link(spots, boxes, place, each) for place in found.into for each in found.into[place]]
     for key, box in boxes.items():
         parts += _drawn(box, *at[key], broken=key in open_boxes)
     parts += _legend(found, height)
@@ -79,6 +85,11 @@ def field_drawing(found: Trace, title: str) -> str:
         f'viewBox="0 0 {width:.0f} {whole:.0f}"><title>{escape(title)}</title>'
         f'<rect width="100%" height="100%" fill="#ffffff"/>{"".join(parts)}</svg>\n'
     )
+
+
+def _shown(place: Place) -> str:
+    """Name a place as its box shows it."""
+    return (place.name or "its rows") if place.kind == "rows" else place.name
 
 
 def _key(place: Place) -> tuple[str, str]:
@@ -99,8 +110,11 @@ def _key(place: Place) -> tuple[str, str]:
 
 def _boxes(found: Trace) -> dict[tuple[str, str], _Box]:
     members: dict[tuple[str, str], list[Place]] = {}
+    # Tables stand from the sources on, their columns in the order in which they were reached: that of the features.
     for place in reversed(list(found.into)):
-        held = members.setdefault(_key(place), [])
+        members.setdefault(_key(place), [])
+    for place in found.into:
+        held = members[_key(place)]
         if place.kind not in ("source", "step", "model"):
             held.append(place)
     titles = {("model", "model"): "features", ("model", "encoded"): "behind the transformers"}
@@ -135,9 +149,13 @@ def _placed(
 ) -> dict[tuple[str, str], tuple[float, float]]:
     at: dict[tuple[str, str], tuple[float, float]] = {}
     filled: dict[int, float] = {}
+    lefts: list[float] = [MARGIN]
+    for rank in range(max(ranks.values(), default=0)):
+        widest = max((box.width for key, box in boxes.items() if ranks[key] == rank), default=0.0)
+        lefts.append(lefts[-1] + widest + GAP)
     for key, box in boxes.items():
         top = filled.get(ranks[key], MARGIN)
-        at[key] = (MARGIN + ranks[key] * (BOX + GAP), top)
+        at[key] = (lefts[ranks[key]], top)
         filled[ranks[key]] = top + box.height + BELOW
     tallest = max(filled.values(), default=0.0)
     return {key: (x, y + (tallest - filled[ranks[key]]) / 2) for key, (x, y) in at.items()}
@@ -156,11 +174,13 @@ def _spots(
     return spots
 
 
-def _link(spots: dict[Place, tuple[float, float]], place: Place, each: Into) -> str:
+def _link(
+    spots: dict[Place, tuple[float, float]], boxes: dict[tuple[str, str], _Box], place: Place, each: Into
+) -> str:
     start, end = spots.get(each.start), spots.get(place)
     if start is None or end is None or _key(each.start) == _key(place):
         return ""
-    (x, y), (to_x, to_y) = (start[0] + BOX, start[1]), end
+    (x, y), (to_x, to_y) = (start[0] + boxes[_key(each.start)].width, start[1]), end
     bend = max(26.0, (to_x - x) / 2)
     pale = each.start.kind == "rows" or place.kind == "rows"
     dash = f' stroke-dasharray="{STROKES[each.how]}"' if STROKES[each.how] else ""
@@ -173,17 +193,17 @@ def _link(spots: dict[Place, tuple[float, float]], place: Place, each: Into) -> 
 def _drawn(box: _Box, left: float, top: float, *, broken: bool) -> list[str]:
     dark, light = COLOURS[box.kind]
     dash = ' stroke-dasharray="4 3"' if broken else ""
-    size = f'x="{left:.1f}" y="{top:.1f}" width="{BOX:.0f}" height="{box.height:.1f}" rx="3"'
+    size = f'x="{left:.1f}" y="{top:.1f}" width="{box.width:.0f}" height="{box.height:.1f}" rx="3"'
     parts = [
         f'<rect {size} fill="{light}" stroke="{dark}" stroke-width="0.9"{dash}/>',
-        _text(left + 9, top + 16, fitted(box.name, BOX - 60, 10.5, bold=True), size=10.5, weight=600),
-        _text(left + BOX - 8, top + 15, box.kind.upper(), size=6.8, fill=dark, anchor="end"),
+        _text(left + 9, top + 16, fitted(box.name, box.width - 60, 10.5, bold=True), size=10.5, weight=600),
+        _text(left + box.width - 8, top + 15, box.kind.upper(), size=6.8, fill=dark, anchor="end"),
     ]
     for number, place in enumerate(box.places):
-        words = (place.name or "its rows") if place.kind == "rows" else place.name
+        said = _shown(place)
         style = "italic" if place.kind == "rows" else "normal"
         y = top + HEAD + ROW * number + 12
-        parts.append(_text(left + 9, y, fitted(words, BOX - 18, 9.5), size=9.5, style=style))
+        parts.append(_text(left + 9, y, fitted(said, box.width - 18, 9.5), size=9.5, style=style, whole=said))
     return parts
 
 
@@ -221,8 +241,11 @@ def _text(
     weight: int = 400,
     anchor: str = "start",
     style: str = "normal",
+    whole: str | None = None,
 ) -> str:
+    """Write a text; `whole` is what it stands for, where it had to be cut."""
+    told = f"<title>{escape(whole)}</title>" if whole not in (None, words) else ""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-family="{SANS}" font-size="{size}" font-weight="{weight}" '
-        f'font-style="{style}" fill="{fill}" text-anchor="{anchor}">{escape(words)}</text>'
+        f'font-style="{style}" fill="{fill}" text-anchor="{anchor}">{told}{escape(words)}</text>'
     )

@@ -49,7 +49,7 @@ def test_text_of_a_field_shows_the_code_on_the_way(here: Folder) -> None:
 
 def test_a_graph_of_a_field_is_one_for_graphviz(here: Folder) -> None:
     said = here.text("lineage", "loans@1", "--field", "income", "--format", "dot")
-    assert '"column:split.train.income" -> "feature:income" [label="declared IDENTITY"];' in said
+    assert '"column:split.train.income" -> "feature:income" [label="declared IDENTITY", style=solid];' in said
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import re
 from xml.etree import ElementTree
 
 from registry.field_trace import trace, whole_trace
-from registry.flows import Flow
+from registry.flows import Flow, Link
 from reports.field_drawing import field_drawing
 from tests.test_field_trace import ENCODED, LOAD, MODEL, RATIOS, of
 
@@ -68,3 +68,21 @@ def test_what_is_not_known_is_written_below_and_its_box_is_broken() -> None:
 
 def test_the_same_trace_gives_the_same_bytes() -> None:
     assert drawn(LOAD, RATIOS, MODEL) == drawn(LOAD, RATIOS, MODEL)
+
+
+def test_columns_stand_in_the_order_of_the_features_and_long_names_are_whole() -> None:
+    names = tuple(f"{'wide_' * number}{number}" for number in range(12))
+    links = tuple(Link(name, "load", name, "parsed", "IDENTITY") for name in names)
+    known = of(
+        Flow("load", "load", "table", tuple(reversed(names)), (), frozenset(names), True),
+        Flow("model", "model", "model", names, links, frozenset(names), True),
+        features=names,
+    )
+    svg = field_drawing(whole_trace(known), "all of it")
+    shown = texts(svg)
+    assert [name for name in shown if name in names[:10]] == [*names[:10]] * 2
+    # What is too long for any box is cut there, and whole where the pointer rests.
+    wider = field_drawing(
+        whole_trace(of(Flow("model", "model", "model", ("x" * 90,)), features=("x" * 90,))), "x"
+    )
+    assert f"<title>{'x' * 90}</title>xxx" in wider

@@ -83,11 +83,3 @@ def test_the_document_has_the_keys_of_the_interface() -> None:
         "detail": f"sha256:{'2' * 64}",
     }
     assert edges[0] == {"from": "source:loans.csv", "to": "step:load", "how": "declared"}
-
-
-def test_names_with_quotes_stay_names_in_a_graph() -> None:
-    run = a_run(model_file={"fingerprint": MODEL, "features": ['say "hi" \\ there']})
-    assert (
-        r'"feature:say \"hi\" \\ there" [label="say \"hi\" \\ there", shape=plaintext];'
-        in lineage_of(run).dot()
-    )

@@ -238,7 +238,13 @@ def test_columns_of_every_type_are_found_where_they_lie_and_slices_are_not(name:
 
 
 @pytest.mark.parametrize(
-    "series", [pl.Series([], dtype=pl.Int64), pl.Series([None, None]), pl.Series([object(), object()])]
+    "series",
+    [
+        pl.Series([], dtype=pl.Int64),
+        pl.Series([None, None]),
+        pl.Series([object(), object()]),
+        pl.Series([1, 2], dtype=pl.Int128),
+    ],
 )
 def test_what_has_no_memory_of_its_own_is_not_found(series: pl.Series) -> None:
     assert Held({"table": series.to_frame("a")}).found(series.alias("a")) == set()
