@@ -139,7 +139,7 @@ class _BundleCheck:
             entries=self.bundle.seqs,
             log_key=self.entries.trust.log_at(self.head.size),
             confirmed=known and not self.unanswered,
-            in_doubt=tuple(self.entries.in_doubt),
+            doubted=self.entries.doubted,
             not_shown=(
                 *(() if self.is_whole else (LEFT_OUT,)),
                 AFTERWARDS,

@@ -23,8 +23,10 @@ from audit.terminal import Group, json_option, print_json, print_table, say
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
+    from audit.doubt import Doubted, Doubts
     from audit.grants import Grant
     from audit.ledger import Ledger
+    from audit.trust import Trust
 
 __all__ = ["key"]
 
@@ -47,12 +49,17 @@ def key_list(opened: Open, as_json: bool) -> None:
 
     Also those that were rotated, revoked or have expired; how many admins must sign; and the log's own keys.
     """
+    from audit.doubt import Doubts
     from audit.erasure import erasures
 
     here = opened()
     trust, size, gone = here.ledger.trust(), here.ledger.head().size, erasures(here.ledger)
     kept = {here.keys.public(name).keyid for name in here.keys.names()}
-    rows = [_row(here, grant, size, gone) | {"here": grant.keyid in kept} for grant in trust.grants.values()]
+    doubts = Doubts.of(trust.grants)
+    rows = [
+        _row(here, grant, size, gone, doubts) | {"here": grant.keyid in kept}
+        for grant in trust.grants.values()
+    ]
     logs = [{"since": seq, "verifier_key": str(log)} for seq, log in trust.logs.named]
     if as_json:
         print_json({"keys": rows, "threshold": {"admin": trust.needed}, "log": logs})
@@ -159,12 +166,23 @@ def key_revoke(
     counts, and no run can be promoted. NAME may be the start of a key id, for a key that was rotated.
     """
     from audit import key_events
+    from audit.doubt import granted_words
 
     here = opened()
     grant = here.ledger.trust().named(name)
     event = key_events.revoke(grant.keyid, reason, suspect_since)
-    doubted = _signed_since(here.ledger, grant.keyid, suspect_since)
-    facts = {"name": grant.name, "keyid": grant.keyid, "suspect_since": suspect_since, "in_doubt": doubted}
+    after = here.ledger.trust().after(here.ledger.head().size, event.statement)
+    # What was in doubt before is not this revocation's to say; what it puts in doubt follows from grant to grant.
+    groups = [] if suspect_since is None else _doubted(here.ledger, after)
+    own = {seq for g in groups if g.keyid == grant.keyid and g.grant is None for seq in g.entries}
+    doubted = sorted(seq for seq in own if suspect_since is not None and seq >= suspect_since)
+    facts = {
+        "name": grant.name,
+        "keyid": grant.keyid,
+        "suspect_since": suspect_since,
+        "in_doubt": doubted,
+        "doubted": [group.to_json() for group in groups],
+    }
     named = grant.name if name == grant.name else f"{grant.name} ({grant.keyid[:16]}…)"
     sentence = f"the key {named} may say nothing from now on"
     if suspect_since is not None:
@@ -175,18 +193,34 @@ def key_revoke(
             sentence += (
                 f"; what the key before it signed, {before}, is not: where that is meant, revoke that too"
             )
+        sentence += "".join(f"; {words}" for words in granted_words(groups, after.grants))
+        sentence += _nobody_left(after)
     said(here, event, as_keys, draft, dry_run, as_json, facts, sentence)
 
 
-def _signed_since(ledger: "Ledger", keyid: str, since: int | None) -> list[int]:
-    """List the entries from `since` on that a key signed; none where it is not suspect."""
-    if since is None:
-        return []
-    return [
-        entry.seq
-        for entry in ledger.entries()
-        if entry.seq >= since and keyid in {signature.keyid for signature in entry.envelope.signatures}
-    ]
+def _doubted(ledger: "Ledger", trust: "Trust") -> "list[Doubted]":
+    """List the entries of a ledger that are in doubt by what is trusted then."""
+    from audit import tables
+    from audit.doubt import Doubts
+    from audit.verify_anchors import signed_in_doubt
+
+    doubts = Doubts.of(trust.grants)
+    with tables.failures(), ledger.engine.connect() as connection:
+        return doubts.doubted(signed_in_doubt(connection, doubts))
+
+
+def _nobody_left(trust: "Trust") -> str:
+    """Say where every administrator is in doubt: nobody is left who could end it."""
+    from audit.doubt import Doubts
+
+    doubts = Doubts.of(trust.grants)
+    admins = [grant for grant in trust.grants.values() if "admin" in grant.roles]
+    if any(doubts.holds_undoubted(admin.keyid) for admin in admins):
+        return ""
+    return (
+        "; and no administrator is left whose own grant is in no doubt: nothing that is said in this ledger from now on "
+        "ends that"
+    )
 
 
 key.add_command(key_rotate)
@@ -231,11 +265,17 @@ def _holder_gone(entry: object) -> str:
     return "not known" if entry is None else f"erased by entry {entry}"
 
 
-def _row(here: Opened, grant: "Grant", size: int, gone: dict[tuple[str, str], int]) -> dict[str, object]:
+def _row(
+    here: Opened, grant: "Grant", size: int, gone: dict[tuple[str, str], int], doubts: "Doubts"
+) -> dict[str, object]:
     holder = here.ledger.holder(grant.keyid)
     standing = grant.standing(size)
     for suspicion in grant.suspicions:
         standing += f", suspect in entries {suspicion.since} to {suspicion.until}"
+    granted = [doubt for doubt in doubts.by_key.get(grant.keyid, ()) if doubt.grant is not None]
+    for doubt in granted:
+        up_to = f" up to entry {doubt.until}" if doubt.until is not None else ""
+        standing += f", by a grant in doubt (entry {doubt.grant}){up_to}"
     return {
         "name": grant.name,
         "keyid": grant.keyid,
@@ -250,6 +290,7 @@ def _row(here: Opened, grant: "Grant", size: int, gone: dict[tuple[str, str], in
         "replaces": grant.replaces,
         "suspect_since": grant.suspect_since,
         "suspect": [{"since": suspicion.since, "until": suspicion.until} for suspicion in grant.suspicions],
+        "granted_in_doubt": [{"since": d.since, "until": d.until, "grant": d.grant} for d in granted],
     }
 
 

@@ -85,7 +85,7 @@ def place(edge: Edge, envelopes: Sequence[Envelope], time: str, verified: Contai
     last_tiles, changed = dict(edge.tiles), {}
     for envelope in envelopes:
         entry = _entry(envelope, trust, tree.size, prev, time, verified)
-        trust = trust.after(entry.seq, entry.statement)
+        trust = trust.after(entry.seq, entry.statement, entry.envelope.keyids)
         leaf = leaf_hash(entry.record)
         for level, number, hashes in growing.append(leaf):
             last_tiles[level] = number, hashes
@@ -177,7 +177,7 @@ class EdgeReader:
         since, trust = self._trusted
         for record in connection.execute(_KEY_ENTRIES, {"since": since}).scalars():
             entry = parse_record(bytes(record))
-            trust = trust.after(entry.seq, entry.statement)
+            trust = trust.after(entry.seq, entry.statement, entry.envelope.keyids)
             since = entry.seq + 1
         self._trusted = (since, trust)
         return trust

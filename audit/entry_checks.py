@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from audit.doubt import Doubted, Doubts, entries_of, granted_words
 from audit.entry_findings import (
     check_chain,
     check_origin,
@@ -34,7 +35,7 @@ from audit.errors import AffidavitError
 from audit.evidence import NOTHING_READ
 from audit.merkle import leaf_hash
 from audit.record import FIRST_PREV, Entry, parse_record
-from audit.report import Findings, Step
+from audit.report import Findings, Step, listed
 from audit.trust import Trust
 
 __all__ = ["EntryChecks", "Ids", "IdsInMemory"]
@@ -101,13 +102,9 @@ class EntryChecks:
         return entry
 
     @property
-    def in_doubt(self) -> list[int]:
-        """The entries that a key signed while it was suspect, by what its revocation says."""
-        doubted: set[int] = set()
-        for grant in self.trust.grants.values():
-            if grant.suspicions:
-                doubted.update(filter(grant.is_suspect, self.signers.get(grant.keyid, ())))
-        return sorted(doubted)
+    def doubted(self) -> tuple[Doubted, ...]:
+        """The entries in doubt, by the keys that signed them and the reasons."""
+        return tuple(Doubts.of(self.trust.grants).doubted(self.signers))
 
     def records_step(self, what: str) -> Step:
         """Close step 1; `what` says in words which records these are."""
@@ -120,15 +117,15 @@ class EntryChecks:
         if not self.count:
             return self.said.skipped(NOTHING_READ)
         self._take_ids()
-        doubt = self.in_doubt
-        suspect = (
-            f"; in doubt, by a key that was suspect: entries {', '.join(map(str, doubt))}" if doubt else ""
-        )
-        keys = len(self.held)
-        self.said.figures.update({"signatures": self.signatures, "keys": keys, "in doubt": len(doubt)})
+        doubted, keys = self.doubted, len(self.held)
+        suspect = {seq for group in doubted if group.grant is None for seq in group.entries}
+        words = [f"in doubt, by a key that was suspect: entries {listed(sorted(suspect))}"] if suspect else []
+        words += granted_words(doubted, self.trust.grants)
+        in_doubt = len(entries_of(doubted))
+        self.said.figures.update({"signatures": self.signatures, "keys": keys, "in doubt": in_doubt})
         return self.said.step(
             f"{self.signatures} signatures by {keys} {'key' if keys == 1 else 'keys'} that held their roles at that "
-            f"entry{suspect}{more}"
+            f"entry{''.join(f'; {said}' for said in words)}{more}"
         )
 
     def times_step(self) -> Step:

@@ -45,7 +45,7 @@ def check_statement(signatures: Findings, seq: int, entry: Entry, trust: Trust) 
     after = trust
     try:
         trust.permit(entry.envelope, entry.statement, seq)
-        after = trust.after(seq, entry.statement)
+        after = trust.after(seq, entry.statement, entry.envelope.keyids)
     except AffidavitError as error:
         signatures.add(f"entry {seq}: {error}", seq)
     if entry.statement.text("ledger") != entry.log:

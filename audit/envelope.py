@@ -50,6 +50,11 @@ class Envelope:
     payload: bytes
     signatures: tuple[Signature, ...]
 
+    @property
+    def keyids(self) -> tuple[str, ...]:
+        """The ids of the keys that signed it, in their order."""
+        return tuple(signature.keyid for signature in self.signatures)
+
     def to_json(self) -> JsonObject:
         """Write the envelope as the JSON object of DSSE envelope.md."""
         return {

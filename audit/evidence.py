@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from audit.anchor_settings import AnchorSettings
 from audit.canonical import Json, JsonObject
+from audit.doubt import Doubted, entries_of
 from audit.errors import AffidavitError
 from audit.note import VerifierKey
 from audit.report import STEPS, Findings, Report, Step
@@ -61,7 +62,7 @@ class Evidence:
     entries: tuple[int, ...] = ()
     log_key: VerifierKey | None = None
     confirmed: bool = False
-    in_doubt: tuple[int, ...] = ()
+    doubted: tuple[Doubted, ...] = ()
     not_shown: tuple[str, ...] = ()
     unanswered: str = ""
     more: Mapping[str, Json] = field(default_factory=dict)
@@ -69,6 +70,11 @@ class Evidence:
     def __bool__(self) -> bool:
         """Say whether no step failed, and all that was asked could be answered."""
         return bool(self.report) and not self.unanswered
+
+    @property
+    def in_doubt(self) -> tuple[int, ...]:
+        """The entries of which nobody knows who signed them, or who let their signer in."""
+        return entries_of(self.doubted)
 
     def to_json(self) -> JsonObject:
         """Write the answer as `verify FILE --json` prints it: the report's members, and these beside them."""
@@ -82,6 +88,7 @@ class Evidence:
             "log_key": str(self.log_key) if self.log_key else None,
             "confirmed": self.confirmed,
             "in_doubt": list[Json](self.in_doubt),
+            "doubted": [group.to_json() for group in self.doubted],
             "not_shown": list[Json](self.not_shown),
             **self.more,
         }

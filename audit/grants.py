@@ -7,7 +7,8 @@ Rules:
   ``expires``, if there is one. No clock is asked.
 - A key is named by the SHA-256 of its public part, which has one encoding: one key is one key under whatever name.
 - What a key signed from the entry that a revocation names up to that revocation is in doubt, and stays so. What it
-  signs once it is granted roles again is not: an admin gave it them, knowing of the revocation.
+  signs once it is granted roles again is not: an admin gave it them, knowing of the revocation. Unless that grant is
+  in doubt itself: which entries gave a key its roles, and which keys signed them, stays known (`audit.doubt`).
 """
 
 import re
@@ -20,7 +21,7 @@ from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from audit.keys import PublicKey
 
-__all__ = ["ROLES", "Grant", "Suspicion", "grant_json", "parse_grant"]
+__all__ = ["ROLES", "Giving", "Grant", "Suspicion", "grant_json", "parse_grant"]
 
 ROLES = ("admin", "recorder", "validator", "approver", "auditor", "witness")
 
@@ -41,12 +42,21 @@ class Suspicion:
 
 
 @dataclass(frozen=True, slots=True)
+class Giving:
+    """The number of an entry that gave a key its roles, and the ids of the keys that signed it."""
+
+    entry: int
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """A key as the ledger knows it. `roles` is empty once the key is revoked or another took its place.
 
     All numbers are numbers of entries: `since` granted it, `revoked` revoked it, `rotated` put another key in its
     place, and `expires` is the first in which it holds its roles no more. `suspicions` are in the order of the
-    revocations that said them. `replaces` is the id of the key whose place it took.
+    revocations that said them, and `givings`, the entries that gave it roles, in theirs. `replaces` is the id of the
+    key whose place it took.
     """
 
     name: str
@@ -59,6 +69,7 @@ class Grant:
     rotated: int | None = None
     suspicions: tuple[Suspicion, ...] = ()
     replaces: str | None = None
+    givings: tuple[Giving, ...] = ()
 
     @property
     def keyid(self) -> str:

@@ -9,19 +9,21 @@ Rules:
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from audit.canonical import Json, JsonObject
 
-__all__ = ["MOST_NAMED", "STEPS", "Anchor", "Findings", "Report", "Status", "Step", "counted"]
+__all__ = ["MOST_NAMED", "STEPS", "Anchor", "Findings", "Report", "Status", "Step", "counted", "listed"]
 
 STEPS = ("records", "tree", "anchors", "signatures", "observed", "tables", "artifacts", "times")
 """The names of the eight steps, in order: of a whole ledger (`audit.verify`), and of evidence (`audit.evidence`)."""
 
 Status = Literal["passed", "failed", "skipped"]
 MOST_NAMED = 5
+MOST_LISTED = 20
+"""So many entries, or ranges of neighbouring ones, are named in a sentence."""
 MOST_ENTRIES = 1_000
 """So many entries are listed at most: of a ledger where nothing is right, `detail` says how much is wrong."""
 
@@ -165,3 +167,20 @@ class Findings:
 def counted(number: int, singular: str, plural: str | None = None) -> str:
     """Write a number with what it counts: ``1 row``, ``2,000 rows``."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def listed(entries: Sequence[int]) -> str:
+    """Write rising numbers of entries, neighbours as a range: ``3, 7 to 9``; of very many the first.
+
+    >>> listed([3, 7, 8, 9])
+    '3, 7 to 9'
+    """
+    ranges: list[list[int]] = []
+    for seq in entries:
+        if ranges and seq == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [seq]
+        else:
+            ranges.append([seq])
+    words = [str(r[0]) if len(r) == 1 else f"{r[0]} to {r[-1]}" for r in ranges]
+    more = len(words) - MOST_LISTED
+    return ", ".join(words[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -106,7 +106,7 @@ class _TilesCheck:
             origin=self.head.origin,
             log_key=self.entries.trust.log_at(self.head.size),
             confirmed=known and not self.unanswered,
-            in_doubt=tuple(self.entries.in_doubt),
+            doubted=self.entries.doubted,
             not_shown=(AFTERWARDS, FILES, *self._others(), *(() if known else (whose(self.brought),))),
             unanswered=self.unanswered,
         )

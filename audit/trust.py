@@ -11,20 +11,21 @@ Rules:
   every key that signed it must hold that role at that entry.
 - There are always as many keys with the role admin that never expire as the threshold needs, and no key of the log's
   is anybody else's.
-- In which entries a key is suspect stays known, also when it is granted roles again: those up to its revocation.
+- In which entries a key is suspect stays known, also when it is granted roles again: those up to its revocation. So
+  does which keys signed what gave a key its roles: `audit.doubt` follows from both.
 - Deny unless: an unknown kind, role or key may say nothing.
 
 `Trust` is a value: `after` returns what is trusted once an entry stands, so a writer and a verifier that read the
 same entries hold the same trust.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from audit.canonical import Json
 from audit.envelope import MOST_SIGNATURES, Envelope
 from audit.errors import MalformedInput, NotFound, NotPermitted
-from audit.grants import ROLES, Grant, Suspicion, grant_json, parse_grant
+from audit.grants import ROLES, Giving, Grant, Suspicion, grant_json, parse_grant
 from audit.key_subjects import check_subject
 from audit.keys import PublicKey
 from audit.log_keys import LogKeys
@@ -157,18 +158,21 @@ class Trust:
                 "name more with --as or, where the command has it, pass a draft on with --draft FILE"
             )
 
-    def after(self, seq: int, statement: Statement) -> "Trust":
-        """Return the trust once the entry `seq` stands; `MalformedInput` when a key entry makes no sense."""
+    def after(self, seq: int, statement: Statement, by: Sequence[str] = ()) -> "Trust":
+        """Return the trust once the entry `seq` stands; `MalformedInput` when a key entry makes no sense.
+
+        `by` are the ids of the keys that signed it: nobody yet, where it is only tried.
+        """
         check_subject(statement)
         match statement.kind:
             case "genesis":
-                return self._from_genesis(seq, statement)
+                return self._from_genesis(seq, statement, by)
             case "key-grant":
-                return self._with(_new_grant(self, parse_grant(statement.predicate, seq)))
+                return self._with(_new_grant(self, parse_grant(statement.predicate, seq), by))
             case "key-revoke":
                 return self._without(seq, statement)
             case "key-rotate":
-                return self._rotated(seq, statement)
+                return self._rotated(seq, statement, by)
             case "log-rotate":
                 return self._with_log(seq, VerifierKey.parse(statement.text("log")))
             case "threshold":
@@ -177,7 +181,7 @@ class Trust:
                 raise MalformedInput("what is erased is a holder or a subject")
         return self
 
-    def _from_genesis(self, seq: int, statement: Statement) -> "Trust":
+    def _from_genesis(self, seq: int, statement: Statement, by: Sequence[str]) -> "Trust":
         if seq != 0 or self.grants:
             raise MalformedInput("the genesis entry is the first, and there is only one")
         if statement.predicate.get("format") != FORMAT:
@@ -186,7 +190,7 @@ class Trust:
         if log.name != statement.text("ledger"):
             raise MalformedInput("the log's key is named by another ledger than the one it is for")
         begun = Trust(logs=LogKeys().then(seq, log))
-        return begun._with(_new_grant(begun, parse_grant(statement.predicate, seq)))
+        return begun._with(_new_grant(begun, parse_grant(statement.predicate, seq), by))
 
     def _with(self, *grants: Grant) -> "Trust":
         return _with_admins(replace(self, grants={**self.grants, **{g.keyid: g for g in grants}}))
@@ -203,7 +207,7 @@ class Trust:
         more = () if suspect is None else (Suspicion(suspect, seq),)
         return self._with(replace(grant, roles=(), revoked=seq, suspicions=(*grant.suspicions, *more)))
 
-    def _rotated(self, seq: int, statement: Statement) -> "Trust":
+    def _rotated(self, seq: int, statement: Statement, by: Sequence[str]) -> "Trust":
         old = self._known(statement, "rotated")
         if not old.roles or old.is_expired(seq):
             raise MalformedInput(
@@ -219,7 +223,7 @@ class Trust:
             raise MalformedInput("the new key is known in this ledger already: rotate to a key made for it")
         retired = replace(old, roles=(), rotated=seq)
         between = replace(self, grants={**self.grants, old.keyid: retired})
-        return self._with(retired, replace(_new_grant(between, new), replaces=old.keyid))
+        return self._with(retired, replace(_new_grant(between, new, by), replaces=old.keyid))
 
     def _with_log(self, seq: int, log: VerifierKey) -> "Trust":
         if any(grant.public == PublicKey.of_raw(log.raw) for grant in self.grants.values()):
@@ -254,17 +258,19 @@ def _has(grant: Grant | None, seq: int) -> str:
     return f"it holds no role here, it is {grant.standing(seq)}"
 
 
-def _new_grant(trust: Trust, grant: Grant) -> Grant:
-    """Check a grant against what is known, and keep what stays known of its key."""
+def _new_grant(trust: Trust, grant: Grant, by: Sequence[str]) -> Grant:
+    """Check a grant, signed by these keys, against what is known, and keep what stays known of its key."""
     before = trust.grants.get(grant.keyid)
     taken = (g for g in trust.grants.values() if g.name == grant.name and g.rotated is None)
     if any(g.keyid != grant.keyid for g in taken):
         raise MalformedInput(f"the key name {grant.name!r} is taken by another key: choose another")
     if trust.logs.had(grant.public):
         raise MalformedInput("the log's key and a person's key are two different keys")
+    giving = Giving(grant.since, tuple(by))
     if before is None:
-        return grant
-    return replace(grant, suspicions=before.suspicions, replaces=before.replaces)
+        return replace(grant, givings=(giving,))
+    givings = (*before.givings, giving)
+    return replace(grant, suspicions=before.suspicions, replaces=before.replaces, givings=givings)
 
 
 def _with_admins(trust: Trust) -> Trust:

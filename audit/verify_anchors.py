@@ -13,7 +13,8 @@ Rules:
   attests no time after the log's time of it. What the key signs after it was granted roles again is not suspect.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,17 +23,18 @@ from sqlalchemy import Connection, Table, select
 from audit import tables
 from audit.anchor_settings import AnchorSettings, Reset
 from audit.anchors import Anchored, Kept, Kind, Opened, RootAt, StoredAnchor, open_anchors
+from audit.doubt import Doubts
 from audit.grants import Grant, Suspicion
 from audit.log_keys import LogKeys
 from audit.record import readable_record
-from audit.report import Anchor, Findings, Step, counted
+from audit.report import Anchor, Findings, Step, counted, listed
 
 __all__ = [
     "AnchorSources",
     "anchors_step",
     "open_stored",
     "read_anchors",
-    "signed_between",
+    "signed_in_doubt",
     "suspect_words",
     "time_of",
 ]
@@ -91,13 +93,23 @@ def time_of(stored: Connection, seq: int) -> float | None:
     return None if entry is None else datetime.fromisoformat(entry.time).timestamp()
 
 
-def signed_between(stored: Connection, keyid: str, first: int, last: int) -> Iterator[int]:
-    """Yield the numbers of the entries `first` to `last` that a key signed, alone or with others."""
-    query = select(tables.records.c.record).where(tables.records.c.seq.between(first, last))
+def signed_in_doubt(stored: Connection, doubts: Doubts) -> dict[str, "array[int]"]:
+    """Read which entries in doubt each key signed, alone or with others; nothing is read where no key is doubted."""
+    found: dict[str, array[int]] = {}
+    names = [keyid.encode() for keyid in doubts.by_key]
+    first = min((doubt.since for several in doubts.by_key.values() for doubt in several), default=None)
+    if first is None:
+        return found
+    query = select(tables.records.c.record).where(tables.records.c.seq >= first)
     for record in stored.execute(query.order_by(tables.records.c.seq)).scalars():
+        # Most entries are in no doubt: who signed one stands in its bytes.
+        if not isinstance(record, bytes) or not any(name in record for name in names):
+            continue
         entry = readable_record(record)
-        if entry is not None and any(s.keyid == keyid for s in entry.envelope.signatures):
-            yield entry.seq
+        for keyid in entry.envelope.keyids if entry is not None else ():
+            if entry is not None and doubts.reason(keyid, entry.seq) is not None:
+                found.setdefault(keyid, array("Q")).append(entry.seq)
+    return found
 
 
 def anchors_step(
@@ -121,20 +133,19 @@ def anchors_step(
 
 def suspect_words(
     grants: Iterable[Grant],
-    signed: Callable[[str, int, int], Iterable[int]],
+    signed: Mapping[str, Sequence[int]],
     opened: Opened,
     log_time: TimeOf,
 ) -> str:
     """Say of every suspect key which of the entries that it signed an older anchor covers; empty for no such key.
 
-    `signed` gives the numbers of the entries that a key signed, from one to another, rising.
+    `signed` has the numbers of the entries in doubt that each key signed, rising.
     """
     said = []
     for grant in grants:
         told: set[int] = set()
         for suspicion in grant.suspicions:
-            entries = signed(grant.keyid, suspicion.since, suspicion.until)
-            new = [seq for seq in entries if seq not in told]
+            new = [seq for seq in signed.get(grant.keyid, ()) if suspicion.covers(seq) and seq not in told]
             told.update(new)
             said.append(_suspect_words(grant, suspicion, new, _older_cover(suspicion, opened, log_time)))
     return "".join(f"; {words}" for words in said)
@@ -151,9 +162,9 @@ def _suspect_words(grant: Grant, suspicion: Suspicion, entries: list[int], older
     parts = []
     if stood and older is not None:
         anchor = f"{_named(older)} over {counted(covered, 'entry', 'entries')}"
-        parts.append(f"{_listed(stood)} stood there before the revocation ({anchor})")
+        parts.append(f"{listed(stood)} stood there before the revocation ({anchor})")
     if bare:
-        parts.append(f"{_listed(bare)} {'are' if len(bare) > 1 else 'is'} covered by no older anchor")
+        parts.append(f"{listed(bare)} {'are' if len(bare) > 1 else 'is'} covered by no older anchor")
     return f"{words}: {', '.join(parts)}"
 
 
@@ -229,19 +240,6 @@ def _named(anchor: Anchored) -> str:
         "checkpoint file": "the checkpoint that was given",
         "file": f"the file {anchor.source}",
     }[anchor.kind]
-
-
-def _listed(entries: Sequence[int]) -> str:
-    """Write numbers of entries, neighbours as a range."""
-    ranges: list[list[int]] = []
-    for seq in entries:
-        if ranges and seq == ranges[-1][-1] + 1:
-            ranges[-1][1:] = [seq]
-        else:
-            ranges.append([seq])
-    words = [str(r[0]) if len(r) == 1 else f"{r[0]} to {r[-1]}" for r in ranges]
-    more = len(words) - _MOST_NAMED
-    return ", ".join(words[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _span(seconds: int) -> str:

@@ -181,7 +181,7 @@ def learned(trust: Trust, entry: Entry) -> Trust:
     """Return the trust once a key entry stands, unchanged where the entry is not permitted: step 4 names that."""
     try:
         trust.permit(entry.envelope, entry.statement, entry.seq)
-        return trust.after(entry.seq, entry.statement)
+        return trust.after(entry.seq, entry.statement, entry.envelope.keyids)
     except AffidavitError:
         return trust
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, select
 
 from audit import tables
 from audit.anchors import Kept, Opened
+from audit.doubt import Doubts, entries_of, granted_words
 from audit.evidence import NOTHING_READ
 from audit.follower import Artifacts, Follower
 from audit.log_keys import LogKeys
@@ -24,7 +25,7 @@ from audit.verify_anchors import (
     AnchorSources,
     anchors_step,
     open_stored,
-    signed_between,
+    signed_in_doubt,
     suspect_words,
     time_of,
 )
@@ -161,15 +162,20 @@ def _tree(whole: Whole, stored: Connection, request: Request) -> Step:
 def _signatures(whole: Whole, asked: Asked, stored: Connection, opened: Opened) -> Step:
     if asked.structural:
         return Findings(4, "signatures").skipped(_STRUCTURAL)
-    found, grants = whole.found["signatures"], whole.trust.grants.values()
+    found = whole.found["signatures"]
     if not found.figures["signatures"] and not asked.trusted:
         return found.skipped(NOTHING_READ)
     # Of the keys that the ledger knows, those that signed: one that was granted and never used held nothing up.
     keys = found.figures["keys"] = len(whole.signers & whole.trust.grants.keys())
-    suspect = suspect_words(grants, partial(signed_between, stored), opened, partial(time_of, stored))
+    doubts = Doubts.of(whole.trust.grants)
+    signed = signed_in_doubt(stored, doubts)
+    doubted = doubts.doubted(signed)
+    found.figures["in doubt"] = len(entries_of(doubted))
+    words = suspect_words(whole.trust.grants.values(), signed, opened, partial(time_of, stored))
+    words += "".join(f"; {said}" for said in granted_words(doubted, whole.trust.grants))
     by = counted(keys, "key")
     return found.step(
-        f"{counted(found.figures['signatures'], 'signature')}{_from(asked)} by {by} that held their roles{suspect}"
+        f"{counted(found.figures['signatures'], 'signature')}{_from(asked)} by {by} that held their roles{words}"
     )
 
 

@@ -182,9 +182,13 @@ def _print_version(document: "JsonObject") -> None:
         print_table(
             ("Entry", "Kind", "What", "Stage", "Signed by"), sorted(rows, key=lambda row: cast(int, row[0]))
         )
-    for e in cast(list["JsonObject"], document["decisions"]):
-        for doubt in cast(list[str], e["doubts"]):
-            say(f"The decision in entry {e['entry']} is in doubt: {doubt}")
+    for kind, about in (
+        ("run", [document]),
+        *((kind[:-1], document[kind]) for kind in ("approvals", "decisions", "reproductions", "reports")),
+    ):
+        for e in cast(list["JsonObject"], about):
+            for doubt in cast(list[str], e["doubts"]):
+                say(f"The {kind} in entry {e['entry']} is in doubt: {doubt}")
 
 
 def _print_data(run_said: "JsonObject") -> None:

@@ -8,6 +8,7 @@ from functools import cache, partial
 from typing import cast
 
 from audit.canonical import Json, JsonObject
+from audit.doubt import Doubts
 from audit.erasure import erasures
 from audit.record import Entry
 from registry.catalog import Catalogued
@@ -38,6 +39,7 @@ def version_document(registry: Registry, found: Catalogued) -> JsonObject:
     """Describe a version with everything that was said about it."""
     run = registry.run_of(found)
     evaluation = _object(run.get("evaluation"))
+    by = Doubts.of(registry.ledger.trust().grants)
     return {
         "model": found.model,
         "version": found.version,
@@ -47,15 +49,16 @@ def version_document(registry: Registry, found: Catalogued) -> JsonObject:
         "time": found.time,
         "stages": list[Json](found.stages),
         "run": run,
+        "doubts": _doubts(registry.ledger.entry(found.seq), by),
         **_metrics(run),
         "bias": evaluation.get("bias") or [],
-        "approvals": [_about(registry, e) for e in registry.entries_about(found, "approval")],
+        "approvals": [_about(registry, e, by) for e in registry.entries_about(found, "approval")],
         "decisions": [
-            _about(registry, e) | {"doubts": list[Json](doubts(registry, e))}
+            _about(registry, e, by) | {"doubts": list[Json](doubts(registry, e))}
             for e in registry.entries_about(found, "decision")
         ],
-        "reproductions": [_about(registry, e) for e in registry.entries_about(found, "reproduction")],
-        "reports": [_about(registry, e) for e in registry.entries_about(found, "report")],
+        "reproductions": [_about(registry, e, by) for e in registry.entries_about(found, "reproduction")],
+        "reports": [_about(registry, e, by) for e in registry.entries_about(found, "report")],
     }
 
 
@@ -149,13 +152,20 @@ def _data(registry: Registry, entry: Entry) -> list[Json]:
     ]
 
 
-def _about(registry: Registry, entry: Entry) -> JsonObject:
+def _doubts(entry: Entry, by: Doubts) -> list[Json]:
+    """Say in a sentence why nobody knows who signed an entry; empty where there is no doubt."""
+    doubt = by.about(entry.envelope, entry.seq)
+    return [] if doubt is None else [f"it was signed with {doubt.words}"]
+
+
+def _about(registry: Registry, entry: Entry, by: Doubts) -> JsonObject:
     said = {k: v for k, v in entry.statement.predicate.items() if k not in ("ledger", "entry_id", "observed")}
     return {
         "entry": entry.seq,
         "time": entry.time,
         "key": entry.key,
         "signer": _signer(registry, entry.key),
+        "doubts": _doubts(entry, by),
         **said,
     }
 

@@ -7,8 +7,9 @@ Which statements count:
 - What was said in a role stays said. A key that was revoked afterwards, or holds other roles today, was in its right
   when it signed: people leave, and what they approved was still approved.
 - But a revocation may name the entry from which the key is suspect. From there up to the revocation nobody knows who
-  signed: approvals and favourable reproductions do not count, and a run signed there cannot be promoted at all. A key
-  that is granted roles again counts again for what it signs then.
+  signed: approvals and favourable reproductions do not count, a run signed there cannot be promoted at all, nor by
+  policies that were adopted there. So it is with what keys signed that a suspect key brought in (`audit.doubt`). A key
+  that is granted roles again, in no doubt, counts again for what it signs then.
 - A key that took the place of another is the same person: both count as the first of them.
 - Rejections and reproductions that diverged count even then: a doubt about who said no is not a yes.
 - Who holds a key is not looked at: that can be erased, and then a refusal would turn into a promotion.
@@ -25,8 +26,8 @@ from sqlalchemy import Connection, func, select
 
 from audit import tables
 from audit.canonical import Json, JsonObject, encode
+from audit.doubt import Doubts
 from audit.errors import Conflict, NotFound, NotVerified
-from audit.grants import Suspicion
 from audit.record import Entry
 from registry import catalog
 from registry.catalog import Catalogued
@@ -36,7 +37,7 @@ from registry.policy import Policy
 from registry.predicates import Approval as ApprovalSaid
 from registry.predicates import PolicyDigest, StagePolicies
 
-__all__ = ["Gathered", "Suspects", "gather", "gather_before", "unchanged"]
+__all__ = ["Gathered", "adopted", "gather", "gather_before", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,48 +60,36 @@ class Gathered:
 
 
 def gather(models: Models, found: Catalogued, stage: str) -> Gathered:
-    """Gather what a gate judges now. Raises `NotVerified` where the run was signed with a suspect key."""
-    revoked = list(models.ledger.entries(kind="key-revoke"))
+    """Gather what a gate judges now. Raises `NotVerified` where the run or the policies are in doubt."""
+    policies = models.policies(stage)
     with tables.failures(), models.read() as connection:
-        seen = _judged_entries(connection, found)
-    return _gathered(models, found, stage, models.policies(stage), seen, revoked)
+        seen, revocations = _judged_entries(connection, found), _revocations(connection)
+    doubts = Doubts.of(models.ledger.trust().grants)
+    _check_adopted(adopted(models, stage), stage, doubts)
+    return _gathered(models, found, stage, policies, seen, revocations, doubts)
 
 
 def gather_before(models: Models, found: Catalogued, stage: str, seq: int) -> Gathered:
     """Gather what stood to be judged when the entry `seq` was written, by the policies that held then."""
-    revoked = [entry for entry in models.ledger.entries(kind="key-revoke") if entry.seq < seq]
-    adopted = [
-        said
-        for entry in models.ledger.entries(kind="stage")
-        if entry.seq < seq and (said := StagePolicies.read(entry.statement.predicate)).stage == stage
-    ]
-    if not adopted:
+    by = adopted(models, stage, seq)
+    if by is None:
         raise NotFound(f"no policy guarded the stage {stage!r} before entry {seq}")
     with tables.failures(), models.read() as connection:
         seen = tuple(one for one in _judged_entries(connection, found) if one < seq)
-    return _gathered(models, found, stage, models.policy_texts(adopted[-1].policies), seen, revoked)
+        revocations = _revocations(connection, seq)
+    doubts = Doubts.of(models.ledger.trust().grants, before=seq)
+    _check_adopted(by, stage, doubts)
+    policies = models.policy_texts(StagePolicies.read(by.statement.predicate).policies)
+    return _gathered(models, found, stage, policies, seen, revocations, doubts)
 
 
-@dataclass(frozen=True, slots=True)
-class Suspects:
-    """In which entries keys are suspect, by their ids: up to the revocation that says so, and not after a new grant."""
-
-    by_key: Mapping[str, tuple[Suspicion, ...]]
-
-    @classmethod
-    def of(cls, revoked: list[Entry]) -> "Suspects":
-        """Read revocations; one that names no entry makes no key suspect."""
-        found: dict[str, tuple[Suspicion, ...]] = {}
-        for entry in revoked:
-            said, keyid = entry.statement.predicate.get("suspect_since"), entry.statement.text("keyid")
-            if isinstance(said, int):
-                found[keyid] = (*found.get(keyid, ()), Suspicion(said, entry.seq))
-        return cls(found)
-
-    def since(self, keyid: str, seq: int) -> int | None:
-        """Return from which entry on a key is suspect that signed the entry `seq`; None where it was not, there."""
-        covering = (suspicion.since for suspicion in self.by_key.get(keyid, ()) if suspicion.covers(seq))
-        return min(covering, default=None)
+def adopted(models: Models, stage: str, before: int | None = None) -> Entry | None:
+    """Read the entry that said which policies guard a stage, as it stood before an entry or stands now."""
+    for entry in models.ledger.entries(kind="stage", newest_first=True):
+        is_before = before is None or entry.seq < before
+        if is_before and StagePolicies.read(entry.statement.predicate).stage == stage:
+            return entry
+    return None
 
 
 def unchanged(gathered: Gathered) -> Callable[[Connection], None]:
@@ -108,13 +97,10 @@ def unchanged(gathered: Gathered) -> Callable[[Connection], None]:
     found, stage = gathered.found, gathered.evidence.stage
 
     def check(connection: Connection) -> None:
-        revocations = connection.execute(
-            select(func.count()).select_from(tables.records).where(tables.records.c.kind == "key-revoke")
-        ).scalar()
         if (
             catalog.read_policies(connection).get(stage, ()) != gathered.policy_digests
             or _judged_entries(connection, found) != gathered.seen
-            or revocations != gathered.revocations
+            or _revocations(connection) != gathered.revocations
         ):
             raise Conflict(
                 f"the evidence for {found.model}@{found.version} changed while it was judged: try again"
@@ -129,14 +115,14 @@ def _gathered(
     stage: str,
     policies: tuple[Policy, ...],
     seen: tuple[int, ...],
-    revoked: list[Entry],
+    revocations: int,
+    doubts: Doubts,
 ) -> Gathered:
-    suspect = Suspects.of(revoked)
-    since = suspect.since(found.recorder, found.seq)
-    if since is not None:
+    doubt = doubts.about(models.ledger.entry(found.seq).envelope, found.seq)
+    if doubt is not None:
         raise NotVerified(
-            f"the run of {found.model}@{found.version} (entry {found.seq}) was signed with a key that is suspect from "
-            f"entry {since} on: record the run again with another key"
+            f"the run of {found.model}@{found.version} (entry {found.seq}) was signed with {doubt.words}: record the "
+            "run again with another key"
         )
     digest = _evidence_digest(found, stage, policies)
     first_key = models.ledger.trust().first_key
@@ -147,17 +133,27 @@ def _gathered(
         stage,
         models.run_of(found),
         first_key(found.recorder),
-        tuple(_approvals(models, entries, digest, suspect, first_key)),
-        tuple(_reproductions(entries, suspect)),
+        tuple(_approvals(models, entries, digest, doubts, first_key)),
+        tuple(_reproductions(entries, doubts)),
     )
-    return Gathered(found, policies, evidence, digest, seen, len(revoked))
+    return Gathered(found, policies, evidence, digest, seen, revocations)
+
+
+def _check_adopted(by: Entry | None, stage: str, doubts: Doubts) -> None:
+    """Refuse policies that nobody knows who adopted."""
+    doubt = doubts.about(by.envelope, by.seq) if by is not None else None
+    if by is not None and doubt is not None:
+        raise NotVerified(
+            f"the policies of the stage {stage} were adopted in entry {by.seq}, which was signed with {doubt.words}: "
+            "adopt them again with another key (`affidavit policy adopt`)"
+        )
 
 
 def _approvals(
     models: Models,
     entries: list[Entry],
     digest: str,
-    suspect: Suspects,
+    doubts: Doubts,
     first_key: Callable[[str], str],
 ) -> list[Approval]:
     approvals = []
@@ -165,24 +161,24 @@ def _approvals(
         if entry.kind != "approval":
             continue
         said = ApprovalSaid.read(entry.statement.predicate)
-        if said.evidence == digest and not (said.verdict == "approve" and _is_suspect(entry, suspect)):
+        if said.evidence == digest and not (said.verdict == "approve" and _is_doubted(entry, doubts)):
             person, role = models.ledger.holder(entry.key), entry.statement.text("role")
             key = first_key(entry.key)
             approvals.append(Approval(entry.seq, key, person, role, said.verdict, said.meaning, entry.time))
     return approvals
 
 
-def _reproductions(entries: list[Entry], suspect: Suspects) -> list[Mapping[str, Json]]:
+def _reproductions(entries: list[Entry], doubts: Doubts) -> list[Mapping[str, Json]]:
     return [
         entry.statement.predicate
         for entry in entries
         if entry.kind == "reproduction"
-        and (entry.statement.text("verdict") == "diverged" or not _is_suspect(entry, suspect))
+        and (entry.statement.text("verdict") == "diverged" or not _is_doubted(entry, doubts))
     ]
 
 
-def _is_suspect(entry: Entry, suspect: Suspects) -> bool:
-    return suspect.since(entry.key, entry.seq) is not None
+def _is_doubted(entry: Entry, doubts: Doubts) -> bool:
+    return doubts.about(entry.envelope, entry.seq) is not None
 
 
 def _evidence_digest(found: Catalogued, stage: str, policies: tuple[Policy, ...]) -> str:
@@ -205,3 +201,11 @@ def _judged_entries(connection: Connection, found: Catalogued) -> tuple[int, ...
             for seq in catalog.read_about(connection, found.model, found.version, kind)
         )
     )
+
+
+def _revocations(connection: Connection, before: int | None = None) -> int:
+    """Count the keys that were revoked, or had been before an entry."""
+    columns = tables.records.c
+    query = select(func.count()).select_from(tables.records).where(columns.kind == "key-revoke")
+    found = connection.execute(query if before is None else query.where(columns.seq < before)).scalar()
+    return found or 0

@@ -8,9 +8,10 @@ decision differs is a doubt, in a sentence. What cannot be computed again is a d
 A later version of affidavit may word a finding in another way, so only outcomes are compared.
 """
 
+from audit.doubt import Doubts
 from audit.errors import AffidavitError
 from audit.record import Entry
-from registry.evidence import Suspects, gather_before
+from registry.evidence import adopted, gather_before
 from registry.gate import RuleResult, decide
 from registry.models import Models
 from registry.predicates import Decided
@@ -24,16 +25,19 @@ def doubts(models: Models, entry: Entry) -> tuple[str, ...]:
     """Say in sentences how a `decision` entry does not follow from what stood before it; empty where it does."""
     said = Decided.read(entry.statement.predicate)
     found = []
-    suspect = Suspects.of(list(models.ledger.entries(kind="key-revoke")))
-    since = suspect.since(entry.key, entry.seq)
-    if since is not None:
-        found.append(f"it was signed with a key that is suspect from entry {since} on")
-    found += _suspect_approvals(models, said, suspect)
+    by = Doubts.of(models.ledger.trust().grants)
+    doubt = by.about(entry.envelope, entry.seq)
+    if doubt is not None:
+        found.append(f"it was signed with {doubt.words}")
+    found += _relied_on(models, said, entry.seq, by)
     try:
         version = models.find(f"{said.model}@{said.version}")
         gathered = gather_before(models, version, said.stage, entry.seq)
     except AffidavitError as error:
         return (*found, f"it cannot be computed again: {error}")
+    run = by.about(models.ledger.entry(version.seq).envelope, version.seq)
+    if run is not None:
+        found.append(f"the run in entry {version.seq} was signed with {run.words}")
     decision = decide(gathered.policies, gathered.evidence)
     if said.policies != gathered.policy_digests:
         found.append("it names other policies than those that guarded the stage")
@@ -48,17 +52,22 @@ def doubts(models: Models, entry: Entry) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _suspect_approvals(models: Models, said: Decided, suspect: Suspects) -> list[str]:
-    """Name the approvals whose keys are suspect by now.
+def _relied_on(models: Models, said: Decided, seq: int, by: Doubts) -> list[str]:
+    """Name the approvals and the adoption of policies that a decision relied on, and which are in doubt by now.
 
     A revocation that came after the decision takes nothing back, but who reads the decision must hear of it.
     """
     size = models.ledger.head().size
-    relied = ((seq, models.ledger.entry(seq).key) for seq in said.approvals if 0 <= seq < size)
+    relied: dict[str, Entry | None] = {
+        f"the approval in entry {one}": models.ledger.entry(one) for one in said.approvals if 0 <= one < size
+    }
+    policies = adopted(models, said.stage, seq)
+    if policies is not None:
+        relied[f"entry {policies.seq}, by which its policies were adopted,"] = policies
     return [
-        f"the approval in entry {seq} was signed with a key that is suspect from entry {since} on"
-        for seq, key in relied
-        if (since := suspect.since(key, seq)) is not None
+        f"{what} was signed with {doubt.words}"
+        for what, one in relied.items()
+        if one is not None and (doubt := by.about(one.envelope, one.seq)) is not None
     ]
 
 

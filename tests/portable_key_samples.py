@@ -17,7 +17,7 @@ from tests.evidence import a_bundle, root_of, said
 from tests.portable_samples import Kept, Sample, rechained
 from tests.small_ledger import ENTRY_ID, ORIGIN, Clock, People, new_ledger, report, signer
 
-__all__ = ["key_samples", "keys_over_time"]
+__all__ = ["BROUGHT_IN", "brought_in", "key_samples", "keys_over_time"]
 
 GONE = "left out"
 IN_DOUBT = (6, 10)
@@ -81,6 +81,58 @@ def granted_again(folder: Path) -> Kept:
     return Kept(dishonest.records_of(folder), [people.log], None, {})
 
 
+def brought_in(folder: Path) -> Kept:
+    """Make a ledger in which a suspect admin's key brought in others, and they others; and some are granted again.
+
+    0 genesis, 1 grant of a second admin, 2 ana's grant by the second, 3 report by ana, 4 eve's grant by the second, an
+    admin, 5 bob's grant by eve, 6 report by bob, 7 bob's key rotated by eve, 8 report by the new one, 9 ana's grant by
+    eve, 10 report by ana, 11 the second's key revoked, suspect since 4, 12 report by bob's new key, 13 ana's grant by
+    the first admin, 14 report by ana, 15 ana's grant by eve, 16 report by ana, 17 eve's key revoked, suspect since 15,
+    18 and granted again, 19 report by eve.
+    """
+    people = People()
+    ledger = new_ledger(folder, people)
+    second, ana, eve, bob, next_bob = (signer() for _ in range(5))
+
+    def grant(name: str, key: LocalSigner, by: LocalSigner, *roles: str) -> None:
+        ledger.say(
+            key_events.grant(name, key.public, roles or ("recorder",), name.title(), bytes(32), None), by=by
+        )
+
+    def say(by: LocalSigner) -> None:
+        ledger.append(report(), signer=by)
+
+    grant("second", second, people.admin, "admin")
+    grant("ana", ana, second)
+    say(ana)
+    grant("eve", eve, second, "admin", "recorder")
+    grant("bob", bob, eve)
+    say(bob)
+    ledger.say(key_events.rotate(ledger.trust().named("bob"), next_bob.public, "yearly"), by=eve)
+    say(next_bob)
+    grant("ana", ana, eve)
+    say(ana)
+    ledger.revoke(second.public.keyid, "stolen", 4)
+    say(next_bob)
+    grant("ana", ana, people.admin)
+    say(ana)
+    grant("ana", ana, eve)
+    say(ana)
+    ledger.revoke(eve.public.keyid, "brought in by a thief", 15)
+    grant("eve", eve, people.admin)
+    say(eve)
+    assert ledger.verify()
+    named = {"second": second, "ana": ana, "eve": eve, "bob": bob, "next bob": next_bob}
+    return Kept(dishonest.records_of(folder), [people.log], None, {"admin": people.admin, **named})
+
+
+BROUGHT_IN = (
+    ("second", None, (4,)), ("eve", 4, (5, 7, 9)), ("bob", 5, (6,)), ("next bob", 7, (8, 12)), ("ana", 9, (10,)),
+    ("eve", None, (15,)), ("ana", 15, (16,)),
+)  # fmt: skip
+"""Of the ledger above: who signed which entries in doubt, and by which grant in doubt (None: that key was suspect)."""
+
+
 def resigned(
     record: bytes, change: Callable[[dict[str, Any]], object], *by: Signer, **statement: Any
 ) -> bytes:
@@ -117,7 +169,8 @@ def appended(kept: Kept, seq: int, *by: str, statement: dict[str, Any] | None = 
 def key_samples(folder: Path, keys: Kept) -> list[Sample]:
     """Make evidence of it in a folder."""
     again = granted_again(folder / "again-ledger")
-    found = [*_heads(folder, keys), *_again(folder, again)]
+    thief = brought_in(folder / "thief-ledger")
+    found = [*_heads(folder, keys), *_again(folder, again), *_brought_in(folder, thief)]
     for number, (name, (make, fails)) in enumerate(TRICKS.items()):
         sample = Sample(name, make(keys).tree(folder / f"keys{number}"), in_doubt=IN_DOUBT)
         found.append(sample.bad("signatures") if fails else sample)
@@ -128,6 +181,16 @@ def _again(folder: Path, kept: Kept) -> list[Sample]:
     whole = a_bundle(folder / "again.zip", kept.records, range(8), kept.head(), kept.vkeys, about="keys")
     tree = kept.tree(folder / "again")
     return [Sample(f"a key granted again, {p.name}", p, kept.vkey(), in_doubt=(2, 7)) for p in (tree, whole)]
+
+
+def _brought_in(folder: Path, kept: Kept) -> list[Sample]:
+    doubted = tuple(sorted(seq for _, _, entries in BROUGHT_IN for seq in entries))
+    whole = a_bundle(folder / "thief.zip", kept.records, range(20), kept.head(), kept.vkeys, about="keys")
+    tree = kept.tree(folder / "thief")
+    return [
+        Sample(f"keys that a thief brought in, {p.name}", p, kept.vkey(), in_doubt=doubted)
+        for p in (tree, whole)
+    ]
 
 
 def _heads(folder: Path, keys: Kept) -> list[Sample]:

@@ -292,7 +292,7 @@ def suspect(*suspicions: Suspicion) -> Grant:
 def words_of(found: Opened, *suspicions: Suspicion, signed: tuple[int, ...] = (31, 32, 39, 45)) -> str:
     return suspect_words(
         [suspect(), suspect(*(suspicions or (Suspicion(30, 50),)))],
-        lambda keyid, first, last: (seq for seq in signed if first <= seq <= last),
+        {LOG.public.keyid: signed},
         found,
         lambda seq: NOW - (SIZE - seq) * DAY,
     )

@@ -385,3 +385,49 @@ def test_a_key_file_that_others_can_read_is_said_and_nothing_is_written(here: Fo
     refused = here("key", "grant", "nobody", "--role", "auditor", "--holder", "Kim")
     assert (refused.exit_code, "can be read by others: run `chmod 600" in refused.stderr) == (2, True)
     assert size(here) == 11
+
+
+def brought_in(here: Folder) -> int:
+    """Let a second administrator, whose key is stolen, grant a key; return the entry of that grant."""
+    for name in ("second", "eve"):
+        here.text("key", "create", name)
+    here.text("key", "grant", "second", "--role", "admin", "--holder", "Mira Okafor")
+    return int(
+        here.json("key", "grant", "eve", "--role", "admin", "--holder", "Eve Adams", "--as", "second")[
+            "entry"
+        ]
+    )
+
+
+def test_a_revocation_says_what_the_keys_signed_that_a_thief_brought_in(here: Folder) -> None:
+    granted = brought_in(here)
+    here.text("key", "create", "more")
+    by_eve = here.json("key", "grant", "more", "--role", "recorder", "--holder", "Tom", "--as", "eve")[
+        "entry"
+    ]
+    say = ("key", "revoke", "second", "--reason", "stolen", "--suspect-since", str(granted))
+    said = here.text(*say)
+    assert f"is in doubt: {granted}; entry {by_eve} was signed by the key 'eve' (" in said
+    assert f"whose grant (entry {granted}) is in doubt" in said
+    keys = {key["name"]: key for key in here.json("key", "list")["keys"]}
+    doubt = {"since": granted + 1, "until": None, "grant": granted}
+    assert keys["eve"]["granted_in_doubt"] == [doubt]
+    assert "a grant in doubt" in here.text("key", "list")
+    assert f"whose grant (entry {granted}) is in doubt" in " ".join(here.text("verify").split())
+
+
+def test_who_leaves_no_administrator_in_no_doubt_is_told_so(here: Folder) -> None:
+    brought_in(here)
+    say = (
+        "key",
+        "revoke",
+        "admin",
+        "--reason",
+        "stolen",
+        "--suspect-since",
+        "0",
+        "--as",
+        "second",
+        "--dry-run",
+    )
+    assert "no administrator is left whose own grant is in no doubt" in " ".join(here.text(*say).split())

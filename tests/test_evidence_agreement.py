@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from audit import key_events
+from audit import key_events, tables
 from audit.anchor_settings import AnchorSettings, WitnessAt
 from audit.bundle_check import verify_bundle
 from audit.bundler import Wanted, portable_verifiers, write_bundle
@@ -24,10 +24,11 @@ from audit.note import VerifierKey
 from audit.offline import kind_of, verify_evidence
 from audit.tiles_check import verify_tiles
 from audit.tiles_tree import write_tiles_tree
+from audit.verify import verify_ledger
 from tests.browser import a_browser, give, shown
 from tests.command_line import empty_folder
 from tests.evidence_mutations import Mutated, mutated
-from tests.portable_key_samples import keys_over_time
+from tests.portable_key_samples import BROUGHT_IN, brought_in, keys_over_time
 from tests.portable_samples import Kept, Sample, a_story, samples
 from tests.portable_verifier import PORTABLE, said_by
 from tests.small_evidence import failed, key_of, members_of, verified
@@ -244,3 +245,54 @@ def test_a_tiles_tree_that_grows_beyond_a_rotation_gets_the_head_with_which_the_
 
 def test_the_verifier_in_the_bundle_is_the_one_of_the_package(written: Path) -> None:
     assert members_of(written / "bundle.zip").items() >= portable_verifiers().items()
+
+
+# -- keys that a thief brought in --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def thief(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiles tree of a ledger in which the grants by a suspect key are in doubt, and the ledger beside it."""
+    folder = tmp_path_factory.mktemp("thief")
+    kept = brought_in(folder / "ledger")
+    kept.tree(folder / "tiles")
+    named = {name: key.public.keyid for name, key in kept.people.items()}
+    (folder / "named.json").write_text(json.dumps(named))
+    return folder
+
+
+def expected(thief: Path) -> list[dict[str, Any]]:
+    named = json.loads((thief / "named.json").read_text())
+    return [{"key": named[name], "grant": by, "entries": list(seqs)} for name, by, seqs in BROUGHT_IN]
+
+
+def test_the_package_follows_doubt_from_grant_to_grant(thief: Path) -> None:
+    answer = verify_tiles(thief / "tiles", Brought())
+    assert answer
+    assert answer.to_json()["doubted"] == expected(thief)
+    assert "entries 8, 12 were signed by the key 'bob' (" in answer.report.steps[3].detail
+    assert "whose grant (entry 7) is in doubt" in answer.report.steps[3].detail
+
+
+def test_the_portable_verifier_follows_doubt_from_grant_to_grant(thief: Path, portable: Path) -> None:
+    said = portable_says(portable, thief / "tiles")
+    assert (said["verified"], said["doubted"]) == (True, expected(thief))
+    assert "entry 6, signed by the key 'bob' (" in said["verdict"]
+    assert "whose grant (entry 5) is in doubt" in said["verdict"]
+
+
+def test_the_page_follows_doubt_from_grant_to_grant(thief: Path, portable: Path) -> None:
+    with a_browser() as browser:
+        browser.open(PORTABLE / "verify_affidavit.html")
+        give(browser, thief / "tiles", "", b"")
+        said = json.loads(shown(browser, "json"))
+    ours = portable_says(portable, thief / "tiles")
+    assert (said["verified"], said["doubted"], said["verdict"]) == (True, expected(thief), ours["verdict"])
+
+
+def test_the_ledger_itself_says_the_same(thief: Path) -> None:
+    step = verify_ledger(tables.open_database(thief / "ledger" / "ledger.db")).steps[3]
+    assert step.status == "passed"
+    assert step.figures["in doubt"] == sum(len(entries) for _, _, entries in BROUGHT_IN)
+    assert "entry 16 was signed by the key 'ana' (" in step.detail
+    assert "whose grant (entry 15) is in doubt" in step.detail

@@ -6,6 +6,7 @@ from typing import cast
 import pytest
 
 from audit.canonical import Json, JsonObject
+from audit.errors import NotVerified
 from audit.record import Entry
 from audit.statement import Statement, Subject
 from registry.documents import version_document
@@ -125,3 +126,87 @@ def test_show_and_the_report_say_that_a_decision_is_in_doubt(registry: Registry)
     decisions = cast(list[JsonObject], version_document(registry, registry.find("credit@1"))["decisions"])
     assert decisions[0]["doubts"]
     assert gather(registry, "credit@1").verdict.words == "Decision in doubt"
+
+
+def granted_by_a_thief(registry: Registry) -> int:
+    """Let the approver be granted anew by a second admin, whose key turns out to be stolen; return that entry."""
+    admin, second = registry.signer("admin"), registry.keys.create("second", b"")
+    registry.ledger.grant("second", second.public, ("admin",), "Mira Okafor", by=admin)
+    public = registry.keys.public("approver")
+    granted = registry.ledger.grant("approver", public, ("approver",), "approver person", by=second).seq
+    registry.ledger.revoke(second.public.keyid, "stolen", granted, by=admin)
+    return granted
+
+
+def test_an_approval_by_a_key_whose_grant_is_in_doubt_does_not_count(registry: Registry) -> None:
+    granted = granted_by_a_thief(registry)
+    sign(registry)
+    _, decision = registry.promote("credit@1", "production", key="approver")
+    assert not decision.allowed
+    approvals = cast(list[JsonObject], version_document(registry, registry.find("credit@1"))["approvals"])
+    assert [approval["doubts"] for approval in approvals] == [
+        [],
+        [f"it was signed with a key whose grant (entry {granted}) is in doubt"],
+    ]
+
+
+def test_a_decision_by_a_key_whose_grant_is_in_doubt_is_in_doubt(registry: Registry) -> None:
+    granted = granted_by_a_thief(registry)
+    refused, _ = registry.promote("credit@1", "production", key="approver")
+    assert doubts(registry, refused) == (
+        f"it was signed with a key whose grant (entry {granted}) is in doubt",
+    )
+
+
+def test_who_is_granted_roles_again_by_an_admin_in_no_doubt_counts_again(registry: Registry) -> None:
+    granted_by_a_thief(registry)
+    public = registry.keys.public("approver")
+    registry.ledger.grant("approver", public, ("approver",), "approver person", by=registry.signer("admin"))
+    sign(registry)
+    promoted, decision = registry.promote("credit@1", "production", key="approver")
+    assert decision.allowed
+    assert doubts(registry, promoted) == ()
+
+
+def test_a_run_by_a_key_whose_grant_is_in_doubt_cannot_be_promoted(registry: Registry) -> None:
+    admin, second = registry.signer("admin"), registry.keys.create("second", b"")
+    registry.ledger.grant("second", second.public, ("admin",), "Mira Okafor", by=admin)
+    public = registry.keys.public("scientist")
+    registry.ledger.grant("scientist", public, ("recorder",), "scientist person", by=second)
+    registry.record_run(run_result(registry, auc=0.9))
+    registry.ledger.revoke(second.public.keyid, "stolen", 0, by=admin)
+    with pytest.raises(
+        NotVerified, match=r"a key whose grant \(entry \d+\) is in doubt: record the run again"
+    ):
+        registry.promote("credit@2", "production", key="approver")
+
+
+def test_policies_that_a_suspect_admin_adopted_promote_nothing_until_they_are_adopted_again(
+    registry: Registry,
+) -> None:
+    admin, second = registry.signer("admin"), registry.keys.create("second", b"")
+    registry.ledger.grant("second", second.public, ("admin",), "Mira Okafor", by=admin)
+    registry.adopt("production", (packaged("baseline"),), key="second")
+    sign(registry)
+    promoted, _ = registry.promote("credit@1", "production", key="approver")
+    adoption = next(registry.ledger.entries(kind="stage", newest_first=True)).seq
+    registry.ledger.revoke(second.public.keyid, "stolen", adoption, by=admin)
+    suspect = f"a key that is suspect from entry {adoption} on"
+    adopting = f"entry {adoption}, by which its policies were adopted,"
+    assert doubts(registry, promoted) == (f"{adopting} was signed with {suspect}",)
+    with pytest.raises(NotVerified, match=f"were adopted in entry {adoption}, .* adopt them again"):
+        registry.promote("credit@1", "production", key="approver")
+    registry.adopt("production", (packaged("baseline"),))
+    assert registry.gather("credit@1", "production").policies
+
+
+def test_a_decision_about_a_run_found_to_be_in_doubt_since_is_in_doubt(registry: Registry) -> None:
+    sign(registry)
+    promoted, _ = registry.promote("credit@1", "production", key="approver")
+    run = registry.find("credit@1").seq
+    registry.ledger.revoke(
+        registry.keys.public("scientist").keyid, "stolen", run, by=registry.signer("admin")
+    )
+    assert f"the run in entry {run} was signed with a key that is suspect from entry {run} on" in doubts(
+        registry, promoted
+    )

@@ -63,6 +63,7 @@ MOST_DEPTH = 64  # lists and objects within each other
 MOST_TEXT = 1 << 20  # a checkpoint, a proof, a key, the table of contents
 MOST_MEMBERS = 20_000  # page, Proofs, bundles and tiles
 MOST_UNPACKED = 1 << 30  # all members of a bundle together
+MOST_LISTED = 20  # entries in a sentence
 
 
 class Wrong(Exception):
@@ -624,6 +625,9 @@ class Trust:
         self.needed = 1
         self.log: list[tuple[int, VerifierKey]] = []  # the log's keys, each with the size that it signs first
         self.suspect: list[tuple[str, int, int]] = []  # keyid, suspect since, up to the revocation
+        self.given: list[
+            tuple[str, int, list[str]]
+        ] = []  # keyid, the entry that gave it roles, who signed that
 
     def check(self, entry: Entry) -> None:
         """Raise `Wrong` unless every signature is by a key that held the statement's role at this entry."""
@@ -646,12 +650,12 @@ class Trust:
     def learn(self, entry: Entry) -> None:
         """Take in what an entry says about keys; it holds from the next entry on, and not at all where it fails."""
         if "admin" in MAY_SAY[entry.kind]:
-            before = dict(self.keys), self.needed, list(self.log), list(self.suspect)
+            before = dict(self.keys), self.needed, list(self.log), list(self.suspect), list(self.given)
             try:
                 check_subject(entry)
                 self.take_in(entry)
             except Wrong:
-                self.keys, self.needed, self.log, self.suspect = before
+                self.keys, self.needed, self.log, self.suspect, self.given = before
                 raise
 
     def take_in(self, entry: Entry) -> None:
@@ -662,6 +666,8 @@ class Trust:
             self.rotate_log(0, said)
         if entry.kind in ("genesis", "key-grant"):
             self.grant(*parse_key(said.get("key"), seq))
+        if entry.kind in ("genesis", "key-grant", "key-rotate"):
+            self.given.append((said["key"]["keyid"], seq, [keyid for keyid, _ in entry.signatures]))
         if entry.kind == "key-revoke":
             self.revoke(said, seq)
         if entry.kind == "key-rotate":
@@ -716,6 +722,25 @@ class Trust:
         need(all(k.der != ED25519_DER + key.raw for k in self.keys.values()), "the log's key is a person's")
         need(all(key.raw != old.raw for _, old in self.log), "the log had this key before")
         self.log.append((size, key))
+
+    def doubts(self) -> dict[str, list[tuple[int, float, int | None]]]:
+        """Page, Keys over time: for each key, from which entry to which what it signed is in doubt.
+
+        The third number is the entry in doubt by which the key had its roles; None where the key itself is suspect.
+        """
+        found: dict[str, list[tuple[int, float, int | None]]] = {}
+        ends = {seq: float("inf") for _, seq, _ in self.given}
+        last: dict[str, int] = {}
+        for keyid, seq, _ in self.given:
+            if keyid in last:
+                ends[last[keyid]] = seq
+            last[keyid] = seq
+        for keyid, since, to in self.suspect:
+            found.setdefault(keyid, []).append((since, to, None))
+        for keyid, seq, signers in self.given:  # in order: what a grant rests on stands before it
+            if any(since <= seq <= to for signer in signers for since, to, _ in found.get(signer, [])):
+                found.setdefault(keyid, []).append((seq + 1, ends[seq], seq))
+        return found
 
     def log_keys(self, size: int) -> list[VerifierKey]:
         """Return the keys that sign a head: one, or old and new where the head ends with the rotation."""
@@ -1390,12 +1415,22 @@ class Verification:
     # What the steps come to.
 
     @property
+    def doubted(self) -> list[dict[str, Any]]:
+        """The entries in doubt, by the key that signed them and the grant that is why, if it is one."""
+        found: dict[tuple[str, int | None], list[int]] = {}
+        for keyid, doubts in self.trust.doubts().items():
+            for seq in self.signed.get(keyid, []):
+                # Where the key itself was suspect, that is why; where it was granted, the one grant that it had then.
+                why = [grant for since, to, grant in doubts if since <= seq <= to]
+                if why:
+                    found.setdefault((keyid, why[0]), []).append(seq)
+        groups = [{"key": keyid, "grant": grant, "entries": seqs} for (keyid, grant), seqs in found.items()]
+        return sorted(groups, key=lambda group: (group["entries"][0], group["key"], group["entries"]))
+
+    @property
     def in_doubt(self) -> list[int]:
-        """The entries signed with a key from where its revocation calls it suspect up to that revocation."""
-        signed = (
-            (seq, since, to) for keyid, since, to in self.trust.suspect for seq in self.signed.get(keyid, [])
-        )
-        return sorted({seq for seq, since, to in signed if since <= seq <= to})
+        """The entries of which nobody knows who signed them, or who let their signer in."""
+        return sorted({seq for group in self.doubted for seq in group["entries"]})
 
     @property
     def holds(self) -> bool:
@@ -1447,6 +1482,28 @@ def not_shown(done: Verification) -> list[str]:
     return [*ends, *ALL_END, *(() if done.is_known else UNCONFIRMED)]
 
 
+def doubt_said(done: Verification) -> str:
+    """Say which entries are in doubt, and why."""
+    suspect = sorted({seq for group in done.doubted if group["grant"] is None for seq in group["entries"]})
+    said = (
+        f" In doubt, as the key that signed them was suspect: entries {listed(suspect)}." if suspect else ""
+    )
+    for group in done.doubted:
+        if group["grant"] is not None:
+            one, name = len(group["entries"]) == 1, done.trust.keys[group["key"]].name
+            said += (
+                f" In doubt: {'entry' if one else 'entries'} {listed(group['entries'])}, signed by the key {name!r} "
+                f"({group['key'][:16]}...), whose grant (entry {group['grant']}) is in doubt."
+            )
+    return said
+
+
+def listed(entries: Sequence[int]) -> str:
+    """Write numbers of entries, of very many the first."""
+    more = len(entries) - MOST_LISTED
+    return ", ".join(map(str, entries[:MOST_LISTED])) + (f" and {more} more" if more > 0 else "")
+
+
 def verdict(done: Verification) -> str:
     """Say the verdict in a sentence."""
     failed = [f"{step.number} ({step.name})" for step in done.steps.values() if step.status == "failed"]
@@ -1454,8 +1511,7 @@ def verdict(done: Verification) -> str:
         return f"NOT VERIFIED: failed in step {', '.join(failed)}."
     if done.unanswered:
         return "NOT VERIFIED: this copy cannot be held against the checkpoint that you gave, see step 7."
-    doubted = ", ".join(map(str, done.in_doubt))
-    doubt = f" In doubt, as the key that signed them was suspect: entries {doubted}." if doubted else ""
+    doubt = doubt_said(done)
     if done.confirmed:
         return f"VERIFIED, against what you brought from elsewhere.{doubt}"
     return f"CONSISTENT IN ITSELF, by keys that came with the evidence: nothing from elsewhere confirms them.{doubt}"
@@ -1472,7 +1528,8 @@ def as_json(done: Verification) -> dict[str, Any]:
     return {
         "verified": done.verified, "confirmed": done.confirmed, "verdict": verdict(done),
         "kind": done.source.kind, "about": done.source.about, **where, "entries": done.entries,
-        "key": done.key[0], "key_from": done.key[1], "in_doubt": done.in_doubt, "unanswered": done.unanswered,
+        "key": done.key[0], "key_from": done.key[1], "in_doubt": done.in_doubt, "doubted": done.doubted,
+        "unanswered": done.unanswered,
         "steps": steps, "to_run": done.commands, "not_shown": not_shown(done),
     }  # fmt: skip
 

@@ -22,7 +22,7 @@ __all__ = ["Loss", "judged", "losses", "power_rows", "put", "recorded"]
 
 _CALLS = (
     *("openat", "lseek", "write", "pwrite64", "ftruncate", "fsync", "fdatasync", "rename", "link", "linkat"),
-    *("unlink", "mkdir", "rmdir", "chdir", "sendto"),
+    *("unlink", "unlinkat", "mkdir", "rmdir", "chdir", "sendto"),
 )
 _UNKNOWN = (
     "writev",
@@ -36,7 +36,7 @@ _UNKNOWN = (
 )
 """Calls that change a disk too and are not followed: a scene that makes one is not judged at all."""
 
-_SHOWN = ("-xx", "-s", "10000000", "-e", f"trace={','.join((*_CALLS, *_UNKNOWN, 'mkdirat', 'unlinkat'))}")
+_SHOWN = ("-xx", "-s", "10000000", "-e", f"trace={','.join((*_CALLS, *_UNKNOWN, 'mkdirat'))}")
 _LINE = re.compile(r"\d+ +(?P<call>\w+)\((?P<arguments>.*)\) += (?P<answer>-?\d+)")
 _ARGUMENT = re.compile(
     r'"(?P<text>(?:\\x[0-9a-f]{2})*)"|(?P<number>AT_FDCWD|-?\d+)(?:<(?P<file>[^>]*)>)?|[A-Z_|0-9x]+'
@@ -118,6 +118,9 @@ class _Replay:
             self._folder = self._path(texts[0])
             return None
         path = self._path(files[0] if files and call not in _NAMED else texts[0])
+        if call == "unlinkat" and files:
+            # Named in a folder that is open: as `shutil.rmtree` goes through it, whatever is renamed meanwhile.
+            path = self._path(files[0] + b"/" + texts[0])
         if not self.disk.inside(path):
             return None
         assert call in _CALLS, f"{call} on {path} is not followed"
