@@ -218,8 +218,8 @@ def _nobody_left(trust: "Trust") -> str:
     if any(doubts.holds_undoubted(admin.keyid) for admin in admins):
         return ""
     return (
-        "; and no administrator is left whose own grant is in no doubt: nothing that is said in this ledger from now on "
-        "ends that"
+        "; and no administrator is left whose own grant is in no doubt: nothing that is said in this ledger from now "
+        "on ends that"
     )
 
 
