@@ -162,6 +162,7 @@ def run(
     from registry.run import run_pipeline
     from registry.target import load_target
 
+    key, privacy = registry.on_record()
     with _printing_aside() if as_json else nullcontext():
         found = load_target(target)
         parameters = read_assignments(found.pipeline.parameters, given)
@@ -173,7 +174,8 @@ def run(
             referrer=registry.referrer(),
             keep_data="all" if keep_protected_data else keep_data,
             progress=_step_line(),
-            key=registry.fingerprint_key(),
+            key=key,
+            privacy=privacy,
         )
     recorded = registry.record_run(result, as_key)
     document = run_document(registry, recorded)

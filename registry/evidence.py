@@ -36,6 +36,8 @@ from registry.models import Models
 from registry.policy import Policy
 from registry.predicates import Approval as ApprovalSaid
 from registry.predicates import PolicyDigest, StagePolicies
+from registry.privacy_rule import tables_told
+from registry.rules import PrivacyRule
 
 __all__ = ["Gathered", "adopted", "gather", "gather_before", "unchanged"]
 
@@ -127,14 +129,17 @@ def _gathered(
     digest = _evidence_digest(found, stage, policies)
     first_key = models.ledger.trust().first_key
     entries = [models.ledger.entry(seq) for seq in seen]
+    run = models.run_of(found)
+    asked = any(isinstance(rule, PrivacyRule) for policy in policies for rule in policy.rules)
     evidence = Evidence(
         found.model,
         found.version,
         stage,
-        models.run_of(found),
+        run,
         first_key(found.recorder),
         tuple(_approvals(models, entries, digest, doubts, first_key)),
         tuple(_reproductions(entries, doubts)),
+        tables_told(run, models.artifacts) if asked else (),
     )
     return Gathered(found, policies, evidence, digest, seen, revocations)
 

@@ -4,7 +4,8 @@ Rules of deciding ("deny unless", as the in-toto specification's monotonic princ
 
 - A version is allowed only when there is at least one policy and every rule of every policy passed or is
   waived. Unknown is never a pass: what is absent, null, cut short or unreadable is `missing`.
-- `registry.facts`, `registry.limits` and `registry.lineage_rule` say what a rule asks of the evidence.
+- `registry.facts`, `registry.limits`, `registry.lineage_rule` and `registry.privacy_rule` say what a rule asks of
+  the evidence.
 - Approvals count by distinct keys, never the recorder's, and a key that speaks in two roles is counted in
   one of them. Who holds a key is not signed evidence and can be erased, so it decides nothing here.
 - Taking evidence away therefore never turns a refusal into a promotion. The exceptions are the two ways of
@@ -28,7 +29,8 @@ from registry.finding import AbsentError, Finding, Outcome, listed
 from registry.limits import judge_limit, limit_text
 from registry.lineage_rule import judge_lineage
 from registry.policy import Policy
-from registry.rules import ApprovalRule, FactRule, LimitRule, LineageRule, ReproductionRule, Rule
+from registry.privacy_rule import TableTold, judge_privacy
+from registry.rules import ApprovalRule, FactRule, LimitRule, LineageRule, PrivacyRule, ReproductionRule, Rule
 
 __all__ = ["ALLOWING", "Approval", "Decision", "Evidence", "RuleResult", "decide"]
 
@@ -62,7 +64,7 @@ class Evidence:
 
     `approvals` are the verdicts bound to this evidence's digest and this stage; `reproductions` are the
     predicates of this version's reproductions in ledger order, the newest last. `recorder` is the first key of who
-    recorded the run.
+    recorded the run. `tables` are what the run's artifacts tell of its tables, read where a rule asks for it.
     """
 
     model: str
@@ -72,6 +74,7 @@ class Evidence:
     recorder: str
     approvals: tuple[Approval, ...]
     reproductions: tuple[Mapping[str, Json], ...]
+    tables: tuple[TableTold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,8 @@ def _judge(rule: Rule, evidence: Evidence, seats: "_Seats") -> Finding:
                 return _fact(rule, evidence.run)
             case LineageRule():
                 return judge_lineage(rule, evidence.run)
+            case PrivacyRule():
+                return judge_privacy(rule, evidence.run, evidence.tables)
             case ApprovalRule():
                 return _approval(rule, evidence, seats)
             case ReproductionRule():

@@ -4,21 +4,26 @@ Rules:
 
 - Columns that the code names as `keyed` are keyed wherever a table has one of that name; without the ledger's
   fingerprint key such a run is refused before it begins.
+- Columns that a policy of the ledger asks to be keyed (`registry.privacy`) are too, and without the key no run is
+  recorded.
 - Protected columns (`protected`, and what an evaluation declares as `sensitive`) are keyed too as soon as the ledger
-  has a fingerprint key: they have few values and are about people. Without a key they are as bare as any other.
+  has a fingerprint key: they have few values and are about people. Without a key they are as bare as any other, unless
+  a policy asks for more.
 - A column made from one of them by its name (`race_black`) is one of them.
 
 >>> Keying().columns_of(["race", "income"])
 []
 """
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audit.errors import NotFound
 from registry.fingerprint import Fingerprint, fingerprint_of, opened
 from registry.fingerprint_key import FingerprintKey, key_file_of, read_key
+from registry.privacy import NO_DEMANDS, Privacy
+from registry.profile import is_protected
 
 __all__ = ["UNKEYED", "Keying", "key_at_hand"]
 
@@ -30,6 +35,7 @@ class Keying:
     keyed: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     key: FingerprintKey | None = None
+    privacy: Privacy = NO_DEMANDS
 
     def checked(self) -> "Keying":
         """Return itself; refuse columns that are to be keyed where there is no key."""
@@ -42,13 +48,18 @@ class Keying:
 
     def also(self, keyed: Iterable[str]) -> "Keying":
         """Key more columns; refused as in `checked`."""
-        return Keying((*self.keyed, *keyed), self.protected, self.key).checked()
+        return replace(self, keyed=(*self.keyed, *keyed)).checked()
+
+    def protecting(self, protected: Iterable[str]) -> "Keying":
+        """Protect more columns from here on."""
+        return replace(self, protected=(*self.protected, *protected))
 
     def columns_of(self, names: Iterable[str]) -> list[str]:
         """Return which of these columns are keyed."""
         if self.key is None:
             return []
-        return [name for name in names if _is_among(name, (*self.keyed, *self.protected))]
+        columns = (*self.keyed, *self.privacy.keyed, *self.protected)
+        return [name for name in names if is_protected(name, columns)]
 
     def fingerprint(self, table: object) -> Fingerprint:
         """Fingerprint a table; raises as `registry.fingerprint.fingerprint` does."""
@@ -66,10 +77,3 @@ def key_at_hand(keys: Path) -> FingerprintKey | None:
         return read_key(key_file_of(keys))
     except NotFound:
         return None
-
-
-def _is_among(name: str, columns: Collection[str]) -> bool:
-    # Here and not above: profiles are for those who record.
-    from registry.profile import is_protected
-
-    return is_protected(name, columns)

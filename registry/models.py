@@ -22,7 +22,7 @@ from audit.record import Entry
 from registry import catalog
 from registry.artifacts import ArtifactStore
 from registry.catalog import Catalogued
-from registry.policy import Policy, parse
+from registry.policy import Policy, packaged, packaged_names, parse
 from registry.predicates import PolicyDigest
 from registry.recorded import resolve_run
 
@@ -107,6 +107,25 @@ class Models:
                 "`affidavit policy adopt` makes one"
             )
         return self.policy_texts(known[stage])
+
+    def policies_in_force(self) -> tuple[Policy, ...]:
+        """Read every policy that guards a stage, each once; `NotFound` where the text of one is not at hand."""
+        named = dict.fromkeys(digest for digests in self.stage_policies().values() for digest in digests)
+        return tuple(self._policy_in_force(digest) for digest in named)
+
+    def _policy_in_force(self, named: PolicyDigest) -> Policy:
+        try:
+            return self.policy_texts((named,))[0]
+        except NotFound:
+            # A machine of a shared ledger may have an artifact store of its own; what comes with affidavit it has too.
+            if named.name in packaged_names() and (policy := packaged(named.name)).sha256 == named.sha256:
+                self.artifacts.put(policy.text)
+                return policy
+            raise NotFound(
+                f"the policy {named.name} guards a stage and may say what is to be keyed, and its text is not here: "
+                f"bring the artifact {named.sha256[:16]} into {self.artifacts.root}, or name a shared folder with "
+                "AFFIDAVIT_ARTIFACTS"
+            ) from None
 
     def policy_texts(self, named: tuple[PolicyDigest, ...]) -> tuple[Policy, ...]:
         """Read policies by their digests; `NotVerified` where a text has another name than the ledger gives it."""

@@ -34,6 +34,7 @@ from registry.fingerprint_key import FingerprintKey
 from registry.keying import Keying
 from registry.parameters import MISSING, Parameter, assign, did_you_mean
 from registry.predicates import check_model_name
+from registry.privacy import NO_DEMANDS, Privacy
 from registry.profiling import Profiling, checked_columns
 from registry.settings import Settings
 from registry.told import Told, tell
@@ -159,16 +160,16 @@ class Pipeline:
                 return path.resolve()
         return None
 
-    def profiling(self) -> Profiling:
-        """Begin the profiles of one run."""
+    def profiling(self, privacy: Privacy = NO_DEMANDS) -> Profiling:
+        """Begin the profiles of one run, which tell no more than the policies in force allow."""
         sensitive = [column for step in self.steps for column in step.sensitive]
         # What is keyed so that it cannot be guessed is not told by a profile.
-        return Profiling([*self.protected, *self.keyed, *sensitive], self.profiled)
+        return Profiling([*self.protected, *self.keyed, *sensitive], self.profiled, privacy)
 
-    def keying(self, key: FingerprintKey | None) -> Keying:
-        """Say which columns are keyed; raise `NotFound` where some are to be and there is no key."""
+    def keying(self, key: FingerprintKey | None, privacy: Privacy = NO_DEMANDS) -> Keying:
+        """Say which columns are keyed; raise `NotFound` where the code names some and there is no key."""
         sensitive = [column for step in self.steps for column in step.sensitive]
-        return Keying(tuple(self.keyed), (*self.protected, *sensitive), key).checked()
+        return Keying(tuple(self.keyed), (*self.protected, *sensitive), key, privacy).checked()
 
     @overload
     def step(self, function: F, /) -> F: ...
@@ -277,6 +278,7 @@ class Pipeline:
         registry = open_registry(ledger)
         # Before the run: a key that does not open is better known before than after an hour.
         registry.signer_for("run")
+        key, privacy = registry.on_record()
         result = run_pipeline(
             self,
             parameters,
@@ -284,7 +286,8 @@ class Pipeline:
             target=self._target(),
             referrer=registry.referrer(),
             keep_data=keep_data,
-            key=registry.fingerprint_key(),
+            key=key,
+            privacy=privacy,
         )
         with not_hiding(result.exception):
             entry = registry.record_run(result)

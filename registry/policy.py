@@ -23,6 +23,8 @@ not code. Grammar (every field is required unless marked `optional`; nothing els
       - {id: ..., says: ..., clauses: [], kind: fact, fact: code-clean}
       - {id: ..., says: ..., clauses: [], kind: lineage}   # optional: protected: [race], rows: ignore,
                                                            #           observation: accept
+      - {id: ..., says: ..., clauses: [], kind: privacy,   # optional: columns: [race]
+         fingerprint: keyed, profile: missing}             # one of them or both; nothing, missing, counts or all
       - {id: ..., says: ..., clauses: [], kind: approval, role: validator, count: 1}   # optional: meaning
       - {id: ..., says: ..., clauses: [], kind: reproduction, verdicts: [identical, equivalent]}
 
@@ -60,6 +62,7 @@ from registry.rules import (
     Line,
     LineageRule,
     Misplaced,
+    PrivacyRule,
     ReproductionRule,
     Rule,
     Slug,
@@ -73,6 +76,7 @@ _RULES: Final = {
     "limit": LimitRule,
     "fact": FactRule,
     "lineage": LineageRule,
+    "privacy": PrivacyRule,
     "approval": ApprovalRule,
     "reproduction": ReproductionRule,
 }

@@ -23,13 +23,13 @@ The profile of a column::
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from registry.disclosure import SMALL_CELL
 
-__all__ = ["MOST_COLUMNS", "SCHEME", "ColumnProfile", "Profile", "is_protected", "profile"]
+__all__ = ["LEVELS", "MOST_COLUMNS", "SCHEME", "ColumnProfile", "Level", "Profile", "is_protected", "profile"]
 
 SCHEME = "affidavit-profile-v1"
 
@@ -37,6 +37,11 @@ MOST_COLUMNS = 512
 """So many columns are profiled, the first ones of the table."""
 
 PROTECTED = "a protected column"
+LIMITED = "limited by a policy"
+
+Level = Literal["nothing", "missing", "counts", "all"]
+LEVELS: tuple[Level, ...] = ("nothing", "missing", "counts", "all")
+"""How much of a column is told beside its name and type: the share of missing values, counts, or all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,25 @@ class ColumnProfile:
     def withhold(self, why: str = PROTECTED) -> "ColumnProfile":
         """Tell the type and the share of missing values, and nothing else."""
         return ColumnProfile(self.name, self.type, missing_share=self.missing_share, withheld=why)
+
+    def limited(self, level: Level) -> "ColumnProfile":
+        """Tell no more than a policy allows."""
+        if LEVELS.index(self.told) <= LEVELS.index(level):
+            return self
+        if level == "counts":
+            return replace(self, low=None, high=None, quantiles=(), mean=None, deviation=None, lengths=None)
+        share = self.missing_share if level == "missing" else None
+        return ColumnProfile(self.name, self.type, missing_share=share, withheld=self.withheld or LIMITED)
+
+    @property
+    def told(self) -> Level:
+        """How much is told."""
+        if self.low or self.high or self.quantiles or self.mean or self.deviation or self.lengths:
+            return "all"
+        counts = (self.missing, self.distinct, self.hidden, self.hidden_rows)
+        if self.values or any(count is not None for count in counts):
+            return "counts"
+        return "nothing" if self.missing_share is None else "missing"
 
     def to_json(self) -> JsonObject:
         """Write the column."""
@@ -111,6 +135,10 @@ class Profile:
             for column in self.columns
         )
         return replace(self, columns=columns)
+
+    def limited(self, ceiling: Callable[[str], Level]) -> "Profile":
+        """Tell of each column no more than `ceiling` allows for its name."""
+        return replace(self, columns=tuple(each.limited(ceiling(each.name)) for each in self.columns))
 
     def column(self, name: str) -> ColumnProfile | None:
         """Find a column by its name."""

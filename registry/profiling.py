@@ -4,7 +4,7 @@ Rules:
 
 - The columns that the evaluation calls sensitive are protected, those whose fingerprints are keyed, and those that the
   pipeline or `record()` names, each with the columns named after it (`race_black`). What is `profiled` is told all the
-  same.
+  same. What the policies of the ledger allow (`registry.privacy`) is the most that is told.
 - Which columns are protected may be known only at the end of a run (`record()` is told by `evaluate`), so that nothing
   is written before. A recording that ends early, with nothing said to be protected, keeps no profile.
 - A profile never breaks a run: what cannot be profiled has none.
@@ -21,6 +21,7 @@ from audit.canonical import JsonObject, encode
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.fingerprint import is_table, opened
+from registry.privacy import NO_DEMANDS, Privacy
 from registry.profile import Profile, profile
 
 __all__ = ["Profiling", "checked_columns"]
@@ -29,9 +30,15 @@ __all__ = ["Profiling", "checked_columns"]
 class Profiling:
     """Collects the profiles of a run's tables."""
 
-    def __init__(self, protected: Collection[str] = (), profiled: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        protected: Collection[str] = (),
+        profiled: Collection[str] = (),
+        privacy: Privacy = NO_DEMANDS,
+    ) -> None:
         self.protected = set(protected)
         self.profiled = set(profiled)
+        self.privacy = privacy
         self._seen: dict[str, Profile] = {}
         self._parts: list[JsonObject] = []
 
@@ -66,6 +73,7 @@ class Profiling:
             mark = str(part["fingerprint"])
             if mark not in kept:
                 shown = self._seen[mark].withholding(self.protected, self.profiled)
+                shown = shown.limited(lambda name: self.privacy.ceiling(name, self.protected))
                 kept[mark] = artifacts.put(encode(shown.to_json()))
             part["profile"] = kept[mark]
 

@@ -22,6 +22,8 @@ _MOVABLE: tuple[tuple[str, ...], ...] = (
     ("origins",),
     ("model_file", "features"),
     ("evaluation", "bias"),
+    ("privacy", "rules"),
+    ("privacy", "protected"),
 )
 
 _SHAPES: Mapping[tuple[str, ...], Mapping[str, type]] = {
@@ -30,6 +32,7 @@ _SHAPES: Mapping[tuple[str, ...], Mapping[str, type]] = {
     ("steps", "*", "outputs", "*"): {"name": str, "kind": str},
     ("sources", "*"): {"step": str, "uri": str, "sha256": str},
     ("origins", "*"): {"step": str, "kind": str, "uri": str},
+    ("privacy",): {"rules": list, "protected": list},
     ("evaluation",): {"metrics": list, "bias": list},
     ("evaluation", "metrics", "*"): {"name": str},
     ("evaluation", "bias", "*"): {"attribute": str, "disparities": list},

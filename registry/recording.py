@@ -43,6 +43,7 @@ from registry.parameters import did_you_mean
 from registry.parts import is_fitted_model
 from registry.pipeline import check_options
 from registry.predicates import check_model_name
+from registry.privacy import Privacy
 from registry.profiling import Profiling, checked_columns
 from registry.recorded_fields import RecordedFields
 from registry.run import RunRecorder, RunResult, judge, not_hiding
@@ -67,8 +68,8 @@ class Recorder(Protocol):
     def referrer(self) -> Referrer:
         """Refer to people by the ledger's erasable table."""
 
-    def fingerprint_key(self) -> FingerprintKey | None:
-        """Read the key of keyed fingerprints, if there is one."""
+    def on_record(self) -> tuple[FingerprintKey | None, Privacy]:
+        """Read the key of keyed fingerprints, if there is one, and what the policies ask of a run that is recorded."""
 
 
 class Recording:
@@ -109,6 +110,7 @@ class Recording:
         if self._registry is not None:
             raise MalformedInput("a recording is used once: call record() again for another run")
         self._registry = self._open_recorder()
+        key, privacy = self._registry.on_record()
         run = RunRecorder(
             self._name,
             "record",
@@ -117,9 +119,9 @@ class Recording:
             clock=self._clock,
             stopwatch=self._stopwatch,
         )
-        run.profiling = Profiling(self._protected, self._profiled)
+        run.profiling = Profiling(self._protected, self._profiled, privacy)
         run.keeping = Keeping(self._keep_data)
-        run.keying = Keying((), tuple(self._protected), self._registry.fingerprint_key())
+        run.keying = Keying((), tuple(self._protected), key, privacy)
         run.describe_code(self._file, None if self._file is None else str(self._file))
         run.add_step(BLOCK, parameters=self._params, given=self._params)
         run.find_sources(BLOCK, self._params)
@@ -267,6 +269,7 @@ class Recording:
         given = {"y_true": y_true, "y_pred": y_pred, "y_score": y_score, "sensitive": sensitive}
         returned = {name: value for name, value in given.items() if value is not None}
         run.profiling.protect_table(sensitive)
+        run.keying = run.keying.protecting(run.profiling.protected)
         with self._step("evaluation", kind="evaluate", after=self._recorded()) as row:
             row["outputs"] = cast(Json, run.parts("evaluation", returned))
             run.evaluation = judge(given, options, run.artifacts)

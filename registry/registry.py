@@ -42,6 +42,7 @@ from registry.predicates import (
     StagePolicies,
     check_stage_name,
 )
+from registry.privacy import Privacy, demands_of
 from registry.references import KeptArtifacts
 from registry.run import RunResult
 
@@ -144,6 +145,17 @@ class Registry(Models):
     def fingerprint_key(self) -> FingerprintKey | None:
         """Read the key of keyed fingerprints; None where the ledger has none."""
         return key_at_hand(self.home.keys.folder)
+
+    def on_record(self) -> tuple[FingerprintKey | None, Privacy]:
+        """Read the fingerprint key and what the policies of every stage ask of a run that is recorded.
+
+        Raises `NotFound` where they ask for keyed columns and there is no key, or where a policy is not at hand.
+        """
+        key, policies = self.fingerprint_key(), self.policies_in_force()
+        demands = [
+            each for policy in policies for each in demands_of(policy.name, policy.sha256, policy.rules)
+        ]
+        return key, Privacy(tuple(demands)).check_key(key is not None)
 
     def referrer(self) -> Referrer:
         """Give the references of one statement to people and their values (see `audit.subjects`)."""

@@ -147,6 +147,8 @@ def _run_again(
         "result": str(result),
         "kept": without_sources(kept, checked_out.gone),
         "key": _key_of(registry, run),
+        # What was in force then, and not what is now: a fingerprint is compared with its like.
+        "privacy": run.get("privacy"),
     }
     _run_job(job, checked_out.folder, _variables(run), progress)
     if not result.is_file():

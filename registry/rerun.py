@@ -1,9 +1,9 @@
 """Run a pipeline in a process of its own and write what happened: the other side of `registry.reproduce`.
 
 ``python -m registry.rerun`` reads one JSON document on standard input, ``{"target", "parameters", "artifacts",
-"result", "kept", "key"}``, runs the pipeline in the working directory with its artifacts in the folder named, and
-writes the run predicate as canonical JSON to the file `result`, with the member `stood_in` for the steps whose kept
-tables were taken, and why. Nothing is signed and no ledger is opened.
+"result", "kept", "key", "privacy"}``, runs the pipeline in the working directory with its artifacts in the folder
+named, and writes the run predicate as canonical JSON to the file `result`, with the member `stood_in` for the steps
+whose kept tables were taken, and why. Nothing is signed and no ledger is opened.
 
 Exit status 0 when a run was written (succeeded or failed), 2 with one line on standard error otherwise.
 """
@@ -17,6 +17,7 @@ from audit.errors import AffidavitError
 from registry.artifacts import ArtifactStore
 from registry.fingerprint_key import FingerprintKey
 from registry.parameters import from_json
+from registry.privacy import Privacy
 from registry.run import run_pipeline
 from registry.standing_in import stand_in_for
 from registry.target import load_target
@@ -38,6 +39,7 @@ def main(job: bytes) -> int:
             target=target.text,
             progress=lambda line: print(line, file=sys.stderr),  # noqa: T201
             key=FingerprintKey(bytes.fromhex(str(asked["key"]))) if asked.get("key") else None,
+            privacy=Privacy.from_json(asked.get("privacy")),
         )
     except AffidavitError as error:
         print(error, file=sys.stderr)  # noqa: T201

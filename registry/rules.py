@@ -19,6 +19,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictInt
 
 from registry.policy_file import near, shown
+from registry.profile import Level
 
 __all__ = [
     "CONFIDENCE",
@@ -36,6 +37,7 @@ __all__ = [
     "Line",
     "LineageRule",
     "Misplaced",
+    "PrivacyRule",
     "ReproductionRule",
     "Rule",
     "Slug",
@@ -227,4 +229,23 @@ class LineageRule(_Said):
     observation: Literal["refuse", "accept"] | None = None
 
 
-Rule = LimitRule | FactRule | LineageRule | ApprovalRule | ReproductionRule
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyRule(_Said):
+    """What the record of a run may give away of columns about people; runs are recorded so from its adoption on.
+
+    `columns` None means the columns that the run protects. `fingerprint` keyed: no digest of them without the ledger's
+    fingerprint key. `profile` is the most that profiles may tell of them.
+    """
+
+    kind: Literal["privacy"] = "privacy"
+    columns: Annotated[tuple[Line, ...], BeforeValidator(_some)] | None = None
+    fingerprint: Literal["keyed"] | None = None
+    profile: Level | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where the rule asks nothing."""
+        if self.fingerprint is None and self.profile is None:
+            raise Misplaced("kind", "a privacy rule asks nothing without 'fingerprint' or 'profile'")
+
+
+Rule = LimitRule | FactRule | LineageRule | PrivacyRule | ApprovalRule | ReproductionRule

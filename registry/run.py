@@ -43,6 +43,7 @@ from registry.origins import Origins
 from registry.parameters import did_you_mean, to_json
 from registry.parts import describe, is_fitted_model, parts_of
 from registry.pipeline import Pipeline, PlannedStep
+from registry.privacy import NO_DEMANDS, Privacy
 from registry.private import Private
 from registry.profiling import Profiling
 from registry.run_predicate import fit_in_record
@@ -77,21 +78,22 @@ def run_pipeline(
     stopwatch: Callable[[], float] = time.perf_counter,
     progress: Callable[[str], None] | None = None,
     key: FingerprintKey | None = None,
+    privacy: Privacy = NO_DEMANDS,
 ) -> RunResult:
     """Run every step of a pipeline and return what happened, also where a step failed.
 
     `referrer` refers to the people of `Private` parameters (else they are withheld); `keep_data` keeps the tables that
     came in from outside (`registry.kept_data`); `key` is the ledger's fingerprint key, with which protected columns are
-    keyed;
+    keyed; `privacy` is what the ledger's policies ask (`registry.privacy`);
     `clock` gives seconds since 1970, `stopwatch` seconds for durations. Raises `MalformedInput` where the steps or
     the parameters are wrong (then nothing ran), and `EnvironmentFailed` where the artifact store cannot be written.
     """
     plan = pipeline.plan(parameters)
-    keying = pipeline.keying(key)
+    keying = pipeline.keying(key, privacy)
     recorder = RunRecorder(
         pipeline.name, "pipeline", artifacts, referrer=referrer, clock=clock, stopwatch=stopwatch
     )
-    recorder.profiling = pipeline.profiling()
+    recorder.profiling = pipeline.profiling(privacy)
     recorder.keeping = Keeping(keep_data)
     recorder.keying = keying
     recorder.describe_code(pipeline.file, target)
@@ -365,6 +367,7 @@ class RunRecorder:
             "model_file": self.model_file if self.exception is None else None,
             "origins": cast(Json, self.origins.found),
             "lineage": [flow.to_json() for flow in self.flows],
+            "privacy": self.keying.privacy.to_json(self.profiling.protected),
             **(self.referrer.members() if self.referrer is not None else {}),
         }
         subjects = self._subjects(predicate)

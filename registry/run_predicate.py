@@ -4,7 +4,8 @@ Rules:
 
 - A record holds 65,535 bytes, and a run is never refused for its size: where it is too long, its longest lists move
   to the artifact store as canonical JSON and leave `{"artifact": sha256, "count": n}` in their place. First the
-  lineage of fields, then the steps, the features, the sources and origins and the groups of the bias analysis.
+  lineage of fields, then the steps, the features, the sources and origins, the groups of the bias analysis, and what
+  was in force and protected.
 - A reader that meets such a place follows it by `resolve` and checks the digest on the way.
 
 >>> [step["name"] for step in resolve_steps(predicate, store)]            # doctest: +SKIP
@@ -77,6 +78,8 @@ def fit_in_record(
     places += [(predicate, "sources"), (predicate, "origins")]
     if isinstance(evaluation := predicate["evaluation"], dict):
         places.append((evaluation, "bias"))
+    if isinstance(privacy := predicate.get("privacy"), dict):
+        places += [(privacy, "rules"), (privacy, "protected")]
     for holder, key in places:
         if len(encode(predicate)) <= space:
             break

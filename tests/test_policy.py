@@ -262,7 +262,7 @@ def test_nothing_but_malformed_input_escapes_from_a_rule_of_any_shape(data: st.D
 
 
 def test_the_packaged_policies_are_named_as_their_files() -> None:
-    assert packaged_names() == ("baseline", "lending")
+    assert packaged_names() == ("baseline", "lending", "privacy")
     assert [packaged(name).name for name in packaged_names()] == list(packaged_names())
 
 

@@ -15,6 +15,7 @@ from audit.errors import EnvironmentFailed, MalformedInput
 from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
 from registry.fingerprint_key import FingerprintKey
+from registry.privacy import NO_DEMANDS, Privacy
 from registry.recording import Recording
 from registry.run import RunResult
 from tests.lending_pipeline import FEATURES, applications
@@ -27,9 +28,10 @@ class Kept:
     artifacts: ArtifactStore
     results: list[RunResult] = field(default_factory=list)
     key: FingerprintKey | None = None
+    privacy: Privacy = NO_DEMANDS
 
-    def fingerprint_key(self) -> FingerprintKey | None:
-        return self.key
+    def on_record(self) -> tuple[FingerprintKey | None, Privacy]:
+        return self.key, self.privacy
 
     def referrer(self) -> Referrer:
         return Referrer(tables.open_scratch(), os.urandom)

@@ -20,6 +20,7 @@ from registry.model_file import load_model
 from registry.model_state import fingerprint_value
 from registry.parameters import recorded_parameters
 from registry.pipeline import Pipeline
+from registry.privacy import NO_DEMANDS, Privacy
 from registry.recording import record
 from registry.run import RunResult, run_pipeline
 from registry.run_predicate import MOST_BYTES, artifacts_named, resolve, resolve_steps
@@ -360,8 +361,8 @@ class Kept:
         if self.refuses is not None:
             raise self.refuses
 
-    def fingerprint_key(self) -> None:
-        """There is none."""
+    def on_record(self) -> tuple[None, Privacy]:
+        return None, NO_DEMANDS
 
     def referrer(self) -> Referrer:
         return Referrer(tables.open_scratch(), os.urandom)

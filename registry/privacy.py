@@ -1,0 +1,135 @@
+"""What the policies of a ledger ask of recording: which columns are keyed, and what profiles may tell of them.
+
+A run does not know which stage its model is for. So the privacy rules of every policy that guards a stage are in force
+for every run that is recorded, the strictest first; the run says which rules those were, and who reproduces it goes by
+what it says.
+
+Rules:
+
+- A rule that asks for keyed columns needs the ledger's fingerprint key: without it no run is recorded. A digest that
+  was given away cannot be taken back.
+- A rule about profiles is a ceiling: code can have less told, and never more.
+- A rule without columns is about those that the run protects: named as `protected` or `keyed` by its code, or declared
+  as `sensitive` by its evaluation.
+
+What a run says: `"privacy": {"rules": [{"policy", "sha256", "rule", "columns", "fingerprint", "profile"}],
+"protected": [...]}`; `columns`, `fingerprint` and `profile` are null where the rule does not say.
+
+>>> Privacy((Demand("lending", "ab" * 32, "people", ("race",), "keyed", "missing"),)).ceiling("race_black", ())
+'missing'
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import cast
+
+from audit.canonical import Json, JsonObject
+from audit.errors import MalformedInput, NotFound
+from registry.profile import LEVELS, Level, is_protected
+
+__all__ = ["NO_DEMANDS", "Demand", "Privacy", "demands_of"]
+
+KEYED = "keyed"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one rule of one policy asks of recording."""
+
+    policy: str
+    sha256: str
+    rule: str
+    columns: tuple[str, ...] | None
+    fingerprint: str | None
+    profile: Level | None
+
+    def covers(self, name: str, protected: Collection[str]) -> bool:
+        """Say whether a column is one of those that the rule is about."""
+        return is_protected(name, protected if self.columns is None else self.columns)
+
+    def to_json(self) -> JsonObject:
+        """Write what was asked as a run records it."""
+        return {
+            "policy": self.policy,
+            "sha256": self.sha256,
+            "rule": self.rule,
+            "columns": None if self.columns is None else list[Json](self.columns),
+            "fingerprint": self.fingerprint,
+            "profile": self.profile,
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> "Demand":
+        """Read it again, or raise `MalformedInput`."""
+        match value:
+            case {
+                "policy": str(policy), "sha256": str(sha256), "rule": str(rule),
+                "columns": None | list() as columns, "fingerprint": "keyed" | None as fingerprint, "profile": profile,
+            } if profile is None or profile in LEVELS:  # fmt: skip
+                names = None if columns is None else tuple(str(name) for name in columns)
+                told = cast(Level | None, profile)
+                return cls(policy, sha256, rule, names, fingerprint, told)
+        raise MalformedInput("what the run says of the privacy rules in force cannot be read")
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """The demands that are in force while a run is recorded."""
+
+    demands: tuple[Demand, ...] = ()
+
+    @property
+    def keyed(self) -> tuple[str, ...]:
+        """The columns that are to be keyed by their names, whatever the run protects."""
+        named = (demand.columns or () for demand in self.demands if demand.fingerprint == KEYED)
+        return tuple(dict.fromkeys(column for columns in named for column in columns))
+
+    def ceiling(self, name: str, protected: Collection[str]) -> Level:
+        """Return the most that a profile may tell of a column."""
+        asked = (demand.profile or "all" for demand in self.demands if demand.covers(name, protected))
+        return min(asked, key=LEVELS.index, default="all")
+
+    def check_key(self, at_hand: bool) -> "Privacy":
+        """Return itself; raise `NotFound` where columns are to be keyed and there is no key."""
+        for demand in self.demands if not at_hand else ():
+            if demand.fingerprint == KEYED:
+                which = "protected columns" if demand.columns is None else f"the column {demand.columns[0]!r}"
+                raise NotFound(
+                    f"the policy {demand.policy} (rule {demand.rule}) asks for keyed fingerprints of {which}, and the "
+                    "ledger has no fingerprint key here: make one with `affidavit key fingerprint --new`, or copy it "
+                    "from where the ledger is"
+                )
+        return self
+
+    def to_json(self, protected: Iterable[str]) -> JsonObject:
+        """Write what was in force, and which columns the run protected."""
+        return {
+            "rules": [demand.to_json() for demand in self.demands],
+            "protected": list[Json](sorted(set(protected))),
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> "Privacy":
+        """Read what a run says; a run of an earlier version says nothing."""
+        if value is None:
+            return NO_DEMANDS
+        rules = value.get("rules") if isinstance(value, dict) else None
+        if not isinstance(rules, list):
+            raise MalformedInput("what the run says of the privacy rules in force cannot be read")
+        return cls(tuple(Demand.from_json(rule) for rule in rules))
+
+
+NO_DEMANDS = Privacy()
+"""No policy asks anything."""
+
+
+def demands_of(policy: str, sha256: str, rules: Iterable[object]) -> list[Demand]:
+    """List what the privacy rules of one policy ask."""
+    # Here and not above: policies are read with a library that a rerun does not need.
+    from registry.rules import PrivacyRule
+
+    return [
+        Demand(policy, sha256, rule.id, rule.columns, rule.fingerprint, rule.profile)
+        for rule in rules
+        if isinstance(rule, PrivacyRule)
+    ]

@@ -1,0 +1,155 @@
+"""Rules about privacy: were columns about people keyed, and how much do profiles tell of them? Judged from the record.
+
+Rules:
+
+- What is judged are the documents that a run names: the fingerprint of every table says which of its columns are keyed,
+  its profile what is told of them. Each is held against its digest, and a fingerprint against the name that the run
+  gives it. What cannot be read is `missing`, and so is a run that tells of no column that the rule is about.
+- A column that is made of a protected one by its name (`race_black`) is one of them. A column that was renamed
+  otherwise is not recognised, and neither is what stands in a value that is no table.
+- Figures that are told at all hold the small-cell rule (`registry.disclosure`), whatever the rule allows.
+
+>>> born = TableTold("people", "load", (("born", False),), (("born", "missing"),))
+>>> judge_privacy(PrivacyRule(id="r", says="", clauses=(), columns=("born",), fingerprint="keyed"), {}, [born]).outcome
+'failed'
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from audit.canonical import Json, JsonObject, decode
+from audit.errors import AffidavitError, EnvironmentFailed, NotVerified
+from registry.artifacts import ArtifactStore
+from registry.disclosure import SMALL_CELL
+from registry.finding import AbsentError, Finding, at, items, listed, text
+from registry.profile import LEVELS, Level, Profile, is_protected
+from registry.rules import PrivacyRule
+
+__all__ = ["TableTold", "judge_privacy", "tables_told"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableTold:
+    """What the record tells of one table: its columns and whether each is keyed, and how much is told of each.
+
+    `unread` says why that is not known. `rare` names the columns of which a small cell is told.
+    """
+
+    name: str
+    step: str
+    columns: tuple[tuple[str, bool], ...] = ()
+    told: tuple[tuple[str, Level], ...] = ()
+    rare: tuple[str, ...] = ()
+    unread: str | None = None
+
+
+def tables_told(run: Mapping[str, Json], artifacts: ArtifactStore) -> tuple[TableTold, ...]:
+    """Read what a run's documents tell of its tables; raise `EnvironmentFailed` where the store is out of reach."""
+    found: dict[tuple[Json, Json, Json], TableTold] = {}
+    for side in ("outputs", "inputs"):
+        for step in items(run.get("steps")):
+            for part in items(step.get(side)):
+                # What another step received is told once, where it came out, unless it was changed on the way.
+                mark = tuple(cast(Json, part.get(name)) for name in ("fingerprint", "document", "profile"))
+                same = (other for other in found if other[:2] == mark[:2] and mark[2] in (None, other[2]))
+                if part.get("kind") == "table" and next(same, None) is None:
+                    found[cast(tuple[Json, Json, Json], mark)] = _told(str(step.get("name")), part, artifacts)
+    return tuple(found.values())
+
+
+def judge_privacy(rule: PrivacyRule, run: Mapping[str, Json], tables: Sequence[TableTold]) -> Finding:
+    """Judge a privacy rule; raise `AbsentError` where what it needs is not there."""
+    names = rule.columns or _protected(run)
+    wrong = [sentence for table in tables for sentence in _wrong(rule, names, table)]
+    if wrong:
+        return Finding(
+            "failed",
+            f"{listed(wrong, '; ')}: run it again under this policy, and name the column in protected=[...]",
+        )
+    unread = [f"{table.name} (step {table.step}): {table.unread}" for table in tables if table.unread]
+    if unread:
+        raise AbsentError(f"not all that the run recorded of its tables can be read: {listed(unread, '; ')}")
+    if not tables:
+        raise AbsentError("no table is recorded by fingerprint: pass the data between steps as tables")
+    seen = {column for table in tables for column, _ in table.columns if is_protected(column, names)}
+    if not seen:
+        raise AbsentError(
+            f"no table of the run has a column called {listed(names, ' or ')}: what it says of such data is not known"
+        )
+    kept = ["every fingerprint is keyed"] if rule.fingerprint else []
+    kept += [f"profiles tell {_words(rule.profile)} at most"] if rule.profile else []
+    return Finding("passed", f"{listed(sorted(seen))}: {' and '.join(kept)}")
+
+
+def _protected(run: Mapping[str, Json]) -> tuple[str, ...]:
+    """Name the columns that the run says it protected."""
+    said = at(run, "privacy", "protected")
+    if not isinstance(said, list):
+        raise AbsentError(
+            "the run does not say which columns it protected: run it again, or name the columns in the rule"
+        )
+    names = tuple(name for name in map(text, said) if name is not None)
+    if not names:
+        raise AbsentError(
+            "the run protected no column: name some in the rule, in Pipeline(protected=[...]) or in "
+            "evaluate(sensitive=[...])"
+        )
+    return names
+
+
+def _wrong(rule: PrivacyRule, names: Sequence[str], table: TableTold) -> Iterator[str]:
+    """Say what a table gives away that the rule does not allow."""
+    where = f"{table.name} (step {table.step})"
+    bare = [column for column, keyed in table.columns if not keyed and is_protected(column, names)]
+    if rule.fingerprint and bare:
+        yield f"{listed(bare)} in {where} was fingerprinted without a key"
+    if rule.profile is None:
+        return
+    for column, level in table.told:
+        if is_protected(column, names) and LEVELS.index(level) > LEVELS.index(rule.profile):
+            yield f"the profile of {where} tells {_words(level)} of {column}"
+    rare = [column for column in table.rare if is_protected(column, names)]
+    if rare:
+        yield f"the profile of {where} tells of fewer than {SMALL_CELL} rows in {listed(rare)}"
+
+
+def _words(level: Level) -> str:
+    return {
+        "nothing": "nothing",
+        "missing": "the share of missing values",
+        "counts": "counts",
+        "all": "all figures",
+    }[level]
+
+
+def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> TableTold:
+    name = str(part.get("name"))
+    try:
+        columns = _columns(part, artifacts)
+        profile = part.get("profile")
+        shown = None if profile is None else Profile.from_json(decode(artifacts.get(str(profile))))
+    except EnvironmentFailed:
+        raise
+    except AffidavitError as error:
+        return TableTold(name, step, unread=str(error))
+    if shown is None:
+        return TableTold(name, step, columns)
+    told = tuple((column.name, column.told) for column in shown.columns)
+    rare = tuple(
+        column.name
+        for column in shown.columns
+        if column.told in ("counts", "all")
+        and (shown.small_cell < SMALL_CELL or any(rows < SMALL_CELL for _, rows in column.values))
+    )
+    return TableTold(name, step, columns, told, rare)
+
+
+def _columns(part: Mapping[str, object], artifacts: ArtifactStore) -> tuple[tuple[str, bool], ...]:
+    # Here and not above: reading a fingerprint loads NumPy, and few gates ask for it.
+    from registry.fingerprint import Fingerprint
+
+    found = Fingerprint.from_json(cast(JsonObject, decode(artifacts.get(str(part.get("document"))))))
+    if str(found) != part.get("fingerprint"):
+        raise NotVerified("its fingerprint is not the one that the run names")
+    return tuple((column.name, column.key is not None) for column in found.columns)

@@ -1,0 +1,153 @@
+"""A privacy rule is judged from the documents of the run, and what they do not tell never passes."""
+
+from typing import Any, cast
+
+import pandas as pd
+import pytest
+
+from affidavit import Pipeline
+from audit.canonical import JsonObject, decode, encode
+from registry.artifacts import ArtifactStore
+from registry.finding import AbsentError, Finding
+from registry.gate import Evidence, decide
+from registry.policy import packaged
+from registry.privacy import NO_DEMANDS, Demand, Privacy
+from registry.privacy_rule import judge_privacy, tables_told
+from registry.rules import Misplaced, PrivacyRule
+from registry.run import run_pipeline
+from tests.test_keying import KEY, PEOPLE, people, store
+
+__all__ = ["store"]
+
+ASKED = Privacy((Demand("p", "ab" * 32, "r", ("race",), "keyed", "missing"),))
+
+
+def rule(**said: Any) -> PrivacyRule:
+    return PrivacyRule(id="r", says="Says.", clauses=(), **said)
+
+
+def recorded(store: ArtifactStore, privacy: Privacy = NO_DEMANDS, **options: tuple[str, ...]) -> JsonObject:
+    key = KEY if privacy.demands else None
+    return run_pipeline(people(**options), {}, artifacts=store, key=key, privacy=privacy).predicate
+
+
+def part(run: JsonObject) -> JsonObject:
+    [found] = cast(list[JsonObject], cast(list[JsonObject], run["steps"])[0]["outputs"])
+    return found
+
+
+def judged(run: JsonObject, store: ArtifactStore, **said: Any) -> Finding:
+    return judge_privacy(rule(**said), run, tables_told(run, store))
+
+
+def test_a_run_that_was_recorded_under_the_rule_passes(store: ArtifactStore) -> None:
+    found = judged(recorded(store, ASKED), store, columns=("race",), fingerprint="keyed", profile="missing")
+    assert found == (
+        "passed",
+        "race, race_b: every fingerprint is keyed and profiles tell the share of missing values at most",
+    )
+
+
+def test_a_column_that_was_fingerprinted_bare_fails(store: ArtifactStore) -> None:
+    found = judged(recorded(store), store, columns=("race",), fingerprint="keyed")
+    assert found.outcome == "failed"
+    assert found.message.startswith("race, race_b in load (step load) was fingerprinted without a key")
+
+
+def test_a_profile_that_tells_more_than_is_allowed_fails(store: ArtifactStore) -> None:
+    run = run_pipeline(_many(), {}, artifacts=store).predicate
+    found = judged(run, store, columns=("age",), profile="counts")
+    assert found.outcome == "failed"
+    assert "the profile of load (step load) tells all figures of age" in found.message
+    assert judged(run, store, columns=("age",), profile="all").outcome == "passed"
+
+
+def test_a_profile_that_tells_of_a_few_rows_fails_whatever_is_allowed(store: ArtifactStore) -> None:
+    run = run_pipeline(_many(), {}, artifacts=store).predicate
+    shown = cast(JsonObject, decode(store.get(str(part(run)["profile"]))))
+    cast(list[JsonObject], shown["columns"])[0]["values"] = [["41", 2]]
+    part(run)["profile"] = store.put(encode(shown))
+    found = judged(run, store, columns=("age",), profile="all")
+    assert found.outcome == "failed"
+    assert "tells of fewer than 10 rows in age" in found.message
+
+
+def test_a_rule_without_columns_is_about_those_that_the_run_protected(store: ArtifactStore) -> None:
+    assert judged(recorded(store, protected=("born",)), store, fingerprint="keyed").outcome == "failed"
+    run = recorded(store, ASKED, protected=("born",))
+    assert judged(run, store, fingerprint="keyed", profile="missing").message.startswith("born: ")
+
+
+@pytest.mark.parametrize("gone", ["document", "profile"])
+def test_a_document_that_is_gone_is_missing(gone: str, store: ArtifactStore) -> None:
+    run = recorded(store, ASKED)
+    store.path(str(part(run)[gone])).unlink()
+    with pytest.raises(AbsentError, match="not all that the run recorded of its tables can be read"):
+        judged(run, store, columns=("race",), fingerprint="keyed")
+
+
+def test_a_document_of_another_fingerprint_is_missing(store: ArtifactStore) -> None:
+    run, other = recorded(store, ASKED), recorded(store)
+    part(other)["document"] = part(run)["document"]
+    with pytest.raises(AbsentError, match="its fingerprint is not the one that the run names"):
+        judged(other, store, columns=("race",), fingerprint="keyed")
+
+
+@pytest.mark.parametrize(
+    ("columns", "change", "reason"),
+    [
+        (("sex",), {}, "no table of the run has a column called sex"),
+        (None, {}, "the run protected no column"),
+        (None, {"privacy": None}, "the run does not say which columns it protected"),
+        (("race",), {"steps": []}, "no table is recorded by fingerprint"),
+        (("race",), {"steps": None}, "no table is recorded by fingerprint"),
+    ],
+)
+def test_what_is_not_known_is_missing(
+    columns: Any, change: JsonObject, reason: str, store: ArtifactStore
+) -> None:
+    with pytest.raises(AbsentError, match=reason):
+        judged(recorded(store, ASKED) | change, store, columns=columns, fingerprint="keyed")
+
+
+def test_a_gate_that_did_not_read_the_tables_passes_nothing(store: ArtifactStore) -> None:
+    run = recorded(store, ASKED, protected=("race",))
+    decision = decide([packaged("privacy")], Evidence("people", 1, "production", run, "key", (), ()))
+    assert {result.outcome for result in decision.results} == {"missing"}
+    told = Evidence("people", 1, "production", run, "key", (), (), tables_told(run, store))
+    assert decide([packaged("privacy")], told).allowed
+
+
+def test_a_rule_that_asks_nothing_is_refused() -> None:
+    with pytest.raises(Misplaced, match="asks nothing"):
+        rule(columns=("race",))
+
+
+def test_a_table_that_was_changed_on_the_way_is_told_twice(store: ArtifactStore) -> None:
+    pipeline = Pipeline("people")
+
+    @pipeline.step
+    def load() -> pd.DataFrame:
+        return PEOPLE.copy()
+
+    @pipeline.step
+    def spoil(load: pd.DataFrame) -> int:
+        load["late"] = 1
+        return 1
+
+    @pipeline.step
+    def last(load: pd.DataFrame, spoil: int) -> int:
+        return spoil
+
+    told = tables_told(run_pipeline(pipeline, {}, artifacts=store).predicate, store)
+    assert [table.columns[-1][0] for table in told] == ["born", "late"]
+
+
+def _many() -> Pipeline:
+    pipeline = Pipeline("people")
+
+    @pipeline.step
+    def load() -> pd.DataFrame:
+        return pd.DataFrame({"age": list(range(20, 60)) * 2})
+
+    return pipeline
