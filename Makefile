@@ -3,6 +3,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint format bench faults fuzz spark docs lock wheel test-wheel clean
 export PYTHON
+# The tests start some thousand processes: where bytecode is not kept, each of them compiles all its libraries again.
+unexport PYTHONDONTWRITEBYTECODE
 bin := .venv/bin
 
 help:  ## list the targets

@@ -1,5 +1,6 @@
 """A target is a file, a file and a name, or a module and a name; everything else is one clear sentence."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,6 +120,14 @@ def test_a_file_that_failed_can_be_mended_and_loaded_again() -> None:
         load_target("mended.py")
     write("mended.py", ONE + "# longer\n")
     assert load_target("mended.py").pipeline.name == "mortgage"
+
+
+def test_of_two_edits_in_one_second_the_newest_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    for name in ("first", "other"):
+        write("loans.py", f"from registry.pipeline import Pipeline\nloans = Pipeline('{name}')\n")
+        os.utime("loans.py", (1_700_000_000, 1_700_000_000))
+        assert load_target("loans.py").pipeline.name == name
 
 
 def test_an_error_that_cannot_say_its_message_is_named_by_its_class() -> None:
