@@ -103,6 +103,8 @@ class Flow:
     observed: bool = False
     untold: tuple[str, ...] = ()
     """Inputs (`applications.race`) of which an observation could say nothing."""
+    unseen: tuple[str, ...] = ()
+    """Columns that the step did not return when it was observed: nothing was seen of them."""
 
     @property
     def is_whole(self) -> bool:
@@ -132,6 +134,7 @@ class Flow:
             ],
             "notes": list[Json](self.notes),
             **({"observed": True, "untold": list[Json](self.untold)} if self.observed else {}),
+            **({"unseen": list[Json](self.unseen)} if self.unseen else {}),
         }
 
     @classmethod
@@ -158,6 +161,7 @@ class Flow:
             notes=tuple(_text(note) for note in _list(value["notes"])),
             observed=value.get("observed") is True,
             untold=tuple(_text(name) for name in _list(value.get("untold", []))),
+            unseen=tuple(_text(name) for name in _list(value.get("unseen", []))),
         )
 
 

@@ -14,8 +14,11 @@ Rules:
   without labels, rows that only changed places are recognised as such.
 - What moved depends on the column. What did not is *not observed*, never independent: a branch that no sampled row
   takes, a value that the sample lacks.
-- `untold` names the input columns of which nothing can be said: they do not vary in the sample, the step raised, or
-  the time was up.
+- `untold` names the input columns of which nothing can be said, and `notes` say why: they do not vary in the sample,
+  the step raised, or the time was up. Columns that the step returns on all rows and not on the sample are not seen.
+- The step is waited for no longer than the time allows (`registry.bounded_call`): one that never returns, and one that
+  a call in C holds up, end neither the observation nor the run.
+- Python's own ways to write a file, to send and to start a program are refused meanwhile (`registry.no_effects`).
 - The step's output to the terminal is dropped, and the state of the random generators is put back afterwards.
 
 >>> sample = take_sample(planned, returned); observe(planned.step.name, sample)     # doctest: +SKIP
@@ -33,7 +36,10 @@ from typing import Any
 
 import numpy as np
 
+from registry.bounded_call import Raised, TookTooLong, bounded
+from registry.finding import listed
 from registry.flows import ALL_ROWS, DEPENDENCE, ROWS, Link
+from registry.no_effects import HasEffect, no_effects
 from registry.outcome import Outcome, moved, outcomes
 from registry.pipeline import PlannedStep
 from registry.sampling import Sample, changed, sampled, tables_in
@@ -48,11 +54,17 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen of one part: links, the inputs of which nothing can be said, and why there is nothing at all."""
+    """What was seen of one part: links, the inputs of which nothing can be said, and why there is nothing at all.
+
+    `columns` are those that the part had on the sample; None for a model, whose features are not seen one by one.
+    `notes` say what hindered.
+    """
 
     links: tuple[Link, ...] = ()
     untold: tuple[str, ...] = ()
     failure: str | None = None
+    columns: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +75,15 @@ class Observation:
     call: Callable[[Mapping[str, object]], object]
     sample: Mapping[str, Sample] = field(default_factory=dict)
 
-    def on(self, values: Mapping[str, object]) -> dict[str, Outcome]:
-        """Call the step on copies of the values and describe what it returns."""
-        return outcomes(self.step, self.call({name: _copied(value) for name, value in values.items()}))
+    def on(self, values: Mapping[str, object], is_over: Callable[[], bool]) -> dict[str, Outcome]:
+        """Call the step on copies of the values and describe what it returns; raises what `bounded` raises."""
+        copies = {name: _copied(value) for name, value in values.items()}
+
+        def called() -> dict[str, Outcome]:
+            with no_effects():
+                return outcomes(self.step, self.call(copies))
+
+        return bounded(called, is_over)
 
 
 def take_sample(planned: PlannedStep, returned: Mapping[str, object]) -> Observation:
@@ -79,83 +97,107 @@ def observe(
     observation: Observation,
     *,
     known: Collection[tuple[str, str]] = (),
+    most: float = MOST_SECONDS,
     stopwatch: Callable[[], float] | None = None,
 ) -> dict[str, Seen]:
-    """Say what was seen of every part that the step returns; `stopwatch` gives seconds that were spent.
+    """Say what was seen of every part that the step returns, in at most so many seconds.
 
     `known` are input columns (part and name) that a model reads: where a step returns models only, they need no look.
+    `stopwatch` gives the seconds that were spent when the next column is to be looked at.
     """
     values = {name: each.value for name, each in observation.sample.items()}
+    spent = _spending()
     with _apart():
         try:
-            first, second = observation.on(values), observation.on(values)
-        except Exception as error:  # the step is the user's, and may not like a sample
-            failure = f"it raised {type(error).__name__} on a sample of its input"
-            return {ALL_ROWS: Seen(failure=failure)}
+            first, second = (observation.on(values, lambda: spent() >= most) for _ in range(2))
+        except (Raised, TookTooLong) as error:
+            return {ALL_ROWS: Seen(failure=f"{_why(error, most)} on a sample of its input")}
         if first.keys() != second.keys() or any(moved(first[name], second[name]).any for name in first):
             return {ALL_ROWS: Seen(failure="two calls on the same rows gave different results")}
         skipped = known if all(outcome.kind == "model" for outcome in first.values()) else ()
-        return _each_column(observation, values, first, skipped, stopwatch or _spending())
+        looking = _Looking(observation, values, first, stopwatch or spent, lambda: spent() >= most, most)
+        return looking.at_each(skipped)
 
 
-def _each_column(
-    observation: Observation,
-    values: Mapping[str, object],
-    before: Mapping[str, Outcome],
-    skipped: Collection[tuple[str, str]],
-    stopwatch: Callable[[], float],
-) -> dict[str, Seen]:
-    links: dict[str, list[Link]] = {name: [] for name in before}
-    untold: list[str] = []
-    begun = stopwatch()
-    for step, part, columns in tables_in(values):
-        for column in columns:
-            if (part, column) in skipped:
-                continue
-            told = None
-            if stopwatch() - begun < MOST_SECONDS:
-                told = _one_column(observation, values, before, (step, part, column))
-            if told is None:
-                untold.append(f"{part}.{column}")
-                continue
-            for name, found in told.items():
-                links[name] += found
-        for name in links:
-            links[name].append(Link(None, part, ALL_ROWS, "observed", ROWS))
-    return {name: Seen(tuple(found), tuple(untold)) for name, found in links.items()}
+@dataclass(slots=True)
+class _Looking:
+    """The observation of one step: what it gave on the sample, and what came of changing each column so far."""
+
+    observation: Observation
+    values: Mapping[str, object]
+    before: Mapping[str, Outcome]
+    stopwatch: Callable[[], float]
+    is_over: Callable[[], bool]
+    most: float
+    why: dict[str, list[str]] = field(default_factory=dict)
+    """The input columns of which nothing can be said, by the reason."""
+
+    def at_each(self, skipped: Collection[tuple[str, str]]) -> dict[str, Seen]:
+        """Change each input column but those `skipped`, and say what was seen of every part."""
+        links: dict[str, list[Link]] = {name: [] for name in self.before}
+        begun = self.stopwatch()
+        for step, part, columns in tables_in(self.values):
+            for column in columns:
+                if (part, column) in skipped:
+                    continue
+                told: dict[str, list[Link]] | str = "the time was up"
+                if self.stopwatch() - begun < self.most and not self.is_over():
+                    told = self._one_column(step, part, column)
+                if isinstance(told, str):
+                    self.why.setdefault(told, []).append(f"{part}.{column}")
+                    continue
+                for name, found in told.items():
+                    links[name] += found
+            for name in links:
+                links[name].append(Link(None, part, ALL_ROWS, "observed", ROWS))
+        untold = tuple(name for names in self.why.values() for name in names)
+        notes = tuple(
+            f"not observed with regard to {listed(names)}: {reason}" for reason, names in self.why.items()
+        )
+        return {
+            name: Seen(tuple(found), untold, columns=self.before[name].columns, notes=notes)
+            for name, found in links.items()
+        }
+
+    def _one_column(self, step: str, part: str, column: str) -> dict[str, list[Link]] | str:
+        """Change one column in two ways and link what moved; or say why nothing can be said."""
+        found: dict[str, list[Link]] = {name: [] for name in self.before}
+        for redraw in (False, True):
+            changed_value = changed(self.values[step], step, part, column, redraw=redraw, seed=SEED)
+            if changed_value is None:
+                return "it is the same in every row of the sample"
+            try:
+                after = self.observation.on({**self.values, step: changed_value}, self.is_over)
+            except (Raised, TookTooLong) as error:
+                # That the step does not bear the change says something, but not what depends on what.
+                return f"{_why(error, self.most)} when it was changed"
+            for name, outcome in self.before.items():
+                found[name] += _links(part, column, name, outcome, after)
+            if all(outcome.kind == "model" and found[name] for name, outcome in self.before.items()):
+                break  # a model can do no more than move
+        return {name: list(dict.fromkeys(each)) for name, each in found.items()}
 
 
-def _one_column(
-    observation: Observation,
-    values: Mapping[str, object],
-    before: Mapping[str, Outcome],
-    which: tuple[str, str, str],
-) -> dict[str, list[Link]] | None:
-    """Change one column in two ways and link what moved; None where nothing can be said."""
-    step, part, column = which
-    found: dict[str, list[Link]] = {name: [] for name in before}
-    for redraw in (False, True):
-        changed_value = changed(values[step], step, part, column, redraw=redraw, seed=SEED)
-        if changed_value is None:
-            return None
-        try:
-            after = observation.on({**values, step: changed_value})
-        except (
-            Exception
-        ):  # that the step does not bear the change says something, but not what depends on what
-            return None
-        for name, outcome in before.items():
-            if name not in after:
-                found[name].append(Link(None, part, column, "observed", ROWS))
-                continue
-            move = moved(outcome, after[name], column)
-            found[name] += [Link(each, part, column, "observed", DEPENDENCE) for each in move.columns]
-            if move.rows:
-                use = DEPENDENCE if outcome.kind == "model" else ROWS
-                found[name].append(Link(None, part, column, "observed", use))
-        if all(outcome.kind == "model" and found[name] for name, outcome in before.items()):
-            break  # a model can do no more than move
-    return {name: list(dict.fromkeys(each)) for name, each in found.items()}
+def _links(
+    part: str, column: str, name: str, before: Outcome, after: Mapping[str, Outcome]
+) -> Iterator[Link]:
+    """Link what moved of one part of the output, after one input column was changed."""
+    if name not in after:
+        yield Link(None, part, column, "observed", ROWS)
+        return
+    move = moved(before, after[name], column)
+    yield from (Link(each, part, column, "observed", DEPENDENCE) for each in move.columns)
+    if move.rows:
+        yield Link(None, part, column, "observed", DEPENDENCE if before.kind == "model" else ROWS)
+
+
+def _why(error: Raised | TookTooLong, most: float) -> str:
+    if isinstance(error, TookTooLong):
+        left = ", and could not be ended: it runs on beside this run" if error.left_behind else ""
+        return f"it did not come back within {most:g} seconds of the processor, or {most * 8:g} in all{left}"
+    if isinstance(error.error, HasEffect):
+        return f"it {error.error} and was kept from it"
+    return f"it raised {type(error.error).__name__}"
 
 
 def _spending() -> Callable[[], float]:

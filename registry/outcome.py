@@ -35,6 +35,11 @@ class Outcome:
     table: Any = None
     mark: str | None = None
 
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The names of a table's columns; None of a model."""
+        return None if self.table is None else tuple(self.table.columns)
+
 
 @dataclass(frozen=True, slots=True)
 class Moved:

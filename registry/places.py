@@ -181,7 +181,7 @@ class Map:
             return Doubt(place, None, UNKNOWN, f"{place.words}: where it comes from is not recorded")
         if place.name in flow.complete or (place.kind == "rows" and flow.rows_complete):
             return None
-        how = _how_far(flow)
+        how = UNKNOWN if place.name in flow.unseen else _how_far(flow)
         what = f"how {place.words} comes about"
         if place.kind == "rows":
             what = "what else the model learned from" if flow.kind == "model" else "what decides its rows"

@@ -4,6 +4,7 @@ Rules:
 
 - A link that is declared stays as it is. One that was observed and not declared is added, and a note says so: whoever
   declared it will want to know.
+- A column that the step returned of all rows, and not of the sample, was not seen, whatever was seen of the others.
 - What moves a model and is no feature of it (the target, weights, rows left out) is what it learned from.
 
 >>> with_what_was_seen(flows, observe(sample))                             # doctest: +SKIP
@@ -45,8 +46,17 @@ def _added(flow: Flow, seen: Mapping[str, Seen]) -> Flow:
         links=(*flow.links, *new),
         observed=True,
         untold=found.untold,
-        notes=(*flow.notes, *_undeclared(flow, new)),
+        unseen=_unseen(flow, found),
+        notes=(
+            *flow.notes,
+            *(f"step {flow.step} was {note}" for note in found.notes),
+            *_undeclared(flow, new),
+        ),
     )
+
+
+def _unseen(flow: Flow, found: Seen) -> tuple[str, ...]:
+    return () if found.columns is None else tuple(name for name in flow.columns if name not in found.columns)
 
 
 def _undeclared(flow: Flow, new: Sequence[Link]) -> list[str]:

@@ -116,6 +116,13 @@ def test_a_rule_may_accept_what_was_seen() -> None:
     )
 
 
+def test_a_column_that_the_step_did_not_return_when_it_was_observed_is_unknown() -> None:
+    seen = ratios(complete=frozenset(), rows_complete=False, observed=True, unseen=("ratio",))
+    assert Flow.from_json(seen.to_json()) == seen
+    with pytest.raises(AbsentError, match=r"how ratios\.ratio comes about is not known"):
+        judged(LOAD, seen, MODEL, said=rule(observation="accept"))
+
+
 def test_what_could_not_be_looked_at_is_never_accepted() -> None:
     seen = ratios(complete=frozenset(), rows_complete=False, observed=True, untold=("load.race",))
     assert judged(LOAD, seen, MODEL, said=rule(observation="accept")).outcome == "uncertain"

@@ -2,7 +2,11 @@
 
 import itertools
 import random
+import sqlite3
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -153,6 +157,72 @@ def test_a_step_that_does_not_bear_a_sample_is_not_told() -> None:
 
     found = seen(strict, loans(2000))
     assert found == {"*": Seen(failure="it raised ValueError on a sample of its input")}
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        (lambda: Path("out.csv").write_text("x"), "it writes the file out.csv and was kept from it"),
+        (lambda: sys.exit(3), "it raised SystemExit"),
+        (lambda: sqlite3.connect("gone/base.db"), "it opens an SQLite database and was kept from it"),
+    ],
+    ids=["writes", "exits", "asks a database"],
+)
+def test_a_step_that_does_more_than_compute_is_not_told(
+    act: Callable[[], object], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def acting(loans: pd.DataFrame) -> pd.DataFrame:
+        act()
+        return loans
+
+    assert seen(acting) == {"*": Seen(failure=f"{says} on a sample of its input")}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_step_that_never_returns_from_a_sample_is_not_told() -> None:
+    def waiting(loans: pd.DataFrame) -> pd.DataFrame:
+        while True:
+            time.sleep(0.01)
+
+    [found] = seen(waiting, most=0.02).values()
+    assert found.failure is not None
+    assert found.failure.startswith("it did not come back within 0.02 seconds of the processor")
+
+
+def test_a_step_that_never_returns_from_one_change_leaves_that_column_and_the_rest_untold() -> None:
+    first = loans().debt.tolist()
+
+    def picky(loans: pd.DataFrame) -> pd.DataFrame:
+        while loans.debt.tolist() != first:
+            time.sleep(0.01)
+        return loans[["income"]]
+
+    found = seen(picky, most=0.4)["picky"]
+    assert found.untold == ("loans.debt", "loans.race", "loans.region", "loans.approve", "loans.same")
+    assert pairs(found) == {("income", "income")}
+    assert found.notes[1] == (
+        "not observed with regard to loans.race, loans.region, loans.approve, loans.same: the time was up"
+    )
+
+
+def test_why_nothing_can_be_said_of_a_column_is_noted() -> None:
+    assert seen(lessened)["lessened"].notes == (
+        "not observed with regard to loans.same: it is the same in every row of the sample",
+    )
+
+
+def lessened(loans: pd.DataFrame) -> pd.DataFrame:
+    return loans[["debt"]]
+
+
+def test_columns_that_a_sample_does_not_have_are_not_said_to_be_seen() -> None:
+    def dummies(loans: pd.DataFrame) -> pd.DataFrame:
+        return pd.get_dummies(loans.region)
+
+    rare = loans(5000).assign(region=["rare"] + ["north", "south"] * 2499 + ["north"])
+    assert seen(dummies, rare)["dummies"].columns == ("north", "south")
 
 
 def test_a_column_that_does_not_vary_or_that_may_not_change_is_untold() -> None:

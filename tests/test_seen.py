@@ -35,7 +35,19 @@ def test_what_was_seen_and_not_declared_is_a_path_and_a_note(tmp_path: Any) -> N
     recorded = run(ArtifactStore(tmp_path), ratios, columns={"ratio": ["debt", "income"]}, rows=[])
     flow = flow_named(recorded, "ratios")
     assert ("ratio", "raw.race") in dependences(flow)
-    assert flow.notes == ("step ratios: seen and not declared: ratio on raw.race",)
+    assert flow.notes[-1] == "step ratios: seen and not declared: ratio on raw.race"
+
+
+def test_columns_that_the_sample_did_not_have_are_unseen_and_links_of_the_others_stay(tmp_path: Any) -> None:
+    def coded(raw: pd.DataFrame) -> pd.DataFrame:
+        calls.append(1)
+        first = {"first": raw.debt} if len(calls) == 1 else {}
+        return pd.DataFrame({"income": raw.income, **first})
+
+    calls: list[int] = []
+    flow = flow_named(run(ArtifactStore(tmp_path), coded), "coded")
+    assert flow.unseen == ("first",)
+    assert dependences(flow) == {("income", "raw.income")}
 
 
 def test_what_is_only_seen_is_never_complete(tmp_path: Any) -> None:

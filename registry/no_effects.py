@@ -1,0 +1,92 @@
+"""Code that is called to see what it computes, and kept from doing anything else, as far as Python sees it.
+
+A step that is observed is called with values that nobody ever had. If it writes, sends or starts something, it would
+now do so with those.
+
+Rules:
+
+- Python announces what its own library does (PEP 578): opening a file to write it, moving and removing files, making
+  and removing folders, connecting and sending, starting a program, opening an SQLite database. Each of these raises
+  `HasEffect` inside of `no_effects`, in the thread that is inside and in no other.
+- What a library does in C by itself is not announced: pyarrow, polars and DuckDB write files unseen, and so do threads
+  and processes that the code starts.
+- An announcement cannot be taken back, so that the listener is installed once, by the first who needs it, and asks a
+  context variable each time.
+
+>>> with no_effects():
+...     open("out.csv", "w")
+Traceback (most recent call last):
+    ...
+registry.no_effects.HasEffect: writes the file out.csv
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+__all__ = ["HasEffect", "no_effects"]
+
+CHANGES: Final = {
+    "os.chmod": "changes a file",
+    "os.link": "makes a link",
+    "os.mkdir": "makes a folder",
+    "os.remove": "removes a file",
+    "os.rename": "moves a file",
+    "os.rmdir": "removes a folder",
+    "os.symlink": "makes a link",
+    "os.truncate": "cuts a file",
+    "shutil.move": "moves a file",
+    "shutil.rmtree": "removes a folder",
+    "smtplib.connect": "connects to a server",
+    "socket.connect": "connects to a server",
+    "socket.sendto": "sends something",
+    "sqlite3.connect": "opens an SQLite database",
+    "os.exec": "starts a program",
+    "os.posix_spawn": "starts a program",
+    "os.system": "starts a program",
+    "subprocess.Popen": "starts a program",
+}
+"""What Python announces, and how a sentence says it."""
+
+WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+_inside: ContextVar[bool] = ContextVar("no_effects", default=False)
+_installed: list[bool] = []
+
+
+class HasEffect(PermissionError):
+    """Code wanted to do something to the world; the message says what. Python's imports do without, and go on."""
+
+
+@contextmanager
+def no_effects() -> Iterator[None]:
+    """Keep the code inside from what Python announces that it does to the world."""
+    if not _installed:
+        _installed.append(True)
+        sys.addaudithook(_hear)
+    token = _inside.set(True)
+    try:
+        yield
+    finally:
+        _inside.reset(token)
+
+
+def _hear(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "open":
+        path, _, flags = arguments
+        if isinstance(flags, int) and flags & WRITES and _inside.get() and _is_file(path):
+            raise HasEffect(f"writes the file {os.fsdecode(path) if isinstance(path, str | bytes) else path}")
+    elif event in CHANGES and _inside.get() and not _is_memory(event, arguments):
+        raise HasEffect(CHANGES[event])
+
+
+def _is_file(path: object) -> bool:
+    """Say whether a path is one of a file; a number is a file that is open already, and `/dev/null` holds nothing."""
+    return isinstance(path, str | bytes | os.PathLike) and os.fsdecode(path) != os.devnull
+
+
+def _is_memory(event: str, arguments: tuple[object, ...]) -> bool:
+    return event == "sqlite3.connect" and arguments[:1] == (":memory:",)
