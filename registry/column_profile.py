@@ -19,7 +19,6 @@ Rules:
 """
 
 import math
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 
 from registry.columns import logical_type
 from registry.diff import RUN
+from registry.disclosure import SMALL_CELL
 from registry.distribution import Distribution
 
 __all__ = ["MeasuredColumn", "Moments"]
@@ -42,8 +42,9 @@ NUMBERS = frozenset({"int", "float", "decimal", "date", "time", "duration", "tim
 class MeasuredColumn:
     """Takes the pieces of one column in row order, of any length; `finish` closes the last run."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, small_cell: int = SMALL_CELL) -> None:
         self.name = name
+        self._small_cell = small_cell
         self.type = ""
         self.rows = 0
         self.missing = 0
@@ -77,9 +78,9 @@ class MeasuredColumn:
         self.type = kind
         base = kind.partition("<")[0]
         if base in NUMBERS or base in ("bool", "text", "bytes"):
-            self.values = Distribution()
+            self.values = Distribution(self._small_cell)
         if base in ("text", "bytes", "list"):
-            self.lengths = Distribution()
+            self.lengths = Distribution(self._small_cell)
         if base in NUMBERS:
             self.moments = Moments()
 
@@ -113,6 +114,8 @@ class Moments:
         self.rows = 0
         self.mean = 0.0
         self._squares = 0.0
+        # Taken once: new memory for every run costs more than the sums.
+        self._summands, self._halves = np.empty(RUN), np.empty(RUN // 2)
 
     @property
     def deviation(self) -> float | None:
@@ -126,17 +129,36 @@ class Moments:
         present = len(run) - run.null_count
         if present == 0:
             return
-        valid = np.asarray(run.is_valid())
-        values = np.asarray(run.fill_null(0)).astype(np.float64)
+        valid = np.asarray(run.is_valid()) if run.null_count else None
+        values = np.asarray(run.fill_null(0)) if run.null_count else np.asarray(run)
+        summands = self._summands[: len(values)]
         with np.errstate(all="ignore"):  # infinities and overflow give no finite number, and that is said
-            mean = _folded(values) / present
-            away = np.where(valid, values - mean, 0.0)
-            squares = _folded(away * away)
+            np.copyto(summands, values)
+            mean = self._folded(summands) / present
+            np.subtract(values, mean, out=summands)
+            if valid is not None:
+                summands[~valid] = 0.0
+            np.multiply(summands, summands, out=summands)
+            squares = self._folded(summands)
             rows = self.rows + present
             step = mean - self.mean
             self.mean += step * present / rows
             self._squares += squares + float(np.float64(step) * step * self.rows * present / rows)
         self.rows = rows
+
+    def _folded(self, values: NDArray[np.float64]) -> float:
+        """Add up at most 65,536 numbers in the one order that does not depend on the machine."""
+        # What is behind the end counts as zeros, which are not there to be added.
+        size = (1 << max(0, len(values) - 1).bit_length()) // 2
+        if size == 0:
+            return float(values[0])
+        halves, beyond = self._halves[:size], len(values) - size
+        np.add(values[:beyond], values[size:], out=halves[:beyond])
+        halves[beyond:] = values[beyond:size]
+        while size > 1:
+            size //= 2
+            np.add(halves[:size], halves[size : 2 * size], out=halves[:size])
+        return float(halves[0])
 
 
 def normal(array: pa.Array, base: str) -> pa.Array:
@@ -174,8 +196,13 @@ def _decoded(array: pa.Array) -> pa.Array:
 
 def _settled(array: pa.Array) -> pa.Array:
     """Make NaN missing and -0.0 zero."""
-    values = np.asarray(array.fill_null(math.nan))
     with np.errstate(all="ignore"):
+        if array.null_count == 0 and len(array):
+            values = np.asarray(array)
+            # The bits of -0.0 are the lowest int64.
+            if not np.isnan(values.min()) and values.view(np.int64).min() != np.iinfo(np.int64).min:
+                return array
+        values = np.asarray(array.fill_null(math.nan))
         return pa.array(values + 0.0, mask=np.isnan(values))
 
 
@@ -198,14 +225,3 @@ def _whole_times(array: pa.Array) -> pa.Array:
 def _lengths(present: pa.Array) -> pa.Array:
     measure = pc.utf8_length if pa.types.is_large_string(present.type) else pc.binary_length
     return measure(present).cast(pa.int64())
-
-
-def _folded(values: NDArray[Any]) -> float:
-    """Add up at most 65,536 numbers in the one order that does not depend on the machine."""
-    size = 1 << max(0, len(values) - 1).bit_length()
-    halves = np.zeros(size)
-    halves[: len(values)] = values
-    while size > 1:
-        size //= 2
-        halves = halves[:size] + halves[size : 2 * size]
-    return float(halves[0])

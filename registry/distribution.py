@@ -1,23 +1,23 @@
-"""How the values of a column are distributed: counted one by one while they are few, by sketches beyond.
+"""How the values of a column are distributed: counted one by one while they are few, by estimates beyond.
 
 Rules:
 
 - Up to `MOST_COUNTED` different values are counted exactly, and everything that is said of them is exact. Beyond that
-  their number is estimated (`registry.cardinality`) and order statistics come from buckets that are 2^-12 of their
-  value wide, so that a quantile is off by at most `VALUE_ERROR` of itself. No single value is counted then.
-- The buckets are the idea of C. Masson, J. E. Rim, H. K. Lee: "DDSketch: a fast and fully-mergeable quantile sketch
-  with relative-error guarantees" (2019), cut by the leading bits of the float64 instead of a logarithm, which is exact
-  on every machine.
-- Nothing depends on the order or the pieces in which the values come.
+  no single value is counted, their number is estimated (`registry.cardinality`), and order statistics come from a
+  sample of the rows (`registry.value_sample`). Counting ends as soon as an estimate says so beyond doubt.
+- What the small-cell rule rests on is exact all the same: the values at which `small_cell` rows lie at or below, and at
+  or above, are found among all rows, and no order statistic lies beyond them.
+- Nothing depends on the pieces in which the values come, and nothing that is exact on their order.
 - An order statistic is the value at a rank, never between two: the inverse of the empirical distribution function
   (type 1 of R. J. Hyndman, Y. Fan: "Sample quantiles in statistical packages", 1996).
 
 >>> found = Distribution()
 >>> found.add(pa.array([3, 1, 2, 2]))
->>> found.distinct, found.exact, found.at(2)
+>>> found.distinct, found.exact, found.ranked().at(2)
 (3, True, 2)
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,44 +25,42 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from registry.cardinality import HyperLogLog, hashed_numbers, hashed_texts
+from registry.cardinality import HyperLogLog
+from registry.disclosure import SMALL_CELL
+from registry.value_sample import ValueSample
 
-__all__ = ["MOST_COUNTED", "VALUE_ERROR", "Distribution"]
+__all__ = ["MOST_COUNTED", "Counted", "Distribution", "Sampled"]
 
 MOST_COUNTED = 65_536
 """As many different values are counted one by one."""
 
-MANTISSA_BITS = 12
-VALUE_ERROR = "0.000123"
-"""How far a quantile from buckets may be off, relative to its value: half of 2^-12, rounded up."""
+BEYOND_DOUBT = 80_000
+"""An estimate above this is 27 of its standard errors above `MOST_COUNTED`."""
 
-SHIFT = 52 - MANTISSA_BITS
-NO_SIGN = np.int64(2**63 - 1)
+WAITING = 2 * MOST_COUNTED
+"""Values that wait to be counted together."""
+
+Numbers = NDArray[Any]
 
 
 class Distribution:
     """Takes the present values of a column: int64, float64 (no NaN, no -0.0), large_string or large_binary."""
 
-    def __init__(self) -> None:
+    def __init__(self, small_cell: int = SMALL_CELL) -> None:
         self.rows = 0
-        self._pending: list[pa.Table] = []
-        self._waiting = 0
+        self._small_cell = small_cell
+        self._waiting: list[pa.Array] = []
+        self._counted: pa.Table | None = None
         self._estimated: HyperLogLog | None = None
-        self._buckets: list[pa.Table] = []
-        self._bucketed = 0
+        self._sample = ValueSample()
+        self._ends: tuple[Numbers, Numbers] | None = None
 
     def add(self, values: pa.Array) -> None:
         """Take more values; none may be missing."""
         self.rows += len(values)
-        if len(values) == 0:
-            return
-        if self._estimated is not None:
-            self._sketch(values, None)
-            return
-        counted = pc.value_counts(values)
-        self._pending.append(pa.table({"value": counted.field("values"), "count": counted.field("counts")}))
-        self._waiting += len(counted)
-        if self._waiting > 2 * MOST_COUNTED:
+        if len(values):
+            self._waiting.append(values)
+        if sum(map(len, self._waiting)) >= WAITING:
             self._settle()
 
     @property
@@ -75,98 +73,154 @@ class Distribution:
     def distinct(self) -> int:
         """How many different values there are, exactly or by estimate."""
         self._settle()
-        return self._waiting if self._estimated is None else self._estimated.estimate()
+        if self._estimated is not None:
+            return self._estimated.estimate()
+        return 0 if self._counted is None else self._counted.num_rows
 
     def counts(self) -> list[tuple[Any, int]]:
         """List every value with its count, the most frequent first, then by value; nothing if not all were counted."""
-        if not self.exact or not self._pending:
+        if not self.exact or self._counted is None:
             return []
-        ordered = self._pending[0].sort_by([("count", "descending"), ("value", "ascending")])
+        ordered = self._counted.sort_by([("count", "descending"), ("value", "ascending")])
         return list(zip(ordered["value"].to_pylist(), ordered["count"].to_pylist(), strict=True))
 
-    def ranked(self) -> "Ranked":
+    def ranked(self) -> "Counted | Sampled":
         """Put numbers in their order, once, to ask for ranks."""
-        held = self._pending if self.exact else [_summed(self._buckets, "bucket")]
-        if not held:
-            return Ranked(np.zeros(0, np.int64), np.zeros(0, np.int64), self.exact)
-        name = held[0].column_names[0]
-        ordered = held[0].sort_by(name)
-        ends = np.cumsum(ordered["count"].to_numpy())
-        return Ranked(ordered[name].to_numpy(), ends, self.exact)
-
-    def at(self, rank: int) -> Any:
-        """Return the number at a rank, counted from 1."""
-        return self.ranked().at(rank)
+        if not self.exact:
+            assert self._ends is not None
+            lowest, highest = self._ends
+            return Sampled(self._sample, self.rows, lowest.max().item(), highest.min().item())
+        if self._counted is None:
+            return Counted(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        ordered = self._counted.sort_by("value")
+        return Counted(ordered["value"].to_numpy(), np.cumsum(ordered["count"].to_numpy()))
 
     def _settle(self) -> None:
-        """Count what waits; where that is too much, go over to sketches."""
-        if self._estimated is not None or (len(self._pending) < 2 and self._waiting <= MOST_COUNTED):
+        """Take what waits: count it, or where there is too much, go over to estimates."""
+        if not self._waiting:
             return
-        counted = _summed(self._pending, "value")
-        self._pending, self._waiting = [counted], counted.num_rows
-        if counted.num_rows > MOST_COUNTED:
-            self._estimated = HyperLogLog()
-            self._pending, self._waiting = [], 0
-            self._sketch(counted["value"].combine_chunks(), counted["count"].to_numpy())
+        values = pa.chunked_array(self._waiting)
+        self._waiting = []
+        if self._estimated is not None:
+            _add(self._estimated, values)
+            self._follow(values)
+            return
+        beyond = self._too_many(values)
+        if beyond is not None:
+            self._go_over(beyond)
+            self._follow(values)
+            return
+        self._counted = _summed(_counts(values), self._counted)
+        if self._counted.num_rows > MOST_COUNTED:
+            self._go_over(HyperLogLog())
 
-    def _sketch(self, values: pa.Array, counts: NDArray[np.int64] | None) -> None:
-        assert self._estimated is not None
-        if pa.types.is_large_string(values.type) or pa.types.is_large_binary(values.type):
-            self._estimated.add(hashed_texts(values))
+    def _too_many(self, values: pa.ChunkedArray) -> HyperLogLog | None:
+        """Return an estimate by which counting would be in vain; none is made where few values were counted before."""
+        known = 0 if self._counted is None else self._counted.num_rows
+        if len(values) <= MOST_COUNTED or 0 < known < MOST_COUNTED // 2:
+            return None
+        seen = HyperLogLog()
+        _add(seen, values)
+        return seen if seen.estimate() > BEYOND_DOUBT else None
+
+    def _go_over(self, estimated: HyperLogLog) -> None:
+        """Estimate from here on, and take what was counted before."""
+        self._estimated = estimated
+        if self._counted is None:
             return
-        numbers = values.to_numpy(zero_copy_only=False)
-        self._estimated.add(hashed_numbers(numbers))
-        buckets = pa.array(_bucketed(numbers))
-        if counts is None:
-            counted = pc.value_counts(buckets)
-            new = pa.table({"bucket": counted.field("values"), "count": counted.field("counts")})
+        ordered, self._counted = self._counted.sort_by("value"), None
+        _add(estimated, ordered["value"])
+        if not _is_text(ordered["value"].type):
+            values, counts = _numbers(ordered["value"]), ordered["count"].to_numpy()
+            self._sample.add_counted(values, counts)
+            # As often as each stands, up to as often as can count.
+            self._keep_ends(np.repeat(values, np.minimum(counts, self._small_cell)))
+
+    def _follow(self, values: pa.ChunkedArray) -> None:
+        if not _is_text(values.type):
+            numbers = _numbers(values)
+            self._sample.add(numbers)
+            self._keep_ends(numbers)
+
+    def _keep_ends(self, numbers: Numbers) -> None:
+        """Keep the lowest and the highest numbers, as many as a small cell has."""
+        low, high, most = numbers, numbers, self._small_cell
+        if self._ends is not None:
+            lowest, highest = self._ends
+            if len(lowest) == most:
+                low, high = low[low < lowest.max()], high[high > highest.min()]
+            low, high = np.concatenate([lowest, low]), np.concatenate([highest, high])
+        if len(low) > most:
+            low = np.partition(low, most - 1)[:most]
+        if len(high) > most:
+            high = np.partition(high, len(high) - most)[-most:]
+        self._ends = low, high
+
+
+def _add(estimated: HyperLogLog, values: pa.ChunkedArray) -> None:
+    for chunk in values.chunks:
+        if _is_text(values.type):
+            estimated.add_texts(chunk)
         else:
-            new = _summed([pa.table({"bucket": buckets, "count": counts})], "bucket")
-        self._buckets.append(new)
-        self._bucketed += len(new)
-        # As many as were summed last time may wait, so that summing stays a small part of the work.
-        if self._bucketed > 2 * max(len(self._buckets[0]), MOST_COUNTED):
-            self._buckets = [_summed(self._buckets, "bucket")]
-            self._bucketed = len(self._buckets[0])
+            estimated.add_numbers(_numbers(chunk))
 
 
-class Ranked:
-    """Values (or buckets of them) in order, and up to which rank each reaches."""
+def _is_text(data_type: pa.DataType) -> bool:
+    return bool(pa.types.is_large_string(data_type) or pa.types.is_large_binary(data_type))
 
-    __slots__ = ("_ends", "_exact", "_values")
 
-    def __init__(self, values: NDArray[Any], ends: NDArray[np.int64], exact: bool) -> None:
-        self._values, self._ends, self._exact = values, ends, exact
+def _numbers(values: pa.Array | pa.ChunkedArray) -> Numbers:
+    numbers: Numbers = (
+        values.to_numpy() if isinstance(values, pa.ChunkedArray) else values.to_numpy(zero_copy_only=False)
+    )
+    return numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """All values in order, and up to which rank each reaches."""
+
+    values: Numbers
+    ends: Numbers
 
     def at(self, rank: int) -> Any:
         """Return the value at a rank, counted from 1."""
-        found = self._values[int(np.searchsorted(self._ends, rank))]
-        return found.item() if self._exact else _middle(int(found))
+        return self.values[int(np.searchsorted(self.ends, rank))].item()
+
+    def outermost(self, small_cell: int) -> tuple[Any, Any]:
+        """Return the values at which so many rows lie at or below, and at or above."""
+        return self.at(small_cell), self.at(int(self.ends[-1]) - small_cell + 1)
 
 
-def _summed(tables: list[pa.Table], name: str) -> pa.Table:
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A sample of the values, and the two at which the small cell of all rows lies at or beyond."""
+
+    sample: ValueSample
+    rows: int
+    low: Any
+    high: Any
+
+    def at(self, rank: int) -> Any:
+        """Return the value about at a rank, counted from 1, and none beyond the two."""
+        return min(max(self.sample.at(rank, self.rows), self.low), self.high)
+
+    def outermost(self, small_cell: int) -> tuple[Any, Any]:
+        """Return the two values; `small_cell` is what the distribution was made with."""
+        return self.low, self.high
+
+
+def _counts(values: pa.ChunkedArray) -> pa.Table:
+    counted = pc.value_counts(values)
+    return pa.table({"value": counted.field("values"), "count": counted.field("counts")})
+
+
+def _summed(one: pa.Table, other: pa.Table | None) -> pa.Table:
     """Add up the counts of equal values."""
-    together = pa.concat_tables(tables)
-    coded = pc.dictionary_encode(together[name].combine_chunks())
+    if other is None:
+        return one
+    together = pa.concat_tables([one, other])
+    coded = pc.dictionary_encode(together["value"].combine_chunks())
     # Sums of float64 are exact here: no table has 2^53 rows.
     counts = np.bincount(np.asarray(coded.indices), np.asarray(together["count"]), len(coded.dictionary))
-    return pa.table({name: coded.dictionary, "count": counts.astype(np.int64)})
-
-
-def _bucketed(numbers: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the bucket of each number; buckets are ordered as the numbers are."""
-    return _ordered(numbers.astype(np.float64).view(np.int64)) >> np.int64(SHIFT)
-
-
-def _middle(bucket: int) -> float:
-    """Return the float64 in the middle of a bucket; those around zero are zero, those of infinities infinite."""
-    bits = np.array([(bucket << SHIFT) + (1 << (SHIFT - 1))], np.int64)
-    value = float(_ordered(bits).view(np.float64)[0])
-    if value != value:
-        return float("inf") if bucket > 0 else float("-inf")
-    return 0.0 if abs(value) < 2.3e-308 else value
-
-
-def _ordered(bits: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Turn the bits of floats into integers in the same order, and back."""
-    return bits ^ ((bits >> np.int64(63)) & NO_SIGN)
+    return pa.table({"value": coded.dictionary, "count": counts.astype(np.int64)})

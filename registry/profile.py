@@ -1,4 +1,4 @@
-"""The profile of a table: what its columns look like, told so that no person shows (scheme `affidavit-profile-v1`).
+"""The profile of a table: what its columns look like, told so that no person shows (scheme `affidavit-profile-v2`).
 
 Rules:
 
@@ -8,8 +8,10 @@ Rules:
   only where those are few. Of a withheld column only its type and its share of missing values is told.
 - A profile is bounded: at most `MOST_COLUMNS` columns, the first ones; how many more there are is told.
 - It is canonical JSON: numbers are decimal strings, dates and times ISO 8601, durations seconds; null means that it is
-  not told. `exact` is false where distinct values and quantiles are estimates; `errors` says how good those are: the
-  standard error of `distinct` relative to it, and the greatest error of a quantile relative to its value.
+  not told. `exact` is false where distinct values and quantiles are estimates (`registry.distribution`); `errors` says
+  how good those are: the standard error of `distinct` relative to it, and of a quantile's share of the rows.
+- Profiles of the scheme `affidavit-profile-v1`, which earlier releases recorded, are read as they are: there `low`,
+  `high` and quantiles came from buckets, and the greatest error of a quantile is one relative to its value.
 
 The profile of a column::
 
@@ -31,7 +33,7 @@ from registry.disclosure import SMALL_CELL
 
 __all__ = ["LEVELS", "MOST_COLUMNS", "SCHEME", "ColumnProfile", "Level", "Profile", "is_protected", "profile"]
 
-SCHEME = "affidavit-profile-v1"
+SCHEME = "affidavit-profile-v2"
 
 MOST_COLUMNS = 512
 """So many columns are profiled, the first ones of the table."""
@@ -125,6 +127,7 @@ class Profile:
     columns: tuple[ColumnProfile, ...]
     omitted: int = 0
     small_cell: int = SMALL_CELL
+    scheme: str = SCHEME
 
     def withholding(self, protected: Collection[str], profiled: Collection[str] = ()) -> "Profile":
         """Withhold the columns that are protected, but for those that may be `profiled` all the same."""
@@ -147,10 +150,10 @@ class Profile:
     def to_json(self) -> JsonObject:
         """Write the profile as a canonical JSON value that `from_json` reads."""
         return {
-            "scheme": SCHEME,
+            "scheme": self.scheme,
             "rows": self.rows,
             "small_cell": self.small_cell,
-            "errors": dict(_ERRORS),
+            "errors": dict(_ERRORS[self.scheme]),
             "columns": [column.to_json() for column in self.columns],
             "omitted": self.omitted,
         }
@@ -158,8 +161,8 @@ class Profile:
     @classmethod
     def from_json(cls, value: Json) -> "Profile":
         """Read what `to_json` wrote, or raise `MalformedInput`."""
-        if not isinstance(value, dict) or value.get("scheme") != SCHEME:
-            raise MalformedInput(f"this is no profile of the scheme {SCHEME}")
+        if not isinstance(value, dict) or value.get("scheme") not in _ERRORS:
+            raise MalformedInput(f"this is no profile of the scheme {SCHEME}, nor of one before it")
         columns = value.get("columns")
         if not isinstance(columns, list):
             raise MalformedInput("the profile has no list of columns")
@@ -168,11 +171,15 @@ class Profile:
             rows, omitted, small_cell = counts
         except ValueError:
             raise MalformedInput("the profile's counts are not counts") from None
-        return cls(rows, tuple(ColumnProfile.from_json(column) for column in columns), omitted, small_cell)
+        read = tuple(ColumnProfile.from_json(column) for column in columns)
+        return cls(rows, read, omitted, small_cell, str(value["scheme"]))
 
 
-_ERRORS = {"distinct": "0.0081", "quantiles": "0.000123"}
-"""`cardinality.RELATIVE_ERROR` and `distribution.VALUE_ERROR`, so that reading a profile loads no NumPy."""
+_ERRORS = {
+    "affidavit-profile-v1": {"distinct": "0.0081", "quantiles": "0.000123"},
+    SCHEME: {"distinct": "0.0081", "quantile_shares": "0.0028"},
+}
+"""`cardinality.RELATIVE_ERROR` and `value_sample.SHARE_ERROR`, so that reading a profile loads no NumPy."""
 
 
 def profile(
@@ -194,11 +201,11 @@ def profile(
         raise MalformedInput(f"the small cell is a whole number of rows from 1, not {small_cell!r}")
     source = opened(table)
     names = source.names[:MOST_COLUMNS]
-    columns = [MeasuredColumn(name) for name in names]
+    columns = [MeasuredColumn(name, small_cell) for name in names]
     cells = 0
     for piece in source.pieces:
         if piece is None:
-            columns = [MeasuredColumn(name) for name in names]
+            columns = [MeasuredColumn(name, small_cell) for name in names]
             cells = 0
             continue
         index, array = piece

@@ -2,7 +2,7 @@
 
 Rules:
 
-- Numbers are shortest decimals; those from a sketch have six digits, and its times are days, since more would pretend.
+- Numbers are shortest decimals; those from a sample have six digits, and its times are days, since more would pretend.
   Dates and times are ISO 8601 (UTC for instants), durations and the deviation of times seconds, the deviation of dates
   days.
 - A mean is rounded to a hundredth of the leading digit of the standard deviation, which has three digits.
@@ -75,8 +75,8 @@ def _values(values: Distribution, base: str, small_cell: int) -> dict[str, Any]:
     ]
     said["quantiles"] = tuple(quantiles)
     if rows >= 2 * small_cell:
-        said["low"] = written(ranked.at(small_cell), base, exact=exact)
-        said["high"] = written(ranked.at(rows - small_cell + 1), base, exact=exact)
+        low, high = ranked.outermost(small_cell)
+        said |= {"low": written(low, base), "high": written(high, base)}
     return said
 
 
@@ -94,9 +94,8 @@ def _lengths(lengths: Distribution, small_cell: int) -> tuple[str, str, str] | N
     if lengths.rows < 2 * small_cell:
         return None
     ranked = lengths.ranked()
-    places = (small_cell, -(-lengths.rows // 2), lengths.rows - small_cell + 1)
-    low, median, high = (written(ranked.at(place), "int", exact=lengths.exact) for place in places)
-    return low, median, high
+    low, high = (written(end, "int") for end in ranked.outermost(small_cell))
+    return low, written(ranked.at(-(-lengths.rows // 2)), "int", exact=lengths.exact), high
 
 
 def _moments(moments: Moments, base: str) -> dict[str, str | None]:

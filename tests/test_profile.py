@@ -17,7 +17,9 @@ from pyarrow import parquet
 
 from audit.canonical import Json, decode, encode
 from audit.errors import MalformedInput, NotFound
+from registry.cardinality import RELATIVE_ERROR
 from registry.profile import MOST_COLUMNS, ColumnProfile, Profile, is_protected, profile
+from registry.value_sample import SHARE_ERROR
 
 ROWS = 1_000
 
@@ -106,6 +108,16 @@ def test_a_csv_whose_types_change_late_is_profiled_whole(tmp_path: Path) -> None
 
 def test_a_profile_is_read_again_as_it_was_written(found: Profile) -> None:
     assert Profile.from_json(decode(encode(found.to_json()))) == found
+
+
+def test_a_profile_of_the_scheme_before_is_read_and_written_as_it_was(found: Profile) -> None:
+    before = found.to_json() | {"scheme": "affidavit-profile-v1"}
+    before["errors"] = {"distinct": "0.0081", "quantiles": "0.000123"}
+    assert Profile.from_json(before).to_json() == before
+
+
+def test_the_errors_that_a_profile_tells_are_those_of_its_estimates(found: Profile) -> None:
+    assert found.to_json()["errors"] == {"distinct": RELATIVE_ERROR, "quantile_shares": SHARE_ERROR}
 
 
 @settings(max_examples=60)
@@ -289,10 +301,10 @@ DAMAGED: list[Json] = [
     None,
     [],
     {"scheme": "another"},
-    {"scheme": "affidavit-profile-v1", "rows": 1, "omitted": 0, "small_cell": 10},
-    {"scheme": "affidavit-profile-v1", "rows": -1, "omitted": 0, "small_cell": 10, "columns": []},
-    {"scheme": "affidavit-profile-v1", "rows": 1, "omitted": 0, "small_cell": 10, "columns": [{"name": "a"}]},
-    {"scheme": "affidavit-profile-v1", "rows": 1, "omitted": 0, "small_cell": 10, "columns": [7]},
+    {"scheme": "affidavit-profile-v2", "rows": 1, "omitted": 0, "small_cell": 10},
+    {"scheme": "affidavit-profile-v2", "rows": -1, "omitted": 0, "small_cell": 10, "columns": []},
+    {"scheme": "affidavit-profile-v2", "rows": 1, "omitted": 0, "small_cell": 10, "columns": [{"name": "a"}]},
+    {"scheme": "affidavit-profile-v2", "rows": 1, "omitted": 0, "small_cell": 10, "columns": [7]},
 ]
 
 
