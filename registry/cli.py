@@ -128,6 +128,7 @@ def init(
     "--keep-data", is_flag=True, help="Keep the tables that come in, unless they hold protected columns."
 )
 @click.option("--keep-protected-data", is_flag=True, help="Keep also those that hold protected columns.")
+@click.option("--no-profile", is_flag=True, help="Make no profiles of the tables; the run says so.")
 @click.option("--dry-run", is_flag=True, help="Show the steps and parameters, run and record nothing.")
 @click.option("--traceback", "with_traceback", is_flag=True, help="Show where a failing step failed.")
 @as_option
@@ -139,6 +140,7 @@ def run(
     given: tuple[str, ...],
     keep_data: bool,
     keep_protected_data: bool,
+    no_profile: bool,
     dry_run: bool,
     with_traceback: bool,
     as_key: str | None,
@@ -176,6 +178,7 @@ def run(
             progress=_step_line(),
             key=key,
             privacy=privacy,
+            unprofiled="it was run with --no-profile" if no_profile else None,
         )
     recorded = registry.record_run(result, as_key)
     document = run_document(registry, recorded)

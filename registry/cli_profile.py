@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from registry.profile import Profile
     from registry.registry import Registry
 
-__all__ = ["print_profile", "profile", "recorded_profiles"]
+__all__ = ["print_profile", "profile", "recorded_profiles", "unprofiled_tables"]
 
 Open = Callable[[], "Registry"]
 BARS = 16
@@ -103,12 +103,25 @@ def recorded_profiles(registry: "Registry", run: "JsonObject") -> dict[str, "Pro
     }
 
 
+def unprofiled_tables(run: "JsonObject") -> dict[str, str]:
+    """Return why the tables that a run recorded without a profile have none, as far as it says."""
+    return {
+        str(part["name"]): str(part["not_profiled"])
+        for step in cast(list["JsonObject"], run["steps"])
+        for part in cast(list["JsonObject"], step["outputs"])
+        if part.get("not_profiled") is not None
+    }
+
+
 def _recorded(opened: Open, what: str) -> "Profile | None":
     name, colon, table = what.partition(":")
     if Path(what).exists() or "@" not in name or not colon:
         return None
     registry = opened()
-    found = recorded_profiles(registry, registry.run_of(registry.find(name)))
+    run = registry.run_of(registry.find(name))
+    found, without = recorded_profiles(registry, run), unprofiled_tables(run)
+    if table in without:
+        raise NotFound(f"{name} has no profile of the table {table!r}: {without[table]}")
     if table not in found:
         raise NotFound(
             f"{name} has no profile of a table {table!r}: those recorded are {', '.join(found) or 'none'}"

@@ -215,7 +215,7 @@ def _print_data(run_said: "JsonObject") -> None:
 
 def _print_profiles(registry: "Registry", document: "JsonObject") -> None:
     """Print the profiles of the tables that came in from outside: what other steps returned is one command away."""
-    from registry.cli_profile import print_profile, recorded_profiles
+    from registry.cli_profile import print_profile, recorded_profiles, unprofiled_tables
 
     run_said = cast("JsonObject", document["run"])
     found = recorded_profiles(registry, run_said)
@@ -232,6 +232,9 @@ def _print_profiles(registry: "Registry", document: "JsonObject") -> None:
         more = len(found[table].columns) - MOST_COLUMNS
         if more > 0:
             say(f"{more} more columns: affidavit profile {name}:{table}")
+    for table, why in unprofiled_tables(run_said).items():
+        if table in first:
+            say(f"\n{table} is not profiled: {why}.")
     if found:
         say(f"Profiles were recorded of {', '.join(found)}: affidavit profile {name}:TABLE")
 

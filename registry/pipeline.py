@@ -107,7 +107,8 @@ class Pipeline:
     `profiled` names protected ones that they tell all the same. `observe=True` lets a run call each step again on a
     sample, to see which columns depend on which (see `registry.observe`): only for steps that write and send nothing.
     `keyed` names columns whose fingerprints are keyed with the ledger's fingerprint key; where there is one, protected
-    columns are keyed as well.
+    columns are keyed as well. `profile=False` makes no profiles, which take several times as long as fingerprints; the
+    run says so.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class Pipeline:
         profiled: Collection[str] = (),
         observe: bool = False,
         keyed: Collection[str] = (),
+        profile: bool = True,
     ) -> None:
         if model_format not in ("skops", "pickle"):
             raise MalformedInput(f"{model_format!r} is no model format: choose skops or pickle")
@@ -128,6 +130,7 @@ class Pipeline:
         self.profiled = checked_columns("profiled", profiled)
         self.observe = observe
         self.keyed = checked_columns("keyed", keyed)
+        self.profile = profile
         self._steps: dict[str, Step] = {}
 
     def __repr__(self) -> str:
@@ -160,11 +163,16 @@ class Pipeline:
                 return path.resolve()
         return None
 
-    def profiling(self, privacy: Privacy = NO_DEMANDS) -> Profiling:
-        """Begin the profiles of one run, which tell no more than the policies in force allow."""
+    def profiling(self, privacy: Privacy = NO_DEMANDS, *, declined: str | None = None) -> Profiling:
+        """Begin the profiles of one run, which tell no more than the policies in force allow.
+
+        `declined` is why it is to have none.
+        """
         sensitive = [column for step in self.steps for column in step.sensitive]
         # What is keyed so that it cannot be guessed is not told by a profile.
-        return Profiling([*self.protected, *self.keyed, *sensitive], self.profiled, privacy)
+        withheld = [*self.protected, *self.keyed, *sensitive]
+        without = declined or (None if self.profile else "the pipeline says profile=False")
+        return Profiling(withheld, self.profiled, privacy, declined=without)
 
     def keying(self, key: FingerprintKey | None, privacy: Privacy = NO_DEMANDS) -> Keying:
         """Say which columns are keyed; raise `NotFound` where the code names some and there is no key."""

@@ -19,6 +19,7 @@ The profile of a column::
      "quantiles": [[share, value], ...], "mean", "deviation", "lengths": {"low", "median", "high"} or null,
      "values": [[value, rows], ...], "hidden", "hidden_rows"}
 
+>>> import pyarrow as pa
 >>> profile(pa.table({"a": [1.5, 2.5] * 20})).columns[0].quantiles[0]
 ('0.25', '1.5')
 """

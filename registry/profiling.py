@@ -8,6 +8,8 @@ Rules:
 - Which columns are protected may be known only at the end of a run (`record()` is told by `evaluate`), so that nothing
   is written before. A recording that ends early, with nothing said to be protected, keeps no profile.
 - A profile never breaks a run: what cannot be profiled has none.
+- Whoever wants no profiles says so (`profile=False`, or `affidavit run --no-profile`). A table that has none says why,
+  in its part, so that nobody has to guess.
 
 >>> profiling = Profiling(protected=["race"])
 >>> profiling.see(part, frame)                                 # doctest: +SKIP
@@ -26,19 +28,25 @@ from registry.profile import Profile, profile
 
 __all__ = ["Profiling", "checked_columns"]
 
+NOT_READ = "it could not be read a second time"
+NOT_SAID = "the run ended before it was said which columns are protected"
+
 
 class Profiling:
-    """Collects the profiles of a run's tables."""
+    """Collects the profiles of a run's tables; `declined` is why none are wanted, where that is so."""
 
     def __init__(
         self,
         protected: Collection[str] = (),
         profiled: Collection[str] = (),
         privacy: Privacy = NO_DEMANDS,
+        *,
+        declined: str | None = None,
     ) -> None:
         self.protected = set(protected)
         self.profiled = set(profiled)
         self.privacy = privacy
+        self.declined = declined
         self._seen: dict[str, Profile] = {}
         self._parts: list[JsonObject] = []
 
@@ -57,13 +65,20 @@ class Profiling:
         mark = part["fingerprint"]
         if part["kind"] != "table" or not isinstance(mark, str):
             return
-        with suppress(Exception):  # its fingerprint stands: a table without a profile is no reason to fail
+        if self.declined is not None:
+            part["not_profiled"] = self.declined
+            return
+        try:
             if mark not in self._seen:
                 self._seen[mark] = profile(value)
             self._parts.append(part)
+        except Exception:  # its fingerprint stands: a table without a profile is no reason to fail
+            part["not_profiled"] = NOT_READ
 
     def forget(self) -> None:
         """Keep none of them."""
+        for part in self._parts:
+            part["not_profiled"] = NOT_SAID
         self._parts = []
 
     def keep(self, artifacts: ArtifactStore) -> None:

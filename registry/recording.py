@@ -85,6 +85,7 @@ class Recording:
         protected: Collection[str] = (),
         profiled: Collection[str] = (),
         keep_data: KeepData = False,
+        profile: bool = True,
         clock: Callable[[], float] = time.time,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -97,6 +98,7 @@ class Recording:
         self._protected = checked_columns("protected", protected)
         self._profiled = checked_columns("profiled", profiled)
         self._keep_data = checked_keeping(keep_data)
+        self._declined = None if profile else "record() was told profile=False"
         self._open_recorder = open_recorder
         self._file = file
         self._clock, self._stopwatch = clock, stopwatch
@@ -119,7 +121,7 @@ class Recording:
             clock=self._clock,
             stopwatch=self._stopwatch,
         )
-        run.profiling = Profiling(self._protected, self._profiled, privacy)
+        run.profiling = Profiling(self._protected, self._profiled, privacy, declined=self._declined)
         run.keeping = Keeping(self._keep_data)
         run.keying = Keying((), tuple(self._protected), key, privacy)
         run.describe_code(self._file, None if self._file is None else str(self._file))
@@ -335,12 +337,14 @@ def record(
     protected: Collection[str] = (),
     profiled: Collection[str] = (),
     keep_data: KeepData = False,
+    profile: bool = True,
 ) -> Recording:
     """Record the block that follows as one run of `model` in a ledger (else in the nearest one).
 
     `params` are the parameters of the run; those that name files are recorded as its sources. `protected` names columns
     whose values profiles do not tell, beside the sensitive ones; `profiled` those that they tell all the same.
     `keep_data` keeps what `run.data` is given, where it holds no protected column; "all" keeps every table.
+    `profile=False` makes no profiles of the tables, and the run says so.
     """
 
     def open_recorder() -> Recorder:
@@ -362,4 +366,5 @@ def record(
         protected=protected,
         profiled=profiled,
         keep_data=keep_data,
+        profile=profile,
     )

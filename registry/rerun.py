@@ -40,6 +40,7 @@ def main(job: bytes) -> int:
             progress=lambda line: print(line, file=sys.stderr),  # noqa: T201
             key=FingerprintKey(bytes.fromhex(str(asked["key"]))) if asked.get("key") else None,
             privacy=Privacy.from_json(asked.get("privacy")),
+            unprofiled="a rerun is compared by its fingerprints",
         )
     except AffidavitError as error:
         print(error, file=sys.stderr)  # noqa: T201

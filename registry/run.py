@@ -79,12 +79,14 @@ def run_pipeline(
     progress: Callable[[str], None] | None = None,
     key: FingerprintKey | None = None,
     privacy: Privacy = NO_DEMANDS,
+    unprofiled: str | None = None,
 ) -> RunResult:
     """Run every step of a pipeline and return what happened, also where a step failed.
 
     `referrer` refers to the people of `Private` parameters (else they are withheld); `keep_data` keeps the tables that
     came in from outside (`registry.kept_data`); `key` is the ledger's fingerprint key, with which protected columns are
-    keyed; `privacy` is what the ledger's policies ask (`registry.privacy`);
+    keyed; `privacy` is what the ledger's policies ask (`registry.privacy`); `unprofiled` is why no table is to be
+    profiled, where that is so;
     `clock` gives seconds since 1970, `stopwatch` seconds for durations. Raises `MalformedInput` where the steps or
     the parameters are wrong (then nothing ran), and `EnvironmentFailed` where the artifact store cannot be written.
     """
@@ -93,7 +95,7 @@ def run_pipeline(
     recorder = RunRecorder(
         pipeline.name, "pipeline", artifacts, referrer=referrer, clock=clock, stopwatch=stopwatch
     )
-    recorder.profiling = pipeline.profiling(privacy)
+    recorder.profiling = pipeline.profiling(privacy, declined=unprofiled)
     recorder.keeping = Keeping(keep_data)
     recorder.keying = keying
     recorder.describe_code(pipeline.file, target)

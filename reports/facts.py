@@ -95,17 +95,23 @@ class Part:
     columns: int | None
     profile: str | None = field(default=None, compare=False)
     """The digest of its profile, which stands where it came out and not where it went in."""
+    not_profiled: str | None = field(default=None, compare=False)
+    """Why it has none, where that is said."""
     kept: str | None = field(default=None, compare=False)
     """The digest of its kept copy; likewise."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableProfile:
-    """The profile of a table that came in from outside; None where its document is gone or changed."""
+    """The profile of a table that came in from outside; None where its document is gone or changed.
+
+    A table that was not profiled has no digest either, and `why` says what the run says of it.
+    """
 
     table: str
-    sha256: str
+    sha256: str | None
     profile: Profile | None
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,17 +115,22 @@ def _gather(registry: Registry, ref: str, head: Head) -> Dossier:
 
 def _profiles(registry: Registry, run: EntryFacts) -> tuple[TableProfile, ...]:
     """Read the profiles of the tables that came in from outside: those of steps that take nothing from another."""
-    found = {
-        part.name: part.profile
+    parts = {
+        part.name: part
         for step in read_run(run).steps
         if not step.after and step.kind != "evaluate"
         for part in step.outputs
-        if part.profile is not None
+        if part.profile is not None or part.not_profiled is not None
     }
-    return tuple(TableProfile(name, sha256, _profile(registry, sha256)) for name, sha256 in found.items())
+    return tuple(
+        TableProfile(name, part.profile, _profile(registry, part.profile), part.not_profiled)
+        for name, part in parts.items()
+    )
 
 
-def _profile(registry: Registry, sha256: str) -> Profile | None:
+def _profile(registry: Registry, sha256: str | None) -> Profile | None:
+    if sha256 is None:
+        return None
     try:
         return Profile.from_json(decode(registry.artifacts.get(sha256)))
     except (MalformedInput, NotFound, NotVerified):

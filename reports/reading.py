@@ -191,6 +191,7 @@ def _part(part: Mapping[str, Json]) -> Part:
         rows=_whole(part, "rows"),
         columns=_whole(part, "columns"),
         profile=_digest(part, "profile"),
+        not_profiled=_text(part, "not_profiled"),
         kept=_text(_object(part, "kept"), "artifact"),
     )
 

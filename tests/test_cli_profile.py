@@ -53,8 +53,33 @@ def test_show_prints_the_profile_of_what_came_in(lender: Folder) -> None:
     assert "affidavit profile loans@1:TABLE" in shown
 
 
+def test_a_run_without_profiles_says_so_wherever_they_would_be(lender: Folder) -> None:
+    from registry.home import find_home
+    from registry.registry import Registry
+    from reports.html import render
+
+    made = lender.json("run", "loans.py", "--as", "scientist", "--no-profile")
+    name = f"loans@{made['version']}"
+    why = "it was run with --no-profile"
+    assert f"applications is not profiled: {why}." in lender.text("show", name)
+    refused = lender("profile", f"{name}:applications")
+    assert (refused.exit_code, f"no profile of the table 'applications': {why}" in refused.stderr) == (
+        2,
+        True,
+    )
+    registry = Registry(find_home(str(lender.path)))
+    try:
+        dossier = gather(registry, name)
+        assert [(each.table, each.profile, each.why) for each in dossier.profiles] == [
+            ("applications", None, why)
+        ]
+        assert f"Not profiled: {why}." in render(dossier, "model-card")
+    finally:
+        registry.ledger.close()
+
+
 def test_compare_says_how_the_data_differs_and_nothing_of_what_is_protected(lender: Folder) -> None:
-    rows = lender.json("compare", "loans@1", "loans@latest", status=1)["differences"]
+    rows = lender.json("compare", "loans@1", "loans@2", status=1)["differences"]
     profiled = {row["name"] for row in rows if row["what"] == "profile"}
     assert "applications.income distinct" not in profiled  # the same rows again
     assert "applications.approve rows with 1" in profiled
@@ -72,6 +97,7 @@ def test_a_report_draws_the_profiles_and_says_where_one_is_gone(lender: Folder, 
     [profiled] = dossier.profiles
     assert profiled.profile is not None
     assert "distributed, in 20 bars" in render(dossier, "model-card")
+    assert profiled.sha256 is not None
     place = registry.artifacts.path(profiled.sha256)
     moved = place.rename(tmp_path / "gone")
     try:

@@ -100,8 +100,44 @@ def test_a_recording_that_ends_early_keeps_no_profile_unless_it_said_what_is_pro
         with pytest.raises(MalformedInput, match="fitted"), recording as run:
             run.model(run.data("applications", applications(200, 0)))
     first, second = (result.predicate for result in kept.results)
-    assert "profile" not in outputs(first)["applications"]
+    assert why_not(first)["applications"] == "the run ended before it was said which columns are protected"
     assert withheld(second, kept.artifacts)["applications"] == {"race"}
+
+
+def why_not(predicate: JsonObject) -> dict[str, str]:
+    return {
+        name: str(part["not_profiled"])
+        for name, part in outputs(predicate).items()
+        if "not_profiled" in part and "profile" not in part
+    }
+
+
+def test_a_pipeline_that_wants_no_profiles_has_none_and_says_so(store: ArtifactStore) -> None:
+    predicate = run_pipeline(lending(profile=False), {}, artifacts=store).predicate
+    assert withheld(predicate, store) == {}
+    assert why_not(predicate)["load"] == "the pipeline says profile=False"
+
+
+def test_a_recording_that_wants_no_profiles_has_none_and_says_so(kept: Kept) -> None:
+    frame = applications(200, 0)
+    with Recording("lending", {}, lambda: kept, profile=False) as run:
+        run.data("applications", frame)
+        run.evaluate(frame.approve, frame.approve, sensitive=frame[["race"]])
+    assert why_not(kept.results[0].predicate)["applications"] == "record() was told profile=False"
+
+
+def test_a_table_that_cannot_be_profiled_says_so_and_ends_no_run(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(table: object) -> Profile:
+        raise ValueError
+
+    monkeypatch.setattr("registry.profiling.profile", broken)
+    predicate = run_pipeline(lending(), {}, artifacts=store).predicate
+    assert (predicate["status"], why_not(predicate)["load"]) == (
+        "succeeded",
+        "it could not be read a second time",
+    )
 
 
 @pytest.mark.parametrize("name", ["protected", "profiled"])
