@@ -200,7 +200,7 @@ def _print_data(run_said: "JsonObject") -> None:
     ]
     for step in cast(list["JsonObject"], run_said["steps"]):
         rows += [
-            ("check", check["part"], outcomes[cast(bool | None, check["passed"])])
+            ("check", check["part"], f"{outcomes[cast(bool | None, check['passed'])]}{_warned(check)}")
             for check in cast(list["JsonObject"], step.get("checks") or [])
         ]
         rows += [
@@ -211,6 +211,12 @@ def _print_data(run_said: "JsonObject") -> None:
     if rows:
         say()
         print_table(("Data", "What", "Outcome"), rows)
+
+
+def _warned(check: "JsonObject") -> str:
+    """Say how many checks failed that only warn."""
+    warned = check.get("warned")
+    return f", but {warned} that only warn{'s' if warned == 1 else ''} failed" if warned else ""
 
 
 def _print_profiles(registry: "Registry", document: "JsonObject") -> None:

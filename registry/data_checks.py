@@ -14,8 +14,10 @@ Rules:
   a check that raises) is no pass either: it fails the run too, and says that it could not be made.
 
 What a step says: `"checks": [{"part", "schema", "name", "library", "passed", "failed": [{"column", "check", "reason",
-"cases"}], "more"}]`; `passed` is true, false, or null where it could not be made; the schema's artifact is canonical
-JSON with the columns and the names of their checks, and pandera's own text of it where it can write one.
+"cases"}], "more"}]`; `passed` is true, false, or null where it could not be made; `cases` is null for a check that
+raised an exception; `warned` counts checks that failed and, as the schema says (`raise_warning`), only warn. The
+schema's artifact is canonical JSON with the columns and the names of their checks, and pandera's own text of it where
+it can write one: what is written in a schema is recorded, as code is.
 
 >>> @mortgage.step(check=DataFrameSchema({"income": Column(float, Check.ge(0))}))      # doctest: +SKIP
 ... def applications(): ...
@@ -71,7 +73,7 @@ def raise_failed(checks: list[JsonObject]) -> None:
         if failed:
             more = len(failed) - MOST_TOLD + int(str(said["more"]))
             told = ", ".join(
-                f"{each['column'] or 'the table'} {each['check']} ({each['cases']} case{'s' * (each['cases'] != 1)})"
+                f"{each['column'] or 'the table'} {each['check']} ({_cases(each)})"
                 for each in failed[:MOST_TOLD]
             )
             raise ChecksFailed(
@@ -91,6 +93,12 @@ def failed_checks(steps: list[JsonObject]) -> tuple[str, ChecksFailed] | None:
         except ChecksFailed as error:
             return str(step["name"]), error
     return None
+
+
+def _cases(failed: JsonObject) -> str:
+    if failed["cases"] is None:
+        return "could not be made"
+    return f"{failed['cases']} case{'s' * (failed['cases'] != 1)}"
 
 
 def _failed(said: JsonObject) -> list[JsonObject]:
@@ -121,7 +129,7 @@ def _bases(given: Any) -> tuple[type, ...]:
 def _checked(name: str, table: Any, schema: Any, artifacts: ArtifactStore) -> JsonObject:
     import pandera
     from pandera.config import ValidationDepth, config_context
-    from pandera.errors import SchemaErrors
+    from pandera.errors import SchemaErrors, SchemaWarning
 
     said: JsonObject = {
         "part": name,
@@ -135,21 +143,35 @@ def _checked(name: str, table: Any, schema: Any, artifacts: ArtifactStore) -> Js
     if table is None:
         return said | {"note": "its step returned no such part"}
     try:
-        with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
+        # The warnings of checks that only warn quote what they found: they are counted, and not shown.
+        with (
+            warnings.catch_warnings(record=True) as warned,
+            config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA),
+        ):
+            warnings.simplefilter("always")
             schema.validate(table, lazy=True)
     except SchemaErrors as error:
-        failed = [_failure(each) for each in error.schema_errors]
-        kept: list[Json] = list(failed[:MOST_FAILED])
-        return said | {"passed": False, "failed": kept, "more": len(failed) - len(kept)}
+        return said | _outcome([_failure(each) for each in error.schema_errors])
     except Exception as error:  # the checks of a schema are the user's code
         return said | {"note": f"{type(error).__name__} while it was checked"}
-    return said | {"passed": True}
+    only = sum(issubclass(each.category, SchemaWarning) for each in warned)
+    return said | {"passed": True} | ({"warned": only} if only else {})
+
+
+def _outcome(failed: list[JsonObject]) -> JsonObject:
+    """Say what failed; where no more is known than that checks could not be made, it neither passed nor failed."""
+    kept: list[Json] = list(failed[:MOST_FAILED])
+    found: JsonObject = {"failed": kept, "more": len(failed) - len(kept)}
+    if any(each["cases"] is not None for each in failed):
+        return found | {"passed": False}
+    names = ", ".join(f"{each['column'] or 'the table'} {each['check']}" for each in failed[:MOST_TOLD])
+    return found | {"passed": None, "note": f"a check raised an exception ({names})"}
 
 
 def _failure(error: Any) -> JsonObject:
     """Say which check failed, and how often; not what it found."""
     cases = error.failure_cases
-    rows = getattr(cases, "shape", (1,))[0]
+    rows = next(iter(getattr(cases, "shape", ())), 1)
     check = error.check
     reason = getattr(error.reason_code, "value", None)
     # For a column that is missing, or one too many, what was found is its name.
@@ -159,7 +181,8 @@ def _failure(error: Any) -> JsonObject:
         "column": _text(column) or None,
         "check": _check_name(check),
         "reason": _text(reason),
-        "cases": int(rows) if isinstance(rows, int) else 1,
+        # What a check that raises reports as its one case is its exception.
+        "cases": None if reason == "check_error" else int(rows) if isinstance(rows, int) else 1,
     }
 
 

@@ -155,9 +155,11 @@ def _check(check: Mapping[str, Json]) -> Check:
         schema=_text(check, "schema"),
         passed=_truth(check, "passed"),
         failed=tuple(
-            f"{_text(each, 'column') or 'the table'} {_text(each, 'check') or 'unnamed'}: {value(each.get('cases'))}"
+            f"{_text(each, 'column') or 'the table'} {_text(each, 'check') or 'unnamed'}: "
+            f"{'could not be made' if each.get('cases') is None else value(each.get('cases'))}"
             for each in failed
-        ),
+        )
+        + ((f"checks that only warn: {value(check['warned'])}",) if check.get("warned") else ()),
     )
 
 

@@ -156,6 +156,44 @@ def test_a_schema_for_another_library_is_no_pass(store: ArtifactStore) -> None:
     assert fact(result) is None
 
 
+def _raising(values: Any) -> Any:
+    raise ValueError(f"what is {values.iloc[0]}?")
+
+
+@pytest.mark.parametrize("answer", [_raising, lambda values: None])
+def test_a_check_that_raises_was_not_made_and_tells_no_value(answer: Any, store: ArtifactStore) -> None:
+    result = run(BAD, pa.DataFrameSchema({"home": pa.Column(str, pa.Check(answer, name="mine"))}), store)
+    [said] = checks(result)
+    assert (said["passed"], said["note"]) == (None, "a check raised an exception (home mine)")
+    assert said["failed"] == [{"column": "home", "check": "mine", "reason": "check_error", "cases": None}]
+    assert "could not be checked: a check raised an exception (home mine)" in str(result.exception)
+    assert fact(result) is None
+
+
+def test_a_check_that_raises_beside_one_that_failed_is_a_failure(store: ArtifactStore) -> None:
+    schema = pa.DataFrameSchema(
+        {"income": pa.Column(float, [pa.Check.ge(0), pa.Check(_raising, name="mine")])}
+    )
+    result = run(BAD, schema, store)
+    assert checks(result)[0]["passed"] is False
+    assert "greater_than_or_equal_to(0) (2 cases), income mine (could not be made)" in str(result.exception)
+
+
+def test_a_check_that_only_warns_is_counted_and_tells_no_value(
+    store: ArtifactStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = pa.DataFrameSchema({"income": pa.Column(float, pa.Check.ge(0, raise_warning=True))})
+    [said] = checks(run(BAD, schema, store))
+    assert (said["passed"], said["warned"]) == (True, 1)
+    assert NUMBER not in str(capsys.readouterr())
+
+
+def test_a_check_that_answers_for_a_whole_group_is_one_case(store: ArtifactStore) -> None:
+    check = pa.Check(lambda groups: groups["house"].mean() > 0, groupby="home", name="houses")
+    result = run(BAD, pa.DataFrameSchema({"income": pa.Column(float, check), "home": pa.Column(str)}), store)
+    assert "income houses (1 case)" in str(result.exception)
+
+
 def test_pandera_that_was_switched_off_checks_all_the_same(
     store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
