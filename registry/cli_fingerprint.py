@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, NoReturn, cast
 import click
 
 from audit.errors import AffidavitError, MalformedInput, NotFound
-from audit.terminal import Command, bar, json_option, print_json, print_table, say, warn
+from audit.terminal import (
+    Command,
+    NewPassphrase,
+    bar,
+    json_option,
+    passphrase,
+    print_json,
+    print_table,
+    say,
+    warn,
+)
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
@@ -117,15 +127,21 @@ def fingerprint(
 @json_option
 @click.pass_obj
 def fingerprint_key(opened: Open, new: bool, key_file: Path | None, as_json: bool) -> None:
-    """Name the key of keyed fingerprints, or make it.
+    """Name the key of keyed fingerprints, or make it, encrypted with a passphrase unless that is empty.
 
     Keep a copy: without the key no new table can be compared with the keyed columns of older ones. Whoever has it can
     try values out on them.
     """
-    from registry.fingerprint_key import create_key, read_key
+    from audit.keystore import passphrase_from_environment
+    from registry.fingerprint_key import NAME, create_key, read_key
 
     path = _key_path(opened, key_file)
-    key = create_key(path) if new else read_key(path)
+    if new:
+        secret = NewPassphrase(passphrase_from_environment)
+        key = create_key(path, secret(NAME))
+        secret.warn_of_none()
+    else:
+        key = read_key(path, passphrase(passphrase_from_environment))
     if as_json:
         print_json({"key": key.id, "path": str(path)})
     else:
@@ -142,9 +158,10 @@ def _key_path(opened: Open, named: Path | None) -> Path:
 
 
 def _key(opened: Open, named: Path | None) -> "FingerprintKey":
+    from audit.keystore import passphrase_from_environment
     from registry.fingerprint_key import read_key
 
-    return read_key(_key_path(opened, named))
+    return read_key(_key_path(opened, named), passphrase(passphrase_from_environment))
 
 
 # --- one table, and several ---------------------------------------------------------------------------------

@@ -5,17 +5,25 @@ Rules:
 - A key is 32 random bytes. Every column has one of its own, HMAC-SHA256(key, label | 0x00 | name), so that two columns
   with equal values have different leaves (domain separation, NIST SP 800-108r1 in feedback-free form of one block).
 - Its id, the first 16 bytes of HMAC-SHA256(key, label of the id), is in every fingerprint; it says which key, not what.
-- The file has mode 0600, and one that others can read is refused. It has no passphrase: whoever holds it can try
-  values out on the fingerprints, and whoever loses it can compare no new table with the old ones.
+- The file has mode 0600, and one that others can read is refused. Whoever holds the key can try values out on the
+  fingerprints, and whoever loses it can compare no new table with the old ones.
+- With a passphrase the line below is encrypted as ``openssl enc`` does it: PBKDF2-HMAC-SHA256 at 600,000 rounds, as for
+  signing keys (`audit.keystore`), and AES-256-CBC. What comes out must be such a line, so that a wrong passphrase and a
+  damaged file are told.
 
 ::
 
     affidavit-fingerprint-key-v1 <64 hex digits>
 
+``openssl enc -d -aes-256-cbc -pbkdf2 -iter 600000 -md sha256 -a -in fingerprint.key`` asks for the passphrase and shows
+the line.
+
 >>> FingerprintKey(bytes(32)).id
 'fc78cea2bcb371b27ac4e7d6d4f4cdb0'
 """
 
+import base64
+import hashlib
 import hmac
 import os
 import re
@@ -24,13 +32,22 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
+
 from audit.durable import new_file
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
+from audit.keystore import ROUNDS, Passphrase
 
-__all__ = ["FingerprintKey", "create_key", "key_file_of", "read_key"]
+__all__ = ["NAME", "FingerprintKey", "create_key", "key_file_of", "read_key"]
+
+NAME = "fingerprint"
+"""The name by which its passphrase is asked for (`AFFIDAVIT_PASSPHRASE_FINGERPRINT`)."""
 
 _LABEL = b"affidavit-table-keyed-v1"
 _LINE = re.compile(rb"affidavit-fingerprint-key-v1 ([0-9a-f]{64})\n")
+_ENCRYPTED = base64.b64encode(b"Salted__")[:10]
+_MOST_BYTES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +74,16 @@ def key_file_of(keys: Path) -> Path:
     return Path(os.environ.get("AFFIDAVIT_FINGERPRINT_KEY") or keys / "fingerprint.key")
 
 
-def create_key(path: Path) -> FingerprintKey:
-    """Make a key and its file, whole or not at all; raise `MalformedInput` where there is one already."""
+def create_key(path: Path, passphrase: bytes = b"") -> FingerprintKey:
+    """Make a key and its file, whole or not at all; raise `MalformedInput` where there is one already.
+
+    The file is encrypted unless the passphrase is empty.
+    """
     key = FingerprintKey(secrets.token_bytes(32))
+    line = f"affidavit-fingerprint-key-v1 {key.secret.hex()}\n".encode()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        new_file(path, f"affidavit-fingerprint-key-v1 {key.secret.hex()}\n".encode(), mode=0o600)
+        new_file(path, _encrypted(line, passphrase) if passphrase else line, mode=0o600)
     except FileExistsError:
         raise MalformedInput(
             f"there is a key at {path} already: without it no table could be compared"
@@ -70,13 +91,17 @@ def create_key(path: Path) -> FingerprintKey:
     return key
 
 
-def read_key(path: Path) -> FingerprintKey:
-    """Read a key; raise `NotFound`, `EnvironmentFailed` where others can read it, `MalformedInput` where it is none."""
+def read_key(path: Path, passphrase: Passphrase = lambda _: b"") -> FingerprintKey:
+    """Read a key, asking for the passphrase of `NAME` where the file is encrypted.
+
+    Raises `NotFound`, `EnvironmentFailed` where others can read it, `MalformedInput` where it is none or does not open.
+    """
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode) and mode & 0o077:
             raise EnvironmentFailed(f"others can read {path}: make it yours alone with `chmod 600 {path}`")
-        found = _LINE.fullmatch(path.read_bytes()[:200])
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES)
     except FileNotFoundError:
         raise NotFound(
             f"there is no fingerprint key at {path}: make one with `affidavit key fingerprint --new`, or copy it from "
@@ -84,6 +109,43 @@ def read_key(path: Path) -> FingerprintKey:
         ) from None
     except OSError as error:
         raise EnvironmentFailed(f"{path} cannot be read: {os.strerror(error.errno or 0)}") from None
+    found = _LINE.fullmatch(_opened(data, path, passphrase) if data.startswith(_ENCRYPTED) else data)
     if found is None:
         raise MalformedInput(f"{path} is no fingerprint key: restore it from a copy")
     return FingerprintKey(bytes.fromhex(found[1].decode()))
+
+
+def _opened(data: bytes, path: Path, passphrase: Passphrase) -> bytes:
+    """Decrypt a file, or say that the passphrase is missing or wrong."""
+    given = passphrase(NAME)
+    if not given:
+        raise MalformedInput(
+            f"the fingerprint key {path} does not open: it is encrypted: give its passphrase at the prompt or in "
+            "AFFIDAVIT_PASSPHRASE"
+        )
+    try:
+        salted = base64.b64decode(data.replace(b"\n", b""), validate=True)
+        cipher = _cipher(given, salted[8:16]).decryptor()
+        unpadder = PKCS7(128).unpadder()
+        plain = unpadder.update(cipher.update(salted[16:]) + cipher.finalize()) + unpadder.finalize()
+    except ValueError:
+        plain = b""
+    if _LINE.fullmatch(plain) is None:
+        raise MalformedInput(
+            f"the fingerprint key {path} does not open: the passphrase is wrong, or the file is damaged"
+        )
+    return plain
+
+
+def _encrypted(line: bytes, passphrase: bytes) -> bytes:
+    salt = secrets.token_bytes(8)
+    padder = PKCS7(128).padder()
+    cipher = _cipher(passphrase, salt).encryptor()
+    secret = cipher.update(padder.update(line) + padder.finalize()) + cipher.finalize()
+    text = base64.b64encode(b"Salted__" + salt + secret)
+    return b"".join(text[start : start + 64] + b"\n" for start in range(0, len(text), 64))
+
+
+def _cipher(passphrase: bytes, salt: bytes) -> Cipher[modes.CBC]:
+    material = hashlib.pbkdf2_hmac("sha256", passphrase, salt, ROUNDS, 48)
+    return Cipher(algorithms.AES256(material[:32]), modes.CBC(material[32:]))

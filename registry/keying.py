@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audit.errors import NotFound
+from audit.keystore import Passphrase
 from registry.fingerprint import Fingerprint, fingerprint_of, opened
 from registry.fingerprint_key import FingerprintKey, key_file_of, read_key
 from registry.privacy import NO_DEMANDS, Privacy
@@ -71,9 +72,9 @@ UNKEYED = Keying()
 """Nothing is keyed."""
 
 
-def key_at_hand(keys: Path) -> FingerprintKey | None:
+def key_at_hand(keys: Path, passphrase: Passphrase = lambda _: b"") -> FingerprintKey | None:
     """Read a ledger's fingerprint key from the folder of its keys; None where there is none."""
     try:
-        return read_key(key_file_of(keys))
+        return read_key(key_file_of(keys), passphrase)
     except NotFound:
         return None

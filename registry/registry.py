@@ -144,7 +144,7 @@ class Registry(Models):
 
     def fingerprint_key(self) -> FingerprintKey | None:
         """Read the key of keyed fingerprints; None where the ledger has none."""
-        return key_at_hand(self.home.keys.folder)
+        return key_at_hand(self.home.keys.folder, self._passphrase)
 
     def on_record(self) -> tuple[FingerprintKey | None, Privacy]:
         """Read the fingerprint key and what the policies of every stage ask of a run that is recorded.

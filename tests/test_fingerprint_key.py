@@ -2,12 +2,17 @@
 
 import hashlib
 import hmac
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from audit import canonical
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
@@ -168,3 +173,44 @@ def test_a_file_that_is_no_key_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "a").chmod(0o600)
     with pytest.raises(MalformedInput, match="is no fingerprint key"):
         read_key(tmp_path / "a")
+
+
+def test_an_encrypted_key_opens_with_its_passphrase_alone(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    key = create_key(path, b"correct horse")
+    assert key.secret.hex().encode() not in path.read_bytes()
+    assert read_key(path, {"fingerprint": b"correct horse"}.__getitem__) == key
+    with pytest.raises(
+        MalformedInput, match="does not open: the passphrase is wrong, or the file is damaged"
+    ):
+        read_key(path, lambda _: b"battery staple")
+    with pytest.raises(
+        MalformedInput, match="does not open: it is encrypted: give its passphrase at the prompt or"
+    ):
+        read_key(path)
+
+
+def test_openssl_reads_an_encrypted_key(tmp_path: Path) -> None:
+    key = create_key(tmp_path / "key", b"correct horse")
+    command = "openssl enc -d -aes-256-cbc -pbkdf2 -iter 600000 -md sha256 -a -pass env:SECRET -in key"
+    read = subprocess.run(
+        command.split(), cwd=tmp_path, env={**os.environ, "SECRET": "correct horse"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert read.stdout == f"affidavit-fingerprint-key-v1 {key.secret.hex()}\n"
+
+
+@given(st.data())
+@settings(max_examples=20, deadline=None)
+def test_a_damaged_encrypted_key_never_opens_as_another(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("keys") / "key"
+    with patch("registry.fingerprint_key.ROUNDS", 10):
+        create_key(path, b"correct horse")
+    whole = path.read_bytes().replace(b"\n", b"")
+    place = data.draw(st.integers(0, len(whole.rstrip(b"=")) - 2))
+    other = data.draw(st.sampled_from("ABCDwxyz0189+/").filter(lambda letter: ord(letter) != whole[place]))
+    path.write_bytes(whole[:place] + other.encode() + whole[place + 1 :] + b"\n")
+    with patch("registry.fingerprint_key.ROUNDS", 10), pytest.raises(MalformedInput):
+        read_key(path, lambda _: b"correct horse")
