@@ -4,10 +4,13 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.kept_story import kept, template
 from tests.postgres_ledger import databases, empty_database, own_server, shared_database, shared_ledger
 from tests.published import PROPERTY
 
-__all__ = ["databases", "empty_database", "own_server", "shared_database", "shared_ledger"]
+__all__ = [
+    "databases", "empty_database", "kept", "own_server", "shared_database", "shared_ledger", "template",
+]  # fmt: skip
 
 # A machine that is busy is slow, and that is no failure.
 settings.register_profile("affidavit", deadline=None)
@@ -17,20 +20,29 @@ settings.load_profile("affidavit")
 # which test of this process came first. Theirs that are about it say so.
 os.environ["PYARROW_IGNORE_TIMEZONE"] = ""
 
-LONG = {
-    "test_readme.py",
+LONG = [
     "test_docs.py",
     "test_demo.py",
-    "test_verify.py",
+    "test_readme.py",
+    "test_pdf.py",
+    "test_reproduce.py",
+    "test_on_dask.py",
+    "test_inbox.py",
     "test_verify_ranges.py",
+    "test_imports.py",
+    "test_verify_tables.py",
     "test_faults.py",
-}
-"""Files that take the longest; some of them have few tests."""
+    "test_verify_file.py",
+    "test_durability.py",
+    "test_ledger.py",
+]
+"""Files that take the longest, the longest first; some of them have few tests."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files: one that came last would be waited for while the other processes are idle."""
-    items.sort(key=lambda item: item.path.name not in LONG)
+    place = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONG)))
 
 
 def pytest_collection_finish() -> None:
