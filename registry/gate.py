@@ -30,6 +30,7 @@ from registry.limits import judge_limit, limit_text
 from registry.lineage_rule import judge_lineage
 from registry.policy import Policy
 from registry.privacy_rule import TableTold, judge_privacy
+from registry.reproduction_rule import judge_reproductions
 from registry.rules import ApprovalRule, FactRule, LimitRule, LineageRule, PrivacyRule, ReproductionRule, Rule
 
 __all__ = ["ALLOWING", "Approval", "Decision", "Evidence", "RuleResult", "decide"]
@@ -149,7 +150,9 @@ def _judge(rule: Rule, evidence: Evidence, seats: "_Seats") -> Finding:
             case ApprovalRule():
                 return _approval(rule, evidence, seats)
             case ReproductionRule():
-                return _reproduction(rule, evidence)
+                return judge_reproductions(
+                    rule, evidence.reproductions, f"{evidence.model}@{evidence.version}"
+                )
     except AbsentError as absent:
         return Finding("missing", str(absent))
 
@@ -262,24 +265,4 @@ def _wanting(
     return (
         f"needs {wanted} and has {len(counted)}{why}: affidavit approve {evidence.model}@{evidence.version} "
         f"--stage {evidence.stage} --as KEY --role {rule.role} --meaning TEXT"
-    )
-
-
-# Reproduction
-
-
-def _reproduction(rule: ReproductionRule, evidence: Evidence) -> Finding:
-    """Take the newest reproduction that was accepted or diverged; an impossible one says nothing."""
-    verdicts = [str(one.get("verdict")) for one in evidence.reproductions]
-    accepted = " or ".join(rule.verdicts)
-    telling = [verdict for verdict in verdicts if verdict == "diverged" or verdict in rule.verdicts]
-    if telling and telling[-1] != "diverged":
-        return Finding("passed", f"the version was reproduced, and the newest result is {telling[-1]}")
-    if telling or "equivalent" in verdicts:
-        said = telling[-1] if telling else "equivalent"
-        return Finding("failed", f"the newest reproduction is {said}, and the rule asks for {accepted}")
-    tried = "could not be attempted so far" if verdicts else "has not been tried"
-    raise AbsentError(
-        f"reproduction {tried}, and the rule asks for {accepted}: "
-        f"affidavit reproduce {evidence.model}@{evidence.version}"
     )

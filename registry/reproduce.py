@@ -247,8 +247,8 @@ def _rows(compared: Sequence[Compared]) -> tuple[JsonObject, ...]:
     """Write what was compared; where that is too much for a record, the equal parts of a step in one row."""
     if len(compared) <= MOST_ROWS:
         return tuple(c.to_json() for c in compared)
-    equal = Counter(c.step for c in compared if c.same)
-    rows = [Compared(step, f"{count} parts", True) for step, count in equal.items()]
+    equal = Counter((c.step, c.kept) for c in compared if c.same)
+    rows = [Compared(step, f"{count} parts", True, kept=kept) for (step, kept), count in equal.items()]
     rows = [*(c for c in compared if not c.same), *rows]
     return tuple(c.to_json() for c in rows[:MOST_ROWS])
 
