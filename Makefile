@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but Python 3.11, git and make: the first run sets up everything else.
 # PYTHON=python3.12 chooses another interpreter. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format bench faults fuzz spark docs lock wheel test-wheel clean
+.PHONY: help setup demo test check lint format bench faults fuzz spark azure docs lock wheel test-wheel clean
 export PYTHON
 # The tests start some thousand processes: where bytecode is not kept, each of them compiles all its libraries again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -47,6 +47,11 @@ fuzz: setup  ## feed the parsers by coverage, with atheris (SECONDS=30 for each,
 spark: setup  ## the same fingerprint on Spark, on a local cluster (needs Java; fetches 480 MB the first time)
 	@[ -d build/spark/site ] || .ci/uv pip install --quiet --python $(bin)/python --target build/spark/site 'pyspark>=4'
 	PYTHONPATH=build/spark/site $(bin)/pytest tests/spark/on_spark.py
+
+azure: setup  ## what Azure's storage tells of an object, asked of its emulator (needs Node.js; fetches 365 MB at first)
+	@[ -d build/azurite/node_modules/azurite ] || npm install --silent --no-audit --no-fund --ignore-scripts \
+	    --prefix build/azurite azurite@3
+	$(bin)/pytest tests/azure/on_azurite.py
 
 docs: setup  ## run what the README and the documentation show
 	$(bin)/pytest tests/test_readme.py tests/test_docs.py

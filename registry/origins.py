@@ -49,6 +49,7 @@ SECONDS = 5
 
 _URI = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
 _HOST = re.compile(r"[\w.\-\[\]:]{1,255}")
+_CONTAINER = re.compile(r"[a-z0-9](?:[a-z0-9]|-(?!-)){2,62}")
 _PLACE = re.compile(r"[\w.\-/+=%$ ]{0,1024}")
 _READS = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:select|with|table|values|from|exec|execute|call)\b", re.I | re.S
@@ -71,24 +72,30 @@ class SqlSource:
         return clean_database(self.url)
 
     def read(self) -> Any:
-        """Run the query and return a pandas frame; raises `EnvironmentFailed` where the database cannot be asked."""
+        """Run the query and return a pandas frame.
+
+        Raises `EnvironmentFailed` where the database cannot be reached, or does not answer this query any more.
+        """
         import pandas as pd
         from sqlalchemy import create_engine, text
         from sqlalchemy.exc import SQLAlchemyError
 
+        # Neither the driver's words nor its traceback go on: both may hold the URL, or values.
+        doing, what = "the database cannot be reached", "check that it is up and that you may read it"
         try:
             engine = create_engine(self.url)
             try:
                 with engine.connect() as connection:
+                    doing, what = "the query fails", "check that its tables and columns are still there"
                     return pd.read_sql(text(self.query), connection)
             finally:
                 engine.dispose()
-        # Neither the driver's words nor the traceback: both may hold the URL.
-        except (SQLAlchemyError, ModuleNotFoundError, ValueError) as error:
+        except ModuleNotFoundError as error:
+            name, what = type(error).__name__, "install its driver"
+        # A driver may raise what it likes beside what SQLAlchemy and pandas make of it.
+        except (SQLAlchemyError, pd.errors.DatabaseError, ValueError, TypeError, OSError) as error:
             name = type(error).__name__
-        raise EnvironmentFailed(
-            f"the query cannot be run on {self.uri} ({name}): check that the database is up and the query is right"
-        )
+        raise EnvironmentFailed(f"{doing}: {self.uri} ({name}): {what}")
 
 
 def sql_source(url: str, query: str) -> SqlSource:
@@ -205,7 +212,10 @@ def clean_uri(uri: str) -> str:
     if not _splits(uri):
         return f"{uri.partition('://')[0]}://"
     parts = urlsplit(uri)
-    host = _formed(_HOST, parts.netloc.rpartition("@")[2])
+    user, _, host = parts.netloc.rpartition("@")
+    # What stands there is the container (abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH), and no user.
+    container = _formed(_CONTAINER, user) if parts.scheme in ("abfs", "abfss") else ""
+    host = (f"{container}@" if container else "") + _formed(_HOST, host)
     return f"{parts.scheme}://{host}{_formed(_PLACE, parts.path)}"
 
 
@@ -223,11 +233,12 @@ def _formed(form: re.Pattern[str], text: str) -> str:
 
 def _file(database: str) -> str:
     """Name the file of an embedded database from the working directory, or by its name alone."""
-    name = database.removeprefix("file:").partition("?")[0]
+    name = re.split("[?;#]", database.removeprefix("file:"), maxsplit=1)[0]
     if not name or name == ":memory:":
         return name
     whole, here = Path(name).resolve(), Path.cwd()
-    return whole.relative_to(here).as_posix() if whole.is_relative_to(here) else whole.name
+    short = whole.relative_to(here).as_posix() if whole.is_relative_to(here) else whole.name
+    return short if to_json("place", short) == short else ""
 
 
 def _version(uri: str) -> tuple[JsonObject | None, str | None]:

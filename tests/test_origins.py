@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 import pandas as pd
 import pytest
@@ -167,6 +168,23 @@ def test_a_database_that_cannot_be_reached_is_one_sentence(store: ArtifactStore,
     assert not any(password.encode() in each for each in (*told, repr(source).encode()))
 
 
+def test_a_table_that_is_no_longer_there_is_one_sentence(database: str, store: ArtifactStore) -> None:
+    source = sql_source(database, "SELECT * FROM dropped WHERE name = 'Ana Ruiz'")
+    result = loading(lambda: source.read(), store)
+    assert str(result.exception) == (
+        "the query fails: sqlite:///bank.db (DatabaseError): check that its tables and columns are still there"
+    )
+    assert result.exception is not None
+    assert result.exception.__context__ is None
+
+
+def test_a_driver_that_is_not_installed_is_one_sentence() -> None:
+    with pytest.raises(
+        EnvironmentFailed, match=r"reached: oracle://h/x \(ModuleNotFoundError\): install its driver"
+    ):
+        sql_source("oracle://u:p@h/x", "SELECT 1").read()
+
+
 @pytest.mark.parametrize(("url", "query"), [("bank.db", "SELECT 1"), (7, "SELECT 1"), ("sqlite://", " ")])
 def test_what_is_no_source_is_refused(url: Any, query: str) -> None:
     with pytest.raises(MalformedInput):
@@ -189,8 +207,18 @@ def test_no_password_of_a_database_is_told(secret: str) -> None:
         f"mssql+pyodbc:///?odbc_connect=DRIVER=x;UID=ana;PWD={secret}",
         f"snowflake://ana:{secret}@account/db/schema?token={secret}",
         f"oracle://ana:{secret}@host:1521/?service_name={secret}",
+        f"postgresql:///?service=bank&password={secret}",
+        f"postgresql://db.bank.example/loans;password={secret}",
+        f"postgresql://db.bank.example/loans%3Fpassword={secret}",
+        f"postgresql://ana:{quote(secret, safe='')}@db.bank.example/loans",
+        f"sqlite:///file:bank.db?mode=ro&uri=true&key={secret}",
+        f"duckdb:///md:loans?motherduck_token={secret}",
+        f"duckdb:///md:loans;token={secret}",
+        f"host=db.bank.example password={secret}",
     ):
-        assert secret not in clean_database(url)
+        shown = clean_database(url)
+        assert secret not in shown
+        assert quote(secret, safe="") not in shown
 
 
 @given(SECRET)
@@ -219,6 +247,14 @@ def test_no_secret_of_a_uri_is_told(secret: str) -> None:
 )
 def test_what_is_left_of_a_database_url(url: str, shown: str) -> None:
     assert clean_database(url) == shown
+
+
+def test_the_container_of_an_azure_uri_is_no_user() -> None:
+    uri = "abfss://loans@bank.dfs.core.windows.net/2026/loans.parquet"
+    assert clean_uri(uri) == uri
+    assert (
+        clean_uri("abfss://Key:Secret@bank.dfs.core.windows.net/x") == "abfss://bank.dfs.core.windows.net/x"
+    )
 
 
 # --- object stores ------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Tests against the emulator of Azure's storage: `make azure`."""
