@@ -214,9 +214,9 @@ def _print_data(run_said: "JsonObject") -> None:
 
 
 def _warned(check: "JsonObject") -> str:
-    """Say how many checks failed that only warn."""
+    """Say how many of the checks that failed only warn, so that the run went on."""
     warned = check.get("warned")
-    return f", but {warned} that only warn{'s' if warned == 1 else ''} failed" if warned else ""
+    return f" ({warned} that only warn{'s' if warned == 1 else ''})" if warned else ""
 
 
 def _print_profiles(registry: "Registry", document: "JsonObject") -> None:

@@ -6,18 +6,20 @@
 
 Rules:
 
-- Every check of the schema is made (lazily, whatever pandera's settings say), and the table goes on as the step
-  returned it: what a schema coerces or parses is not handed on.
+- Every check of the schema is made (lazily, whatever pandera's settings say).
+- The table goes on as the step returned it. A schema that changes it (coerces, parses, drops or adds something) has
+  checked another table than the one that goes on, so that is no pass.
 - Recorded are the schema, by digest, and per failed check its column, its name and how many cases it found. Never a
   value of the table, nor which row it was in.
-- A check that fails ends the run: it is recorded as failed. One that could not be made (a schema for another library,
+- A check that fails ends the run: it is recorded as failed. One that its schema says only warns (`raise_warning`) is
+  recorded as failed too, and the run goes on. One that could not be made (a schema for another library,
   a check that raises) is no pass either: it fails the run too, and says that it could not be made.
 
 What a step says: `"checks": [{"part", "schema", "name", "library", "passed", "failed": [{"column", "check", "reason",
 "cases"}], "more"}]`; `passed` is true, false, or null where it could not be made; `cases` is null for a check that
-raised an exception; `warned` counts checks that failed and, as the schema says (`raise_warning`), only warn. The
-schema's artifact is canonical JSON with the columns and the names of their checks, and pandera's own text of it where
-it can write one: what is written in a schema is recorded, as code is.
+raised an exception; `warned` counts the checks that failed and only warn. The schema's artifact is canonical JSON with
+the columns and the names of their checks, and pandera's own text of it where it can write one: what is written in a
+schema is recorded, as code is.
 
 >>> @mortgage.step(check=DataFrameSchema({"income": Column(float, Check.ge(0))}))      # doctest: +SKIP
 ... def applications(): ...
@@ -40,6 +42,11 @@ Checks = Mapping[str, Any]
 MOST_FAILED = 50
 MOST_TOLD = 5
 MOST_TEXT = 200
+
+CHANGED = (
+    "its schema changes the table (it coerces, parses, drops or adds something), and the table goes on without that: "
+    "change it in the step, before it is checked"
+)
 
 
 class ChecksFailed(NotVerified):
@@ -149,13 +156,15 @@ def _checked(name: str, table: Any, schema: Any, artifacts: ArtifactStore) -> Js
             config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA),
         ):
             warnings.simplefilter("always")
-            schema.validate(table, lazy=True)
+            checked = schema.validate(table, lazy=True)
+            if not _equal(table, checked):
+                return said | {"note": CHANGED}
     except SchemaErrors as error:
         return said | _outcome([_failure(each) for each in error.schema_errors])
     except Exception as error:  # the checks of a schema are the user's code
         return said | {"note": f"{type(error).__name__} while it was checked"}
     only = sum(issubclass(each.category, SchemaWarning) for each in warned)
-    return said | {"passed": True} | ({"warned": only} if only else {})
+    return said | ({"passed": False, "warned": only} if only else {"passed": True})
 
 
 def _outcome(failed: list[JsonObject]) -> JsonObject:
@@ -166,6 +175,13 @@ def _outcome(failed: list[JsonObject]) -> JsonObject:
         return found | {"passed": False}
     names = ", ".join(f"{each['column'] or 'the table'} {each['check']}" for each in failed[:MOST_TOLD])
     return found | {"passed": None, "note": f"a check raised an exception ({names})"}
+
+
+def _equal(given: Any, checked: Any) -> bool:
+    """Tell whether validation gave back the table that it was given: its values and its types."""
+    if hasattr(given, "collect"):
+        given, checked = given.collect(), checked.collect()
+    return type(given) is type(checked) and bool(given.equals(checked))
 
 
 def _failure(error: Any) -> JsonObject:

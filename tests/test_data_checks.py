@@ -183,8 +183,10 @@ def test_a_check_that_only_warns_is_counted_and_tells_no_value(
     store: ArtifactStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     schema = pa.DataFrameSchema({"income": pa.Column(float, pa.Check.ge(0, raise_warning=True))})
-    [said] = checks(run(BAD, schema, store))
-    assert (said["passed"], said["warned"]) == (True, 1)
+    result = run(BAD, schema, store)
+    [said] = checks(result)
+    assert (result.predicate["status"], said["passed"], said["warned"]) == ("succeeded", False, 1)
+    assert fact(result) is False
     assert NUMBER not in str(capsys.readouterr())
 
 
@@ -207,7 +209,7 @@ def test_the_table_goes_on_as_it_was(store: ArtifactStore) -> None:
     pipeline = Pipeline("loans")
     seen: list[Any] = []
 
-    @pipeline.step(check=pa.DataFrameSchema({"income": pa.Column(int)}, coerce=True))
+    @pipeline.step(check=pa.DataFrameSchema({"income": pa.Column(float)}, coerce=True))
     def load() -> Any:
         return GOOD
 
@@ -217,7 +219,6 @@ def test_the_table_goes_on_as_it_was(store: ArtifactStore) -> None:
 
     run_pipeline(pipeline, {}, artifacts=store)
     assert seen[0] is GOOD
-    assert seen[0].income.dtype == "float64"
 
 
 def test_without_a_check_the_fact_is_missing(store: ArtifactStore) -> None:
@@ -278,3 +279,32 @@ def test_a_failed_check_ends_the_command_with_status_1(tmp_path: Path) -> None:
     assert "fails what its schema says: a greater_than_or_equal_to(0) (1 case); recorded as a failed run" in (
         ended.stderr
     )
+
+
+CLIPPED = pa.Parser(lambda column: column.clip(lower=0))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pa.DataFrameSchema({"income": pa.Column(float, pa.Check.ge(0))}, drop_invalid_rows=True),
+        pa.DataFrameSchema({"income": pa.Column(float, pa.Check.ge(0), parsers=CLIPPED)}),
+        pa.DataFrameSchema({"income": pa.Column(str, coerce=True)}),
+        pa.DataFrameSchema({"age": pa.Column(int, default=0)}, add_missing_columns=True),
+        pa.DataFrameSchema({"income": pa.Column(float)}, strict="filter"),
+    ],
+    ids=["drops rows", "parses", "coerces", "adds a column", "drops columns"],
+)
+def test_a_schema_that_changes_the_table_has_not_checked_what_goes_on(
+    schema: Any, store: ArtifactStore
+) -> None:
+    result = run(BAD, schema, store)
+    [said] = checks(result)
+    assert (result.predicate["status"], said["passed"]) == ("failed", None)
+    assert "its schema changes the table" in str(said["note"])
+    assert fact(result) is not True
+
+
+def test_coercing_to_the_type_that_is_there_already_passes(store: ArtifactStore) -> None:
+    result = run(GOOD, pa.DataFrameSchema({"income": pa.Column(float)}, coerce=True), store)
+    assert checks(result)[0]["passed"] is True
