@@ -12,6 +12,7 @@ Rules:
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from numbers import Integral
@@ -32,6 +33,9 @@ Pieces = Iterator[tuple[int, pa.Array] | None]
 
 ARROW_TIMES = frozenset({"M8[D]", *(f"{kind}8[{unit}]" for kind in "mM" for unit in ("s", "ms", "us", "ns"))})
 """The numpy types of dates, times and durations that Arrow takes as they are."""
+
+ZONED_TIME = re.compile(r"\bTIME WITH TIME ZONE")
+"""DuckDB's name of the type, also inside lists and structs; TIMESTAMP WITH TIME ZONE is another."""
 
 FINE_UNITS = ("ms", "us", "ns", "ps", "fs", "as")
 """The units below a second that numpy knows."""
@@ -78,6 +82,7 @@ def from_memory(holder: tuple[str, str] | None, table: Any) -> Source:
         raise MalformedInput(
             f"a {type(table).__name__} is not a table: give a pandas, polars, Arrow or numpy table, or a file's path"
         )
+    _refuse_lost_zones(table)
     reader = pa.RecordBatchReader.from_stream(table)
     if not reader.schema.names:
         return _from_arrow(reader.read_all())
@@ -124,6 +129,18 @@ def _refuse_objects(schema: Any) -> None:
     for name, dtype in schema.items():
         if dtype == polars.Object:
             raise MalformedInput(f"column {name!r} holds Python objects: convert it to numbers or text")
+
+
+def _refuse_lost_zones(table: Any) -> None:
+    """Refuse a DuckDB relation with times of day that have a zone: its Arrow stream drops the zones, unsaid."""
+    if not type(table).__module__.startswith(("duckdb", "_duckdb")) or not hasattr(table, "types"):
+        return
+    for name, data_type in zip(table.columns, table.types, strict=True):
+        if ZONED_TIME.search(str(data_type)):
+            raise MalformedInput(
+                f"column {name!r} holds times of day with a zone, which DuckDB drops on the way to Arrow: cast it to "
+                "TIME or to TIMESTAMPTZ"
+            )
 
 
 def _of_polars(frame: Any) -> Iterator[tuple[int, pa.Array]]:

@@ -154,7 +154,11 @@ def _key_path(opened: Open, named: Path | None) -> Path:
     from_environment = os.environ.get("AFFIDAVIT_FINGERPRINT_KEY")
     if named is not None or from_environment:
         return named or Path(str(from_environment))
-    return key_file_of(opened().home.keys.folder)
+    try:
+        folder = opened().home.keys.folder
+    except NotFound as error:
+        raise NotFound(f"{error}; or name the key's file with --key-file") from None
+    return key_file_of(folder)
 
 
 def _key(opened: Open, named: Path | None) -> "FingerprintKey":

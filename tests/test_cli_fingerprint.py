@@ -172,6 +172,13 @@ def test_a_keyed_table_is_not_known_to_equal_a_bare_one(tables: Folder) -> None:
     assert tables.json(*given, status=1)["unknown"] == ["born"]
 
 
+def test_where_there_is_no_ledger_the_key_may_be_in_a_file(tables: Folder) -> None:
+    result = tables("fingerprint", "old.csv", "--keyed", "born")
+    assert result.exit_code == 2
+    assert "there is no ledger here" in result.stderr
+    assert "or name the key's file with --key-file" in result.stderr
+
+
 def test_a_keyed_column_needs_the_key(here: Folder) -> None:
     result = here("fingerprint", "loans.csv", "--keyed", "race")
     assert result.exit_code == 2

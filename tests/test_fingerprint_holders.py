@@ -228,6 +228,20 @@ def test_a_duckdb_interval_is_refused_since_a_month_has_no_length() -> None:
         fingerprint(in_duckdb(TABLE).sql(ALL))
 
 
+@pytest.mark.parametrize(
+    "held",
+    ["TIMETZ '10:00:00+01'", "[TIMETZ '10:00:00+01']", "{'a': TIMETZ '10:00:00+01'}"],
+)
+def test_duckdbs_times_of_day_with_a_zone_are_refused_since_arrow_gets_no_zone(held: str) -> None:
+    with pytest.raises(MalformedInput, match="column 'a' holds times of day with a zone"):
+        fingerprint(duckdb.sql(f"SELECT {held} AS a"))
+
+
+def test_duckdbs_moments_with_a_zone_are_instants() -> None:
+    (column,) = fingerprint(duckdb.sql("SELECT TIMESTAMPTZ '2024-01-01 10:00:00+01' AS a")).columns
+    assert column.type == "instant"
+
+
 FILES: dict[str, Callable[[pa.Table, Path], object]] = {
     "table.parquet": lambda table, path: parquet.write_table(table, path),
     "small groups.parquet": lambda table, path: parquet.write_table(table, path, row_group_size=7001),
