@@ -10,22 +10,19 @@ Rules:
   from who knows where, though its cells be those of an input; where all of them do, the plan is not understood.
 - A node or expression that is not listed here (a Python function, a dynamic window, a right join) makes the whole plan
   not understood: `NotUnderstood` says why, and nothing else is said.
-- A number or text in the plan, and a number among a function's settings, has to stand in the step's code, its globals
-  or its parameters. Any other was computed, from who knows which columns; what uses it is not complete.
+- What uses a value that stands nowhere in the step's code is not complete (`registry.polars_expressions`).
 - What Python decided while it built the plan is not in it.
 
 >>> flow = plan_flow(lazy, inputs, "ratios", "ratios", set())              # doctest: +SKIP
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from registry.finding import listed
 from registry.flows import (
-    AGGREGATION,
     ALL_ROWS,
-    CONDITIONAL,
     FILTER,
     GROUP_BY,
     IDENTITY,
@@ -33,42 +30,16 @@ from registry.flows import (
     ROWS,
     SORT,
     TRANSFORMATION,
-    WINDOW,
     Flow,
 )
+from registry.polars_expressions import Expression, Expressions
 from registry.polars_memory import Held
-from registry.relations import NotUnderstood, Relation, Used, as_used, flow_of, stronger
+from registry.relations import NotUnderstood, Relation, Used, as_used, flow_of
 
 __all__ = ["KNOWN", "plan_flow"]
 
 KNOWN: Final = 16
 """The major version of polars' description of its plans that is understood here."""
-
-PARTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
-    "Alias": (("expr", IDENTITY),),
-    "BinaryExpr": (("left", TRANSFORMATION), ("right", TRANSFORMATION)),
-    "Cast": (("expr", TRANSFORMATION),),
-    "Function": (("input", TRANSFORMATION),),
-    "Agg": (("arguments", AGGREGATION),),
-    "Ternary": (("predicate", CONDITIONAL), ("truthy", TRANSFORMATION), ("falsy", TRANSFORMATION)),
-    "Filter": (("input", TRANSFORMATION), ("by", FILTER)),
-    "SortBy": (("expr", TRANSFORMATION), ("by", SORT)),
-    "Sort": (("expr", TRANSFORMATION),),
-    "Gather": (("expr", TRANSFORMATION), ("idx", CONDITIONAL)),
-    "Slice": (("input", TRANSFORMATION), ("offset", CONDITIONAL), ("length", CONDITIONAL)),
-    "Explode": (("expr", TRANSFORMATION),),
-    "Window": (("function", TRANSFORMATION), ("partition_by", WINDOW), ("order_by", WINDOW)),
-}
-"""The expressions that are understood: their parts, and what each is used for."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Expression:
-    """What an expression depends on, and whether it holds a value that is not in the code."""
-
-    name: str
-    uses: frozenset[Used]
-    computed: bool
 
 
 def plan_flow(lazy: Any, inputs: Held, part: str, step: str, written: Collection[object]) -> Flow:
@@ -112,11 +83,15 @@ class _Walk:
         if version != KNOWN:
             raise NotUnderstood("this version of polars describes its plans in another way")
         self._inputs = inputs
-        self._written = written
-        self.computed: set[str] = set()
+        self._expressions = Expressions(self._plan, written)
+        self.computed = self._expressions.computed
         self.computed_rows = False
         self.unshared: set[str] = set()
-        self.has_values = False
+
+    @property
+    def has_values(self) -> bool:
+        """Whether some value in the plan stands nowhere in the code."""
+        return self._expressions.has_values
 
     def relation(self) -> Relation:
         """Return what the plan's columns and rows depend on, from where it stands."""
@@ -168,12 +143,12 @@ class _Walk:
 
     def _select(self, node: Any, names: list[str]) -> Relation:
         before = self._at(node.input)
-        made = [self._expression(each, before) for each in node.expr]
+        made = [self._expressions.read(each, before) for each in node.expr]
         return Relation(self._made(made), before.rows)
 
     def _hstack(self, node: Any, names: list[str]) -> Relation:
         before = self._at(node.input)
-        made = [self._expression(each, before) for each in node.exprs]
+        made = [self._expressions.read(each, before) for each in node.exprs]
         columns = {**before.columns, **self._made(made)}
         return Relation({name: columns[name] for name in names}, before.rows)
 
@@ -202,8 +177,8 @@ class _Walk:
         if node.apply or node.options.dynamic is not None or node.options.rolling is not None:
             raise NotUnderstood("the plan's moving groups are not understood here")
         before = self._at(node.input)
-        keys = [self._expression(each, before) for each in node.keys]
-        made = [self._expression(each, before) for each in node.aggs]
+        keys = [self._expressions.read(each, before) for each in node.keys]
+        made = [self._expressions.read(each, before) for each in node.aggs]
         self.computed_rows |= any(key.computed for key in keys)
         columns = self._made([*keys, *made])
         rows = frozenset().union(*(key.uses for key in keys))
@@ -216,8 +191,8 @@ class _Walk:
         if how not in ("Inner", "Left", "Full", "Semi", "Anti", "Cross") or node.predicate is not None:
             raise NotUnderstood("the plan's kind of join is not understood here")
         left, right = self._at(node.input_left), self._at(node.input_right)
-        mine = [self._expression(each, left) for each in node.left_on]
-        other = [self._expression(each, right) for each in node.right_on]
+        mine = [self._expressions.read(each, left) for each in node.left_on]
+        other = [self._expressions.read(each, right) for each in node.right_on]
         self.computed_rows |= any(key.computed for key in (*mine, *other))
         rows = as_used(frozenset().union(*(key.uses for key in (*mine, *other))), JOIN)
         columns: dict[str, frozenset[Used]] = {}
@@ -263,77 +238,19 @@ class _Walk:
             raise NotUnderstood(f"the plan's {kind} is not understood here")
         return Relation({name: columns[name] for name in names}, rows)
 
-    # Expressions
-
     def _with_rows(self, before: Relation, expressions: Iterable[Any], use: str) -> Relation:
-        made = [self._expression(each, before) for each in expressions]
+        made = [self._expressions.read(each, before) for each in expressions]
         self.computed_rows |= any(each.computed for each in made)
         uses = frozenset().union(*(each.uses for each in made))
         return Relation(before.columns, before.rows | as_used(uses, use))
 
     def _check_rows(self, values: Iterable[object]) -> None:
-        self.computed_rows |= any(not self._is_written(value) for value in values)
+        self.computed_rows |= any(not self._expressions.is_written(value) for value in values)
 
-    def _made(self, expressions: Iterable[_Expression]) -> dict[str, frozenset[Used]]:
+    def _made(self, expressions: Iterable[Expression]) -> dict[str, frozenset[Used]]:
         made = {}
         for each in expressions:
             made[each.name] = each.uses
             if each.computed:
                 self.computed.add(each.name)
         return made
-
-    def _expression(self, expression: Any, before: Relation) -> _Expression:
-        uses: set[Used] = set()
-        computed = False
-        for leaf, use in self._leaves(expression.node, IDENTITY):
-            if type(leaf).__name__ == "Column":
-                if leaf.name not in before.columns:
-                    raise NotUnderstood(f"the plan's column {leaf.name} is not understood here")
-                uses |= as_used(before.columns[leaf.name], use)
-                # What was made of a computed value carries it on.
-                computed |= leaf.name in self.computed
-            elif type(leaf).__name__ == "Literal":
-                computed |= not self._is_written(leaf.value)
-            else:
-                computed |= not all(map(self._is_written, _numbers(leaf)))
-        return _Expression(expression.output_name, frozenset(uses), computed)
-
-    def _leaves(self, number: int, use: str) -> Iterator[tuple[Any, str]]:
-        expression = self._plan.view_expression(number)
-        kind = type(expression).__name__
-        if kind in ("Column", "Literal", "Len"):
-            yield expression, use
-            return
-        if kind == "Function":
-            yield expression, use
-        if kind not in PARTS:
-            raise NotUnderstood(f"the plan's {kind} is not understood here")
-        for name, inner in PARTS[kind]:
-            child = getattr(expression, name)
-            for each in child if isinstance(child, list | tuple) else [child]:
-                if each is not None:
-                    yield from self._leaves(each, stronger(use, inner))
-
-    def _is_written(self, value: object) -> bool:
-        known = self._stands(value)
-        self.has_values |= not known
-        return known
-
-    def _stands(self, value: object) -> bool:
-        if isinstance(value, list | tuple):
-            return all(map(self._stands, value))
-        try:
-            return value is None or value in self._written
-        except TypeError:
-            return False
-
-
-def _numbers(leaf: Any) -> Iterator[int | float]:
-    """Yield the numbers among a function's settings, as the edges of `cut` are; 0 and 1 are what is left unsaid."""
-    waiting = list(getattr(leaf, "function_data", ()))
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list | tuple):
-            waiting.extend(value)
-        elif type(value) in (int, float) and value not in (0, 1):
-            yield value

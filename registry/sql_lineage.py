@@ -17,26 +17,23 @@ Rules:
 [('ratio', 'debt', 'TRANSFORMATION'), ('ratio', 'income', 'TRANSFORMATION')]
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from audit.errors import EnvironmentFailed
 from registry.flows import (
-    AGGREGATION,
     ALL_ROWS,
-    CONDITIONAL,
-    DIRECT,
     FILTER,
     GROUP_BY,
     IDENTITY,
     JOIN,
     ROWS,
     SORT,
-    TRANSFORMATION,
     WINDOW,
     Flow,
 )
-from registry.relations import NotUnderstood, Relation, Used, as_used, flow_of, stronger
+from registry.relations import NotUnderstood, Relation, Used, as_used, flow_of
+from registry.sql_words import leaves, refuse, short
 from registry.told import Inputs
 
 try:
@@ -51,8 +48,6 @@ __all__ = ["query_flow"]
 
 MAIN = "main"
 """DuckDB's own schema, in which the tables of steps stand; those of a step that returned several have the step's."""
-
-REFUSED = (exp.Pivot, exp.TableColumn, exp.TableFromRows, exp.Lateral, exp.MatchRecognize, exp.Columns)
 
 
 def query_flow(text: str, inputs: Inputs, columns: Sequence[str], step: str) -> Flow:
@@ -75,7 +70,7 @@ def query_flow(text: str, inputs: Inputs, columns: Sequence[str], step: str) -> 
     if scope is None:
         raise NotUnderstood("the query could not be taken apart")
     walked = _Walk(inputs)
-    walked.refuse(tree)
+    refuse(tree)
     found = walked.relation(scope)
     walked.check_whole(tree)
     if len(found.columns) != len(columns):
@@ -94,30 +89,12 @@ class _Walk:
         self._known: dict[int, Relation] = {}
         self._seen: set[int] = set()
 
-    def refuse(self, tree: Any) -> None:
-        """Refuse what this walk does not understand."""
-        for node in tree.find_all(*REFUSED):
-            raise NotUnderstood(f"the query's {_short(node)} is not understood here")
-        for node in tree.find_all(exp.Dot):
-            # `race.add(1)` calls a function on a column, which is no column to the parser.
-            if isinstance(node.this, exp.Identifier):
-                raise NotUnderstood(f"the query's {_short(node)} is not understood here")
-        for node in tree.find_all(exp.Star):
-            if not isinstance(node.parent, exp.Count):
-                raise NotUnderstood(f"the query's {_short(node.parent)} is not understood here")
-        for node in tree.find_all(exp.With):
-            if node.args.get("recursive"):
-                raise NotUnderstood("the query is recursive, which is not understood here")
-        for node in tree.find_all(exp.SetOperation):
-            if node.args.get("by_name"):
-                raise NotUnderstood("the query joins tables BY NAME, which is not understood here")
-
     def check_whole(self, tree: Any) -> None:
         """Refuse to speak where a column or a table of the query was passed over."""
         for node in tree.find_all(exp.Column, exp.Table):
             # What has no schema is the name of a subquery, which was walked.
             if id(node) not in self._seen and (isinstance(node, exp.Column) or node.db):
-                raise NotUnderstood(f"the query's use of {_short(node)} is not understood here")
+                raise NotUnderstood(f"the query's use of {short(node)} is not understood here")
 
     def relation(self, scope: Scope) -> Relation:
         """Return what a query depends on."""
@@ -148,7 +125,7 @@ class _Walk:
     def _select(self, scope: Scope) -> Relation:
         node: Any = scope.expression
         if not isinstance(node, exp.Select):
-            raise NotUnderstood(f"the query's {_short(node)} is not understood here")
+            raise NotUnderstood(f"the query's {short(node)} is not understood here")
         columns: dict[str, frozenset[Used]] = {}
         for number, projection in enumerate(node.expressions):
             # Two columns of one name are told apart by their place.
@@ -219,7 +196,7 @@ class _Walk:
     ) -> frozenset[Used]:
         """Return what an expression depends on; `aliases` are the output columns that it may name."""
         found: set[Used] = set()
-        for inner, inner_use in self._leaves(node, use, scope):
+        for inner, inner_use in leaves(node, use, scope):
             if isinstance(inner, exp.Column):
                 self._seen.add(id(inner))
                 found |= as_used(self._column(inner, scope, aliases or {}), inner_use)
@@ -228,22 +205,11 @@ class _Walk:
                 found |= as_used(frozenset().union(*relation.columns.values()), inner_use) | relation.rows
         return frozenset(found)
 
-    def _leaves(self, node: Any, use: str, scope: Scope) -> Iterator[tuple[Any, str]]:
-        """Yield the columns and subqueries of an expression, each with what it is used for."""
-        if isinstance(node, exp.Column):
-            yield node, use
-            return
-        if isinstance(node, exp.Query):
-            yield node.unnest(), use
-            return
-        for child, child_use in _children(node, use, scope):
-            yield from self._leaves(child, child_use, scope)
-
     def _column(self, column: Any, scope: Scope, aliases: dict[str, frozenset[Used]]) -> frozenset[Used]:
         if not column.table:
             if column.name in aliases:
                 return aliases[column.name] | self._namesakes(column.name, scope)
-            raise NotUnderstood(f"the query's {_short(column)} is not understood here")
+            raise NotUnderstood(f"the query's {short(column)} is not understood here")
         here: Scope | None = scope
         while here is not None:
             source = here.sources.get(column.table)
@@ -253,7 +219,7 @@ class _Walk:
                     break
                 return relation.columns[column.name]
             here = here.parent
-        raise NotUnderstood(f"the query's {_short(column)} is not understood here")
+        raise NotUnderstood(f"the query's {short(column)} is not understood here")
 
     def _namesakes(self, name: str, scope: Scope) -> frozenset[Used]:
         """Return what the columns depend on that an alias hides: `ORDER BY race + 0` means the table's `race`."""
@@ -265,7 +231,7 @@ class _Walk:
             return self.relation(source)
         known = self._names.get((source.db, source.name)) if isinstance(source, exp.Table) else None
         if known is None:
-            raise NotUnderstood(f"the query reads {_short(source)}, which is not understood here")
+            raise NotUnderstood(f"the query reads {short(source)}, which is not understood here")
         self._seen.add(id(source))
         part, names = known
         columns = {lower: frozenset({Used(part, actual, IDENTITY)}) for lower, actual in names.items()}
@@ -276,45 +242,6 @@ class _Walk:
             if inner.expression is node:
                 return inner
         raise NotUnderstood("a subquery of the query is not understood here")
-
-
-def _children(node: Any, use: str, scope: Scope) -> Iterator[tuple[Any, str]]:
-    """Yield the parts of an expression with what each is used for: this is where words of SQL get their meaning."""
-    if isinstance(node, exp.Alias | exp.Paren | exp.Ordered):
-        yield node.this, use
-        yield from ((child, use) for child in node.iter_expressions() if child is not node.this)
-    elif isinstance(node, exp.Case | exp.If):
-        conditional = stronger(use, CONDITIONAL)
-        for name, child in _named_children(node):
-            if isinstance(node, exp.Case) and name == "ifs":
-                yield child, use
-            else:
-                yield child, conditional if name == "this" else stronger(use, TRANSFORMATION)
-    elif isinstance(node, exp.Window):
-        yield node.this, use
-        for name, child in _named_children(node):
-            if name != "this":
-                yield child, stronger(use, WINDOW)
-        if node.args.get("alias") is not None:
-            select: Any = scope.expression
-            yield from ((each, stronger(use, WINDOW)) for each in select.args.get("windows") or ())
-    elif isinstance(node, exp.Filter):
-        yield node.this, use
-        yield node.expression, stronger(use, FILTER)
-    elif isinstance(node, exp.Order | exp.WithinGroup) and use in DIRECT:
-        # Inside an aggregate: what is collected, and by what it is sorted.
-        for name, child in _named_children(node):
-            yield child, use if name == "this" else SORT
-    else:
-        inner = AGGREGATION if isinstance(node, exp.AggFunc) else TRANSFORMATION
-        yield from ((child, stronger(use, inner)) for child in node.iter_expressions())
-
-
-def _named_children(node: Any) -> Iterator[tuple[str, Any]]:
-    for name, value in node.args.items():
-        for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, exp.Expr):
-                yield name, child
 
 
 def _schema(inputs: Inputs) -> dict[str, object]:
@@ -330,11 +257,6 @@ def _place(part: str) -> tuple[str, str]:
     """Name the schema and the table in which a part stands: `split.train`, else `main.applications`."""
     step, dot, name = part.lower().partition(".")
     return (step, name) if dot else (MAIN, step)
-
-
-def _short(node: Any) -> str:
-    text = " ".join(node.sql("duckdb").split())
-    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,0 +1,105 @@
+"""The words of SQL: what each part of an expression is used for, and which words are not understood here.
+
+Rules:
+
+- `CASE WHEN a THEN b END` is made of `b` and depends on `a`; a window, a filter and an order inside an aggregate are
+  depended on; everything else is made of its parts.
+- A query that holds a word whose lineage is not told here is refused as a whole.
+
+>>> case = sqlglot.parse_one("CASE WHEN a THEN b END")                      # doctest: +SKIP
+>>> [(node.name, use) for node, use in leaves(case, "IDENTITY", scope)]    # doctest: +SKIP
+[('a', 'CONDITIONAL'), ('b', 'TRANSFORMATION')]
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from audit.errors import EnvironmentFailed
+from registry.flows import AGGREGATION, CONDITIONAL, DIRECT, FILTER, SORT, TRANSFORMATION, WINDOW
+from registry.relations import NotUnderstood, stronger
+
+try:
+    from sqlglot import exp
+    from sqlglot.optimizer.scope import Scope
+except ImportError:
+    raise EnvironmentFailed("queries are read by the package sqlglot: install affidavit[sql]") from None
+
+__all__ = ["leaves", "refuse", "short"]
+
+REFUSED = (exp.Pivot, exp.TableColumn, exp.TableFromRows, exp.Lateral, exp.MatchRecognize, exp.Columns)
+
+
+def refuse(tree: Any) -> None:
+    """Raise `NotUnderstood` where a query holds something whose lineage is not told here."""
+    for node in tree.find_all(*REFUSED):
+        raise NotUnderstood(f"the query's {short(node)} is not understood here")
+    for node in tree.find_all(exp.Dot):
+        # `race.add(1)` calls a function on a column, which is no column to the parser.
+        if isinstance(node.this, exp.Identifier):
+            raise NotUnderstood(f"the query's {short(node)} is not understood here")
+    for node in tree.find_all(exp.Star):
+        if not isinstance(node.parent, exp.Count):
+            raise NotUnderstood(f"the query's {short(node.parent)} is not understood here")
+    for node in tree.find_all(exp.With):
+        if node.args.get("recursive"):
+            raise NotUnderstood("the query is recursive, which is not understood here")
+    for node in tree.find_all(exp.SetOperation):
+        if node.args.get("by_name"):
+            raise NotUnderstood("the query joins tables BY NAME, which is not understood here")
+
+
+def leaves(node: Any, use: str, scope: Scope) -> Iterator[tuple[Any, str]]:
+    """Yield the columns and subqueries of an expression, each with what it is used for."""
+    if isinstance(node, exp.Column):
+        yield node, use
+        return
+    if isinstance(node, exp.Query):
+        yield node.unnest(), use
+        return
+    for child, child_use in _children(node, use, scope):
+        yield from leaves(child, child_use, scope)
+
+
+def short(node: Any) -> str:
+    """Write a piece of a query in a sentence."""
+    text = " ".join(node.sql("duckdb").split())
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _children(node: Any, use: str, scope: Scope) -> Iterator[tuple[Any, str]]:
+    """Yield the parts of an expression with what each is used for: this is where words of SQL get their meaning."""
+    if isinstance(node, exp.Alias | exp.Paren | exp.Ordered):
+        yield node.this, use
+        yield from ((child, use) for child in node.iter_expressions() if child is not node.this)
+    elif isinstance(node, exp.Case | exp.If):
+        conditional = stronger(use, CONDITIONAL)
+        for name, child in _named_children(node):
+            if isinstance(node, exp.Case) and name == "ifs":
+                yield child, use
+            else:
+                yield child, conditional if name == "this" else stronger(use, TRANSFORMATION)
+    elif isinstance(node, exp.Window):
+        yield node.this, use
+        for name, child in _named_children(node):
+            if name != "this":
+                yield child, stronger(use, WINDOW)
+        if node.args.get("alias") is not None:
+            select: Any = scope.expression
+            yield from ((each, stronger(use, WINDOW)) for each in select.args.get("windows") or ())
+    elif isinstance(node, exp.Filter):
+        yield node.this, use
+        yield node.expression, stronger(use, FILTER)
+    elif isinstance(node, exp.Order | exp.WithinGroup) and use in DIRECT:
+        # Inside an aggregate: what is collected, and by what it is sorted.
+        for name, child in _named_children(node):
+            yield child, use if name == "this" else SORT
+    else:
+        inner = AGGREGATION if isinstance(node, exp.AggFunc) else TRANSFORMATION
+        yield from ((child, stronger(use, inner)) for child in node.iter_expressions())
+
+
+def _named_children(node: Any) -> Iterator[tuple[str, Any]]:
+    for name, value in node.args.items():
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, exp.Expr):
+                yield name, child
