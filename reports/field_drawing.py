@@ -54,7 +54,7 @@ class _Box:
     def width(self) -> float:
         """As wide as its longest name, within limits; a name beyond them is cut, and whole in its tooltip."""
         longest = max((length(_shown(place), 9.5) for place in self.places), default=0.0)
-        return min(WIDEST, max(NARROWEST, longest + 18, length(self.name, 10.5, bold=True) + 62))
+        return min(WIDEST, max(NARROWEST, longest + 19, length(self.name, 10.5, bold=True) + 62))
 
     @property
     def height(self) -> float:

@@ -86,3 +86,9 @@ def test_columns_stand_in_the_order_of_the_features_and_long_names_are_whole() -
         whole_trace(of(Flow("model", "model", "model", ("x" * 90,)), features=("x" * 90,))), "x"
     )
     assert f"<title>{'x' * 90}</title>xxx" in wider
+
+
+def test_a_name_that_fits_its_box_is_never_cut() -> None:
+    names = tuple("x" * number for number in range(1, 50))
+    known = of(Flow("model", "model", "model", names), features=names)
+    assert set(names) <= set(texts(field_drawing(whole_trace(known), "x")))
