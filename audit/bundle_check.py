@@ -2,7 +2,8 @@
 
 In the eight steps of a ledger's verification (`audit.verify`):
 
-1. records: each parses, is canonical, says its number and its ledger, and is in the table of contents;
+1. records: each parses, is canonical, says its number and its ledger, and is in the table of contents, which says what
+   the bundle is about as its entries do (`audit.bundle_about`);
 2. tree: each inclusion proof leads to the checkpoint, which the log's key signed; so do the heads of the anchors;
 3. anchors: the checkpoint that was brought is of this history, and what others signed about its heads holds;
 4. signatures: each statement is signed by keys that held its role at that entry, as the key entries in it say;
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from audit.bundle import Bundle
+from audit.bundle_about import BundleAbout
 from audit.bundle_anchors import open_bundled
 from audit.bundle_files import NamedFiles
 from audit.canonical import Json
@@ -42,7 +44,11 @@ LEFT_OUT = (
     "that nothing was left out: an entry that is not in the bundle (a later revocation, a rejection) may stand in the "
     "ledger all the same; the tiles tree or the ledger shows all entries"
 )
-UNSIGNED = "README.txt, manifest.json and a verifier in the bundle are signed by nobody"
+UNSIGNED_VERSION = (
+    "which version the run in it is: that is the word of the bundle's maker; no entry in it says so, and only "
+    "the ledger or the tiles tree, with every run, can tell"
+)
+UNSIGNED = "README.txt and a verifier in the bundle are signed by nobody"
 
 
 def verify_bundle(path: Path, brought: Brought, unpack_into: Path | None = None) -> Evidence:
@@ -95,8 +101,10 @@ class _BundleCheck:
         self.signed_heads: dict[str, Checkpoint] = {}
         self.confirming = self.brought.log_key is not None
         self.files = NamedFiles()
+        self.said_about = BundleAbout()
         self.anchor: Anchor | None = None
-        self.unanswered = ""
+        self.about = self.unanswered = ""
+        self.about_is_signed = True
 
     def run(self) -> Evidence:
         """Read every entry once, then what is about all of them."""
@@ -109,6 +117,8 @@ class _BundleCheck:
                 self._learn(seq, entry)
         with finding(self.entries.records):
             self._contents()
+        with finding(self.entries.records):
+            self._learn_about()
         self._heads()
         self._keys()
         # Before the tree: the checkpoint that was brought may be one in which the log's key changed.
@@ -135,13 +145,15 @@ class _BundleCheck:
             kind="bundle",
             report=report,
             origin=self.head.origin,
-            about=self._about(),
+            about=self.about,
+            about_is_signed=self.about_is_signed,
             entries=self.bundle.seqs,
             log_key=self.entries.trust.log_at(self.head.size),
             confirmed=known and not self.unanswered,
             doubted=self.entries.doubted,
             not_shown=(
                 *(() if self.is_whole else (LEFT_OUT,)),
+                *(() if self.about_is_signed else (UNSIGNED_VERSION,)),
                 AFTERWARDS,
                 UNSIGNED,
                 *(() if known else (whose(self.brought),)),
@@ -154,12 +166,6 @@ class _BundleCheck:
     def is_whole(self) -> bool:
         """Say whether every entry of the ledger, up to the checkpoint, is in the bundle."""
         return len(self.bundle.seqs) == self.head.size
-
-    def _about(self) -> str:
-        try:
-            return self.bundle.manifest.about
-        except MalformedInput:
-            return ""
 
     def _included(self, seq: int, record: bytes) -> None:
         proof = TlogProof.parse(self.bundle.proof(seq))
@@ -177,7 +183,18 @@ class _BundleCheck:
         if manifest.entries != self.bundle.seqs:
             raise NotVerified("manifest.json names other entries than there are")
 
+    def _learn_about(self) -> None:
+        """Take over what the manifest says that the bundle is about; `NotVerified` where no entry is about that."""
+        try:
+            about = self.bundle.manifest.about
+        except MalformedInput:
+            return  # that is a finding already
+        if self.said_about.entries:
+            self.about_is_signed = self.said_about.is_signed(about)
+            self.about = about
+
     def _learn(self, seq: int, entry: Entry) -> None:
+        self.said_about.see(entry)
         self.observed.figures["tree heads"] += 1
         seen = entry.statement.observed
         with finding(self.observed, f"the tree head that the signer of entry {seq} saw", seq):

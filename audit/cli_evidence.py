@@ -190,7 +190,8 @@ def _print_evidence(path: Path, answer: "Evidence | AffidavitError") -> None:
     if isinstance(answer, AffidavitError):
         say(f"{path}: {mark('failed')}: {answer}")
         return
-    about = f" about {answer.about}" if answer.about else ""
+    word = "" if answer.about_is_signed else " (which version it is, is its maker's word)"
+    about = f" about {answer.about}{word}" if answer.about else ""
     held = f"entries {', '.join(map(str, answer.entries))} of" if answer.entries else "a history of"
     say(f"{path}: a {_NAMES[answer.kind]}{about}")
     if answer.origin:

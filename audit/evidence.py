@@ -52,13 +52,15 @@ class Brought:
 class Evidence:
     """What was verified, and the answer.
 
-    `unanswered` is what the reader asked and this evidence cannot answer, in a sentence; empty where there is nothing.
+    `about_is_signed` says whether the signed statements say what it is about, or in part its maker alone. `unanswered`
+    is what the reader asked and this evidence cannot answer, in a sentence; empty where there is nothing.
     """
 
     kind: str
     report: Report
     origin: str = ""
     about: str = ""
+    about_is_signed: bool = True
     entries: tuple[int, ...] = ()
     log_key: VerifierKey | None = None
     confirmed: bool = False
@@ -85,6 +87,7 @@ class Evidence:
             "kind": self.kind,
             "origin": self.origin,
             "about": self.about,
+            "about_is_signed": self.about_is_signed if self.about else None,
             "log_key": str(self.log_key) if self.log_key else None,
             "confirmed": self.confirmed,
             "in_doubt": list[Json](self.in_doubt),

@@ -86,15 +86,14 @@ def _lines(hashes: Sequence[bytes]) -> bytes:
 
 def entries_about(records: Sequence[bytes], model: str, version: int) -> list[int]:
     """Name the entries that a bundle about a version holds."""
-    run = None
+    runs: list[str] = []
     found = []
     for seq, record in enumerate(records):
         predicate, kind = said(record)["predicate"], _kind(record)
-        if kind == "run" and (predicate.get("model"), predicate.get("version")) == (model, version):
-            run = hashlib.sha256(b"\x00" + record).hexdigest()
-        about = (predicate.get("model"), predicate.get("version")) == (model, version) or (
-            run is not None and any(s["digest"]["sha256"] == run for s in said(record)["subject"])
-        )
+        if kind == "run" and (predicate["model"], predicate["status"]) == (model, "succeeded"):
+            runs.append(hashlib.sha256(b"\x00" + record).hexdigest())
+            found += [seq] if len(runs) == version else []
+        about = (predicate.get("model"), predicate.get("version")) == (model, version)
         if kind in (*KEY_EVENTS, "stage") or about:
             found.append(seq)
     return found

@@ -4,6 +4,7 @@
 portable verifier and the page share no code: that they answer alike is what this table is for.
 """
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,6 +91,10 @@ def _bundles(folder: Path, story: Kept) -> list[Mutated]:
         "a certificate with more beside it": ({"anchors/0.tsr": DER, "anchors/0.pem": PEM + b"junk"}, 1),
         "a certificate without a token": ({"anchors/0.pem": PEM}, 1),
         "a token without a note": ({"anchors/1.tsr": DER}, 1),
+        "words about it that nobody signed": (_about(members, "credit@2, approved and fair for all"), 1),
+        "another version named": (_about(members, "credit@1"), 1),
+        "one of its entries named as what it is about": (_about(members, "entry 0"), 0),
+        "an entry named that is not in it": (_about(members, "entry 99"), 1),
         "a note of another log": ({"anchors/0.note": members["checkpoint"].replace(b"test", b"rest")}, 1),
     }
     found = []
@@ -97,6 +102,11 @@ def _bundles(folder: Path, story: Kept) -> list[Mutated]:
         made = {n: data for n, data in {**members, **change}.items() if data is not None}
         found.append(Mutated(f"a bundle with {name}", zipped(folder / f"b{number}.zip", made), status))
     return found
+
+
+def _about(members: Members, about: str) -> dict[str, bytes | None]:
+    said = json.loads(members["manifest.json"]) | {"about": about}
+    return {"manifest.json": json.dumps(said, separators=(",", ":")).encode()}
 
 
 def _folders(folder: Path, story: Kept) -> list[Mutated]:

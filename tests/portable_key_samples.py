@@ -178,7 +178,7 @@ def key_samples(folder: Path, keys: Kept) -> list[Sample]:
 
 
 def _again(folder: Path, kept: Kept) -> list[Sample]:
-    whole = a_bundle(folder / "again.zip", kept.records, range(8), kept.head(), kept.vkeys, about="keys")
+    whole = a_bundle(folder / "again.zip", kept.records, range(8), kept.head(), kept.vkeys, about="entry 0")
     tree = kept.tree(folder / "again")
     return [Sample(f"a key granted again, {p.name}", p, kept.vkey(), in_doubt=(2, 7)) for p in (tree, whole)]
 
@@ -200,7 +200,7 @@ def _heads(folder: Path, keys: Kept) -> list[Sample]:
     def bundle(name: str, **anchors: bytes) -> Path:
         notes = {f"anchors/{number}.note": note for number, note in enumerate(anchors.values())}
         made = (keys.records, range(len(keys.records)), keys.head(), keys.vkeys)
-        return a_bundle(folder / f"{name}.zip", *made, anchors=notes, about="keys")
+        return a_bundle(folder / f"{name}.zip", *made, anchors=notes, about="entry 0")
 
     late = keys.tree(folder / "late", keys.head(None, old))
     late_by_both = keys.tree(folder / "late-by-both", keys.head(None, old, new))

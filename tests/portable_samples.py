@@ -350,7 +350,8 @@ def _with_files(folder: Path) -> list[Sample]:
 
     def bundle(name: str, **files: bytes) -> Path:
         more = {f"artifacts/{hashlib.sha256(data).hexdigest()}": data for data in files.values()}
-        return a_bundle(folder / f"{name}.zip", kept.records, numbers, kept.head(), kept.vkeys, anchors=more)
+        made = (kept.records, numbers, kept.head(), kept.vkeys)
+        return a_bundle(folder / f"{name}.zip", *made, anchors=more, about="entry 1")
 
     return [
         Sample("a file that a fingerprint names", bundle("fingerprint", one=b"one"), kept.vkey()),

@@ -243,9 +243,8 @@ def test_it_names_the_entry_that_is_wrong(story: Kept, tmp_path: Path) -> None:
 
 
 def test_control_characters_and_turned_writing_do_not_reach_the_terminal(story: Kept, tmp_path: Path) -> None:
-    path = story.bundle(tmp_path / "evidence.zip", about="\x1b[31mcredit\u202e@2")
-    _, out, _ = said_by(path)
-    assert "about \\u001b[31mcredit\\u202e@2" in out
+    _, out, _ = said_by(story.bundle(tmp_path / "\x1b[31mcredit\u202e@2.zip"))
+    assert "\\u001b[31mcredit\\u202e@2.zip: a bundle about credit@2" in out
     assert "\x1b" not in out
 
 
@@ -299,10 +298,7 @@ def test_a_byte_changed_in_any_member_is_seen(story: Kept, tmp_path: Path) -> No
     overlooked = []
     for name, data in members.items():
         if name not in UNSIGNED:
-            about = (
-                data.index(b'"about"') + 10 if name == "manifest.json" else -1
-            )  # what it is about is not signed
-            place = draw.choice([n for n in range(len(data)) if not about <= n < about + 8])
+            place = draw.randrange(len(data))
             flipped = data[:place] + bytes([data[place] ^ draw.randrange(1, 128)]) + data[place + 1 :]
             status, _, _ = said_by(zipped(tmp_path / "changed.zip", {**members, name: flipped}))
             overlooked += [(name, place)] if status == 0 else []
@@ -332,9 +328,10 @@ def test_a_member_that_does_not_belong_is_seen(story: Kept, tmp_path: Path, name
 
 @pytest.mark.parametrize(
     "change",
-    [{"entries": [0]}, {"size": 19}, {"origin": "other"}, {"type": "x"}, {"more": 1}, {"entries": [True]}],
+    [{"entries": [0]}, {"size": 19}, {"origin": "other"}, {"type": "x"}, {"more": 1}, {"entries": [True]},
+     {"about": "credit@2, approved and fair for all"}, {"about": "credit@1"}, {"about": "entry 99"}],
     ids=str,
-)
+)  # fmt: skip
 def test_a_manifest_that_says_otherwise_is_seen(story: Kept, tmp_path: Path, change: dict[str, Any]) -> None:
     members = story.members()
     said = json.loads(members["manifest.json"]) | change

@@ -216,10 +216,16 @@ def test_a_browser_that_takes_any_signature_verifies_nothing(
 
 
 def test_text_from_the_evidence_is_text_and_nothing_else(page: Browser, story: Kept, tmp_path: Path) -> None:
-    about = "<img src=x onerror=alert(1)>\u202e"
-    give(page, story.bundle(tmp_path / "evidence.zip", about=about))
-    assert "<img src=x onerror=alert(1)>\\u202e" in shown(page, "caption")
+    name = "<img src=x onerror=alert(1)>\u202e"
+    give(page, zipped(tmp_path / "evidence.zip", {**story.members(), name: b"x"}))
+    assert "<img src=x onerror=alert(1)>\\u202e is no member" in shown(page, "steps")
     assert page.evaluate("document.querySelectorAll('img').length") == 0
+
+
+def test_words_about_it_that_nobody_signed_are_not_shown(page: Browser, story: Kept, tmp_path: Path) -> None:
+    give(page, story.bundle(tmp_path / "evidence.zip", about="credit@2, approved and fair for all"))
+    assert shown(page, "word") == "Not verified"
+    assert "fair for all" not in str(page.evaluate("document.body.innerText"))
 
 
 # -- its parts ---------------------------------------------------------------------------------------------------------

@@ -187,7 +187,7 @@ def test_every_root_is_that_of_its_leaves(request: pytest.FixtureRequest) -> Non
     tally.close(42, request)
 
 
-@pytest.mark.parametrize(("name", "count"), [("bundles", 31), ("tiles-trees", 8)])
+@pytest.mark.parametrize(("name", "count"), [("bundles", 35), ("tiles-trees", 8)])
 def test_evidence_in_files_verifies_where_it_says_so(
     request: pytest.FixtureRequest, tmp_path: Path, name: str, count: int
 ) -> None:

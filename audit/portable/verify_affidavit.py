@@ -862,6 +862,48 @@ OWNERS = (  # what stands beside a member, by how the member's name ends
 )
 
 
+class SaidAbout:
+    """What the entries of a bundle are about, learned from one after the other: page, Proofs, bundles and tiles."""
+
+    def __init__(self) -> None:
+        self.entries: set[int] = set()
+        self.runs: dict[str, str] = {}  # by leaf hash: the model of each run that succeeded
+        self.versions: dict[
+            tuple[str, str], set[str]
+        ] = {}  # by leaf hash and model: which version a run is said to be
+        self.reported: dict[str, set[str]] = {}  # by model: the versions that reports are about
+
+    def see(self, entry: Entry, leaf: str) -> None:
+        """Learn from an entry that reads."""
+        self.entries.add(entry.seq)
+        model, version = entry.said.get("model"), entry.said.get("version")
+        if not isinstance(model, str):
+            return
+        if entry.kind == "run" and entry.said.get("status") == "succeeded":
+            self.runs[leaf] = model
+        if type(version) is int and entry.kind == "report":
+            self.reported.setdefault(model, set()).add(str(version))
+        if type(version) is int and entry.kind in ("approval", "decision", "reproduction"):
+            for subject in entry.subjects:
+                self.versions.setdefault((subject, model), set()).add(str(version))
+
+    def is_signed(self, about: str) -> bool:
+        """Say whether the entries say it, or (False) the version is the maker's word; else it is wrong."""
+        if about in {f"entry {seq}" for seq in self.entries}:
+            return True
+        model, _, version = about.rpartition("@")
+        runs = [leaf for leaf, of in self.runs.items() if of == model]
+        named = [self.versions.get((leaf, model)) or self.reported.get(model) for leaf in runs]
+        signed = any(versions and version in versions for versions in named)
+        word = None in named and re.match(r"[1-9][0-9]{0,14}\Z", version)
+        # What it says is not quoted: nobody signed it, and it may be any sentence.
+        need(
+            signed or word,
+            "what manifest.json says that the bundle is about is not what the entries in it are about",
+        )
+        return signed
+
+
 class Bundle:
     """A bundle: entries with their proofs, in a zip file. Nothing in it is believed for its name's sake."""
 
@@ -869,6 +911,8 @@ class Bundle:
 
     def __init__(self, path: Path) -> None:
         self.zip, self.about = Zip(path), ""
+        self.claimed: str | None = None  # what the manifest says that it is about
+        self.about_is_signed = True  # else which version that is, is its maker's word
         self.consistent = {0: EMPTY_ROOT}  # heads that were proved, by their size
         if not {"manifest.json", "checkpoint"} <= set(self.zip.members):
             raise Unusable(f"{path} is a zip file, but no bundle: it has no manifest.json and checkpoint")
@@ -896,13 +940,19 @@ class Bundle:
         need(needed <= names, f"missing: {', '.join(sorted(needed - names)[:5])}")
         said = parse_json(self.read("manifest.json"), "manifest.json")
         check_shape(said, MANIFEST, "manifest.json")
-        self.about = said["about"]
+        self.claimed = said["about"]
         need((said["origin"], said["size"]) == head[:2], "manifest.json is about another checkpoint")
         need(said["entries"] == self.seqs, "manifest.json names other entries than there are")
         for name in names:  # those, too, that no other step reads
             for _ in self.zip.blocks(name):
                 pass
         return f"{len(names)} members, each as the format page names it"
+
+    def check_about(self, said: SaidAbout) -> None:
+        """Check that it is about what its entries are about; only then is it said."""
+        if self.claimed is not None and said.entries:
+            self.about_is_signed = said.is_signed(self.claimed)
+            self.about = self.claimed
 
     def records(self, head: Checkpoint) -> Iterator[tuple[int, bytes]]:
         """Yield the entries' numbers and records, rising."""
@@ -1155,6 +1205,7 @@ class Verification:
         self.checked: dict[str, int] = {}  # by the id of a key: how many signatures by it verified
         self.named: set[str] = set()  # digests that the entries of a bundle name
         self.reports: set[str] = set()
+        self.said_about = SaidAbout()
         # Of the heads: those that the log's keys signed and that are of this history, and what could not be compared.
         self.heads: list[tuple[str, Checkpoint]] = []
         self.unanswered = ""
@@ -1171,6 +1222,9 @@ class Verification:
         with finding(self.steps["files"]):
             self.steps["files"].said = self.source.check_files(self.head)
         self.read_entries(self.head)
+        if isinstance(self.source, Bundle):
+            with finding(self.steps["files"]):
+                self.source.check_about(self.said_about)
         self.check_tree(self.head)
         self.check_kept(self.head)  # before the log key: it may be a head with which that changed
         self.check_log_key()
@@ -1224,7 +1278,7 @@ class Verification:
                 with finding(steps[name], seq):
                     raise Wrong("it could not be read")
         else:
-            self.note(entry)
+            self.note(entry, leaf.hex())
             with finding(steps["signatures"], seq):
                 self.check_signatures(entry, head)
             with finding(steps["observed"], seq):
@@ -1233,7 +1287,7 @@ class Verification:
                 need(entry.time >= self.before[2], f"its time {entry.time} is before {self.before[2]}")
         self.before = (seq, leaf.hex(), max(self.before[2], entry.time if entry else ""))
 
-    def note(self, entry: Entry) -> None:
+    def note(self, entry: Entry, leaf: str) -> None:
         """Keep what later steps ask of the entries: who signed which, and in a bundle the digests that they name."""
         self.readable += 1
         for keyid, _ in entry.signatures:
@@ -1241,6 +1295,7 @@ class Verification:
         if isinstance(self.source, Bundle):
             self.named.update(found.decode() for found in DIGEST.findall(entry.payload))
             self.reports.update(entry.subjects if entry.kind == "report" else ())
+            self.said_about.see(entry, leaf)
 
     def check_signatures(self, entry: Entry, head: Checkpoint) -> None:
         """Page, Keys over time; what an entry that fails here says about keys holds for nobody."""
@@ -1433,6 +1488,11 @@ class Verification:
         return sorted({seq for group in self.doubted for seq in group["entries"]})
 
     @property
+    def about_is_signed(self) -> bool:
+        """Say whether the entries say what a bundle is about, and not its maker alone."""
+        return not isinstance(self.source, Bundle) or self.source.about_is_signed
+
+    @property
     def holds(self) -> bool:
         """Say whether nothing failed."""
         return self.head is not None and all(step.status != "failed" for step in self.steps.values())
@@ -1465,8 +1525,11 @@ class Verification:
 
 BUNDLE_ENDS = (
     "That nothing was left out: a later revocation, or a rejection, may stand in the ledger all the same.",
-    "That README.txt, manifest.json (what the bundle is about) or a verifier in it is sound: nobody signed them.",
+    "That README.txt or a verifier in it is sound: nobody signed them.",
     "That this program is the right one, if it came with the bundle: take it from elsewhere.",
+)
+UNSIGNED_VERSION = (
+    "Which version the run in it is: that is the word of the bundle's maker, and no entry in it says so.",
 )
 TREE_ENDS = ("That no tail was cut off, unless you gave a checkpoint that was kept elsewhere.",)
 ALL_END = (
@@ -1479,7 +1542,12 @@ UNCONFIRMED = ("Whose ledger this is: whoever made the evidence may have made ev
 def not_shown(done: Verification) -> list[str]:
     """Say what this does not show."""
     ends = BUNDLE_ENDS if done.source.kind == "bundle" else TREE_ENDS
-    return [*ends, *ALL_END, *(() if done.is_known else UNCONFIRMED)]
+    return [
+        *(() if done.about_is_signed else UNSIGNED_VERSION),
+        *ends,
+        *ALL_END,
+        *(() if done.is_known else UNCONFIRMED),
+    ]
 
 
 def doubt_said(done: Verification) -> str:
@@ -1527,7 +1595,8 @@ def as_json(done: Verification) -> dict[str, Any]:
     where = {"origin": head.origin, "size": head.size, "root": head.root.hex()} if head else {}
     return {
         "verified": done.verified, "confirmed": done.confirmed, "verdict": verdict(done),
-        "kind": done.source.kind, "about": done.source.about, **where, "entries": done.entries,
+        "kind": done.source.kind, "about": done.source.about,
+        "about_is_signed": done.about_is_signed if done.source.about else None, **where, "entries": done.entries,
         "key": done.key[0], "key_from": done.key[1], "in_doubt": done.in_doubt, "doubted": done.doubted,
         "unanswered": done.unanswered,
         "steps": steps, "to_run": done.commands, "not_shown": not_shown(done),
@@ -1550,6 +1619,7 @@ def as_text(done: Verification, path: str) -> str:
         )  # fmt: skip
 
     head, about = done.head, f" about {done.source.about}" if done.source.about else ""
+    about += "" if done.about_is_signed else " (which version it is, is its maker's word)"
     lines = [f"{path}: a {done.source.kind}{about}"]
     if head:
         lines.append(f"{head.origin}, {done.entries} of {head.size} entries, root {head.root.hex()}")

@@ -96,6 +96,8 @@ def _changed_bundles(good: Members) -> Iterator[tuple[str, Members]]:
     )
     yield "a manifest of another size", {**good, "manifest.json": encode({**manifest, "size": 8})}
     yield "a manifest without an entry", {**good, "manifest.json": encode({**manifest, "entries": [0]})}
+    for about in ("trust me", "entry 9", "entry 02", "loans@1"):
+        yield f"a manifest about {about}", {**good, "manifest.json": encode({**manifest, "about": about})}
     yield "a manifest with spaces", {**good, "manifest.json": json.dumps(manifest).encode()}
     yield "a consistency proof of another size", {**good, "consistency/2": good.get("consistency/1", b"")}
 
@@ -103,7 +105,7 @@ def _changed_bundles(good: Members) -> Iterator[tuple[str, Members]]:
 def _bundle() -> Members:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "bundle.zip"
-        write_bundle(ledger.written(Path(folder)), Wanted("a report", [REPORT]), target)
+        write_bundle(ledger.written(Path(folder)), Wanted(f"entry {REPORT}", [REPORT]), target)
         with target.open("rb") as stream, Archive.open(stream) as archive:
             members = {name: archive.read(name, most=1 << 20) for name in archive.sizes}
     # What README.txt says may become clearer from release to release.
