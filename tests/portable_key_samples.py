@@ -185,7 +185,7 @@ def _again(folder: Path, kept: Kept) -> list[Sample]:
 
 def _brought_in(folder: Path, kept: Kept) -> list[Sample]:
     doubted = tuple(sorted(seq for _, _, entries in BROUGHT_IN for seq in entries))
-    whole = a_bundle(folder / "thief.zip", kept.records, range(20), kept.head(), kept.vkeys, about="keys")
+    whole = a_bundle(folder / "thief.zip", kept.records, range(20), kept.head(), kept.vkeys, about="entry 0")
     tree = kept.tree(folder / "thief")
     return [
         Sample(f"keys that a thief brought in, {p.name}", p, kept.vkey(), in_doubt=doubted)
