@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import cast
 
 from audit.canonical import Json, JsonObject, decode, encode
-from audit.errors import AffidavitError
+from audit.errors import AffidavitError, NotFound
 from audit.record import Entry
 from registry.artifacts import ArtifactStore
 from registry.catalog import Catalogued
@@ -39,7 +39,7 @@ from registry.predicates import Reproduction
 from registry.recorded import resolve_run
 from registry.registry import Registry
 from registry.sameness import Compared, compare_runs
-from registry.standing_in import kept_tables, with_kept, without_sources
+from registry.standing_in import kept_tables, lost_tables, with_kept, without_sources
 
 __all__ = ["reproduce"]
 
@@ -72,6 +72,10 @@ def reproduce(
     found = registry.find(ref)
     signer = registry.signer_for("reproduction", key)
     run = registry.run_of(found)
+    tables = kept_tables(run, registry.artifacts, always=kept)
+    lost = lost_tables(run, registry.artifacts)
+    if kept and not tables and lost is None:
+        raise NotFound(f"no table of {found.model}@{found.version} was kept: reproduce it without --kept")
     # What a step left running may still write there: that is no reason to lose the verdict.
     with tempfile.TemporaryDirectory(prefix="affidavit-reproduce-", ignore_cleanup_errors=True) as scratch:
         said = _attempt(
@@ -80,8 +84,10 @@ def reproduce(
             run,
             Path(scratch),
             [*places, Path.cwd(), registry.home.folder.parent],
-            kept_tables(run, registry.artifacts, always=kept),
+            tables,
             progress,
+            lost,
+            asked=kept,
         )
     return registry.ledger.append(said.statement(found.leaf_hash), signer=signer), said
 
@@ -94,6 +100,9 @@ def _attempt(
     places: Sequence[Path],
     kept: JsonObject,
     progress: Callable[[str], None] | None,
+    lost: str | None,
+    *,
+    asked: bool,
 ) -> Reproduction:
     store = ArtifactStore(scratch / "artifacts")
     environment = _environments(run, describe_environment(store))
@@ -114,10 +123,12 @@ def _attempt(
             environment,
         )
 
+    if asked and lost is not None:
+        return answer("impossible", lost)
     try:
         again = _run_again(registry, run, scratch, places, kept, progress)
     except (Impossible, AffidavitError) as error:
-        return answer("impossible", str(error))
+        return answer("impossible", str(error) if lost is None else f"{error}; {lost}")
     stood_in = cast(dict[str, str], again.get("stood_in") or {})
     compared = [
         replace(c, kept=c.step in stood_in) for c in compare_runs(run, again, registry.artifacts, store)

@@ -17,10 +17,11 @@ from typing import cast
 from audit.canonical import Json, JsonObject
 from audit.errors import AffidavitError
 from registry.artifacts import ArtifactStore
+from registry.finding import listed
 from registry.kept_data import read_kept
 from registry.pipeline import Pipeline, Step
 
-__all__ = ["kept_tables", "stand_in_for", "with_kept", "without_sources"]
+__all__ = ["kept_tables", "lost_tables", "stand_in_for", "with_kept", "without_sources"]
 
 ASKED_FOR = "the kept tables were asked for"
 
@@ -37,6 +38,23 @@ def kept_tables(run: Mapping[str, Json], artifacts: ArtifactStore, *, always: bo
         if tables and None not in tables:
             found[str(step["name"])] = {"why": ASKED_FOR if always else None, "tables": cast(Json, tables)}
     return found
+
+
+def lost_tables(run: Mapping[str, Json], artifacts: ArtifactStore) -> str | None:
+    """Say which tables were kept and cannot be taken any more, or nothing."""
+    lost = [
+        str(part["name"])
+        for step in cast(list[JsonObject], run["steps"])
+        for part in cast(list[JsonObject], step["outputs"])
+        if isinstance(kept := part.get("kept"), dict)
+        and isinstance(kept.get("artifact"), str)
+        and _table(kept, artifacts) is None
+    ]
+    if not lost:
+        return None
+    return (
+        f"the kept table {listed(lost)} is gone from the artifact store, or changed: restore it from a copy"
+    )
 
 
 def without_sources(kept: JsonObject, gone: Mapping[str, str]) -> JsonObject:

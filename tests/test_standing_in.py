@@ -93,5 +93,9 @@ def test_a_kept_table_that_was_deleted_stands_in_for_nothing(registry: Registry)
     _, said = verdict(registry)
     assert said.verdict == "impossible"
     assert "data.csv" in str(said.reason)
+    assert "; the kept table table.left is gone from the artifact store, or changed" in str(said.reason)
+    _, said = verdict(registry, kept=True)
+    assert said.verdict == "impossible"
+    assert str(said.reason).startswith("the kept table table.left is gone from the artifact store")
     [artifacts] = [step for step in registry.ledger.verify().steps if step.name == "artifacts"]
     assert artifacts.status == "failed"
