@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from audit.errors import MalformedInput
+from audit.errors import EnvironmentFailed, MalformedInput, NotFound
 from audit.terminal import Group, json_option, print_json, say
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from audit.anchor_settings import AnchorSettings, Authority
     from audit.ledger import Ledger
 
-__all__ = ["Open", "Opened", "anchor_add", "dry_run_option", "settings_of"]
+__all__ = ["Open", "Opened", "anchor_add", "dry_run_option", "refusal", "settings_of"]
 
 
 class Home(Protocol):
@@ -51,40 +51,81 @@ def anchor_add() -> None:
     """Add an anchor."""
 
 
-@anchor_add.command("file", examples=["affidavit anchor add file /mnt/compliance/credit.checkpoint"])
+@anchor_add.command(
+    "file",
+    examples=[
+        "affidavit anchor add file /mnt/compliance/credit.checkpoint",
+        "affidavit anchor add file /mnt/compliance/credit.checkpoint --replace",
+    ],
+)
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--replace", "replacing", is_flag=True, help="In place of the file that the ledger has now.")
 @dry_run_option
 @json_option
 @click.pass_obj
-def add_file(opened: Open, path: Path, dry_run: bool, as_json: bool) -> None:
+def add_file(opened: Open, path: Path, replacing: bool, dry_run: bool, as_json: bool) -> None:
     """Keep the newest head in a file.
 
     It is written after every append, and the ledger is not appended to where it is behind it. Best on a disk that is
     backed up, restored and guarded on its own.
+
+    With --replace the ledger must go on from the head in the file that it has now, and the new file holds the newest
+    head before the old one is let go. The old file stays where it is; processes that have the ledger open keep to it
+    until they end.
     """
-    from audit.anchor_file import AnchorFile
     from audit.anchor_settings import is_outside
 
     here = opened()
-    settings, head = settings_of(here), here.ledger.head()
-    if settings.file is not None:
+    settings, folder = settings_of(here), here.home.folder
+    if settings.file is not None and not replacing:
         raise MalformedInput(
-            f"the ledger keeps its head in {settings.file} already: `affidavit anchor remove {settings.file}` first"
+            f"the ledger keeps its head in {settings.file} already: --replace moves it to another file, "
+            f"`affidavit anchor remove {settings.file}` lets it go"
         )
-    file = AnchorFile(path)
-    file.check_free(here.ledger.origin)
-    outside = is_outside(path, here.home.folder)
-    name = str(path.resolve() if outside else path.resolve().relative_to(here.home.folder.resolve()))
-    if not dry_run:
-        file.create(head.checkpoint)
-        replace(settings, file=name).write(here.home.folder)
-    _say_added(
-        "file",
-        name,
-        dry_run,
-        as_json,
-        "" if outside else "It lies in the ledger's own folder: no anchor outside.",
+    old = settings.anchor_file(folder)
+    outside = is_outside(path, folder)
+    name = str(path.resolve() if outside else path.resolve().relative_to(folder.resolve()))
+    notes = [] if outside else ["It lies in the ledger's own folder: no anchor outside."]
+    if old is not None:
+        _check_replaceable(here, settings, old.path, path)
+        notes.append(f"The file before, {old.path}, stays as it is and is not written any more.")
+    _keep_head_in(here, settings, path, name, replacing, dry_run)
+    _say_added("file", name, dry_run, as_json, " ".join(notes))
+
+
+def _check_replaceable(here: Opened, settings: "AnchorSettings", old: Path, new: Path) -> None:
+    """Refuse to let go of a file whose head the ledger does not hold, or to put it in its own place."""
+    if new.resolve() == old.resolve():
+        raise MalformedInput(f"the ledger keeps its head in {old} already: there is nothing to replace")
+    problem = refusal(here.ledger, settings, here.home.folder)
+    if problem is not None:
+        raise MalformedInput(
+            f"the anchor file is not let go of, since the ledger does not go on from the head in it: {problem}"
+        )
+
+
+def _keep_head_in(
+    here: Opened, settings: "AnchorSettings", path: Path, name: str, replacing: bool, dry_run: bool
+) -> None:
+    """Let a file hold the newest head, then name it in the list of anchors; in this order nothing is unguarded."""
+    from audit.anchor_file import AnchorFile
+
+    file, ledger = AnchorFile(path), here.ledger
+    # One that is of this very history is taken up again: that of an attempt that was interrupted, or an older place.
+    is_ours = (
+        replacing
+        and path.exists()
+        and refusal(ledger, replace(settings, file=name), here.home.folder) is None
     )
+    if not is_ours:
+        file.check_free(ledger.origin)
+    if dry_run:
+        return
+    if not is_ours:
+        file.create(ledger.head().checkpoint)
+    replace(settings, file=name).write(here.home.folder)
+    # What was appended meanwhile was written to the file before.
+    file.advance(ledger.head().checkpoint)
 
 
 @anchor_add.command(
@@ -150,6 +191,24 @@ def settings_of(here: Opened) -> "AnchorSettings":
     from audit.anchor_settings import AnchorSettings
 
     return AnchorSettings.read(here.home.folder)
+
+
+def refusal(ledger: "Ledger", settings: "AnchorSettings", folder: Path) -> str | None:
+    """Say why the ledger is not appended to because of its anchor file; None where it is, or has no such file."""
+    file, head = settings.anchor_file(folder), ledger.head()
+
+    def head_at(size: int) -> bytes | None:
+        try:
+            return ledger.head_at(size).checkpoint
+        except NotFound:
+            return None
+
+    try:
+        if file is not None:
+            file.check(head.size, head.root, head_at, ledger.trust().logs.keys)
+    except EnvironmentFailed as error:
+        return str(error)
+    return None
 
 
 def _described(authority: "Authority") -> str:

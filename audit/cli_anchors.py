@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from audit.cli_anchor_add import Open, Opened, anchor_add, dry_run_option, settings_of
+from audit.cli_anchor_add import Open, Opened, anchor_add, dry_run_option, refusal, settings_of
 from audit.durable import make_folder, new_file
-from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotFound
+from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput
 from audit.terminal import Group, json_option, mark, print_json, print_table, say
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
@@ -167,7 +167,7 @@ def anchor_reset(opened: Open, reason: str, dry_run: bool, as_json: bool) -> Non
     file, head = settings.anchor_file(here.home.folder), here.ledger.head()
     if file is None:
         raise MalformedInput("the ledger keeps its head in no file: there is nothing to set anew")
-    problem = _refusal(here.ledger, settings, here.home.folder)
+    problem = refusal(here.ledger, settings, here.home.folder)
     if problem is None:
         raise MalformedInput(f"the ledger goes on from the head in {file.path}: there is nothing to set anew")
     given_up = file.path.read_bytes().decode("utf-8", "replace") if file.path.exists() else ""
@@ -217,23 +217,6 @@ def _stored(ledger: "Ledger") -> "list[StoredAnchor]":
     from audit.anchoring import stored_anchors
 
     return stored_anchors(ledger.engine)
-
-
-def _refusal(ledger: "Ledger", settings: "AnchorSettings", folder: Path) -> str | None:
-    file, head = settings.anchor_file(folder), ledger.head()
-
-    def head_at(size: int) -> bytes | None:
-        try:
-            return ledger.head_at(size).checkpoint
-        except NotFound:
-            return None
-
-    try:
-        if file is not None:
-            file.check(head.size, head.root, head_at, ledger.trust().logs.keys)
-    except EnvironmentFailed as error:
-        return str(error)
-    return None
 
 
 def _file(here: Opened) -> list[dict[str, object]]:

@@ -12,13 +12,16 @@ from typing import Any
 
 import pytest
 
+from audit.anchor_settings import AnchorSettings
 from audit.cosignature import WitnessKey
+from audit.errors import EnvironmentFailed
 from audit.keystore import KeyStore
 from audit.note import VerifierKey
 from tests import dishonest
 from tests.authority import LocalAuthority, served
 from tests.command_line import Folder, a_lender
 from tests.local_witness import NAME, SIGNER, witness_of
+from tests.small_ledger import new_ledger
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +214,7 @@ def test_an_auditor_believes_whom_they_choose(anchored: Anchored, tmp_path: Path
 
 def test_the_file_is_kept_elsewhere_after_all(anchored: Anchored) -> None:
     taken = anchored.here("anchor", "add", "file", "../safe/head.checkpoint")
-    assert "`affidavit anchor remove anchor.checkpoint` first" in taken.stderr
+    assert "`affidavit anchor remove anchor.checkpoint` lets it go" in taken.stderr
     anchored.here.text("anchor", "remove", "anchor.checkpoint", "--dry-run")
     anchored.here.text("anchor", "remove", "anchor.checkpoint")
     assert anchored.step("anchors")["status"] == "skipped"
@@ -302,3 +305,79 @@ def test_a_file_that_holds_no_witness_key_is_named(anchored: Anchored) -> None:
     refused = anchored.here("anchor", "add", "witness", "http://127.0.0.1:9/", "--key", "empty.vkey")
     assert refused.exit_code == 2
     assert "empty.vkey: a verifier key is written name+hash+base64" in refused.stderr
+
+
+# -- another file in the place of the one there ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def moving(tmp_path: Path) -> Folder:
+    return a_lender(tmp_path / "lender")
+
+
+def file_of(here: Folder) -> dict[str, Any]:
+    [found] = [row for row in here.json("anchor", "list")["anchors"] if row["kind"] == "file"]
+    return dict(found)
+
+
+def test_the_head_is_kept_in_another_file_in_one_step_and_the_old_file_stays(moving: Folder) -> None:
+    old = moving.path / ".affidavit" / "anchor.checkpoint"
+    before = old.read_bytes()
+    said = moving.text("anchor", "add", "file", "../elsewhere/head", "--replace")
+    assert "stays as it is and is not written any more" in said
+    assert (file_of(moving)["name"], file_of(moving)["newest_size"]) == (
+        str(moving.path.parent / "elsewhere" / "head"),
+        11,
+    )
+    grown(moving)
+    assert (old.read_bytes(), file_of(moving)["newest_size"]) == (before, 12)
+
+
+def grown(here: Folder) -> None:
+    here.text("key", "threshold", "1", "--as", "admin")
+
+
+def test_a_dry_run_of_another_file_changes_nothing(moving: Folder) -> None:
+    listed = (moving.path / ".affidavit" / "anchors.json").read_bytes()
+    assert "Would add" in moving.text("anchor", "add", "file", "../elsewhere/head", "--replace", "--dry-run")
+    assert (moving.path / ".affidavit" / "anchors.json").read_bytes() == listed
+    assert not (moving.path.parent / "elsewhere").exists()
+
+
+def test_a_file_is_let_go_of_only_where_another_is_asked_for(moving: Folder) -> None:
+    refused = moving("anchor", "add", "file", "../elsewhere/head")
+    assert (refused.exit_code, "--replace moves it to another file" in refused.stderr) == (2, True)
+    same = moving("anchor", "add", "file", ".affidavit/anchor.checkpoint", "--replace")
+    assert (same.exit_code, "there is nothing to replace" in same.stderr) == (2, True)
+
+
+def test_a_file_that_the_ledger_is_behind_is_not_let_go_of(anchored: Anchored) -> None:
+    before = anchored.backup(anchored.here.path / "before.db")
+    anchored.grow("second")
+    anchored.restore(before)
+    refused = anchored.here("anchor", "add", "file", "../elsewhere/head", "--replace")
+    assert refused.exit_code == 2
+    assert "does not go on from the head in it: the ledger has 11 entries and its anchor" in refused.stderr
+    assert not (anchored.here.path.parent / "elsewhere").exists()
+
+
+def test_what_was_interrupted_between_file_and_list_is_taken_up_again(
+    moving: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(AnchorSettings, "write", lambda *_: (_ for _ in ()).throw(EnvironmentFailed("full")))
+        assert moving("anchor", "add", "file", "../elsewhere/head", "--replace").exit_code == 3
+    assert file_of(moving)["name"].endswith("anchor.checkpoint")
+    grown(moving)
+    moving.text("anchor", "add", "file", "../elsewhere/head", "--replace")
+    assert (file_of(moving)["name"].endswith("elsewhere/head"), file_of(moving)["newest_size"]) == (True, 12)
+
+
+def test_another_ledgers_file_is_not_taken_up(moving: Folder, tmp_path: Path) -> None:
+    other = new_ledger(tmp_path / "other", origin="lender.example/models")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "head").write_bytes(other.head().checkpoint)
+    other.close()
+    refused = moving("anchor", "add", "file", "../elsewhere/head", "--replace")
+    assert (refused.exit_code, "two ledgers with one origin" in refused.stderr) == (2, True)
+    assert file_of(moving)["name"].endswith("anchor.checkpoint")
