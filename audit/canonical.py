@@ -30,7 +30,7 @@ MOST_INTEGER = 2**53 - 1
 """The largest integer that every JSON reader holds exactly (RFC 8785, appendix D; RFC 7493)."""
 
 MOST_DEPTH = 64
-"""Deeper nesting is refused, so that no reader can be made to run out of stack."""
+"""So many lists and objects may lie within each other, so that no reader can be made to run out of stack."""
 
 
 def encode(value: object) -> bytes:
@@ -81,19 +81,19 @@ def _written(value: object) -> bytes:
 def _check_numbers(value: Any, depth: int) -> None:
     """Check numbers and depth alone, as `_check` does."""
     kind = type(value)
-    if depth > MOST_DEPTH or kind not in (dict, list):
+    if depth >= MOST_DEPTH or kind not in (dict, list):
         _check(value, depth)
         return
     for item in value.values() if kind is dict else value:
-        if type(item) is not str or depth == MOST_DEPTH:
+        if type(item) is not str:
             _check_numbers(item, depth + 1)
 
 
 def _check(value: Any, depth: int) -> None:
-    if depth > MOST_DEPTH:
-        raise MalformedInput(f"canonical JSON is nested at most {MOST_DEPTH} levels deep")
     # Exact types: a subclass (an IntEnum, a str enum) could write itself differently.
     kind = type(value)
+    if depth >= MOST_DEPTH and (kind is dict or kind is list):
+        raise MalformedInput(f"canonical JSON is nested at most {MOST_DEPTH} levels deep")
     if kind is str:
         # Most text is ASCII, which Python knows without looking at it; the rest may hold a surrogate.
         if not value.isascii():
@@ -118,7 +118,7 @@ def _check_members(members: dict[Any, Any], depth: int) -> None:
         if type(key) is not str or not key.isascii():
             raise MalformedInput(f"the object key {key!r} is not ASCII text")
         # Most members are plain text: a call for each would take as long as all the rest.
-        if type(item) is not str or depth > MOST_DEPTH or not item.isascii():
+        if type(item) is not str or not item.isascii():
             _check(item, depth)
 
 

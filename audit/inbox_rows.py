@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine
 
 from audit import postgres, tables
 from audit.postgres import LOCK
+from audit.postgres_session import check_durable
 
 __all__ = ["ANSWERED", "COME", "Answer", "Line", "Row", "answer", "take", "take_when_free"]
 
@@ -135,6 +136,7 @@ class Line:
 
 def take(connection: Connection) -> list[Row] | None:
     """Take the lock and the rows that wait; None where another has the lock."""
+    check_durable(connection)
     with postgres.translated(connection) as driver:
         with driver.pipeline():
             free, rows = driver.execute(_TRY_LOCK), driver.execute(_TAKE)

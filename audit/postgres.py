@@ -11,8 +11,8 @@ Rules:
 - A kept connection that the server has closed, as one that is started again does, is opened anew before it is used.
 - No message shows a password, and no error repeats what was written.
 
-What else differs stands in `audit.postgres_url`, `audit.postgres_schema`, `audit.postgres_failures` and
-`audit.postgres_scrub`.
+What else differs stands in `audit.postgres_url`, `audit.postgres_schema`, `audit.postgres_session`,
+`audit.postgres_failures` and `audit.postgres_scrub`.
 
 Source: PostgreSQL 15 documentation, 13.3.5 (advisory locks), 34.5 (pipeline mode).
 """
@@ -45,6 +45,7 @@ from audit.postgres_schema import (
     version_of,
 )
 from audit.postgres_scrub import scrub
+from audit.postgres_session import check_durable, look_at_sessions
 from audit.postgres_url import HARMLESS, parse_url
 
 __all__ = [
@@ -130,6 +131,7 @@ def _engine(url: URL, *, execution_options: dict[str, Any] | None = None, **more
         execution_options=place | (execution_options or {}),
         **more,
     )
+    look_at_sessions(engine)
     event.listen(engine, "checkin", _was_used)
     event.listen(engine, "checkout", _check_open)
     return engine
@@ -235,6 +237,7 @@ def fetch_row(
 
 def lock(connection: Connection, seconds: int = BUSY_SECONDS) -> None:
     """Wait so long for the ledger's lock, which ends with the transaction; then raise `EnvironmentFailed`."""
+    check_durable(connection)
     try:
         connection.exec_driver_sql(
             f"SELECT set_config('lock_timeout', '{seconds}s', true), pg_advisory_xact_lock({LOCK})"

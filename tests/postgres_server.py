@@ -29,8 +29,8 @@ SETTINGS = {
     "log_min_messages": "fatal",
     "recovery_init_sync_method": "syncfs",  # instead of an fsync of every file of the cluster
 }
-NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
-"""For tests that are about anything but what a crash leaves: nothing is waited for."""
+QUICK = {"wal_level": "minimal", "max_wal_senders": "0"}
+"""For tests that are about anything but what a crash leaves: in memory, where an fsync waits for nothing."""
 
 
 def binaries() -> Path | None:
@@ -110,7 +110,7 @@ class Server:
         raise AssertionError("the PostgreSQL server did not start")
 
     def _settings(self) -> dict[str, str]:
-        return SETTINGS if self.durable else SETTINGS | NOT_DURABLE
+        return SETTINGS if self.durable else SETTINGS | QUICK
 
     def restart(self, pause: float = 0.0) -> None:
         """End the server as an administrator does (a fast shutdown), and start it again."""

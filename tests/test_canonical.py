@@ -133,8 +133,9 @@ def test_integers_that_every_reader_holds_exactly_are_written(number: int) -> No
 
 
 def _nested(depth: int) -> list[Any]:
+    """Return so many lists within each other."""
     value: list[Any] = []
-    for _ in range(depth):
+    for _ in range(depth - 1):
         value = [value]
     return value
 
@@ -148,10 +149,20 @@ def test_nesting_beyond_the_limit_is_not_written() -> None:
         encode(_nested(MOST_DEPTH + 1))
 
 
-@pytest.mark.parametrize("depth", [MOST_DEPTH + 2, 1_000, 100_000])
+@pytest.mark.parametrize("depth", [MOST_DEPTH + 1, 1_000, 100_000])
 def test_nesting_beyond_the_limit_is_not_read(depth: int) -> None:
     with pytest.raises(MalformedInput):
         decode(b"[" * depth + b"]" * depth)
+
+
+@pytest.mark.parametrize("innermost", [b"[]", b"{}"])
+@pytest.mark.parametrize("around", [b"[%b]", b'{"a":%b}', '["é",%b]'.encode()])
+def test_an_empty_list_or_object_counts_as_a_level(innermost: bytes, around: bytes) -> None:
+    for _ in range(MOST_DEPTH - 1):
+        innermost = around % innermost
+    assert decode(innermost)
+    with pytest.raises(MalformedInput, match="nested"):
+        decode(around % innermost)
 
 
 @pytest.mark.parametrize("item", [b'"x"', '"é"'.encode(), b"1", b"null", b"[]", b'{"a":1}'])
@@ -159,6 +170,10 @@ def test_what_lies_deeper_than_the_limit_is_not_read(item: bytes) -> None:
     assert decode(b"[" * 63 + item + b"]" * 63)
     with pytest.raises(MalformedInput, match="nested"):
         decode(b"[" * 65 + item + b"]" * 65)
+
+
+def test_what_is_no_list_and_no_object_may_lie_in_the_innermost() -> None:
+    assert decode(b"[" * MOST_DEPTH + b'"x",1,null' + b"]" * MOST_DEPTH)
 
 
 @pytest.mark.parametrize("number", [b"0.5", b"1e-7", b"9007199254740992", b"-9007199254740992"])

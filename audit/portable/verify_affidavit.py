@@ -109,7 +109,8 @@ ESCAPES.update({8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 34: '\\"', 
 
 def canonical(value: Any, depth: int = 0) -> str:
     """Write a value as RFC 8785 has it; raise `Wrong` for what is outside of the page's domain."""
-    need(depth <= MOST_DEPTH, f"it is nested more than {MOST_DEPTH} deep")
+    too_deep = depth >= MOST_DEPTH and isinstance(value, (list, dict))
+    need(not too_deep, f"it is nested more than {MOST_DEPTH} deep")
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int):

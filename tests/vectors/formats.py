@@ -41,7 +41,7 @@ def canonical() -> Cases:
         *("\u00e9\u20ac\U0001f600", 'quote " backslash \\ slash /', "\b\t\n\f\r", "\x00\x1f\x7f", "0.8731"),
         {"b": [1, None], "a": "0.8731", "B": {}, "": "empty", "1": 1, "10": 2},
         "A\u030a",
-        _nested(64),
+        _nested(63),
     ]
     bad = {
         "a key twice": '{"a":1,"a":2}',
@@ -68,7 +68,7 @@ def canonical() -> Cases:
         "a trailing comma": "[1,]",
         "two values": "[1][2]",
         "a bare control character": '"\n"',
-        "65 levels of nesting": "[" * 66 + "]" * 66,
+        "65 lists within each other": "[" * 65 + "]" * 65,
         "nothing": "",
     }
     raw = {
