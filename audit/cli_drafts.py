@@ -222,6 +222,10 @@ def _settle(here: Opened) -> None:
 def _read_draft(file: Path) -> "Draft":
     from audit.drafts import MOST_BYTES, Draft
 
+    if not file.is_file():
+        raise MalformedInput(
+            f"{file} is no file, but a pipe or a device: a draft is signed and kept in a file"
+        )
     with file.open("rb") as opened:
         data = opened.read(MOST_BYTES + 1)
     try:

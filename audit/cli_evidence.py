@@ -56,6 +56,7 @@ def import_bundle(
     from audit.bundle_check import verify_bundle
     from audit.offline import kind_of
 
+    check_can_be_read_again(file)
     if kind_of(file) != "bundle":
         raise MalformedInput(f"{file} is not a bundle: `affidavit export` makes one")
     folder = into or file.with_suffix("")
@@ -125,6 +126,8 @@ def evidence_in(files: Sequence[Path]) -> list[tuple[Path, "Kind"]]:
     """Say which of the files are evidence, and of what kind; `MalformedInput` where some are and others are not."""
     from audit.offline import kind_of
 
+    for path in files:
+        check_can_be_read_again(path)
     kinds = [(path, kind_of(path)) for path in files]
     evidence = [(path, kind) for path, kind in kinds if kind is not None]
     others = [path for path, kind in kinds if kind is None]
@@ -142,6 +145,15 @@ def evidence_in(files: Sequence[Path]) -> list[tuple[Path, "Kind"]]:
             f"{folder} is a folder and no tiles tree: it has no checkpoint and no folder tile"
         )
     return evidence
+
+
+def check_can_be_read_again(path: Path) -> None:
+    """Refuse a pipe, which may never end, and of which the second reading gives nothing; `MalformedInput`."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise MalformedInput(
+            f"{path} is neither a file nor a folder, but a pipe or a device: evidence is read more than once, so write "
+            "it to a file first"
+        )
 
 
 def verify_files(

@@ -1,6 +1,7 @@
 """Tests of what the command line says when something is wrong: one line, the right status, and nothing half-written."""
 
 import json
+import os
 import sqlite3
 import stat
 from collections.abc import Callable
@@ -493,3 +494,15 @@ def test_an_artifact_that_is_gone_is_one_line(here: Folder) -> None:
     complaint(here("gate", "loans@1", "--stage", "production"))
     document = here.json("verify", status=1)
     assert document["steps"][6]["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "command", [("verify",), ("import",), ("key", "submit"), ("key", "sign", "--as", "admin")]
+)
+def test_a_pipe_is_not_waited_for_where_a_file_is_read_again(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    here = a_lender(tmp_path / "lender")
+    os.mkfifo(here.path / "pipe")
+    refused = here(*command, "pipe")
+    assert (refused.exit_code, "a pipe or a device" in refused.stderr) == (2, True), refused.stderr
