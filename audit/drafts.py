@@ -22,7 +22,7 @@ from audit import tables
 from audit.bindings import Erasure
 from audit.canonical import Json, JsonObject, decode, encode
 from audit.envelope import PAYLOAD_TYPE, Envelope, Signature, pae, sign
-from audit.erasure import deleting, named_by
+from audit.erasure import check_reason, deleting, named_by
 from audit.errors import MalformedInput, NotPermitted
 from audit.grants import parse_grant
 from audit.holders import SALT_BYTES, check_holder
@@ -97,6 +97,9 @@ class Draft:
         # What more signatures would change is how many there are, and nothing else.
         replace(trust, needed=1).permit(self.envelope, self.statement, size)
         trust.after(size, self.statement)
+        if self.statement.kind == "erasure":
+            # Whoever wrote the file by hand may have named the person whom it erases.
+            check_reason(self.statement.text("reason"), [named_by(ledger, self.statement)])
         return trust
 
     def signed_by(self, signer: Signer, ledger: Ledger) -> "Draft":

@@ -1,5 +1,6 @@
 """Drafts: what several sign, each with a key of their own, and each way in which a draft can be wrong."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -268,3 +269,27 @@ def test_a_rotation_that_changes_when_the_key_ends_is_refused(ledger: Ledger) ->
     longer = key_events.rotate(replace(ana, expires=99), signer().public, "a new laptop")
     with pytest.raises(MalformedInput, match="its end"):
         begin(ledger, longer.statement, None, [ADMIN])
+
+
+def erasing(keyid: str, reason: str) -> Statement:
+    about = Subject("holder", hashlib.sha256(keyid.encode()).hexdigest())
+    return Statement("erasure", (about,), {"erased": "holder", "id": keyid, "reason": reason})
+
+
+@pytest.mark.parametrize("reason", ["Ana Ruiz asked for it", "ANA  RUIZ asked", "  "])
+def test_a_draft_of_an_erasure_whose_reason_names_the_person_is_not_signed_and_not_submitted(
+    ledger: Ledger, reason: str
+) -> None:
+    statement = erasing(ANA.public.keyid, reason)
+    claim = ledger.claim(statement, ADMIN.public.keyid)
+    forged = Draft(sign(claim.payload(), [ADMIN, SECOND]), claim, None)
+    for step in (lambda: forged.check(ledger), lambda: submit(ledger, forged, [])):
+        with pytest.raises(MalformedInput, match="reason"):
+            step()
+    assert ledger.head().size == 4
+
+
+def test_a_draft_of_an_erasure_whose_reason_names_nobody_is_submitted(ledger: Ledger) -> None:
+    draft = begin(ledger, erasing(ANA.public.keyid, "asked for it"), None, [ADMIN]).signed_by(SECOND, ledger)
+    submit(ledger, draft, [])
+    assert ledger.holder(ANA.public.keyid) is None
