@@ -1,7 +1,7 @@
 """Measure appending to a ledger on PostgreSQL beside bare commits on the same server, in one run.
 
 - one writer: a ledger whose log key is at hand, beside bare commits of one row of the same size;
-- 16 clients: each a ledger of its own with its own connections and the log's key at hand, beside one writer.
+- 16 clients: each a process of its own (`tests.bench.client`) with the log's key at hand, beside one writer.
 
 The server is the one that `tests.postgres_server` finds: the one that is named, or Debian's, started for this. Without
 either there is nothing to measure, and that is said.
@@ -13,18 +13,21 @@ from contextlib import closing, contextmanager, suppress
 from uuid import uuid4
 
 import psycopg
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import URL
 
 from audit import postgres, tables
-from audit.keys import LocalSigner, new_private_key
-from audit.ledger import Ledger, create_ledger
+from audit.keys import LocalSigner
+from audit.ledger import create_ledger
 from audit.terminal import print_table
-from tests.bench.append import RECORD_BYTES, append_together, statement
+from tests.bench.append import RECORD_BYTES, statement
+from tests.bench.client import Setup, rate_together
 from tests.bench.rows import HEADER, Row, rate, ratio_row
 from tests.postgres_server import Server, binaries, named_server
 
 APPENDS = 80
 CLIENTS = 16
+APPENDS_OF_EACH = 20
 
 
 def bench_shared() -> list[Row]:
@@ -32,7 +35,8 @@ def bench_shared() -> list[Row]:
     with _database() as url:
         if url is None:
             return []
-        signer, log = LocalSigner(new_private_key()), LocalSigner(new_private_key())
+        keys = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+        signer, log = (LocalSigner(key) for key in keys)
         commits = _bare_commits(url)
         engine = postgres.open_url(url)
         with tables.failures(), engine.begin() as connection:
@@ -46,15 +50,11 @@ def bench_shared() -> list[Row]:
             signer=signer,
             log_signer=log,
         )
-        clients = [
-            Ledger(postgres.open_url(url), signer=lambda _: signer, log_signer=lambda: log)
-            for _ in range(CLIENTS)
-        ]
         one = rate(APPENDS, lambda: [ledger.append(statement(number)) for number in range(APPENDS)])
-        append_together(clients, CLIENTS)  # which opens their connections
-        many = rate(2 * APPENDS, lambda: append_together(clients, 2 * APPENDS))
-        for each in (ledger, *clients):
-            each.close()
+        ledger.close()
+        place = url.render_as_string(hide_password=False)
+        secrets = (key.private_bytes_raw().hex() for key in keys)
+        many = rate_together(Setup(place, *secrets, APPENDS_OF_EACH), CLIENTS)
         return [
             ratio_row("PostgreSQL, one writer", one, "PostgreSQL commits", commits, 0.85),
             ratio_row(f"PostgreSQL, {CLIENTS} clients", many, "PostgreSQL, one writer", one, 8),
