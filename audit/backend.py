@@ -4,6 +4,7 @@ A module is the implementation. Nothing else asks which database there is: it as
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, MetaData, Table
@@ -49,6 +50,9 @@ class Backend(Protocol):
         self, connection: Connection, statements: Sequence[tuple[str, Sequence[dict[str, Any]]]]
     ) -> list[int]:
         """Execute statements that do not wait for each other's answers; return how many rows each touched."""
+
+    def sent_together(self, connection: Connection) -> AbstractContextManager[None]:
+        """Execute what is in the block, of which nothing needs an answer before it ends, as one message."""
 
     def fetch_row(
         self, connection: Connection, sql: str, values: dict[str, Any] | None = None

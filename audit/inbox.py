@@ -2,8 +2,8 @@
 
 Whoever holds the log's key and gets the advisory lock is elected for one transaction: it writes its own batch and all
 that waits in the inbox. Whoever does not get it, or has no key of the log's, puts its envelopes into the inbox and
-waits for a notice. The notice names the row that waits longest: its owner tries for the lock next. So a process without the log's key can append as long as somebody with it does, or runs
-``affidavit ledger sequence``.
+waits for a notice, which names the row that waits longest: its owner tries for the lock next. So a process without the
+log's key can append as long as somebody with it does, or runs ``affidavit ledger sequence``.
 
 Invariants:
 

@@ -176,7 +176,9 @@ def answer(connection: Connection, done: Iterable[int], refused: Sequence[tuple[
     with postgres.translated(connection) as driver, driver.pipeline():
         if refused:
             driver.cursor().executemany(_REFUSE, refused)
-        driver.execute(_ANSWER, {"done": done, "answered": answered if len(answered) <= _MOST_PAYLOAD else "any"})
+        driver.execute(
+            _ANSWER, {"done": done, "answered": answered if len(answered) <= _MOST_PAYLOAD else "any"}
+        )
 
 
 def _rows(cursor: Any) -> list[Row]:

@@ -77,6 +77,7 @@ __all__ = [
     "run_together",
     "schema",
     "scrub",
+    "sent_together",
     "set_version",
     "snapshot",
     "translated",
@@ -224,6 +225,13 @@ def run_together(
             for cursor, (sql, rows) in zip(cursors, statements, strict=True):
                 cursor.executemany(_driver_sql(sql), rows)
         return [int(cursor.rowcount) for cursor in cursors]
+
+
+@contextmanager
+def sent_together(connection: Connection) -> Iterator[None]:
+    """Send what is executed in the block as one message; what failed is raised when it ends."""
+    with translated(connection) as driver, driver.pipeline():
+        yield
 
 
 def fetch_row(

@@ -14,7 +14,7 @@ Source: sqlite.org, "Write-Ahead Logging".
 import os
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -69,6 +69,7 @@ __all__ = [
     "run_together",
     "schema",
     "scrub",
+    "sent_together",
     "set_version",
     "snapshot",
     "version_of",
@@ -208,6 +209,11 @@ def run_together(
 ) -> list[int]:
     """Execute statements that do not wait for each other's answers; return how many rows each touched."""
     return [run(connection, sql, rows) for sql, rows in statements]
+
+
+def sent_together(connection: Connection) -> AbstractContextManager[None]:
+    """Do nothing: no message is sent to a file."""
+    return nullcontext()
 
 
 def fetch_row(

@@ -8,7 +8,7 @@ the file can drop them, and `verify` is what finds that.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ __all__ = [
     "run_together",
     "schema",
     "scrub",
+    "sent_together",
     "snapshot",
     "subjects",
     "tables_of",
@@ -110,6 +111,11 @@ def run_together(
 ) -> list[int]:
     """Execute statements as `run` does, none of which needs another's answer; return the rows that each touched."""
     return _backend(connection).run_together(connection, statements)
+
+
+def sent_together(connection: Connection) -> AbstractContextManager[None]:
+    """Execute what is in the block, of which nothing may need an answer before it ends, as one message to a server."""
+    return _backend(connection).sent_together(connection)
 
 
 def fetch_row(

@@ -152,25 +152,19 @@ class Writer:
         """Write a batch that needs no care with few statements; None, and nothing done, where it turns out to."""
         if any(s.within is not None or s.doubtful or s.log_signers for s in batch):
             return None
-        written = Written(start.edge)
-        savepoint = connection.begin_nested()
+        written = _all_placed(batch, start)
+        if written.edge.trust.logs != start.edge.trust.logs:
+            return None
+        entries, savepoint = [entry for _, entries in written.entries for entry in entries], None
         try:
-            for submission in batch:
-                try:
-                    placed = start.place(written.edge, submission)
-                    if submission.if_size not in (None, written.edge.tree.size):
-                        raise Conflict(_MOVED_ON)
-                except AffidavitError as error:
-                    written.errors.append((submission, error))
-                else:
-                    written.add(submission, placed)
-            if written.edge.trust.logs != start.edge.trust.logs:
-                raise _NewBatch
-            self._store(connection, [entry for _, entries in written.entries for entry in entries])
+            with tables.sent_together(connection):
+                # It ends with the transaction: to end it here would be one more message to a server.
+                savepoint = connection.begin_nested()
+                _insert(connection, entries)
+            self._learn(connection, entries)
         except Exception as error:
             _undo(savepoint, error)
             return None
-        savepoint.commit()
         return written
 
     def _one_by_one(
@@ -217,13 +211,12 @@ class Writer:
         placed = start.place(edge, submission)
         if placed.edge.trust.logs != edge.trust.logs and edge is not start.edge:
             raise _NewBatch
-        self._store(connection, placed.entries)
+        _insert(connection, placed.entries)
+        self._learn(connection, placed.entries)
         return placed
 
-    def _store(self, connection: Connection, entries: Sequence[Entry]) -> None:
-        """Insert records, and let the followers learn from them."""
-        if entries:
-            _insert(connection, entries)
+    def _learn(self, connection: Connection, entries: Sequence[Entry]) -> None:
+        """Let the followers learn from entries."""
         for entry in entries:
             for follower in self._followers:
                 follower.apply(connection, entry)
@@ -252,6 +245,21 @@ class Writer:
         )
         if swapped != 1:
             raise Conflict("another writer moved the ledger's head: try again")
+
+
+def _all_placed(batch: Sequence[Submission], start: _Start) -> Written:
+    """Put the submissions of a batch into their places, but for those that cannot stand there."""
+    written = Written(start.edge)
+    for submission in batch:
+        try:
+            placed = start.place(written.edge, submission)
+            if submission.if_size not in (None, written.edge.tree.size):
+                raise Conflict(_MOVED_ON)
+        except Exception as error:
+            written.errors.append((submission, error))
+        else:
+            written.add(submission, placed)
+    return written
 
 
 def _verified(batch: Sequence[Submission], trust: Trust) -> frozenset[Envelope]:
@@ -289,6 +297,8 @@ def standing(connection: Connection, submission: Submission) -> tuple[Entry, ...
 
 
 def _insert(connection: Connection, entries: Sequence[Entry]) -> None:
+    if not entries:
+        return
     try:
         tables.run(connection, _INSERT_RECORD, [index_columns(entry) for entry in entries])
     except IntegrityError as error:

@@ -34,7 +34,10 @@ def rate_together(setup: Setup, clients: int) -> float:
     """Return how many entries a second so many processes append at once, without their start."""
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.client"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tests.bench.client"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(clients)
     ]
