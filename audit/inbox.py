@@ -2,8 +2,8 @@
 
 Whoever holds the log's key and gets the advisory lock is elected for one transaction: it writes its own batch and all
 that waits in the inbox. Whoever does not get it, or has no key of the log's, puts its envelopes into the inbox and
-waits for a notice, which names the row that waits longest: its owner tries for the lock next. So a process without the
-log's key can append as long as somebody with it does, or runs ``affidavit ledger sequence``.
+waits for a notice. So a process without the log's key can append as long as somebody with it does, or runs
+``affidavit ledger sequence``.
 
 Invariants:
 
@@ -31,7 +31,7 @@ from audit import errors, inbox_rows, postgres, tables
 from audit.canonical import decode, encode
 from audit.envelope import Envelope
 from audit.errors import AffidavitError, Conflict, EnvironmentFailed, MalformedInput, NotPermitted
-from audit.inbox_rows import ANSWERED, COME, Heard, Line, Row
+from audit.inbox_rows import ANSWERED, COME, Line, Row
 from audit.keys import Signer
 from audit.postgres_failures import is_away, was_lost
 from audit.sequencer import Submission
@@ -157,23 +157,17 @@ class Inbox:
         return dict(zip(numbers, batch, strict=True))
 
     def _wait_for(self, posted: _Posted) -> None:
-        tried = time.monotonic()
-        over = tried + self._patience
+        over = time.monotonic() + self._patience
         while posted:
             left = over - time.monotonic()
             if left <= 0:
                 self._give_up(posted)
                 return
             heard = self._line.heard(min(left, LOOK_UP_SECONDS))
-            if heard is None or heard.answered & posted.keys():
+            if heard is None or heard & posted.keys():
                 self._collect(posted)
-            if not posted or self._log_signer is None:
-                continue
-            # Another whose row waits longer is about to write this one too, unless it has died or a notice lied.
-            if _is_next(heard, posted) or time.monotonic() >= tried + LOOK_UP_SECONDS:
-                tried = time.monotonic()
-                if self._elected([], self._log_signer) is not None:
-                    self._collect(posted)
+            if posted and self._log_signer is not None and self._elected([], self._log_signer) is not None:
+                self._collect(posted)
 
     def _collect(self, posted: _Posted) -> None:
         """Settle what was answered, and take it out of `posted`."""
@@ -222,11 +216,6 @@ class Inbox:
             if submission.within is not None:
                 submission.within(connection)
             return size
-
-
-def _is_next(heard: Heard | None, posted: _Posted) -> bool:
-    """Say whether it is for the owner of these rows to try for the lock, after what was heard."""
-    return heard is None or heard.next is None or heard.next in posted
 
 
 def _read(rows: Sequence[Row]) -> tuple[_Posted, list[tuple[str, str, int]]]:

@@ -4,8 +4,7 @@ Rules:
 
 - Rows are put in one transaction of one statement, which the server does not wait to have on disk: the answer is what
   is durable, and an inbox that is lost with a crash loses nothing that was acknowledged.
-- Who answers says in the notice which rows it answered, so that the others need not look, and which row waits longest,
-  so that not all try for the lock at once: ``12,13;14``.
+- Who answers says in the notice which rows it answered, so that the others need not look.
 - A row is taken only by who has the ledger's lock, asked for in the same message as the rows; to who does not get it
   none are sent.
 - A `Line` is one connection, kept: it listens, puts and looks. Only one thread at a time speaks over it.
@@ -25,13 +24,12 @@ from audit import postgres, tables
 from audit.postgres import LOCK
 from audit.postgres_session import check_durable
 
-__all__ = ["ANSWERED", "COME", "Answer", "Heard", "Line", "Row", "answer", "take", "take_when_free"]
+__all__ = ["ANSWERED", "COME", "Answer", "Line", "Row", "answer", "take", "take_when_free"]
 
 COME, ANSWERED = "affidavit_inbox", "affidavit_appended"
 MOST_ROWS = 1_000
-_MOST_PAYLOAD = 7_000
-_NUMBERS = "(?:[0-9]{1,19}(?:,[0-9]{1,19})*)?"
-_NOTICE = re.compile(f"(?P<answered>{_NUMBERS});(?P<next>[0-9]{{1,19}})?")
+_MOST_PAYLOAD, _NONE = 7_000, "none"
+_NUMBER = re.compile("[0-9]{1,19}")
 
 _PUT = (
     "INSERT INTO inbox (said, if_size, until) "
@@ -43,16 +41,16 @@ _LOOK = (
     "SELECT number, refused_as, refused, NULL, NULL FROM inbox WHERE number = ANY(%s) "
     "UNION ALL SELECT NULL, NULL, NULL, entry_id, record FROM records WHERE entry_id = ANY(%s)"
 )
-_WAITS = "refused IS NULL AND until > clock_timestamp()"
-_TAKE = f"SELECT number, said, if_size FROM inbox WHERE {_WAITS} ORDER BY number LIMIT {MOST_ROWS}"
 # A setting, since the second statement must begin after the first has the lock, to see what the one before it wrote.
 _TRY_LOCK = f"SELECT set_config('affidavit.free', pg_try_advisory_xact_lock({LOCK})::text, true)"
+_TAKE = (
+    "SELECT number, said, if_size FROM inbox WHERE refused IS NULL AND until > clock_timestamp() "
+    f"ORDER BY number LIMIT {MOST_ROWS}"
+)
 _TAKE_IF_FREE = _TAKE.replace("WHERE", "WHERE current_setting('affidavit.free') = 'true' AND")
 _ANSWER = (
-    "WITH done AS ("
-    "DELETE FROM inbox WHERE number = ANY(%(done)s) OR until < clock_timestamp() - interval '1 day') "
-    f"SELECT pg_notify('{ANSWERED}', concat(%(answered)s::text, ';', "
-    f"(SELECT min(number) FROM inbox WHERE {_WAITS} AND number <> ALL(%(done)s))))"
+    "WITH done AS (DELETE FROM inbox WHERE number = ANY(%s) OR until < clock_timestamp() - interval '1 day') "
+    f"SELECT pg_notify('{ANSWERED}', %s)"
 )
 _REFUSE = "UPDATE inbox SET refused_as = %s, refused = %s WHERE number = %s"
 
@@ -72,14 +70,6 @@ class Answer:
 
     waiting: dict[int, tuple[str, str] | None]
     records: dict[str, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What notices said: the rows that were answered, and the one that waits longest then, None where none does."""
-
-    answered: frozenset[int]
-    next: int | None
 
 
 class Line:
@@ -119,19 +109,16 @@ class Line:
         }
         return Answer(waiting, {entry_id: bytes(record) for n, _, _, entry_id, record in rows if n is None})
 
-    def heard(self, seconds: float) -> Heard | None:
-        """Wait for a notice or so many seconds; return what the notices say, None where any row may be answered."""
+    def heard(self, seconds: float) -> set[int] | None:
+        """Wait for a notice or so many seconds; return the rows that were answered, None where it may be any."""
         with tables.failures(), postgres.translated(self._open()) as driver:
             notices = list(driver.notifies(timeout=seconds, stop_after=1))
             notices += driver.notifies(timeout=0)
-        said = [_NOTICE.fullmatch(notice.payload) for notice in notices]
+        said = {number for notice in notices for number in notice.payload.split(",")} - {_NONE}
         # Any login can give a notice, and say anything in it.
-        if not said or None in said:
+        if not notices or not all(_NUMBER.fullmatch(number) for number in said):
             return None
-        read = [one for one in said if one is not None]
-        answered = frozenset(int(number) for one in read for number in one["answered"].split(",") if number)
-        last = read[-1]["next"]
-        return Heard(answered, int(last) if last else None)
+        return {int(number) for number in said}
 
     def close(self) -> None:
         """Close the connection; the line can be used again afterwards."""
@@ -172,13 +159,11 @@ def answer(connection: Connection, done: Iterable[int], refused: Sequence[tuple[
     Where there are none of either it is told all the same, since others wait for the lock that ends now.
     """
     done = list(done)
-    answered = ",".join(str(number) for number in (*done, *(number for _, _, number in refused)))
+    payload = ",".join(str(number) for number in (*done, *(number for _, _, number in refused))) or _NONE
     with postgres.translated(connection) as driver, driver.pipeline():
         if refused:
             driver.cursor().executemany(_REFUSE, refused)
-        driver.execute(
-            _ANSWER, {"done": done, "answered": answered if len(answered) <= _MOST_PAYLOAD else "any"}
-        )
+        driver.execute(_ANSWER, (done, payload if len(payload) <= _MOST_PAYLOAD else ""))
 
 
 def _rows(cursor: Any) -> list[Row]:

@@ -25,7 +25,7 @@ from audit.anchor_file import AnchorFile
 from audit.checkpoint import Checkpoint
 from audit.edge import Edge, EdgeReader, Placed, place
 from audit.envelope import Envelope, verified
-from audit.errors import AffidavitError, Conflict, EnvironmentFailed, MalformedInput
+from audit.errors import Conflict, EnvironmentFailed, MalformedInput
 from audit.follower import Follower
 from audit.keys import Signer
 from audit.log_keys import sign_head

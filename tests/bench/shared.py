@@ -53,8 +53,8 @@ def bench_shared() -> list[Row]:
         one = rate(APPENDS, lambda: [ledger.append(statement(number)) for number in range(APPENDS)])
         ledger.close()
         place = url.render_as_string(hide_password=False)
-        secrets = (key.private_bytes_raw().hex() for key in keys)
-        many = rate_together(Setup(place, *secrets, APPENDS_OF_EACH), CLIENTS)
+        signs, logs = (key.private_bytes_raw().hex() for key in keys)
+        many = rate_together(Setup(place, signs, logs, APPENDS_OF_EACH), CLIENTS)
         return [
             ratio_row("PostgreSQL, one writer", one, "PostgreSQL commits", commits, 0.85),
             ratio_row(f"PostgreSQL, {CLIENTS} clients", many, "PostgreSQL, one writer", one, 8),
