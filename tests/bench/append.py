@@ -7,6 +7,12 @@
   what it takes where the processors have nothing else to do, the others making and checking signatures beside it;
 - what an append costs in microseconds of CPU, all told.
 
+Where the work of one append goes, by samples of it with py-spy on a file in memory: a quarter is SQLite (four tables
+with their indexes, beside the one row of the bare commit), 15% two signatures and a verification, 15% SQLAlchemy (a
+connection from the pool, the transaction), 5% looking whether database and WAL are still the files that were opened;
+the rest, two fifths, is Python that claims, encodes, reads back strictly and places. No part of it is large by itself.
+Of 16 writers only one at a time is in Python, and each of their entries takes half of what a single append does.
+
 The goals are for a disk whose fsync takes about 4 ms. Here it may take a tenth of that, so every figure stands twice:
 as it is, and **emulated**, with a sleep of 4 ms before each commit of either side.
 """

@@ -3,6 +3,10 @@
 - one writer: a ledger whose log key is at hand, beside bare commits of one row of the same size;
 - 16 clients: each a process of its own (`tests.bench.client`) with the log's key at hand, beside one writer.
 
+What binds is messages and processors: an append of one writer is about nine messages to the server and back, one after
+the other, where a bare commit is one; and 16 clients and as many processes of the server share the processors, so that
+who holds the ledger's lock waits for others to be scheduled at each of its messages, and all others wait for it.
+
 The server is the one that `tests.postgres_server` finds: the one that is named, or Debian's, started for this. Without
 either there is nothing to measure, and that is said.
 """
