@@ -1,12 +1,24 @@
 """Keys in a key service. None is reached from a test: securesystemslib's signer of files, which signs for real, stands
-for them behind the same calls; of the services themselves only what happens without their package is seen here.
+for them behind the same calls; of most services only what happens without their package is seen here.
+
+For AWS KMS the nearest real part: Amazon's own client (boto3) speaks over HTTP to a server on the loopback interface
+that signs as Amazon documents the operation Sign (ECDSA over the digest that it is given, `MessageType=DIGEST`). It is
+no Amazon service: rights, regions and failures of theirs are not seen.
 """
 
+import base64
+import json
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from audit.errors import EnvironmentFailed, MalformedInput
 from audit.keys import LocalSigner, PublicKey
@@ -130,3 +142,76 @@ def test_a_key_whose_service_does_not_answer_is_not_registered(tmp_path: Path) -
 def test_an_existing_key_in_no_place_is_refused(tmp_path: Path) -> None:
     here: Folder = a_lender(tmp_path / "lender")
     assert "is named by its place: --uri" in here("key", "create", "x", "--existing").stderr
+
+
+KMS_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+class Kms(BaseHTTPRequestHandler):
+    """Answers the operation Sign of AWS KMS, API version 2014-11-01."""
+
+    twice = False
+    """Whether the digest is hashed once more, as a server does that takes no notice of MessageType."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert self.headers["X-Amz-Target"] == "TrentService.Sign"
+        assert (asked["MessageType"], asked["SigningAlgorithm"]) == ("DIGEST", "ECDSA_SHA_256")
+        digest = base64.b64decode(asked["Message"])
+        assert len(digest) == 32
+        how = ec.ECDSA(SHA256() if self.twice else Prehashed(SHA256()))
+        signature = base64.b64encode(KMS_KEY.sign(digest, how)).decode()
+        said = json.dumps(
+            {"KeyId": asked["KeyId"], "Signature": signature, "SigningAlgorithm": "ECDSA_SHA_256"}
+        )
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-amz-json-1.1")
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Kms]]:
+    """Serve a key service, and let the environment name it as it does a real one."""
+    pytest.importorskip("boto3", reason="NOT TESTED: AWS KMS: install securesystemslib[awskms]")
+
+    class Served(Kms):
+        pass
+
+    server = HTTPServer(("127.0.0.1", 0), Served)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    ambient = {
+        "AWS_ENDPOINT_URL_KMS": f"http://127.0.0.1:{server.server_port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for name, value in ambient.items():
+        monkeypatch.setenv(name, value)
+    yield Served
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_entries_signed_through_amazons_own_client_verify_in_their_ledger(
+    kms: type[Kms], tmp_path: Path
+) -> None:
+    ledger = new_ledger(tmp_path / "ledger")
+    held = KmsSigner("awskms:alias/models", LocalSigner(KMS_KEY).public)
+    ledger.grant("service", held.public, ("recorder",), "The platform team")
+    ledger.append(report(), signer=held)
+    assert ledger.verify()
+
+
+def test_a_service_that_hashes_the_digest_again_signs_nothing(kms: type[Kms]) -> None:
+    kms.twice = True
+    held = KmsSigner("awskms:alias/models", LocalSigner(KMS_KEY).public)
+    with pytest.raises(EnvironmentFailed, match="nothing was signed"):
+        held.sign(b"message")
