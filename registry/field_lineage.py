@@ -7,7 +7,7 @@ Rules:
 - The columns of the inputs are noted before the step is called: it may change them in place.
 - A feature is the column of its name in a table that the step received (`registry.declared_flows`); `observe=True`
   shows whether another column moves the model.
-- A run does not fail because of its lineage, except where its own declaration is wrong.
+- A run does not fail because of its lineage (`registry.attempted`), except where its own declaration is wrong.
 
 >>> flows = watch(planned, returned).flows(value)                          # doctest: +SKIP
 """
@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from registry.attempted import attempted
 from registry.declared_flows import declared_flow, encoded_flow, model_flow
 from registry.estimators import input_names, is_transformer, taken_apart
 from registry.flows import Flow, Link
@@ -23,7 +24,6 @@ from registry.held import column_labels, is_lazy, polars_frame
 from registry.observe import Observation, observe, take_sample
 from registry.parts import is_fitted_model, parts_of
 from registry.pipeline import PlannedStep, Step
-from registry.relations import NotUnderstood
 from registry.seen import with_what_was_seen
 from registry.step_code import written_values
 from registry.told import Inputs, refuse_unreturned
@@ -42,6 +42,8 @@ class Watch:
     """The polars tables that the step received, by their memory (`registry.polars_memory.Held`)."""
     written: Collection[object] = ()
     """The values that stand in its code and its parameters."""
+    failed: str | None = None
+    """Why what the step received could not be noted."""
 
     def flows(self, value: object) -> list[Flow]:
         """Say how the columns of what the step returned come about.
@@ -49,15 +51,30 @@ class Watch:
         Raises `MalformedInput` where the step's own declaration does not fit what it received and returned.
         """
         parts = list(parts_of(self.step.name, value))
+        if self.failed is not None:
+            return [_open(name, self.step.name, item, self.failed) for name, item in parts]
         flows = [flow for name, item in parts for flow in self._of_part(name, item)]
         refuse_unreturned(self.step.told, self.step.name, {flow.part: flow.columns for flow in flows})
-        flows = _by_transformers(flows, [item for _, item in parts], self.inputs)
-        if self.sample is not None:
-            read = {(link.part, link.source) for flow in flows for link in flow.links if flow.kind == "model"}
-            flows = with_what_was_seen(flows, observe(self.sample, known=read))
-        return flows
+        items = [item for _, item in parts]
+        flows = attempted(
+            lambda: _by_transformers(flows, items, self.inputs),
+            lambda why: _noted(flows, self.step.name, why),
+        )
+        return attempted(lambda: self._seen(flows), lambda why: _noted(flows, self.step.name, why))
 
-    def _of_part(self, name: str, item: object) -> Iterable[Flow]:
+    def _seen(self, flows: list[Flow]) -> list[Flow]:
+        if self.sample is None:
+            return flows
+        read = {(link.part, link.source) for flow in flows for link in flow.links if flow.kind == "model"}
+        return with_what_was_seen(flows, observe(self.sample, known=read))
+
+    def _of_part(self, name: str, item: object) -> list[Flow]:
+        return attempted(
+            lambda: list(self._told_of_part(name, item)),
+            lambda why: [_open(name, self.step.name, item, why)],
+        )
+
+    def _told_of_part(self, name: str, item: object) -> Iterable[Flow]:
         if is_fitted_model(item):
             features = input_names(item)
             if features is None:
@@ -74,7 +91,8 @@ class Watch:
 
     def _parsed(self, flow: Flow, item: object) -> Flow:
         """Complete the flow of a SQL step by its query, or that of a LazyFrame by its plan."""
-        try:
+
+        def read() -> Flow:
             if self.step.query is not None:
                 from registry.sql_lineage import query_flow
 
@@ -83,12 +101,16 @@ class Watch:
             from registry.polars_plan import plan_flow
 
             return plan_flow(item, self.held or Held({}), flow.part, flow.step, self.written)
-        except NotUnderstood as why:
-            return replace(flow, notes=(f"step {flow.step}: {why}",))
+
+        return attempted(read, lambda why: _noted([flow], flow.step, why)[0])
 
 
 def watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
     """Note what a step is about to receive."""
+    return attempted(lambda: _watch(planned, returned), lambda why: Watch(planned.step, {}, failed=why))
+
+
+def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
     inputs: dict[str, tuple[str, ...]] = {}
     frames: dict[str, Any] = {}
     for name in planned.after:
@@ -107,6 +129,18 @@ def watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
     from registry.polars_memory import Held
 
     return Watch(step, inputs, sample, Held(frames), written_values(step.function, planned.parameters))
+
+
+def _open(part: str, step: str, item: object, why: str) -> Flow:
+    """Say of a part that nothing is known of it."""
+    if is_fitted_model(item):
+        return Flow(part, step, "model", (), notes=(f"step {step}: {why}",))
+    columns = attempted(lambda: column_labels(item), lambda _: None)
+    return Flow(part, step, "table", columns or (), notes=(f"step {step}: {why}",))
+
+
+def _noted(flows: Sequence[Flow], step: str, why: str) -> list[Flow]:
+    return [replace(flow, notes=(*flow.notes, f"step {step}: {why}")) for flow in flows]
 
 
 def _by_transformers(flows: Sequence[Flow], items: Sequence[object], inputs: Inputs) -> list[Flow]:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from audit.canonical import JsonObject, decode
 from registry.artifacts import ArtifactStore
+from registry.attempted import attempted
 from registry.fingerprint import Fingerprint
 from registry.flows import ALL_ROWS, IDENTITY, ROWS, Flow, Link
 from registry.keying import UNKEYED, Keying
@@ -47,6 +48,20 @@ def with_file_columns(
     """
     if flow.kind != "table" or part["document"] is None or set(flow.columns) <= flow.complete:
         return flow
+    return attempted(
+        lambda: _with_files(flow, part, holder, files, artifacts, keying),
+        lambda why: replace(flow, notes=(*flow.notes, f"step {flow.step}: {why}")),
+    )
+
+
+def _with_files(
+    flow: Flow,
+    part: JsonObject,
+    holder: str,
+    files: Mapping[str, Path],
+    artifacts: ArtifactStore,
+    keying: Keying,
+) -> Flow:
     table = Fingerprint.from_json(decode(artifacts.get(str(part["document"]))))
     for uri, path in files.items():
         if not path.is_file():

@@ -65,12 +65,12 @@ def query_flow(text: str, inputs: Inputs, columns: Sequence[str], step: str) -> 
             quote_identifiers=False,
         )
         scope = build_scope(tree)
-    except (SqlglotError, RecursionError) as error:
+    except SqlglotError as error:
         raise NotUnderstood(f"the query could not be taken apart ({_first_line(error)})") from None
     if scope is None:
         raise NotUnderstood("the query could not be taken apart")
-    walked = _Walk(inputs)
     refuse(tree)
+    walked = _Walk(inputs)
     found = walked.relation(scope)
     walked.check_whole(tree)
     if len(found.columns) != len(columns):

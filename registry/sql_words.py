@@ -12,7 +12,7 @@ Rules:
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from audit.errors import EnvironmentFailed
 from registry.flows import AGGREGATION, CONDITIONAL, DIRECT, FILTER, SORT, TRANSFORMATION, WINDOW
@@ -26,11 +26,19 @@ except ImportError:
 
 __all__ = ["leaves", "refuse", "short"]
 
+CLAUSES: Final = frozenset({
+    "with_", "kind", "expressions", "distinct", "from_", "joins", "where", "group", "having", "qualify", "windows",
+    "order", "limit", "offset", "sample", "this", "expression", "by_name", "side", "operation_modifiers",
+})  # fmt: skip
+"""The clauses of a SELECT and of a set operation that are read, or in which only columns of their own could matter."""
+
 REFUSED = (exp.Pivot, exp.TableColumn, exp.TableFromRows, exp.Lateral, exp.MatchRecognize, exp.Columns)
 
 
 def refuse(tree: Any) -> None:
     """Raise `NotUnderstood` where a query holds something whose lineage is not told here."""
+    for node in tree.find_all(exp.Select, exp.SetOperation):
+        _refuse_clauses(node)
     for node in tree.find_all(*REFUSED):
         raise NotUnderstood(f"the query's {short(node)} is not understood here")
     for node in tree.find_all(exp.Dot):
@@ -46,6 +54,12 @@ def refuse(tree: Any) -> None:
     for node in tree.find_all(exp.SetOperation):
         if node.args.get("by_name"):
             raise NotUnderstood("the query joins tables BY NAME, which is not understood here")
+
+
+def _refuse_clauses(node: Any) -> None:
+    for clause, said in node.args.items():
+        if said and clause not in CLAUSES:
+            raise NotUnderstood(f"the query's {clause.rstrip('_').upper()} is not understood here")
 
 
 def leaves(node: Any, use: str, scope: Scope) -> Iterator[tuple[Any, str]]:
@@ -83,9 +97,11 @@ def _children(node: Any, use: str, scope: Scope) -> Iterator[tuple[Any, str]]:
         for name, child in _named_children(node):
             if name != "this":
                 yield child, stronger(use, WINDOW)
-        if node.args.get("alias") is not None:
-            select: Any = scope.expression
-            yield from ((each, stronger(use, WINDOW)) for each in select.args.get("windows") or ())
+        select: Any = scope.expression
+        named = select.args.get("windows") or ()
+        # A named window may be built on another one: all of them are taken, once, whichever is used.
+        if node.args.get("alias") is not None and not any(node is each for each in named):
+            yield from ((each, stronger(use, WINDOW)) for each in named)
     elif isinstance(node, exp.Filter):
         yield node.this, use
         yield node.expression, stronger(use, FILTER)
