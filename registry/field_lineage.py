@@ -12,8 +12,8 @@ Rules:
 >>> flows = watch(planned, returned).flows(value)                          # doctest: +SKIP
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from registry.attempted import attempted
@@ -25,7 +25,6 @@ from registry.observe import Observation, observe, take_sample
 from registry.parts import is_fitted_model, parts_of
 from registry.pipeline import PlannedStep, Step
 from registry.seen import with_what_was_seen
-from registry.step_code import written_values
 from registry.told import Inputs, refuse_unreturned
 
 __all__ = ["Watch", "watch"]
@@ -40,8 +39,8 @@ class Watch:
     sample: Observation | None = None
     held: Any = None
     """The polars tables that the step received, by their memory (`registry.polars_memory.Held`)."""
-    written: Collection[object] = ()
-    """The values that stand in its code and its parameters."""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """What its arguments hold that are no parameters (`registry.plan_code`)."""
     failed: str | None = None
     """Why what the step received could not be noted."""
 
@@ -89,6 +88,11 @@ class Watch:
             parsed = self.step.query is not None or (is_lazy(item) and not told)
             yield self._parsed(flow, item) if parsed else declared_flow(flow, self.step.told, self.inputs)
 
+    def _astray(self) -> str | None:
+        from registry.plan_code import astray
+
+        return astray(self.step.function, self.kinds)
+
     def _parsed(self, flow: Flow, item: object) -> Flow:
         """Complete the flow of a SQL step by its query, or that of a LazyFrame by its plan."""
 
@@ -100,7 +104,7 @@ class Watch:
             from registry.polars_memory import Held
             from registry.polars_plan import plan_flow
 
-            return plan_flow(item, self.held or Held({}), flow.part, flow.step, self.written)
+            return plan_flow(item, self.held or Held({}), flow.part, flow.step, self._astray())
 
         return attempted(read, lambda why: _noted([flow], flow.step, why)[0])
 
@@ -128,7 +132,21 @@ def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
         return Watch(step, inputs, sample)
     from registry.polars_memory import Held
 
-    return Watch(step, inputs, sample, Held(frames), written_values(step.function, planned.parameters))
+    return Watch(step, inputs, sample, Held(frames), {name: _kind(returned[name]) for name in planned.after})
+
+
+def _kind(value: Any) -> str:
+    """Say what an argument holds, as far as a plan may be made of it."""
+    from registry.plan_code import EAGER, OTHER, PLAN, PLANS, TABLES
+
+    each = list(value.values()) if type(value) is dict else [value]
+    if not each or any(not is_lazy(item) and polars_frame(item) is None for item in each):
+        return OTHER
+    if all(map(is_lazy, each)):
+        return PLANS if type(value) is dict else PLAN
+    return (
+        TABLES if type(value) is dict and not any(map(is_lazy, each)) else EAGER if len(each) == 1 else OTHER
+    )
 
 
 def _open(part: str, step: str, item: object, why: str) -> Flow:

@@ -8,15 +8,16 @@ Rules:
 - A table at the start of a plan is told by where its columns lie in memory (`registry.polars_memory`): each is the
   column of an input that it shares its memory with, whatever its name. One that lies elsewhere was computed, or copied
   from who knows where, though its cells be those of an input; where all of them do, the plan is not understood.
-- A node or expression that is not listed here (a Python function, a dynamic window, a right join) makes the whole plan
-  not understood: `NotUnderstood` says why, and nothing else is said.
-- What uses a value that stands nowhere in the step's code is not complete (`registry.polars_expressions`).
-- What Python decided while it built the plan is not in it.
+- Only what is listed is understood: nodes here, with the settings that they may have, expressions and functions in
+  `registry.polars_expressions`. Anything else makes the whole plan not understood: `NotUnderstood` says why.
+- A plan holds values (numbers, texts, lists, the names it chose) and does not say where they come from. They come from
+  the code where the step does nothing but build its plan (`registry.plan_code`). Where it does more, they may come from
+  any input: the links are those that the plan shows, and nothing is complete.
 
->>> flow = plan_flow(lazy, inputs, "ratios", "ratios", set())              # doctest: +SKIP
+>>> flow = plan_flow(lazy, inputs, "ratios", "ratios", None)               # doctest: +SKIP
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -32,47 +33,43 @@ from registry.flows import (
     TRANSFORMATION,
     Flow,
 )
-from registry.polars_expressions import Expression, Expressions
+from registry.polars_expressions import Expressions
 from registry.polars_memory import Held
-from registry.relations import NotUnderstood, Relation, Used, as_used, flow_of
+from registry.relations import UNTOLD, NotUnderstood, Relation, Used, as_used, flow_of
 
 __all__ = ["KNOWN", "plan_flow"]
 
 KNOWN: Final = 16
 """The major version of polars' description of its plans that is understood here."""
 
+JOINS: Final = ("Inner", "Left", "Full", "Semi", "Anti", "Cross", "AsOf")
 
-def plan_flow(lazy: Any, inputs: Held, part: str, step: str, written: Collection[object]) -> Flow:
+
+def plan_flow(lazy: Any, inputs: Held, part: str, step: str, astray: str | None) -> Flow:
     """Say where the columns of a LazyFrame come from.
 
-    `inputs` are the polars tables that the step received, as they were then, `written` the values that stand in its
-    code and parameters. Raises `NotUnderstood`.
+    `inputs` are the polars tables that the step received, as they were then, `astray` what the step's code does besides
+    building the plan, if anything. Raises `NotUnderstood`.
     """
-    walked = _Walk(lazy, inputs, written)
+    walked = _Walk(lazy, inputs)
     found = walked.relation()
     flow = flow_of(found, found.columns, part, step)
-    if not walked.computed and not walked.computed_rows:
-        return flow
     notes = []
     if walked.unshared:
         notes.append(
             f"step {step}: the plan starts from columns that are none of those the step received: "
             f"{listed(sorted(walked.unshared))}"
         )
-    if walked.has_values:
-        notes.append(f"step {step}: the plan holds values that do not stand in its code")
-    return replace(
-        flow,
-        complete=flow.complete - walked.computed,
-        rows_complete=not walked.computed_rows,
-        notes=tuple(notes),
-    )
+    if astray is not None:
+        notes.append(f"step {step}: what its plan holds may be computed from anything it received: {astray}")
+        return replace(flow, complete=frozenset(), rows_complete=False, notes=tuple(notes))
+    return replace(flow, notes=tuple(notes))
 
 
 class _Walk:
-    """One walk over a plan; it remembers what was computed outside of it."""
+    """One walk over a plan."""
 
-    def __init__(self, lazy: Any, inputs: Held, written: Collection[object]) -> None:
+    def __init__(self, lazy: Any, inputs: Held) -> None:
         import polars
 
         try:
@@ -83,15 +80,8 @@ class _Walk:
         if version != KNOWN:
             raise NotUnderstood("this version of polars describes its plans in another way")
         self._inputs = inputs
-        self._expressions = Expressions(self._plan, written)
-        self.computed = self._expressions.computed
-        self.computed_rows = False
+        self._expressions = Expressions(self._plan)
         self.unshared: set[str] = set()
-
-    @property
-    def has_values(self) -> bool:
-        """Whether some value in the plan stands nowhere in the code."""
-        return self._expressions.has_values
 
     def relation(self) -> Relation:
         """Return what the plan's columns and rows depend on, from where it stands."""
@@ -120,6 +110,7 @@ class _Walk:
     def _dataframescan(self, node: Any, names: list[str]) -> Relation:
         import polars
 
+        _expect(node.selection is None, "a table that was filtered while it was read")
         frame = polars.DataFrame._from_pydf(node.df)
         found = {name: self._inputs.found(frame[name]) for name in names}
         if not any(found.values()):
@@ -130,9 +121,10 @@ class _Walk:
         shared = self._inputs.fewest(found)
         unshared = {name for name in names if not shared[name]}
         self.unshared |= unshared
-        self.computed |= unshared
         columns = {
-            name: frozenset(Used(part, column, IDENTITY) for part, column in shared[name]) for name in names
+            name: frozenset(Used(part, column, IDENTITY) for part, column in shared[name])
+            or frozenset({UNTOLD})
+            for name in names
         }
         parts = {part for places in shared.values() for part, _ in places}
         return Relation(columns, frozenset(Used(part, ALL_ROWS, ROWS) for part in parts))
@@ -142,15 +134,11 @@ class _Walk:
         return self._with_rows(before, [node.predicate], FILTER)
 
     def _select(self, node: Any, names: list[str]) -> Relation:
-        before = self._at(node.input)
-        made = [self._expressions.read(each, before) for each in node.expr]
-        return Relation(self._made(made), before.rows)
+        return self._with_made({}, self._at(node.input), node.expr, names)
 
     def _hstack(self, node: Any, names: list[str]) -> Relation:
         before = self._at(node.input)
-        made = [self._expressions.read(each, before) for each in node.exprs]
-        columns = {**before.columns, **self._made(made)}
-        return Relation({name: columns[name] for name in names}, before.rows)
+        return self._with_made(before.columns, before, node.exprs, names)
 
     def _simpleprojection(self, node: Any, names: list[str]) -> Relation:
         before = self._at(node.input)
@@ -160,53 +148,53 @@ class _Walk:
         return self._at(node.input)
 
     def _slice(self, node: Any, names: list[str]) -> Relation:
-        # From the first row on is nobody's number: head() says nothing else.
-        self._check_rows([node.offset or None, node.len])
         return self._at(node.input)
 
     def _sort(self, node: Any, names: list[str]) -> Relation:
+        _expect(node.slice is None, "a sort that cuts")
         return self._with_rows(self._at(node.input), node.by_column, SORT)
 
     def _distinct(self, node: Any, names: list[str]) -> Relation:
+        _expect(node.options[3] is None, "unique rows that are cut")
         before = self._at(node.input)
-        subset = node.options[1] or names
-        keys = frozenset().union(*(before.columns[name] for name in subset))
+        keys = _all_of(before, node.options[1] or names)
         return Relation(before.columns, before.rows | as_used(keys, GROUP_BY))
 
     def _groupby(self, node: Any, names: list[str]) -> Relation:
-        if node.apply or node.options.dynamic is not None or node.options.rolling is not None:
-            raise NotUnderstood("the plan's moving groups are not understood here")
+        options = node.options
+        moving = options.dynamic is not None or options.rolling is not None
+        _expect(not (node.apply or moving or options.slice is not None), "moving groups")
         before = self._at(node.input)
         keys = [self._expressions.read(each, before) for each in node.keys]
         made = [self._expressions.read(each, before) for each in node.aggs]
-        self.computed_rows |= any(key.computed for key in keys)
-        columns = self._made([*keys, *made])
-        rows = frozenset().union(*(key.uses for key in keys))
+        columns = {each.name: each.uses for each in (*keys, *made)}
+        rows = frozenset().union(*(key.uses | key.rows for key in keys))
         return Relation({name: columns[name] for name in names}, before.rows | as_used(rows, GROUP_BY))
 
     def _join(self, node: Any, names: list[str]) -> Relation:
-        how, suffix = node.options[0], node.options[3]
-        if isinstance(how, tuple) and how[0] == "AsOf" and how[2] is None and how[3] is None:
-            how = "Left"
-        if how not in ("Inner", "Left", "Full", "Semi", "Anti", "Cross") or node.predicate is not None:
-            raise NotUnderstood("the plan's kind of join is not understood here")
+        how, _, cut, suffix, *_ = node.options
+        kind = how[0] if isinstance(how, tuple) else how
+        _expect(kind in JOINS and node.predicate is None and cut is None, "kind of join")
         left, right = self._at(node.input_left), self._at(node.input_right)
         mine = [self._expressions.read(each, left) for each in node.left_on]
         other = [self._expressions.read(each, right) for each in node.right_on]
-        self.computed_rows |= any(key.computed for key in (*mine, *other))
-        rows = as_used(frozenset().union(*(key.uses for key in (*mine, *other))), JOIN)
-        columns: dict[str, frozenset[Used]] = {}
+        rows = left.rows | right.rows
+        rows |= as_used(frozenset().union(*(key.uses | key.rows for key in (*mine, *other))), JOIN)
+        if isinstance(how, tuple):
+            # ("AsOf", strategy, tolerance, tolerance as text, left by, right by, equal, checked)
+            _expect(kind == "AsOf" and len(how) == 8, "kind of join")
+            rows |= as_used(_all_of(left, how[4] or ()) | _all_of(right, how[5] or ()), JOIN)
+        columns = {}
         for name in names:
             plain = name if name in right.columns else name.removesuffix(suffix)
-            columns[name] = left.columns.get(name) or right.columns.get(plain, frozenset())
-            if name not in left.columns and plain in self.computed:
-                self.computed.add(name)
-        if how == "Full":
+            columns[name] = left.columns[name] if name in left.columns else right.columns[plain]
+        if kind == "Full":
             for key, partner in zip(mine, other, strict=True):
                 columns[key.name] = columns.get(key.name, frozenset()) | partner.uses
-        return Relation({name: columns[name] for name in names}, left.rows | right.rows | rows)
+        return Relation({name: columns[name] for name in names}, rows)
 
     def _union(self, node: Any, names: list[str]) -> Relation:
+        _expect(node.slice is None, "a union that cuts")
         each = [self._at(one) for one in node.inputs]
         columns = {name: frozenset().union(*(one.columns[name] for one in each)) for name in names}
         return Relation(columns, frozenset().union(*(one.rows for one in each)))
@@ -225,32 +213,33 @@ class _Walk:
         if kind == "row_index":
             columns[told[0]] = frozenset()
         elif kind == "explode":
-            rows |= as_used(frozenset().union(*(columns[name] for name in told[0])), ROWS)
+            rows |= as_used(_all_of(before, told[0]), ROWS)
         elif kind == "unpivot":
             on, variable, value = told[1:]
             columns[variable] = frozenset()
-            if not self.computed.isdisjoint(on):
-                self.computed.add(value)
-            columns[value] = as_used(
-                frozenset().union(*(before.columns[name] for name in on)), TRANSFORMATION
-            )
-        else:
+            columns[value] = as_used(_all_of(before, on), TRANSFORMATION)
+        elif kind != "hint_sorted":
             raise NotUnderstood(f"the plan's {kind} is not understood here")
+        return Relation({name: columns[name] for name in names}, rows)
+
+    def _with_made(
+        self, kept: dict[str, frozenset[Used]], before: Relation, expressions: Iterable[Any], names: list[str]
+    ) -> Relation:
+        made = [self._expressions.read(each, before) for each in expressions]
+        columns = {**kept, **{each.name: each.uses for each in made}}
+        rows = before.rows.union(*(each.rows for each in made))
         return Relation({name: columns[name] for name in names}, rows)
 
     def _with_rows(self, before: Relation, expressions: Iterable[Any], use: str) -> Relation:
         made = [self._expressions.read(each, before) for each in expressions]
-        self.computed_rows |= any(each.computed for each in made)
-        uses = frozenset().union(*(each.uses for each in made))
+        uses = frozenset().union(*(each.uses | each.rows for each in made))
         return Relation(before.columns, before.rows | as_used(uses, use))
 
-    def _check_rows(self, values: Iterable[object]) -> None:
-        self.computed_rows |= any(not self._expressions.is_written(value) for value in values)
 
-    def _made(self, expressions: Iterable[Expression]) -> dict[str, frozenset[Used]]:
-        made = {}
-        for each in expressions:
-            made[each.name] = each.uses
-            if each.computed:
-                self.computed.add(each.name)
-        return made
+def _all_of(relation: Relation, names: Iterable[str]) -> frozenset[Used]:
+    return frozenset().union(*(relation.columns[name] for name in names))
+
+
+def _expect(is_so: bool, what: str) -> None:
+    if not is_so:
+        raise NotUnderstood(f"the plan's {what} is not understood here")

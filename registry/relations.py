@@ -4,6 +4,7 @@ Rules:
 
 - What is used by something indirect stays indirect, however often it is computed with afterwards.
 - What is not understood as a whole is not told in part.
+- What depends on something that nobody can name (`UNTOLD`) is not complete, however it is used afterwards.
 
 >>> as_used(frozenset({Used("loans", "debt", "IDENTITY")}), "FILTER")
 frozenset({Used(part='loans', column='debt', use='FILTER')})
@@ -14,7 +15,7 @@ from typing import Final, NamedTuple
 
 from registry.flows import AGGREGATION, DIRECT, IDENTITY, TRANSFORMATION, Flow, Link
 
-__all__ = ["NotUnderstood", "Relation", "Used", "as_used", "flow_of", "stronger"]
+__all__ = ["UNTOLD", "NotUnderstood", "Relation", "Used", "as_used", "flow_of", "stronger"]
 
 STRENGTH: Final = (IDENTITY, TRANSFORMATION, AGGREGATION)
 
@@ -29,6 +30,10 @@ class Used(NamedTuple):
     part: str
     column: str
     use: str
+
+
+UNTOLD: Final = Used("", "", TRANSFORMATION)
+"""A column of no input: what it came from is not known."""
 
 
 class Relation(NamedTuple):
@@ -53,12 +58,22 @@ def stronger(inner: str, outer: str) -> str:
 
 
 def flow_of(found: Relation, columns: Iterable[str], part: str, step: str) -> Flow:
-    """Write a relation as the flow of a part, all of it parsed; `columns` are their names in the result."""
+    """Write a relation as the flow of a part; `columns` are their names in the result."""
     names = tuple(columns)
     links = [
         Link(name, used.part, used.column, "parsed", used.use)
         for name, uses in zip(names, found.columns.values(), strict=True)
         for used in sorted(uses)
+        if used.part
     ]
-    rows = [Link(None, used.part, used.column, "parsed", used.use) for used in sorted(found.rows)]
-    return Flow(part, step, "table", names, (*links, *rows), frozenset(names), True)
+    rows = [
+        Link(None, used.part, used.column, "parsed", used.use) for used in sorted(found.rows) if used.part
+    ]
+    complete = frozenset(
+        name for name, uses in zip(names, found.columns.values(), strict=True) if _is_told(uses)
+    )
+    return Flow(part, step, "table", names, (*links, *rows), complete, _is_told(found.rows))
+
+
+def _is_told(uses: frozenset[Used]) -> bool:
+    return all(used.part for used in uses)

@@ -1,6 +1,7 @@
 """The lineage of polars plans is exactly what hand-made truth says, and where it is not understood nothing is said."""
 
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import pytest
 from registry.artifacts import ArtifactStore
 from registry.flows import Flow
 from registry.pipeline import Pipeline
+from registry.plan_code import PLAN, astray
 from registry.polars_memory import Held
 from registry.polars_plan import plan_flow
 from registry.relations import NotUnderstood
 from registry.run import run_pipeline
-from registry.step_code import written_values
 from tests.lineage_truth import dependences, flow_named, row_dependences, score
 from tests.test_sql_lineage import of
 
@@ -115,7 +116,9 @@ def flow_over(plan: Any, **tables: pl.DataFrame) -> Flow:
     """Read the plan that a function makes of some tables."""
     held = Held(tables)
     lazy = plan(*(table.lazy() for table in tables.values()))
-    return plan_flow(lazy, held, "made", "made", written_values(plan, {}))
+    return plan_flow(
+        lazy, held, "made", "made", astray(plan, dict.fromkeys(signature(plan).parameters, PLAN))
+    )
 
 
 @pytest.mark.parametrize("name", TRUTH)
@@ -164,10 +167,8 @@ def again(table: pl.DataFrame) -> pl.DataFrame:
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_two_inputs_of_equal_cells_are_told_apart(number: int) -> None:
-    def one(*tables: pl.LazyFrame) -> pl.LazyFrame:
-        return tables[number].select("debt")
-
-    flow = flow_over(one, loans=LOANS, copies=again(LOANS))
+    plans = [lambda loans, copies: loans.select("debt"), lambda loans, copies: copies.select("debt")]
+    flow = flow_over(plans[number], loans=LOANS, copies=again(LOANS))
     assert dependences(flow) == {("debt", f"{['loans', 'copies'][number]}.debt")}
     assert flow.is_whole
 
@@ -200,19 +201,32 @@ def test_a_column_that_was_put_into_the_input_itself_is_seen() -> None:
     loans = again(LOANS)
     held = Held({"loans": loans, "other": pl.DataFrame({"secret": [9.0, 8.0, 7.0, 6.0]})})
     loans.replace_column(2, held.frames["other"]["secret"].rename("debt"))
-    flow = plan_flow(loans.lazy().select("debt"), held, "made", "made", ())
+    flow = plan_flow(loans.lazy().select("debt"), held, "made", "made", None)
     assert dependences(flow) == of("debt other.secret")
 
 
-def test_a_column_that_was_computed_before_the_plan_is_open_and_a_note_names_it() -> None:
+def test_a_column_that_was_computed_before_the_plan_is_named_and_nothing_is_complete() -> None:
     def early(loans: pl.LazyFrame, payments: pl.LazyFrame) -> pl.LazyFrame:
         return loans.collect().with_columns(new=col("debt") + 1).lazy().select("debt", twice=col("new") * 2)
 
     flow = flow_of(early)
-    assert flow.complete == {"debt"}
-    assert flow.notes == (
-        "step made: the plan starts from columns that are none of those the step received: new",
+    assert flow.complete == frozenset()
+    assert flow.notes[0] == (
+        "step made: the plan starts from columns that are none of those the step received: new"
     )
+    assert flow.notes[1].endswith("loans.collect()")
+
+
+def test_a_column_of_no_memory_stays_open_wherever_the_plan_carries_it() -> None:
+    empty = LOANS.with_columns(debt=pl.lit(None, dtype=pl.Float64))
+    flow = flow_over(
+        lambda loans, payments: loans.join(payments, on="id")
+        .with_columns(twice=col("debt") * 2)
+        .unpivot(on=["twice", "income"], index="race"),
+        loans=empty, payments=PAYMENTS,
+    )  # fmt: skip
+    assert flow.complete == {"race", "variable"}
+    assert not flow_over(lambda loans: loans.sort("debt"), loans=empty).rows_complete
 
 
 @pytest.mark.parametrize("name", ["s", "c", "e", "l", "r", "d", "b", "o"])
@@ -250,68 +264,21 @@ def test_what_has_no_memory_of_its_own_is_not_found(series: pl.Series) -> None:
     assert Held({"table": series.to_frame("a")}).found(series.alias("a")) == set()
 
 
-def test_a_number_that_was_computed_from_data_leaves_its_column_open() -> None:
-    def relative(loans: pl.LazyFrame, payments: pl.LazyFrame) -> pl.LazyFrame:
-        mean = loans.collect()["income"].mean()
-        return loans.select("debt", relative=col("debt") / mean).with_columns(more=col("relative") * 2)
+def test_a_run_says_where_the_code_of_a_step_does_more_than_build_its_plan(tmp_path: Path) -> None:
+    pipeline = Pipeline("loans")
 
-    flow = flow_of(relative)
-    assert flow.complete == {"debt"}
-    assert flow.rows_complete
-    assert flow.notes == ("step made: the plan holds values that do not stand in its code",)
+    @pipeline.step
+    def loans() -> pl.DataFrame:
+        return LOANS
 
+    @pipeline.step
+    def relative(loans: pl.DataFrame) -> pl.LazyFrame:
+        return loans.lazy().select("debt", relative=col("debt") / loans["income"].mean())
 
-def test_a_bound_that_was_computed_from_data_leaves_the_rows_open() -> None:
-    def first(loans: pl.LazyFrame, payments: pl.LazyFrame) -> pl.LazyFrame:
-        return loans.filter(col("income") < loans.collect()["income"].mean())
-
-    assert not flow_of(first).rows_complete
-
-
-def computed() -> float:
-    """Stand for a number that was computed from some column, and in no code."""
-    return LOANS.height * 3.37
-
-
-def with_computed(loans: pl.LazyFrame) -> pl.LazyFrame:
-    return loans.select("id", debt=lit(computed()))
-
-
-@pytest.mark.parametrize(
-    "plan",
-    [
-        lambda loans, payments: loans.select(debt=col("income").cut([computed()])),
-        lambda loans, payments: loans.select(debt=col("debt").round(int(computed()))),
-        lambda loans, payments: loans.join(with_computed(loans), on="id").select(debt="debt_right"),
-        lambda loans, payments: with_computed(loans).unpivot(on=["debt"], index="id").select(debt="value"),
-    ],
-    ids=["edges", "decimals", "joined", "melted"],
-)
-@pytest.mark.filterwarnings("ignore:`cut` is deprecated")
-def test_what_was_computed_stays_open_wherever_the_plan_carries_it(plan: Any) -> None:
-    assert "debt" not in flow_of(plan).complete
-
-
-def test_a_key_that_was_computed_leaves_the_rows_of_a_join_and_of_groups_open() -> None:
-    def joined(loans: pl.LazyFrame, payments: pl.LazyFrame) -> pl.LazyFrame:
-        return loans.join(payments, left_on=col("id") + int(computed()), right_on="id").select("debt")
-
-    def grouped(loans: pl.LazyFrame, payments: pl.LazyFrame) -> pl.LazyFrame:
-        return loans.group_by(col("id") > computed()).agg(col("debt").sum()).select("debt")
-
-    assert not flow_of(joined).rows_complete
-    assert not flow_of(grouped).rows_complete
-
-
-def test_values_of_code_globals_closures_and_parameters_are_written() -> None:
-    inner = 17
-
-    def function(least: int = 4) -> list[object]:
-        return [LEAST, inner, [x + 23 for x in (29,)], -31.5, "text"]
-
-    found = written_values(function, {"least": 4, "names": {"a": [41]}})
-    assert {3, 17, 23, 29, -31.5, "text", 4, "a", 41} <= found
-    assert 5 not in found
+    flow = flow_named(run_pipeline(pipeline, {}, artifacts=ArtifactStore(tmp_path)).predicate, "relative")
+    assert (flow.complete, flow.rows_complete) == (frozenset(), False)
+    assert flow.notes[0].endswith("""loans['income']""")
+    assert dependences(flow) == of("debt loans.debt", "relative loans.debt")
 
 
 def test_a_run_reads_the_plan_and_hands_on_the_rows(tmp_path: Path) -> None:

@@ -1,0 +1,148 @@
+"""Whether a step does nothing but build its plan: then all that the plan holds besides columns is of the code.
+
+A plan does not say where its values come from: `pl.lit(0.37)` may be a constant, or the mean of a column that Python
+looked at. So the step's code is read, statement by statement, and what it does not know is astray.
+
+Rules:
+
+- A plan (a LazyFrame that came in, or what was made of one) may be passed on, asked for the names of its columns, and
+  have the methods that give another plan. Anything else takes values out of it: `collect()`, `[...]`, `len`.
+- Of a DataFrame that came in, `lazy()` and `columns` may be used, and nothing else.
+- Values are made of the literals in the code, the step's parameters, and constants of its
+  module (`registry.plan_names`).
+- A function of the same kind that is called is read as the step is. What has no source, or is wrapped, is not known.
+
+>>> astray(step.function, {"loans": EAGER})                                # doctest: +SKIP
+"line 12, loans['race']"
+"""
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, signature
+from types import FunctionType
+from typing import Final
+
+from registry.function_source import source_of
+from registry.plan_kinds import CODE, EAGER, OTHER, PLAN, PLANS, TABLES, Astray, Kinds, one_of
+from registry.relations import NotUnderstood
+
+__all__ = ["EAGER", "OTHER", "PLAN", "PLANS", "TABLES", "astray"]
+
+DEEPEST: Final = 8
+"""Calls of functions in functions, beyond which nothing is said."""
+
+
+def astray(function: Callable[..., object], given: Mapping[str, str]) -> str | None:
+    """Say where a step does more than build its plan, or may; None where it does not.
+
+    `given` are the arguments that are no parameters, each with what it holds: `PLAN`, `PLANS`, `EAGER`, `TABLES` or
+    `OTHER`.
+    """
+    try:
+        if not isinstance(function, FunctionType):
+            return "its function is of a kind that is not read"
+        names = list(signature(function).parameters)
+        _run(function, {name: given.get(name, CODE) for name in names}, 0)
+    except Astray as where:
+        return str(where)
+    except NotUnderstood as why:
+        return str(why)
+    except RecursionError:
+        return "its code is nested too deeply"
+    return None
+
+
+def _run(function: FunctionType, local: Mapping[str, str], depth: int) -> str:
+    """Read a function whose arguments hold this, and say what it returns."""
+    if hasattr(function, "__wrapped__"):
+        raise NotUnderstood(f"{function.__qualname__} is wrapped, and what it is wrapped in is not read")
+    if depth > DEEPEST:
+        raise NotUnderstood(f"{function.__qualname__} calls other functions too deeply")
+    node = source_of(function).node
+    reading = _Statements(function, dict(local), depth)
+    return reading.kinds.of(node.body) if isinstance(node, ast.Lambda) else reading.block(node.body)
+
+
+class _Statements:
+    """The statements of one function, one after the other."""
+
+    def __init__(self, function: FunctionType, local: dict[str, str], depth: int) -> None:
+        self._depth = depth
+        self.kinds = Kinds(function, local, self._called)
+        self._returned: list[str] = []
+
+    def block(self, body: Sequence[ast.stmt]) -> str:
+        """Read statements, and say what they return."""
+        for statement in body:
+            read = getattr(self, f"_{type(statement).__name__.lower()}", None)
+            if read is None:
+                raise self.kinds.lost(statement)
+            read(statement)
+        return one_of(self._returned)
+
+    def _called(self, function: object, given: list[str], named: dict[str, str]) -> str:
+        if not isinstance(function, FunctionType):
+            raise NotUnderstood("a function in the step's function is not read")
+        try:
+            bound = signature(function).bind(*given, **named)
+        except TypeError:
+            raise NotUnderstood(f"{function.__qualname__} is called in a way that is not read") from None
+        if any(
+            each.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD) or each.default is not each.empty
+            for each in bound.signature.parameters.values()
+        ):
+            raise NotUnderstood(f"{function.__qualname__} has arguments that are not read")
+        return _run(function, bound.arguments, self._depth + 1)
+
+    def _expr(self, node: ast.Expr) -> None:
+        self.kinds.of(node.value)
+
+    def _pass(self, node: ast.Pass) -> None:
+        pass
+
+    def _return(self, node: ast.Return) -> None:
+        self._returned.append(CODE if node.value is None else self.kinds.of(node.value))
+
+    def _assign(self, node: ast.Assign) -> None:
+        kind = self.kinds.of(node.value)
+        for target in node.targets:
+            self.kinds.bind(target, kind)
+
+    def _annassign(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            self.kinds.bind(node.target, self.kinds.of(node.value))
+
+    def _augassign(self, node: ast.AugAssign) -> None:
+        if not isinstance(node.target, ast.Name):
+            raise self.kinds.lost(node)
+        self.kinds.code(ast.Name(node.target.id, ast.Load(), lineno=node.lineno, col_offset=0))
+        self.kinds.code(node.value)
+
+    def _assert(self, node: ast.Assert) -> None:
+        self.kinds.code(node.test)
+
+    def _raise(self, node: ast.Raise) -> None:
+        self.kinds.code(node.exc)
+
+    def _if(self, node: ast.If) -> None:
+        self.kinds.code(node.test)
+        before = dict(self.kinds.local)
+        self.block(node.body)
+        after = dict(self.kinds.local)
+        self.kinds.local = before
+        self.block(node.orelse)
+        self.kinds.local = _joined(after, self.kinds.local)
+
+    def _for(self, node: ast.For) -> None:
+        for _ in range(2):
+            # Once more, with what a name may hold after the first round.
+            before = dict(self.kinds.local)
+            self.kinds.bind(node.target, self.kinds.element(node.iter))
+            self.block(node.body)
+            self.kinds.local = _joined(before, self.kinds.local)
+        self.block(node.orelse)
+
+
+def _joined(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:
+    """Say what names hold after two ways through the code."""
+    return {name: one_of(held[name] for held in (one, other) if name in held) for name in {**one, **other}}
