@@ -10,6 +10,7 @@ import click
 from audit.cli_postgres import roles, sequence
 from audit.durable import replace_file
 from audit.errors import MalformedInput, NotVerified
+from audit.outputs import CHECKPOINT
 from audit.terminal import (
     Command,
     FileToWrite,
@@ -24,6 +25,7 @@ from audit.terminal import (
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
+    from audit.cli_anchor_add import Home
     from audit.keys import Signer
     from audit.keystore import KeyStore
     from audit.ledger import Ledger
@@ -38,6 +40,11 @@ class Opened(Protocol):
     @property
     def ledger(self) -> "Ledger":
         """The ledger."""
+        ...
+
+    @property
+    def home(self) -> "Home":
+        """Where it lies."""
         ...
 
     @property
@@ -162,7 +169,7 @@ def _check_options(in_part: bool, jobs: int | None) -> None:
     cls=Command,
     examples=["affidavit checkpoint", "affidavit checkpoint -o /mnt/safe/models-2026-11-23.checkpoint"],
 )
-@click.option("-o", "--output", type=FileToWrite(), help="Write to a file.")
+@click.option("-o", "--output", type=FileToWrite(CHECKPOINT), help="Write to a file.")
 @click.option("--size", type=int, help="The head at this many entries (default: the newest).")
 @json_option
 @click.pass_obj
@@ -172,7 +179,10 @@ def checkpoint(opened: Open, output: Path | None, size: int | None, as_json: boo
     Keep it where the keepers of the ledger cannot reach: `affidavit verify --checkpoint` then shows a tail that was
     cut off, or a history that was signed anew.
     """
-    opened_ledger = opened().ledger
+    here = opened()
+    opened_ledger = here.ledger
+    if output is not None:
+        _check_not_its_anchor(output, here.home.folder)
     head = opened_ledger.head() if size is None else opened_ledger.head_at(size)
     if output is not None:
         replace_file(output, head.checkpoint, 0o666)
@@ -191,6 +201,17 @@ def checkpoint(opened: Open, output: Path | None, size: int | None, as_json: boo
         click.echo(head.checkpoint.decode(), nl=False)
     else:
         say(f"Wrote the checkpoint of {head.size} entries to {output}.")
+
+
+def _check_not_its_anchor(output: Path, folder: Path) -> None:
+    """Refuse to put a head, perhaps an older one, in the place of the one that the ledger may not fall behind."""
+    from audit.anchor_settings import AnchorSettings
+
+    file = AnchorSettings.read_if_possible(folder).anchor_file(folder)
+    if file is not None and output.resolve() == file.path.resolve():
+        raise MalformedInput(
+            f"{output} is the ledger's own anchor file, which it writes itself: name another file"
+        )
 
 
 @click.group(cls=Group)

@@ -12,7 +12,7 @@ import click
 from audit.cli_anchor_add import Open, Opened, anchor_add, dry_run_option, refusal, settings_of
 from audit.durable import make_folder, new_file
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput
-from audit.terminal import Group, json_option, mark, print_json, print_table, say
+from audit.terminal import FolderToWrite, Group, json_option, mark, print_json, print_table, say
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def anchor_now(opened: Open, dry_run: bool, as_json: bool) -> None:
 
 
 @anchor.command("save", examples=["affidavit anchor save anchors-2026-11"])
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=FolderToWrite())
 @json_option
 @click.pass_obj
 def anchor_save(opened: Open, folder: Path, as_json: bool) -> None:

@@ -10,7 +10,8 @@ import click
 from audit.cli import Open, Opened
 from audit.durable import new_file, replace_file
 from audit.errors import EnvironmentFailed, MalformedInput
-from audit.terminal import Command, folded, json_option, print_json, say, warn
+from audit.outputs import NEW
+from audit.terminal import Command, FileToWrite, folded, json_option, print_json, say, warn
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ as_keys_option = click.option(
 )
 draft_option = click.option(
     "--draft",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FileToWrite(NEW),
     help="Write a draft that others sign (`affidavit key sign`), and append nothing yet.",
 )
 dry_run_option = click.option(

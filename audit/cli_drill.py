@@ -10,6 +10,7 @@ import click
 from audit.cli import Open
 from audit.durable import replace_file
 from audit.errors import NotVerified
+from audit.outputs import DRILL
 from audit.terminal import Command, FileToWrite, bar, folded, json_option, mark, print_json, print_table, say
 
 # What the command needs is imported inside it: `affidavit --help` loads none of it.
@@ -40,7 +41,7 @@ _MOST_ENTRIES_SHOWN = 3
 @click.option(
     "-o",
     "--output",
-    type=FileToWrite(),
+    type=FileToWrite(DRILL),
     help="Keep the matrix in a JSON file, with the time: what --json prints, to be shown later.",
 )
 @json_option

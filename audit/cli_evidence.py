@@ -9,7 +9,8 @@ import click
 
 from audit.cli import Open, ledger, print_steps
 from audit.errors import AffidavitError, MalformedInput, NotVerified
-from audit.terminal import Command, bar, folded, json_option, mark, print_json, say
+from audit.outputs import check_folder
+from audit.terminal import Command, FolderToWrite, bar, folded, json_option, mark, print_json, say
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _NAMES = {"bundle": "bundle", "tiles": "tiles tree", "proof": "proof of an entry
 @click.option(
     "--into",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FolderToWrite(),
     help="The folder to make (default: named as the file).",
 )
 @click.option(
@@ -60,6 +61,7 @@ def import_bundle(
     if kind_of(file) != "bundle":
         raise MalformedInput(f"{file} is not a bundle: `affidavit export` makes one")
     folder = into or file.with_suffix("")
+    check_folder(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise MalformedInput(f"{folder} exists and is not empty: name another folder with --into")
     answer = verify_bundle(file, brought_from(kept, log_key, pinned), unpack_into=folder)
@@ -74,7 +76,7 @@ def import_bundle(
 @ledger.command(
     "tiles", examples=["affidavit ledger tiles public/", "affidavit ledger tiles /mnt/usb/tiles --json"]
 )
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", metavar="DIR", type=FolderToWrite())
 @json_option
 @click.pass_obj
 def ledger_tiles(opened: Open, folder: Path, as_json: bool) -> None:

@@ -7,6 +7,7 @@ import click
 
 from audit.errors import MalformedInput
 from audit.terminal import (
+    FolderToWrite,
     Group,
     NewPassphrase,
     json_option,
@@ -26,7 +27,7 @@ __all__ = ["witness"]
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _state_option = click.option(
     "--state",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FolderToWrite(),
     required=True,
     help="The witness's folder: its keys, and what it remembers.",
 )

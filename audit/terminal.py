@@ -24,10 +24,12 @@ from typing import Any
 import click
 
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput
+from audit.outputs import Kind, check_file, check_folder
 
 __all__ = [
     "Command",
     "FileToWrite",
+    "FolderToWrite",
     "Group",
     "NewPassphrase",
     "bar",
@@ -70,11 +72,15 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 class FileToWrite(click.Path):
-    """A file that a command writes, never standard output: what is written has a name by which it is handed on."""
+    """A file of a kind that a command writes, where it may be written (`audit.outputs`).
 
-    def __init__(self) -> None:
+    Never standard output: what is written has a name by which it is handed on.
+    """
+
+    def __init__(self, kind: Kind) -> None:
         """Take a path that is no folder."""
         super().__init__(dir_okay=False, path_type=Path)
+        self.kind = kind
 
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
@@ -82,7 +88,25 @@ class FileToWrite(click.Path):
         """Refuse ``-``, by which other programs mean standard output."""
         if value == "-":
             self.fail("'-' is no file: name the one to write", param, ctx)
-        return super().convert(value, param, ctx)
+        path = super().convert(value, param, ctx)
+        check_file(Path(os.fsdecode(path)), self.kind)
+        return path
+
+
+class FolderToWrite(click.Path):
+    """A folder that a command writes files into, which is in no ledger's own."""
+
+    def __init__(self) -> None:
+        """Take a path that is no file."""
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Refuse a ledger's folder."""
+        path = super().convert(value, param, ctx)
+        check_folder(Path(os.fsdecode(path)))
+        return path
 
 
 class Command(click.Command):

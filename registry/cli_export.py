@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from audit.outputs import BUNDLE, check_file
 from audit.terminal import Command, FileToWrite, json_option, print_json, say
 
 # What the command needs is imported inside it: `affidavit --help` loads none of it.
@@ -30,7 +31,7 @@ Open = Callable[[], "Registry"]
 @click.option(
     "-o",
     "--output",
-    type=FileToWrite(),
+    type=FileToWrite(BUNDLE),
     help="The zip file to write (default: named after REF).",
 )
 @click.option(
@@ -71,6 +72,7 @@ def export(
 
     registry = opened()
     target = output or Path(f"{ref.replace('@', '-')}-evidence.zip")
+    check_file(target, BUNDLE)
     chosen = wanted(
         registry, ref, all_artifacts=all_artifacts, checkpoints=[path.read_bytes() for path in kept]
     )

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, NoReturn, cast
 import click
 
 from audit.errors import AffidavitError, MalformedInput, NotFound
+from audit.outputs import Kind
 from audit.terminal import (
     Command,
+    FileToWrite,
     NewPassphrase,
     bar,
     json_option,
@@ -32,6 +34,15 @@ if TYPE_CHECKING:
 __all__ = ["fingerprint", "fingerprint_key"]
 
 Open = Callable[[], "Registry"]
+
+
+def _is_filed(path: Path) -> bool:
+    from registry.fingerprint_text import is_text
+
+    return is_text(path)
+
+
+FILED = Kind("a fingerprint", _is_filed)
 _FILE = click.Path(path_type=Path)
 
 _key_file = click.option(
@@ -70,7 +81,10 @@ _key_file = click.option(
     "--no-values", is_flag=True, help="List cells by column and row alone, without what is in them."
 )
 @click.option(
-    "-o", "output", type=_FILE, help="File the fingerprint as text, to be compared without the data."
+    "-o",
+    "output",
+    type=FileToWrite(FILED),
+    help="File the fingerprint as text, to be compared without the data.",
 )
 @click.option(
     "--keyed", multiple=True, metavar="COLUMN", help="Hash this column with the key; repeat for several."
@@ -96,8 +110,6 @@ def fingerprint(
     changed ones, and the cells are listed.
     The exit status with --against is 0 when the tables are equal and 1 when they differ, or might.
     """
-    if output is not None:
-        _refuse_to_replace(output)
     key = _key(opened, key_file) if keyed else None
     if len(paths) > 1:
         if against is not None or output is not None:
@@ -177,16 +189,6 @@ def _of_file(path: Path, keyed: tuple[str, ...], key: "FingerprintKey | None") -
     with bar(f"reading {path.name}") as progress:
         return fingerprint_of(
             path, keyed=keyed, key=key, progress=lambda done, total: progress(done, total or 0)
-        )
-
-
-def _refuse_to_replace(output: Path) -> None:
-    """Refuse to file a fingerprint in the place of anything but an older one, such as the table itself."""
-    from registry.fingerprint_text import is_text
-
-    if output.exists() and not (output.is_file() and is_text(output)):
-        raise MalformedInput(
-            f"there is something else than a fingerprint at {output}: file it under another name"
         )
 
 

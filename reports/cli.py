@@ -14,7 +14,18 @@ from audit import cli_erasure as erasure_commands
 from audit import cli_evidence as evidence_commands
 from audit import cli_keys as key_commands
 from audit import cli_witness as witness_commands
-from audit.terminal import Command, FileToWrite, Group, json_option, open_streams, passphrase, print_json, say
+from audit.outputs import PDF, check_file
+from audit.terminal import (
+    Command,
+    FileToWrite,
+    FolderToWrite,
+    Group,
+    json_option,
+    open_streams,
+    passphrase,
+    print_json,
+    say,
+)
 from registry import cli as registry_commands
 from registry import cli_decisions as decision_commands
 from registry import cli_export as export_commands
@@ -54,9 +65,7 @@ def affidavit(ctx: click.Context, ledger: str | None) -> None:
 
 
 @click.command(cls=Command, examples=["affidavit demo", "affidavit demo /tmp/story"])
-@click.argument(
-    "folder", metavar="[DIR]", default="affidavit-demo", type=click.Path(file_okay=False, path_type=Path)
-)
+@click.argument("folder", metavar="[DIR]", default="affidavit-demo", type=FolderToWrite())
 @json_option
 @click.pass_context
 def demo(ctx: click.Context, folder: Path, as_json: bool) -> None:
@@ -78,7 +87,7 @@ def demo(ctx: click.Context, folder: Path, as_json: bool) -> None:
 @click.option(
     "--template", default="model-card", show_default=True, help="The template: `affidavit report templates`."
 )
-@click.option("-o", "--output", type=FileToWrite(), help="The PDF to write.")
+@click.option("-o", "--output", type=FileToWrite(PDF), help="The PDF to write.")
 @click.option("--as", "as_key", metavar="KEY", help="The key that signs the report's entry, by name.")
 @json_option
 @click.pass_obj
@@ -99,6 +108,7 @@ def report(
     from reports.issue import issue_report
 
     target = output or Path(f"{ref.replace('@', '-')}-{template}.pdf")
+    check_file(target, PDF)
     issued = issue_report(opened(), ref, template, target, key=as_key)
     if as_json:
         print_json({"file": str(target), **issued.to_json()})
