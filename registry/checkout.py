@@ -27,6 +27,7 @@ from audit.errors import AffidavitError, MalformedInput
 from registry.artifacts import ArtifactStore, digest_of_file
 from registry.code import git_environment
 from registry.parameters import from_json
+from registry.untracked import only_left_out
 
 __all__ = ["CheckedOut", "Impossible", "check_out"]
 
@@ -67,7 +68,8 @@ def check_out(
         raise Impossible("it was recorded with record() and names no pipeline that could be run again")
     commit = code.get("commit")
     if isinstance(commit, str):
-        _clone(commit, code.get("patch"), code.get("dirty"), artifacts, folder, places)
+        dirty = code.get("dirty") is True and not only_left_out(run)
+        _clone(commit, code.get("patch"), dirty, artifacts, folder, places)
     else:
         _write_source(target, code.get("source"), artifacts, folder)
     file = _check_source(target, code.get("source"), folder)
@@ -80,7 +82,7 @@ def check_out(
 
 
 def _clone(
-    commit: str, patch: Json, dirty: Json, artifacts: ArtifactStore, folder: Path, places: Sequence[Path]
+    commit: str, patch: Json, dirty: bool, artifacts: ArtifactStore, folder: Path, places: Sequence[Path]
 ) -> None:
     if _COMMIT.fullmatch(commit) is None:
         raise Impossible(f"the recorded commit {commit[:40]!r} is none")
@@ -92,7 +94,7 @@ def _clone(
     top = _git(origin, "rev-parse", "--show-toplevel").strip()
     _git(origin, "clone", "--quiet", "--shared", "--no-checkout", "--", top, str(folder))
     _git(folder, "checkout", "--quiet", "--detach", commit)
-    if dirty is True:
+    if dirty:
         if not isinstance(patch, str):
             raise Impossible("the working tree had changes, and no patch of them was kept")
         try:

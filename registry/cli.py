@@ -163,6 +163,7 @@ def run(
     from registry.parameters import read_assignments
     from registry.run import run_pipeline
     from registry.target import load_target
+    from registry.untracked import told
 
     key, privacy = registry.on_record()
     with _printing_aside() if as_json else nullcontext():
@@ -182,7 +183,9 @@ def run(
         )
     recorded = registry.record_run(result, as_key)
     document = run_document(registry, recorded)
-    for sentence in not_kept(result.predicate):
+    for sentence in not_kept(result.predicate, "--keep-protected-data keeps it too"):
+        warn(f"Note: {sentence}")
+    for sentence in told(result.predicate):
         warn(f"Note: {sentence}")
     if as_json:
         print_json(document)

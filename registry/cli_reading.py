@@ -154,6 +154,8 @@ def _print_version(document: "JsonObject") -> None:
     code = cast("JsonObject", run_said["code"])
     clean = {True: "with changes that were not committed", False: "clean", None: "not in a repository"}
     state = clean[cast(bool | None, code["dirty"])]
+    if untracked := cast(int | None, code.get("untracked")):
+        state += f", {untracked} untracked {'file' if untracked == 1 else 'files'}"
     say(f"code {code['commit'] or 'no commit'} ({state}), {code['target'] or 'record()'}")
     for figure in _figures(run_said):
         say(f"  {figure['name']:<28} {_interval(figure)}")

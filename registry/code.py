@@ -6,7 +6,8 @@ Rules:
   changes. Where there is no git, no repository or no commit, the fields are null and a note says why.
 - The patch holds every change of tracked files, every untracked `*.py` file, and the file that declares the
   pipeline even if git ignores it: applied to the commit it gives the code that ran. Files that usually hold secrets
-  (`.env`, private keys) and ledgers stay out; a patch above 5 MB is not kept. Other untracked files are counted.
+  (`.env`, private keys), untracked ones that seem to hold one (`registry.untracked`) and ledgers stay out; a patch
+  above 5 MB is not kept. Other untracked files are counted.
 - `dirty` is true where the patch would hold something. Files that git was told to take as unchanged
   (`assume-unchanged`, `skip-worktree`) are looked at all the same.
 - The working directory is recorded from the top of the repository (`folder`); one outside it is null.
@@ -33,6 +34,7 @@ from urllib.parse import urlsplit
 from audit.canonical import JsonObject
 from audit.errors import EnvironmentFailed
 from registry.artifacts import ArtifactStore
+from registry.untracked import Untracked, sorted_out
 
 __all__ = ["clean_remote", "describe_code", "git_environment", "keep_source"]
 
@@ -109,11 +111,12 @@ def _describe_repository(top: Path, file: Path | None, work: Path, artifacts: Ar
     notes = [] if status.commit else ["the repository has no commit yet"]
     if ignored is not None:
         notes.append("git ignores the file that declares the run")
+    untracked = sorted_out(top, python, _declaring(top, file), _is_secret)
     if status.submodules:
         notes.append("changes inside submodules are not in the patch")
     patch = None
     if dirty := bool(status.changed or python):
-        patch, more = _keep_patch(top, python, status, work, variables, artifacts)
+        patch, more = _keep_patch(top, untracked, status, work, variables, artifacts)
         notes += more
     described: JsonObject = {
         "commit": status.commit,
@@ -122,6 +125,8 @@ def _describe_repository(top: Path, file: Path | None, work: Path, artifacts: Ar
         "dirty": dirty,
         "patch": patch,
         "untracked": len(status.untracked),
+        "changed": status.changed,
+        "untracked_python": untracked.to_json(),
     }
     return described | ({"note": "; ".join(notes)} if notes else {})
 
@@ -239,6 +244,11 @@ def _ignored(top: Path, file: Path | None, status: _Status, variables: Mapping[s
     return None if known or path in status.untracked else path
 
 
+def _declaring(top: Path, file: Path | None) -> str | None:
+    """Name the file that declares the run from the top of the repository, if it is in it."""
+    return file.relative_to(top).as_posix() if file is not None and file.is_relative_to(top) else None
+
+
 def _remote(top: Path, status: _Status) -> str | None:
     names = (_git(top, "remote") or b"").decode("utf-8", "replace").split()
     if not names:
@@ -252,18 +262,17 @@ def _remote(top: Path, status: _Status) -> str | None:
 
 def _keep_patch(
     top: Path,
-    python: list[str],
+    untracked: Untracked,
     status: _Status,
     work: Path,
     variables: Mapping[str, str],
     artifacts: ArtifactStore,
 ) -> tuple[str | None, list[str]]:
     """Keep the patch from the commit (or from nothing) to the working tree, and say what it leaves out."""
-    kept = [path for path in python if not _is_secret(path)]
-    if kept:
+    if untracked.kept:
         # Intent-to-add shows whole new files in a diff without storing them; ignored ones have to be forced.
         add = ("add", "--intent-to-add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul")
-        names = b"\0".join(os.fsencode(f":(top,literal){path}") for path in kept)
+        names = b"\0".join(os.fsencode(f":(top,literal){path}") for path in untracked.kept)
         if _git(top, *add, variables=variables, given=names) is None:
             return None, ["git could not make the patch"]
     base = status.commit or _empty_tree(top)
@@ -275,7 +284,7 @@ def _keep_patch(
             f"the uncommitted changes are larger than {MOST_PATCH // 1_000_000} MB and were not kept"
         ]
     secret = [f":(glob,top)**/{name}" for name in _SECRETS]
-    left_out = len(kept) < len(python) or _git(
+    left_out = untracked.left_out or _git(
         top, "diff", "--name-only", "-z", base, "--", *secret, variables=variables
     )
     notes = ["changes to files that usually hold secrets are not in the patch"] if left_out else []

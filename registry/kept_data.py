@@ -39,6 +39,7 @@ KeepData = bool | Literal["all"]
 
 HOLDERS = ("pandas.DataFrame", "pandas.Series", "polars.DataFrame", "polars.Series", "pyarrow.Table")
 MOST_NAMED = 5
+PROTECTED = "it holds protected columns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Keeping:
         for waiting in self._waiting:
             held = [name for name in waiting.columns if is_protected(name, protected)]
             if waiting.file is not None and held and self.wanted != "all":
-                waiting.said["reason"] = f"it holds protected columns ({_listed(held)})"
+                waiting.said["reason"] = f"{PROTECTED} ({_listed(held)})"
             elif waiting.file is not None:
                 waiting.file.seek(0)
                 waiting.said["artifact"] = artifacts.put(waiting.file.read())
@@ -95,19 +96,24 @@ def checked_keeping(keep_data: object) -> KeepData:
     raise MalformedInput(f'keep_data is True, False or "all" (protected columns too), not {keep_data!r}')
 
 
-def not_kept(run: JsonObject) -> Iterator[str]:
-    """Say in sentences which tables of a run were to be kept and were not; a run whose steps moved says nothing."""
+def not_kept(run: JsonObject, way: str = "") -> Iterator[str]:
+    """Say in sentences which tables of a run were to be kept and were not; a run whose steps moved says nothing.
+
+    `way` says how a table with protected columns is kept all the same.
+    """
     steps = run["steps"] if isinstance(run["steps"], list) else []
     for step in cast(list[JsonObject], steps):
         for part in cast(list[JsonObject], step["outputs"]):
             kept = part.get("kept")
             if isinstance(kept, dict) and kept.get("artifact") is None:
-                yield f"the table {part['name']} was not kept: {kept.get('reason')}"
+                reason = str(kept.get("reason"))
+                more = f"; {way}" if way and reason.startswith(PROTECTED) else ""
+                yield f"the table {part['name']} was not kept: {reason}{more}"
 
 
 def warn_of_not_kept(run: JsonObject) -> None:
     """Warn, in Python's way, of each table that was to be kept and was not."""
-    for sentence in not_kept(run):
+    for sentence in not_kept(run, 'keep_data="all" keeps it too'):
         warnings.warn(sentence, stacklevel=3)
 
 

@@ -40,6 +40,7 @@ from registry.recorded import resolve_run
 from registry.registry import Registry
 from registry.sameness import Compared, compare_runs
 from registry.standing_in import kept_tables, lost_tables, with_kept, without_sources
+from registry.untracked import lacking
 
 __all__ = ["reproduce"]
 
@@ -117,7 +118,7 @@ def _attempt(
             found.model,
             found.version,
             verdict,
-            None if reason is None else _one_line(reason),
+            None if reason is None else _with_lacking(_one_line(reason), verdict, run),
             difference,
             _rows(compared),
             environment,
@@ -268,6 +269,12 @@ def _rows(compared: Sequence[Compared]) -> tuple[JsonObject, ...]:
     rows = [Compared(step, f"{count} parts", True, kept=kept) for (step, kept), count in equal.items()]
     rows = [*(c for c in compared if not c.same), *rows]
     return tuple(c.to_json() for c in rows[:MOST_ROWS])
+
+
+def _with_lacking(reason: str, verdict: str, run: JsonObject) -> str:
+    """Say beside why a reproduction did not come out what the recorded code is without."""
+    lacks = "" if verdict == "identical" else lacking(run)
+    return f"{reason[: MOST_REASON - len(lacks) - 2]}; {lacks}" if lacks else reason
 
 
 def _one_line(text: str) -> str:

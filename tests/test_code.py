@@ -62,10 +62,14 @@ def test_a_clean_repository_has_commit_and_branch_and_no_patch(
         "dirty": False,
         "patch": None,
         "untracked": 0,
+        "changed": 0,
+        "untracked_python": {
+            "kept": 0, "names": [], "left_out": 0, "left_out_names": [], "open_secret": None,
+        },
         "target": "sub/more.py:y",
         "folder": None,
         "source": None,
-    }
+    }  # fmt: skip
 
 
 def test_the_working_directory_is_recorded_from_the_top_of_the_repository(
@@ -308,3 +312,42 @@ def test_an_untracked_file_that_is_named_like_a_secret_stays_out_and_a_note_says
     described = describe_code(repository, store)
     assert (described["dirty"], described["patch"]) == (True, None)
     assert described["note"] == "changes to files that usually hold secrets are not in the patch"
+
+
+def untracked_in(described: Mapping[str, object]) -> dict[str, object]:
+    said = described["untracked_python"]
+    assert isinstance(said, dict)
+    return said
+
+
+def test_an_untracked_file_that_gives_a_secret_a_text_stays_out_and_the_others_are_named(
+    repository: Path, store: ArtifactStore
+) -> None:
+    (repository / "settings_local.py").write_text("PASSWORD = 'hunter2'\n")
+    (repository / "more.py").write_text("z = 3\n")
+    described = describe_code(repository, store)
+    patch = patch_of(described, store)
+    assert ("+z = 3" in patch, "hunter2" in patch) == (True, False)
+    assert untracked_in(described) == {
+        "kept": 1,
+        "names": ["more.py"],
+        "left_out": 1,
+        "left_out_names": ["settings_local.py"],
+        "open_secret": None,
+    }
+
+
+def test_the_file_that_declares_the_run_is_kept_whatever_is_in_it_and_that_is_said(
+    repository: Path, store: ArtifactStore
+) -> None:
+    (repository / "new.py").write_text("PASSWORD = 'hunter2'\n")
+    described = describe_code(repository, store, file=repository / "new.py")
+    assert "hunter2" in patch_of(described, store)
+    assert (untracked_in(described)["kept"], untracked_in(described)["open_secret"]) == (1, "new.py")
+
+
+def test_of_very_many_untracked_files_the_first_are_named(repository: Path, store: ArtifactStore) -> None:
+    for number in range(25):
+        (repository / f"m{number:02}.py").write_text("z = 3\n")
+    said = untracked_in(describe_code(repository, store))
+    assert (said["kept"], len(said["names"])) == (25, 20)  # type: ignore[arg-type]
