@@ -3,7 +3,8 @@
 Rules:
 
 - With ``--json`` standard output holds one JSON document and nothing else; progress goes to standard error.
-- Colour, progress bars and prompts only on a terminal; there, long lines are folded to its width.
+- Colour, progress bars and prompts only on a terminal, and no colour where `NO_COLOR` is set; there, long lines are
+  folded to its width, and a table that is wider is a block for each row.
 - What fails ends a command with one line on standard error and its exit status, never with a traceback:
   `audit.errors` says which; 2 for a command line that click refuses; 130 for Ctrl-C and 141 where the reader of a
   pipe went away, as shells count them (an answer that nobody could read is not a yes). `AFFIDAVIT_TRACEBACK=1`
@@ -202,8 +203,8 @@ def warn(text: str) -> None:
 
 
 def mark(word: str) -> str:
-    """Colour a verdict's word; colour is dropped where the output is not a terminal."""
-    return click.style(word, fg=_COLOURS.get(word), bold=True)
+    """Colour a verdict's word; colour is dropped where the output is not a terminal, or is not wanted."""
+    return click.style(word, fg=_COLOURS.get(word), bold=True) if _may_be_styled() else word
 
 
 def print_json(document: object) -> None:
@@ -214,22 +215,13 @@ def print_json(document: object) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows under headings, aligned; nothing is cut where the output is not a terminal."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """Print rows under headings, or, on a terminal too narrow for that, a block for each row; nothing is cut."""
+    from audit.terminal_table import drawn
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 400)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(str(cell)), style=_COLOURS.get(str(cell), "")) for cell in row))
-    with console.capture() as drawn:
-        console.print(table)
-    # Rows end where their text ends, so that what is piped into a file or a ticket holds no padding.
-    click.echo("\n".join(line.rstrip() for line in drawn.get().split("\n")).strip("\n"))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
+    plain = not (sys.stdout.isatty() and _may_be_styled())
+    click.echo(drawn(headings, cells, width=width, styles=_COLOURS, plain=plain))
 
 
 @contextmanager
@@ -286,6 +278,11 @@ class NewPassphrase:
             )
 
 
+def _may_be_styled() -> bool:
+    """Tell whether colour and bold type are wanted: not with NO_COLOR (no-color.org), nor on a dumb terminal."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def _safe(part: str) -> str:
     return part if part == "\n" or _STYLE.fullmatch(part) else printable(part)
 
@@ -339,5 +336,6 @@ def _system_failure(error: OSError) -> tuple[str, int]:
 
 
 def _end(sentence: str, status: int) -> None:
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {printable(sentence)}", err=True)
+    error = click.style("Error:", fg="red", bold=True) if _may_be_styled() else "Error:"
+    click.echo(f"{error} {printable(sentence)}", err=True)
     raise SystemExit(status)
