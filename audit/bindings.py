@@ -88,10 +88,16 @@ class Bindings:
     def summary(self, grants: Mapping[str, Grant]) -> str:
         """Say what was compared, and what was erased by which entry."""
         gone = [keyid for keyid, grant in grants.items() if self._holder_erased(grant) is not None]
-        told = [f"{_count(len(grants) - len(gone), 'key holder')} match their grants"]
+        held = len(grants) - len(gone)
+        told = [f"{_count(held, 'key holder')} {'matches its grant' if held == 1 else 'match their grants'}"]
         if self.referred:
             here = [number for number in self.referred if ("subject", number) not in self.erased]
-            told.append(f"{_count(len(here), 'subject')} match the entries that refer to them")
+            match = (
+                "matches the entries that refer to it"
+                if len(here) == 1
+                else "match the entries that refer to them"
+            )
+            told.append(f"{_count(len(here), 'subject')} {match}")
         for what, name in (("holder", "key holder"), ("subject", "subject")):
             entries = sorted(
                 seq

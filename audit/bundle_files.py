@@ -17,7 +17,7 @@ from audit.canonical import Json
 from audit.errors import NotVerified
 from audit.evidence import NOTHING_READ, finding
 from audit.record import Entry
-from audit.report import Findings, Step
+from audit.report import Findings, Step, counted
 
 __all__ = ["NamedFiles"]
 
@@ -57,7 +57,8 @@ class NamedFiles:
                 if digest not in known:
                     raise NotVerified(f"its SHA-256 {digest[:16]}… is not what an entry in the bundle names")
         report = "; report.pdf is what a report entry is about" if bundle.has_report else ""
-        return found.step(f"{len(names)} files have the digests that the entries name{report}")
+        have = counted(len(names), "file has the digest", "files have the digests")
+        return found.step(f"{have} that the entries name{report}")
 
 
 def _digests(value: Json) -> Iterator[str]:

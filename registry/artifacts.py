@@ -135,7 +135,8 @@ class ArtifactStore:
                 os.fchmod(stream.fileno(), 0o444)
         except OSError as error:
             raise EnvironmentFailed(
-                f"an artifact cannot be stored in {self.root.name}: {error.strerror or error}; nothing was half-written"
+                f"an artifact cannot be stored in {self.root}: {error.strerror or error}; let who runs this write "
+                "there, or free some space, and try again: nothing was half-written"
             ) from error
 
 

@@ -97,9 +97,7 @@ def show(opened: Open, ref: str, as_json: bool) -> None:
             _print_data(cast("JsonObject", document["run"]))
             _print_profiles(registry, document)
     else:
-        entry = (
-            registry.ledger.entry(int(ref)) if ref.isdecimal() and len(ref) < 8 else registry.ledger.find(ref)
-        )
+        entry = registry.named_entry(ref)
         document = entry_document(registry, entry)
         if as_json:
             print_json(document)

@@ -39,7 +39,7 @@ def wanted(
         found = models.find(ref)
         about, entries = f"{found.model}@{found.version}", _about(models, found)
     else:
-        entry = models.ledger.entry(int(ref)) if ref.isdecimal() and len(ref) < 8 else models.ledger.find(ref)
+        entry = models.named_entry(ref)
         about, entries = f"entry {entry.seq}", [entry]
     report = _newest_report(models, entries)
     named = _named(models, entries, all_artifacts) - ({report} if report else set())

@@ -29,6 +29,9 @@ from registry.recorded import resolve_run
 __all__ = ["Models"]
 
 _VERSION = re.compile(r"[1-9][0-9]{0,15}")
+_HASH_START = re.compile(r"[0-9a-f]{8,64}")
+MOST_DIGITS = 8
+"""Digits from which a number is taken for the start of a hash."""
 
 
 class Models:
@@ -73,6 +76,17 @@ class Models:
         if _VERSION.fullmatch(which) is None or int(which) not in numbered:
             raise NotFound(f"{model} has no version {which[:40]}: its versions are 1 to {found[-1].version}")
         return numbered[int(which)]
+
+    def named_entry(self, ref: str) -> Entry:
+        """Read an entry by its number or the start of its leaf hash; `MalformedInput` where it is neither."""
+        if ref.isdecimal() and len(ref) < MOST_DIGITS:
+            return self.ledger.entry(int(ref))
+        if _HASH_START.fullmatch(ref.lower()) is None:
+            raise MalformedInput(
+                f"{ref!r} is no model version and no entry: write NAME@VERSION, NAME@STAGE or NAME@latest, an entry's "
+                "number, or 8 to 64 hexadecimal digits of its leaf hash"
+            )
+        return self.ledger.find(ref)
 
     def run_of(self, found: Catalogued) -> JsonObject:
         """Read the run predicate of a version, with what was moved to artifacts put back.

@@ -150,8 +150,7 @@ def packaged(name: str) -> Policy:
     names = packaged_names()
     if name not in names:
         raise NotFound(
-            f"there is no policy named {shown(name)}{near(name, names)}; "
-            f"affidavit comes with {', '.join(names) or 'none'}, and a file is named by its path"
+            f"there is no policy named {shown(name)}{near(name, names)}; a file is named by its path"
         )
     return _file(_POLICIES / f"{name}.yaml", f"policies/{name}.yaml")
 

@@ -267,6 +267,8 @@ class Recording:
         `options`: `positive`, `minimum`, `replicates`, `confidence`, `seed`. Raises `MalformedInput`.
         """
         run = self._open_run()
+        if run.evaluation is not None:
+            raise MalformedInput("this run is evaluated already: evaluate it once, at the end of its block")
         check_options(options)
         given = {"y_true": y_true, "y_pred": y_pred, "y_score": y_score, "sensitive": sensitive}
         returned = {name: value for name, value in given.items() if value is not None}

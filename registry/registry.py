@@ -234,6 +234,7 @@ class Registry(Models):
         """
         if not reason.strip():
             raise MalformedInput("a rollback states its reason (--reason)")
+        self.find(f"{model}@latest")  # whether there is such a model
         with tables.failures(), self.read() as connection:
             moves = catalog.read_stage_moves(connection, model, stage)
         held = self._held(moves)

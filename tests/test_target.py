@@ -134,3 +134,57 @@ def test_an_error_that_cannot_say_its_message_is_named_by_its_class() -> None:
     write("mute.py", "class Mute(Exception):\n    def __str__(self): raise RuntimeError\n\nraise Mute\n")
     with pytest.raises(MalformedInput, match=r"^mute\.py cannot be imported: Mute in line 4$"):
         load_target("mute.py")
+
+
+RECORDS = """
+from affidavit import record
+
+with record("loans") as run:
+    raise SystemExit("it ran")
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RECORDS,
+        RECORDS.replace("from affidavit import record", "import affidavit").replace(
+            "record(", "affidavit.record("
+        ),
+    ],
+    ids=["by its name", "by its module"],
+)
+def test_a_script_that_records_itself_is_refused_before_it_runs(tmp_path: Path, text: str) -> None:
+    (tmp_path / "old.py").write_text(text)
+    with pytest.raises(MalformedInput, match=r"records itself with record\(\).* run it with `python old.py`"):
+        load_target("old.py")
+
+
+@pytest.mark.parametrize("around", ["def main():", 'if __name__ == "__main__":'])
+def test_a_script_that_records_nothing_when_it_is_loaded_is_loaded(tmp_path: Path, around: str) -> None:
+    inside = "\n".join(f"    {line}" for line in RECORDS.splitlines())
+    (tmp_path / "old.py").write_text(f"{around}\n{inside}\n")
+    with pytest.raises(MalformedInput, match="declares no pipeline: write"):
+        load_target("old.py")
+
+
+def test_where_a_module_has_recorded_itself_the_entry_is_named(tmp_path: Path) -> None:
+    (tmp_path / "older.py").write_text(
+        "from types import SimpleNamespace\n"
+        "from registry.recording import Recording\n"
+        "run = Recording('loans', {}, lambda: None)\n"
+        "run.entry = SimpleNamespace(seq=7)\n"
+    )
+    with pytest.raises(
+        MalformedInput, match="has recorded entry 7 as it was loaded: run such a script with python"
+    ):
+        load_target("older.py")
+
+
+def test_a_package_that_an_extra_brings_is_named_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandera", None)
+    (tmp_path / "checked.py").write_text("import pandera\n")
+    with pytest.raises(MalformedInput, match=r"pip install 'affidavit\[checks\]'"):
+        load_target("checked.py")

@@ -1,0 +1,55 @@
+"""Sentences that name what a reader can do next, and count as people do."""
+
+from pathlib import Path
+
+import pytest
+
+from audit.errors import EnvironmentFailed, NotFound
+from registry.artifacts import ArtifactStore
+from registry.policy import packaged
+from tests.command_line import Folder, a_lender
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """A lender; no test changes it."""
+    return a_lender(tmp_path_factory.mktemp("sentences") / "lender")
+
+
+@pytest.mark.parametrize("command", [("show", "loans"), ("export", "loans", "-o", "x.zip")], ids=str)
+def test_what_names_neither_a_version_nor_an_entry_is_told_how_to(
+    here: Folder, command: tuple[str, ...]
+) -> None:
+    result = here(*command)
+    assert result.exit_code == 2
+    assert (
+        "'loans' is no model version and no entry: write NAME@VERSION, NAME@STAGE or NAME@latest"
+        in result.stderr
+    )
+
+
+def test_a_rollback_of_a_model_that_is_not_there_says_so(here: Folder) -> None:
+    result = here("rollback", "laons", "staging", "--reason", "x", "--as", "owner")
+    assert result.exit_code == 2
+    assert "no version of a model 'laons'" in result.stderr
+
+
+def test_a_ledger_with_one_key_counts_one(tmp_path: Path) -> None:
+    alone = Folder(tmp_path)
+    alone.text("init", "--origin", "one.example/models")
+    assert "1 key holder matches its grant" in alone.text("verify")
+
+
+def test_the_policies_there_are_are_named_once() -> None:
+    with pytest.raises(NotFound) as refused:
+        packaged("nix")
+    assert str(refused.value).count("baseline") == 1
+
+
+def test_a_store_that_cannot_be_written_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "sha256").write_text("")  # where its folder has to be
+    with pytest.raises(EnvironmentFailed) as refused:
+        ArtifactStore(tmp_path).put(b"data")
+    said = str(refused.value)
+    assert said.startswith(f"an artifact cannot be stored in {tmp_path}: ")
+    assert "let who runs this write there, or free some space" in said
