@@ -211,6 +211,13 @@ def _print_data(run_said: "JsonObject") -> None:
     if rows:
         say()
         print_table(("Data", "What", "Outcome"), rows)
+    from registry.changes import said_of_changes
+
+    changed = said_of_changes(run_said)
+    if changed:
+        say()
+    for sentence in changed:
+        say(f"Changed: {sentence}.")
 
 
 def _warned(check: "JsonObject") -> str:

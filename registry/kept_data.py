@@ -30,7 +30,7 @@ from audit.errors import AffidavitError, MalformedInput, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.fingerprint import SCHEME, fingerprint, opened
 from registry.parts import parts_of
-from registry.profile import is_protected
+from registry.protected_names import is_protected
 
 __all__ = ["KeepData", "Keeping", "checked_keeping", "not_kept", "read_kept", "warn_of_not_kept"]
 

@@ -24,7 +24,7 @@ from audit.keystore import Passphrase
 from registry.fingerprint import Fingerprint, fingerprint_of, opened
 from registry.fingerprint_key import FingerprintKey, key_file_of, read_key
 from registry.privacy import NO_DEMANDS, Privacy
-from registry.profile import is_protected
+from registry.protected_names import is_protected
 
 __all__ = ["UNKEYED", "Keying", "key_at_hand"]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from audit.canonical import Json, JsonObject
+from registry.changes import model_part
 
 __all__ = ["Edge", "Lineage", "Node", "lineage_of"]
 
@@ -94,14 +95,14 @@ def lineage_of(run: Mapping[str, Json]) -> Lineage:
         nodes.append(Node(place, "source", str(origin["uri"])))
         edges.append(Edge(place, f"step:{origin['step']}", str(origin["how"])))
     fingerprint, features = _model(run)
+    _, made_model = model_part(run)
     for step in cast(list[JsonObject], run["steps"]):
         nodes.append(Node(f"step:{step['name']}", "step", str(step["name"])))
         edges += [
             Edge(f"step:{name}", f"step:{step['name']}", "declared")
             for name in cast(list[Json], step["after"])
         ]
-        outputs = cast(list[JsonObject], step["outputs"])
-        if fingerprint is not None and any(part["fingerprint"] == fingerprint for part in outputs):
+        if fingerprint is not None and step["name"] == made_model:
             edges.append(Edge(f"step:{step['name']}", "model", "declared"))
     if fingerprint is not None:
         nodes += [Node(f"feature:{name}", "feature", str(name)) for name in features]

@@ -9,8 +9,8 @@ Rules:
   leaves rows out. One path is enough to fail, and the message names it.
 - Unknown is never a pass. Where a part of the way is not known the rule is `missing`; where it was seen on a sample
   only it is `uncertain`, unless the policy accepts what was observed.
-- Names are one where they differ only in case, spaces and punctuation: `Race`, `RACE` and `race ` are `race`, since SQL
-  folds them and people do not agree on them. To protect one column too many refuses; one too few would pass.
+- Names are one, and made from one, as everywhere here (`registry.protected_names`): `Race`, and `race_black` as well.
+  What a column was made of is protected only where its name is the protected one: `age_ratio` does not protect income.
 - That no table has a column of the name shows nothing: it may have another name there, which the message guesses at.
 - A block that `record()` recorded shows no order: any other table may be what a protected column was made of.
 
@@ -19,7 +19,6 @@ Example::
     judge_lineage(rule, run)   # Finding("failed", "race reaches the feature ratio: applications.race -> ...")
 """
 
-import unicodedata
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -31,9 +30,12 @@ from registry.finding import AbsentError, Finding, at, items, listed, text
 from registry.flows import CONDITIONAL, DIRECT
 from registry.parameters import did_you_mean
 from registry.places import Doubt, Map, Place, map_of
+from registry.protected_names import is_protected, is_same_name
 from registry.rules import LineageRule
 
 __all__ = ["judge_lineage"]
+
+_NAMED: Final = ("column", "feature")
 
 MAKES: Final = DIRECT | {CONDITIONAL}
 """What a protected column is made by: `CASE WHEN black = 1 THEN 'black' ...` tells race from `black`."""
@@ -43,8 +45,8 @@ def judge_lineage(rule: LineageRule, run: Mapping[str, Json]) -> Finding:
     """Judge a rule about lineage by what a run recorded; raise `AbsentError` where what it needs is not there."""
     names = rule.protected or _measured(run)
     known = _map(run)
-    protected, absent = _protected(known, names)
     found = trace(known, known.inputs(), rows=rule.rows != "ignore")
+    protected, absent = _protected(known, found, names)
     reached = [place for place in found.into if place in protected]
     if reached:
         shortest = min((_path(found, place) for place in reached), key=len)
@@ -52,7 +54,8 @@ def judge_lineage(rule: LineageRule, run: Mapping[str, Json]) -> Finding:
     if absent:
         guess = did_you_mean(absent[0], _all_names(known)) if len(absent) == 1 else ""
         raise AbsentError(
-            f"no table of the run has a column called {listed(absent)}, so its way cannot be followed{guess}"
+            f"apart from the evaluation, no table of the run has a column called {listed(absent)}, so its way cannot "
+            f"be followed{guess}"
         )
     doubts = [*found.doubts, *_unexplained(known, protected, in_order=run.get("how") != "record")]
     doubts = [doubt for doubt in doubts if not (doubt.seen_whole and rule.observation == "accept")]
@@ -99,29 +102,24 @@ def _map(run: Mapping[str, Json]) -> Map:
     return known
 
 
-def _protected(known: Map, names: Sequence[str]) -> tuple[set[Place], list[str]]:
+def _protected(known: Map, traced: Trace, names: Sequence[str]) -> tuple[set[Place], list[str]]:
     """Find the protected columns in every table, and what they are made of; and the names that nothing has."""
-    wanted = {_folded(name) for name in names}
-    waiting = [place for place in (*known.columns(), *known.inputs()) if _folded(place.name) in wanted]
-    present = {_folded(place.name) for place in waiting}
+    places = dict.fromkeys((*known.columns(), *known.inputs(), *traced.into))
+    named = [place for place in places if place.kind in _NAMED and is_protected(place.name, names)]
+    waiting = [place for place in named if any(is_same_name(place.name, name) for name in names)]
+    present = {name for name in names if any(is_same_name(place.name, name) for place in waiting)}
     found: set[Place] = set()
     while waiting:
         place = waiting.pop()
-        if place in found or place.kind not in ("column", "feature"):
+        if place in found or place.kind not in _NAMED:
             continue
         found.add(place)
         waiting += [each.start for each in known.into(place) if each.use in MAKES]
-    return found, [name for name in names if _folded(name) not in present]
+    return found.union(named), [name for name in names if name not in present]
 
 
 def _all_names(known: Map) -> list[str]:
     return [*(place.name for place in known.columns()), *known.features]
-
-
-def _folded(name: str) -> str:
-    """Write a name without what people write differently: case, spaces and punctuation."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(letter for letter in plain if letter.isalnum()) or plain
 
 
 def _unexplained(known: Map, protected: set[Place], *, in_order: bool) -> list[Doubt]:
@@ -178,7 +176,7 @@ def _named(place: Place, names: Sequence[str]) -> str:
     if place.name in names:
         return f"{place.name} reaches what the model reads:"
     for name in names:
-        if _folded(name) == _folded(place.name):
+        if is_protected(place.name, [name]):
             return f"{place.name} (protected as {name}) reaches what the model reads:"
     return f"{place.words}, which a protected column is made of, reaches what the model reads:"
 

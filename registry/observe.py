@@ -14,8 +14,10 @@ Rules:
   without labels, rows that only changed places are recognised as such.
 - What moved depends on the column. What did not is *not observed*, never independent: a branch that no sampled row
   takes, a value that the sample lacks.
-- `untold` names the input columns of which nothing can be said, and `notes` say why: they do not vary in the sample,
-  the step raised, or the time was up. Columns that the step returns on all rows and not on the sample are not seen.
+- `untold` names the inputs of which nothing can be said, and `notes` say why: a column that does not vary in the
+  sample, at which the step raised, or for which the time was up; an index with labels of its own; and whatever is no
+  table (a list, a dict, a model), since that is never changed. Columns that the step returns on all rows and not on
+  the sample are not seen.
 - The step is waited for no longer than the time allows (`registry.bounded_call`): one that never returns, and one that
   a call in C holds up, end neither the observation nor the run.
 - Python's own ways to write a file, to send and to start a program are refused meanwhile (`registry.no_effects`).
@@ -42,7 +44,7 @@ from registry.flows import ALL_ROWS, DEPENDENCE, ROWS, Link
 from registry.no_effects import HasEffect, no_effects
 from registry.outcome import Outcome, moved, outcomes
 from registry.pipeline import PlannedStep
-from registry.sampling import Sample, changed, sampled, tables_in
+from registry.sampling import Sample, changed, sampled, tables_in, unchangeable
 
 __all__ = ["MOST_SECONDS", "Seen", "observe", "take_sample"]
 
@@ -150,6 +152,8 @@ class _Looking:
                     links[name] += found
             for name in links:
                 links[name].append(Link(None, part, ALL_ROWS, "observed", ROWS))
+        for name, reason in unchangeable(self.values):
+            self.why.setdefault(reason, []).append(name)
         untold = tuple(name for names in self.why.values() for name in names)
         notes = tuple(
             f"not observed with regard to {listed(names)}: {reason}" for reason, names in self.why.items()

@@ -8,16 +8,19 @@ Rules:
 - What leads into a place is what the run recorded (`registry.flows`), and nothing else.
 - A doubt says that there may be more than what is recorded: nothing is known, or it was seen on a sample only.
 - Where a column is unknown, its step and all that the step received stand for it: a path never just ends.
+- A table that was changed in place is another one for the step that received it so (`registry.changes`): its columns
+  are unknown, and a model that was changed after it was returned learned from what is not known.
 
 >>> Place("column", "loans", "debt").id
 'column:loans.debt'
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from audit.canonical import Json, JsonObject
+from registry.changes import Change, changed_model, changed_tables, model_part
 from registry.finding import listed
 from registry.flows import ALL_ROWS, THE_TARGET, Flow, flows_of
 
@@ -126,6 +129,10 @@ class Map:
     sources: Mapping[str, tuple[str, ...]]
     made_model: str | None
     name: str
+    changes: Mapping[tuple[str, str], Change] = field(default_factory=dict)
+    """The tables that were changed in place, by the step that received them so and their name."""
+    model_changed: str | None = None
+    """What is to be said of a model that is not the one that its step returned."""
 
     @property
     def end(self) -> Place:
@@ -152,6 +159,8 @@ class Map:
                 return self._through(self.encoded, place.name)
             case "rows" if place.part.startswith(FILE):
                 return []
+            case "column" | "rows" if (change := self._change(place)) is not None:
+                return self._before_change(place, change)
             case "column" if place.part.startswith(FILE):
                 return [Into(Place("source", "", place.part.removeprefix(FILE)), None, "declared", None)]
             case "column" if (flow := self.tables.get(place.part)) is not None and place.name in flow.columns:
@@ -173,8 +182,12 @@ class Map:
     def doubt(self, place: Place) -> Doubt | None:
         """Say whether there may be more behind a place than leads into it, and why; None where all is known."""
         flow = self._flow(place)
+        if self.model_changed is not None and place.kind in ("feature", "model"):
+            return Doubt(place, None, UNKNOWN, self.model_changed)
         if place.kind not in ("column", "feature", "rows") or place.part.startswith(FILE):
             return None
+        if (change := self._change(place)) is not None:
+            return Doubt(place, None, UNKNOWN, change.says)
         if flow is None and place.name == THE_TARGET:
             return Doubt(place, None, UNKNOWN, f"which column was {THE_TARGET} is not recorded")
         if flow is None:
@@ -228,7 +241,21 @@ class Map:
     def _start(self, flow: Flow, part: str, source: str) -> Place:
         if flow.kind == "encoded" and source in self.features:
             return Place("feature", "", source)
+        if (flow.step, part) in self.changes:
+            part = _received(part, flow.step)
         return Place("rows", part, "") if source == ALL_ROWS else Place("column", part, source)
+
+    def _change(self, place: Place) -> Change | None:
+        """Find the change that made a place's table another one; None where it is as it was returned."""
+        return next(
+            (each for each in self.changes.values() if _received(each.part, each.reader) == place.part), None
+        )
+
+    def _before_change(self, place: Place, change: Change) -> list[Into]:
+        """Lead into a changed table what it was before, and every step that may have changed it."""
+        return [Into(replace(place, part=change.part), None, "declared", None)] + [
+            Into(Place("step", "", step), step, "declared", None) for step in change.steps
+        ]
 
     def _rows(self, flow: Flow | None) -> list[Into]:
         """Lead the rows of a table into each of its columns, which depends on what decides them."""
@@ -242,7 +269,7 @@ def map_of(run: Mapping[str, Json]) -> Map:
     """Read the map of a run predicate whose moved lists are in place."""
     flows = flows_of(run)
     steps = cast(list[JsonObject], run["steps"])
-    part, step = _model_part(run, steps)
+    part, step = model_part(run)
     model_file = run.get("model_file")
     features = model_file.get("features") if isinstance(model_file, dict) else None
     sources: dict[str, list[str]] = {}
@@ -259,18 +286,14 @@ def map_of(run: Mapping[str, Json]) -> Map:
         sources={name: tuple(dict.fromkeys(uris)) for name, uris in sources.items()},
         made_model=step,
         name=str(run["model"]),
+        changes=changed_tables(run),
+        model_changed=changed_model(run),
     )
 
 
-def _model_part(run: Mapping[str, Json], steps: Iterable[JsonObject]) -> tuple[str | None, str | None]:
-    """Find the part that is the registered model, and its step, by the fingerprint of what was learned."""
-    model_file = run.get("model_file")
-    mark = model_file.get("fingerprint") if isinstance(model_file, dict) else None
-    for step in steps:
-        for part in cast(list[JsonObject], step["outputs"]):
-            if mark is not None and part["fingerprint"] == mark:
-                return str(part.get("name", step["name"])), str(step["name"])
-    return None, None
+def _received(part: str, step: str) -> str:
+    """Name a table that a step received otherwise than it had been returned."""
+    return f"{part} as {step} received it"
 
 
 def _how_far(flow: Flow) -> str:

@@ -25,7 +25,8 @@ from typing import cast
 
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput, NotFound
-from registry.profile import LEVELS, Level, is_protected
+from registry.profile import LEVELS, Level
+from registry.protected_names import is_protected
 
 __all__ = ["NO_DEMANDS", "Demand", "Privacy", "demands_of"]
 

@@ -23,7 +23,8 @@ from audit.errors import AffidavitError, EnvironmentFailed, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.disclosure import SMALL_CELL
 from registry.finding import AbsentError, Finding, at, items, listed, text
-from registry.profile import LEVELS, Level, Profile, is_protected
+from registry.profile import LEVELS, Level, Profile
+from registry.protected_names import is_protected
 from registry.rules import PrivacyRule
 
 __all__ = ["TableTold", "judge_privacy", "tables_told"]

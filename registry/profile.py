@@ -31,8 +31,9 @@ from typing import Any, Literal, cast
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from registry.disclosure import SMALL_CELL
+from registry.protected_names import is_protected
 
-__all__ = ["LEVELS", "MOST_COLUMNS", "SCHEME", "ColumnProfile", "Level", "Profile", "is_protected", "profile"]
+__all__ = ["LEVELS", "MOST_COLUMNS", "SCHEME", "ColumnProfile", "Level", "Profile", "profile"]
 
 SCHEME = "affidavit-profile-v2"
 
@@ -220,15 +221,6 @@ def profile(
     rows = columns[0].rows if columns else source.rows or 0
     done = tuple(told(column, small_cell) for column in columns)
     return Profile(rows, done, len(source.names) - len(names), small_cell)
-
-
-def is_protected(name: str, protected: Collection[str]) -> bool:
-    """Tell whether a column is one of these, or made from one by its name (`race_black`, `race=black`)."""
-    folded = name.casefold()
-    return any(
-        folded == one.casefold() or folded.startswith((f"{one.casefold()}_", f"{one.casefold()}="))
-        for one in protected
-    )
 
 
 def _count(value: Json) -> int:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from registry.held import column_labels
 from registry.parts import parts_of
 
-__all__ = ["ROWS", "Sample", "changed", "sampled", "tables_in"]
+__all__ = ["ROWS", "Sample", "changed", "sampled", "tables_in", "unchangeable"]
 
 ROWS = 300
 """Few enough to call a step a hundred times, and enough to hold rare values."""
@@ -64,6 +64,24 @@ def tables_in(values: Mapping[str, object]) -> Iterator[tuple[str, str, tuple[st
             columns = column_labels(item)
             if columns is not None:
                 yield step, part, columns
+
+
+def unchangeable(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield what a step receives and no changed column shows, and why: any of it may hold what a column held."""
+    for step, value in values.items():
+        for part, item in parts_of(step, value):
+            if column_labels(item) is None and item is not None:
+                yield part, "it is no table of distinct columns, so that it was not changed"
+            elif _has_own_labels(item):
+                yield f"{part} (its index)", "an index is not changed"
+
+
+def _has_own_labels(item: Any) -> bool:
+    """Say whether a pandas table has an index that more than counts its rows."""
+    if type(item).__module__.partition(".")[0] != "pandas":
+        return False
+    index = item.index
+    return any(name is not None for name in index.names) or index.dtype.kind not in "iu"
 
 
 def _mapped(step: str, value: Any, change: Callable[[str, Any], Any]) -> Any:

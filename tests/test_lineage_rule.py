@@ -85,6 +85,24 @@ def test_a_protected_column_of_which_nobody_knows_how_it_was_made_is_missing() -
         judged(raw, load, ratios(Link("ratio", "load", "black", "declared", "TRANSFORMATION")), MODEL)
 
 
+def test_a_column_that_is_made_from_a_protected_one_by_its_name_fails() -> None:
+    load = Flow("load", "load", "table", ("debt", "race", "Race_black"), (), **all_known(()))
+    found = judged(load, ratios(Link("ratio", "load", "Race_black", "parsed", "TRANSFORMATION")), MODEL)
+    assert found == (
+        "failed",
+        "Race_black (protected as race) reaches what the model reads: load.Race_black -> ratios.ratio -> feature ratio",
+    )
+
+
+def test_what_is_protected_by_its_beginning_alone_does_not_protect_what_it_is_made_of() -> None:
+    raw = Flow("raw", "load", "table", ("race", "debt"), (), **all_known(("race", "debt")))
+    load = Flow("load", "ratios", "table", ("race_share", "debt"), (
+        Link("race_share", "raw", "debt", "declared", "TRANSFORMATION"),
+        Link("debt", "raw", "debt", "declared", "IDENTITY"),
+    ), **all_known(("race_share", "debt")))  # fmt: skip
+    assert judged(raw, load, ratios(), MODEL).outcome == "passed"
+
+
 def test_a_protected_feature_fails_though_nothing_else_is_known() -> None:
     run = a_run(features=("race",)) | {"evaluation": BIAS}
     assert judge_lineage(rule(), run) == ("failed", "race reaches what the model reads: feature race")

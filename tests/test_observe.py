@@ -56,6 +56,26 @@ def pairs(found: Seen, *, rows: bool = True) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"table": loans(20), "list": [1, 2]}, ("loans.list",)),
+        ({"table": loans(20), "dict": {1: "black"}, "none": None}, ("loans.dict",)),
+        ({"table": loans(20).set_index("race")}, ("loans.table (its index)",)),
+        ({"table": loans(20)}, ()),
+    ],
+)
+def test_an_input_that_is_not_changed_is_named_among_those_of_which_nothing_is_told(
+    given: dict[str, Any], names: tuple[str, ...]
+) -> None:
+    def cleaned(loans: dict[str, Any]) -> pd.DataFrame:
+        table: pd.DataFrame = loans["table"].drop(columns="same")
+        return table
+
+    told = seen(cleaned, given)["cleaned"].untold
+    assert tuple(name for name in told if not name.endswith(".same")) == names
+
+
 def test_a_hand_written_pandas_function_is_seen_as_it_is() -> None:
     def cleaned(loans: pd.DataFrame) -> pd.DataFrame:
         kept = loans[loans.region != "west"]

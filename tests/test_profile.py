@@ -18,7 +18,8 @@ from pyarrow import parquet
 from audit.canonical import Json, decode, encode
 from audit.errors import MalformedInput, NotFound
 from registry.cardinality import RELATIVE_ERROR
-from registry.profile import MOST_COLUMNS, ColumnProfile, Profile, is_protected, profile
+from registry.profile import MOST_COLUMNS, ColumnProfile, Profile, profile
+from registry.protected_names import is_protected
 from registry.value_sample import SHARE_ERROR
 
 ROWS = 1_000
@@ -207,8 +208,12 @@ def test_what_may_be_profiled_is_told_although_protected(found: Profile) -> None
         ("Race", True),
         ("race_black", True),
         ("race=2", True),
+        ("Race (coded)", True),
+        ("RA-CE_black", True),
+        ("onehot__race_black", True),
         ("racer", False),
         ("trace", False),
+        ("trace__racer", False),
     ],
 )
 def test_a_column_named_after_a_protected_one_is_protected(name: str, protected: bool) -> None:

@@ -1,0 +1,62 @@
+"""Protected columns by their names: one notion for profiles, keys, kept tables and rules. Pure.
+
+Rules:
+
+- Names are one where they differ only in case, spaces and punctuation: `Race`, `RACE` and `race ` are `race`, since SQL
+  folds them and people do not agree on them.
+- What begins with a protected name and a sign after it was made from it: `race_black`, `race=black`, `Race (coded)`.
+- scikit-learn writes the transformer before two underscores: `onehot__race_black` is `race_black`.
+- To protect one column too many withholds or refuses; one too few would tell or pass.
+
+>>> is_protected("onehot__Race_black", ["race"]), is_protected("racetrack", ["race"])
+(True, False)
+>>> is_same_name("Race ", "race"), is_same_name("race_black", "race")
+(True, False)
+"""
+
+import unicodedata
+from collections.abc import Collection, Iterator
+
+__all__ = ["folded", "is_protected", "is_same_name"]
+
+
+def is_protected(name: str, protected: Collection[str]) -> bool:
+    """Tell whether a column is one of these, or made from one by its name (`race_black`, `race=black`)."""
+    return any(
+        is_same_name(each, one) or _begins_with(each, one) for each in _behind(name) for one in protected
+    )
+
+
+def is_same_name(name: str, other: str) -> bool:
+    """Tell whether two names are one, but for case, spaces and punctuation."""
+    return folded(name) == folded(other)
+
+
+def folded(name: str) -> str:
+    """Write a name without what people write differently: case, spaces and punctuation."""
+    plain = _plain(name)
+    return "".join(letter for letter in plain if letter.isalnum()) or plain
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold().strip()
+
+
+def _behind(name: str) -> Iterator[str]:
+    """Yield a name, and what it is without the transformers that scikit-learn wrote before it."""
+    yield name
+    while "__" in name:
+        _, _, name = name.partition("__")
+        yield name
+
+
+def _begins_with(name: str, other: str) -> bool:
+    """Tell whether a name is another one and, after a sign, more; `zip-code_north` begins with `Zip code`."""
+    wanted, seen = folded(other), ""
+    letters = _plain(name)
+    for number, letter in enumerate(letters):
+        if letter.isalnum():
+            if seen and seen == wanted and not letters[number - 1].isalnum():
+                return True
+            seen += letter
+    return False
