@@ -11,9 +11,9 @@ Invariants:
 - A row is appended until its time is up, and never after: who gave up waiting and is told so has nothing to fear later.
 - The lock ends with the transaction, and with the connection: an elected process that dies leaves the rows of its
   batch in the inbox, for the next.
-- Where the connection is lost before the answer came, nobody knows yet what stands. The database is waited for, as long
-  as a submission may wait, and asked: what stands is acknowledged, what does not is offered again. An entry's id is
-  unique in a ledger, so nothing is written twice.
+- Where the connection is lost before the answer came, or no other can be had while a row waits in the inbox, nobody
+  knows yet what stands. The database is waited for, as long as a submission may wait, and asked: what stands is
+  acknowledged, what does not is offered again. An entry's id is unique in a ledger, so nothing is written twice.
 - What came through the inbox is checked like everything else; a row that does not read is refused and not met again.
 - What is decided on one view (`within`) is run inside the writing transaction by who holds the log's key, after waiting
   for the lock. Who does not hold it runs it on a view of its own that it can only read, and hands in the size of the
@@ -77,7 +77,7 @@ class Inbox:
                 self._commit([s for s in batch if not s.is_settled])
                 return
             except EnvironmentFailed as error:
-                lost = lost or was_lost(error)
+                lost = lost or isinstance(error, _HandedIn) or was_lost(error)
                 if not lost or not is_away(error):
                     raise
                 if time.monotonic() >= over:
@@ -146,7 +146,7 @@ class Inbox:
         try:
             self._wait_for(posted)
         except EnvironmentFailed as error:
-            raise EnvironmentFailed(
+            raise _HandedIn(
                 f"{error}; the statement lies in the inbox and may be appended within {self._patience:g} s: look with "
                 "`affidavit log` before you say it again"
             ) from error
@@ -216,6 +216,10 @@ class Inbox:
             if submission.within is not None:
                 submission.within(connection)
             return size
+
+
+class _HandedIn(EnvironmentFailed):
+    """Something failed after the inbox had the rows: somebody may append them."""
 
 
 def _read(rows: Sequence[Row]) -> tuple[_Posted, list[tuple[str, str, int]]]:
