@@ -6,8 +6,8 @@ Rules:
   ``...`` for anything and white space taken as one blank.
 - ``[exit status N]`` after the output states a status other than 0.
 - A `python` block that begins with ``# name.py`` is that file; any other is run.
-- A plain `affidavit` command runs in this process, for speed, also where one of its streams goes to a file; every other
-  line is bash's.
+- A plain `affidavit` command runs in this process, for speed, also where one of its streams goes to a file or both are
+  shown (``2>&1``); every other line is bash's.
 """
 
 import doctest
@@ -29,7 +29,7 @@ __all__ = ["Block", "Typed", "blocks", "run_block", "typed_in"]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _STATUS = re.compile(r"^\[exit status (\d+)\]\n", re.MULTILINE)
 _SHELL = set("|&;<>()$`*~")
-_TO_FILE = re.compile(r" (2?)> ?(\w+\.txt)$")
+_STREAMS = re.compile(r"( 2>&1)?(?: (2?)> ?(\w+\.txt))?$")
 
 SQLITE = """#!{python}
 import sqlite3, sys
@@ -90,13 +90,9 @@ def run_block(block: Block, here: Folder, name: str) -> None:
 
 
 def _run_typed(typed: Typed, here: Folder, where: str) -> None:
-    plain = _TO_FILE.sub("", typed.command)
+    plain, streams = _divided(typed.command)
     if plain.startswith("affidavit ") and not _SHELL & set(re.sub(r"'[^']*'", "", plain)):
-        result = here(*shlex.split(plain)[1:])
-        status, said, complaint = result.exit_code, result.stdout, result.stderr
-        if file := _TO_FILE.search(typed.command):
-            (here.path / file[2]).write_text(complaint if file[1] else said)
-            said = said if file[1] else ""
+        status, said, complaint = _run_here(plain, streams, here)
     else:
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", typed.command],
@@ -108,6 +104,25 @@ def _run_typed(typed: Typed, here: Folder, where: str) -> None:
         options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
         same = doctest.OutputChecker().check_output(typed.output, said, options)
         assert same, f"{where}: {typed.command}\nshown:\n{typed.output}\nsaid:\n{said}{complaint}"
+
+
+def _divided(command: str) -> tuple[str, re.Match[str]]:
+    """Divide a command from where its streams go."""
+    streams = _STREAMS.search(command)
+    assert streams is not None  # it matches where nothing is said, too
+    return command[: streams.start()], streams
+
+
+def _run_here(plain: str, streams: re.Match[str], here: Folder) -> tuple[int, str, str]:
+    """Run a command in this process; return its status, what is shown of it, and what it said on standard error."""
+    together, which, file = streams.groups()
+    result = here(*shlex.split(plain)[1:])
+    shown = result.output if together else result.stdout
+    if file:
+        (here.path / file).write_text(result.stderr if which else result.stdout)
+        if not which:
+            shown = result.stderr if together else ""
+    return result.exit_code, shown, result.stderr
 
 
 def _environment(here: Folder) -> dict[str, str]:
