@@ -139,7 +139,7 @@ def fingerprint(
 @json_option
 @click.pass_obj
 def fingerprint_key(opened: Open, new: bool, key_file: Path | None, as_json: bool) -> None:
-    """Name the key of keyed fingerprints, or make it, encrypted with a passphrase unless that is empty.
+    """Name the key of keyed fingerprints, or make it.
 
     Keep a copy: without the key no new table can be compared with the keyed columns of older ones. Whoever has it can
     try values out on them.

@@ -42,7 +42,7 @@ WRITTEN = (
     Gap(
         "Signature on this file",
         "This PDF is not signed; the ledger entries it names are.",
-        "a later release",
+        "a later release of affidavit",
     ),
 )
 
