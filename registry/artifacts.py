@@ -65,6 +65,17 @@ class ArtifactStore:
             self._write(digest, _chunks(path))
         return digest
 
+    def put_stream(self, stream: BinaryIO) -> str:
+        """Keep all that an open file holds and return its SHA-256 in hex; memory stays constant."""
+        stream.seek(0)
+        found = hashlib.sha256()
+        for chunk in iter(lambda: stream.read(CHUNK), b""):
+            found.update(chunk)
+        if not self._holds(found.hexdigest()):
+            stream.seek(0)
+            self._write(found.hexdigest(), iter(lambda: stream.read(CHUNK), b""))
+        return found.hexdigest()
+
     def get(self, digest: str) -> bytes:
         """Return the bytes of an artifact, or raise `NotFound` or, where they are not its bytes, `NotVerified`."""
         with self.open(digest) as stream:

@@ -7,8 +7,11 @@ Rules:
 - The file is written the same way every time: the same table, held by the same library, gives the same bytes for one
   version of pyarrow. It is read back before it counts, and its fingerprint must be that of the table.
 - A table with protected columns (`registry.profiling`) is not kept unless that is asked for by name: what stands in the
-  ledger stays, and a file of personal data that a statement names can be deleted but not silently. What was not kept,
-  and why, is recorded.
+  ledger stays, and a file of personal data that a statement names can be deleted but not silently. Where a policy has
+  nothing kept of a column (`registry.privacy`), asking does not help. What was not kept, and why, is recorded.
+- What a step returned is in memory; its Parquet goes to a file and from there to the store, never whole through memory.
+  To be compared it is read back, which takes the room of the table once more. What is read piece by piece (a lazy
+  frame, a dataset, a query) may be larger than memory, and is not kept.
 
 What a part says: `"kept": {"artifact", "bytes", "format", "holder", "place", "reason"}`; `place` is the key or index
 under which its step returned it, null where it was all that it returned; without an artifact there is a reason.
@@ -18,18 +21,19 @@ under which its step returned it, null where it was all that it returned; withou
 >>> keeping.keep(artifacts, protected=())                      # doctest: +SKIP
 """
 
-import io
+import os
 import tempfile
 import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import IO, Any, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 from audit.canonical import Json, JsonObject
 from audit.errors import AffidavitError, MalformedInput, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.fingerprint import SCHEME, fingerprint, opened
 from registry.parts import parts_of
+from registry.privacy import NO_DEMANDS, Privacy
 from registry.protected_names import is_protected
 
 __all__ = ["KeepData", "Keeping", "checked_keeping", "not_kept", "read_kept", "warn_of_not_kept"]
@@ -38,7 +42,10 @@ KeepData = bool | Literal["all"]
 """Keep data: not, what holds no protected column, or all."""
 
 HOLDERS = ("pandas.DataFrame", "pandas.Series", "polars.DataFrame", "polars.Series", "pyarrow.Table")
+LIBRARIES = ("dask", "datafusion", "duckdb", "ibis", "pandas", "polars", "pyarrow", "pyspark")
+"""What a step returns of theirs is data, also where it is not in memory; that it was not kept is said."""
 MOST_NAMED = 5
+BUFFER = 1 << 20
 PROTECTED = "it holds protected columns"
 
 
@@ -49,7 +56,7 @@ class Waiting:
     part: JsonObject
     said: JsonObject
     columns: tuple[str, ...]
-    file: IO[bytes] | None
+    file: BinaryIO | None
 
 
 class Keeping:
@@ -64,7 +71,7 @@ class Keeping:
         if not self.wanted:
             return
         for (name, item), part in zip(parts_of(step, value), parts, strict=True):
-            if part["kind"] == "table":
+            if part["kind"] == "table" or _of_table_library(item):
                 self._waiting.append(_written(part, item, _place(value, step, name)))
 
     def forget(self) -> None:
@@ -74,17 +81,25 @@ class Keeping:
                 waiting.file.close()
         self._waiting = []
 
-    def keep(self, artifacts: ArtifactStore, protected: Collection[str]) -> None:
+    def keep(
+        self, artifacts: ArtifactStore, protected: Collection[str], privacy: Privacy = NO_DEMANDS
+    ) -> None:
         """Store what may be stored; raises `EnvironmentFailed` where that cannot be done."""
         for waiting in self._waiting:
-            held = [name for name in waiting.columns if is_protected(name, protected)]
-            if waiting.file is not None and held and self.wanted != "all":
-                waiting.said["reason"] = f"{PROTECTED} ({_listed(held)})"
-            elif waiting.file is not None:
-                waiting.file.seek(0)
-                waiting.said["artifact"] = artifacts.put(waiting.file.read())
+            if waiting.file is not None:
+                refused = self._refused(waiting.columns, protected, privacy)
+                waiting.said["reason"] = refused
+                waiting.said["artifact"] = artifacts.put_stream(waiting.file) if refused is None else None
             waiting.part["kept"] = waiting.said
         self.forget()
+
+    def _refused(self, columns: Collection[str], protected: Collection[str], privacy: Privacy) -> str | None:
+        """Say why a table with these columns is not to be kept, or nothing."""
+        ruled_out = privacy.why_not_kept(columns, protected)  # first, since no asking helps against it
+        held = [name for name in columns if is_protected(name, protected)]
+        if ruled_out is None and held and self.wanted != "all":
+            return f"{PROTECTED} ({_listed(held)})"
+        return ruled_out
 
 
 def checked_keeping(keep_data: object) -> KeepData:
@@ -117,13 +132,14 @@ def warn_of_not_kept(run: JsonObject) -> None:
         warnings.warn(sentence, stacklevel=3)
 
 
-def read_kept(data: bytes, holder: str) -> Any:
+def read_kept(file: BinaryIO, holder: str) -> Any:
     """Read a kept table back into what held it; raises `NotVerified` where it is none."""
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(io.BytesIO(data))
+        # Through a small buffer, or whole columns of the file would be in memory beside its table.
+        table = parquet.ParquetFile(file, buffer_size=BUFFER, pre_buffer=False).read()
         return _restored(table, holder)
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise NotVerified(f"a kept table cannot be read: {type(error).__name__}") from error
@@ -134,38 +150,34 @@ def _written(part: JsonObject, item: Any, place: Json) -> Waiting:
     said: JsonObject = {
         "artifact": None, "bytes": None, "format": "parquet", "holder": holder, "place": place, "reason": None,
     }  # fmt: skip
-    try:
-        columns = opened(item).names
-        data = _parquet(item, holder)
-        if str(fingerprint(read_kept(data, holder))) != _mark(part, item):
-            raise MalformedInput("it does not come back from Parquet as it was")
-    except AffidavitError as error:
-        said["reason"] = str(error)
-        return Waiting(part, said, (), None)
-    except Exception as error:  # a table may hold anything, and what holds it is somebody else's code
-        said["reason"] = f"it cannot be written as Parquet ({type(error).__name__})"
-        return Waiting(part, said, (), None)
     # Without a name, so that nothing is left behind where this process is killed.
     file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when it is stored, or forgotten
-    file.write(data)
-    said["bytes"] = len(data)
+    try:
+        _write(item, holder, file)
+        columns = opened(item).names
+        if str(fingerprint(read_kept(file, holder))) != _mark(part, item):
+            raise MalformedInput("it does not come back from Parquet as it was")
+    except Exception as error:  # a table may hold anything, and what holds it is somebody else's code
+        file.close()
+        ours = isinstance(error, AffidavitError)
+        said["reason"] = str(error) if ours else f"it cannot be written as Parquet ({type(error).__name__})"
+        return Waiting(part, said, (), None)
+    said["bytes"] = file.seek(0, os.SEEK_END)
     return Waiting(part, said, columns, file)
 
 
-def _parquet(item: Any, holder: str) -> bytes:
+def _write(item: Any, holder: str, file: BinaryIO) -> None:
     """Write a table as Parquet, always in the same way."""
     from pyarrow import parquet
 
-    out = io.BytesIO()
     parquet.write_table(
         _arrow(item, holder).combine_chunks(),
-        out,
+        file,
         version="2.6",
         compression="zstd",
         compression_level=3,
         row_group_size=1 << 20,
     )
-    return out.getvalue()
 
 
 def _arrow(item: Any, holder: str) -> Any:
@@ -180,7 +192,7 @@ def _arrow(item: Any, holder: str) -> Any:
             return (item.to_frame() if holder.endswith("Series") else item).to_arrow()
         case "pyarrow.Table":
             return item
-    raise MalformedInput("only tables of pandas, polars and Arrow are kept")
+    raise MalformedInput("only tables of pandas, polars and Arrow in memory are kept")
 
 
 def _restored(table: Any, holder: str) -> Any:
@@ -203,6 +215,10 @@ def _mark(part: JsonObject, item: Any) -> str:
     """Return the fingerprint without keys: a kept copy is compared by its values alone."""
     mark = str(part["fingerprint"])
     return mark if mark.startswith(f"{SCHEME}:") else str(fingerprint(item))
+
+
+def _of_table_library(item: object) -> bool:
+    return type(item).__module__.partition(".")[0] in LIBRARIES
 
 
 def _names(item: object) -> list[str]:

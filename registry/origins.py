@@ -13,7 +13,8 @@ What is found, and how:
 Rules:
 
 - No user, password, query string or fragment of a URL is recorded, and of host, database and path only what has the
-  form of one. A query that holds what looks like a secret is withheld.
+  form of one. Of PostgreSQL's parameters the name of a service is told, since nothing else may say where the database
+  is: what the service file says of it is not. A query that holds what looks like a secret is withheld.
 - Values bound to a query are not recorded; what is written into its text is.
 - What the store does not tell is null, with a note that says why. That never breaks a run.
 
@@ -49,6 +50,7 @@ SECONDS = 5
 
 _URI = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
 _HOST = re.compile(r"[\w.\-\[\]:]{1,255}")
+_SERVICE = re.compile(r"[\w.\-]{1,255}")
 _CONTAINER = re.compile(r"[a-z0-9](?:[a-z0-9]|-(?!-)){2,62}")
 _PLACE = re.compile(r"[\w.\-/+=%$ ]{0,1024}")
 _READS = re.compile(
@@ -204,7 +206,14 @@ def clean_database(url: Any) -> str:
     if parsed.drivername.startswith(("sqlite", "duckdb")):
         return f"{parsed.drivername}:///{_file(database)}"
     host = _formed(_HOST, parsed.host or "") + (f":{port}" if port is not None else "")
-    return f"{parsed.drivername}://{host}/{_formed(_PLACE, database)}"
+    return f"{parsed.drivername}://{host}/{_formed(_PLACE, database)}{_service(parsed)}"
+
+
+def _service(url: Any) -> str:
+    """Name the service (libpq, "The Connection Service File") that says where a PostgreSQL database is."""
+    named = url.query.get("service") if url.drivername.startswith("postgresql") else None
+    name = _formed(_SERVICE, named) if isinstance(named, str) else ""
+    return f"?service={name}" if name else ""
 
 
 def clean_uri(uri: str) -> str:

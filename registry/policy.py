@@ -24,7 +24,8 @@ not code. Grammar (every field is required unless marked `optional`; nothing els
       - {id: ..., says: ..., clauses: [], kind: lineage}   # optional: protected: [race], rows: ignore,
                                                            #           observation: accept
       - {id: ..., says: ..., clauses: [], kind: privacy,   # optional: columns: [race]
-         fingerprint: keyed, profile: missing}             # one of them or both; nothing, missing, counts or all
+         fingerprint: keyed, profile: missing,             # at least one of the three; nothing, missing, counts or all
+         kept: nothing}
       - {id: ..., says: ..., clauses: [], kind: approval, role: validator, count: 1}   # optional: meaning
       - {id: ..., says: ..., clauses: [], kind: reproduction, verdicts: [identical, equivalent]}
 

@@ -1,4 +1,4 @@
-"""What the policies of a ledger ask of recording: which columns are keyed, and what profiles may tell of them.
+"""What the policies of a ledger ask of recording: which columns are keyed, profiled up to where, and never kept.
 
 A run does not know which stage its model is for. So the privacy rules of every policy that guards a stage are in force
 for every run that is recorded, the strictest first; the run says which rules those were, and who reproduces it goes by
@@ -9,11 +9,12 @@ Rules:
 - A rule that asks for keyed columns needs the ledger's fingerprint key: without it no run is recorded. A digest that
   was given away cannot be taken back.
 - A rule about profiles is a ceiling: code can have less told, and never more.
+- A rule that has nothing kept keeps no table with such a column, whatever who records asks for.
 - A rule without columns is about those that the run protects: named as `protected` or `keyed` by its code, or declared
   as `sensitive` by its evaluation.
 
-What a run says: `"privacy": {"rules": [{"policy", "sha256", "rule", "columns", "fingerprint", "profile"}],
-"protected": [...]}`; `columns`, `fingerprint` and `profile` are null where the rule does not say.
+What a run says: `"privacy": {"rules": [{"policy", "sha256", "rule", "columns", "fingerprint", "profile", "kept"}],
+"protected": [...]}`; `columns`, `fingerprint`, `profile` and `kept` are null where the rule does not say.
 
 >>> Privacy((Demand("lending", "ab" * 32, "people", ("race",), "keyed", "missing"),)).ceiling("race_black", ())
 'missing'
@@ -25,12 +26,14 @@ from typing import cast
 
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput, NotFound
+from registry.finding import listed
 from registry.profile import LEVELS, Level
 from registry.protected_names import is_protected
 
 __all__ = ["NO_DEMANDS", "Demand", "Privacy", "demands_of"]
 
 KEYED = "keyed"
+NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Demand:
     columns: tuple[str, ...] | None
     fingerprint: str | None
     profile: Level | None
+    kept: str | None = None
 
     def covers(self, name: str, protected: Collection[str]) -> bool:
         """Say whether a column is one of those that the rule is about."""
@@ -57,19 +61,21 @@ class Demand:
             "columns": None if self.columns is None else list[Json](self.columns),
             "fingerprint": self.fingerprint,
             "profile": self.profile,
+            "kept": self.kept,
         }
 
     @classmethod
     def from_json(cls, value: Json) -> "Demand":
         """Read it again, or raise `MalformedInput`."""
+        kept = value.get("kept") if isinstance(value, dict) else None
         match value:
             case {
                 "policy": str(policy), "sha256": str(sha256), "rule": str(rule),
                 "columns": None | list() as columns, "fingerprint": "keyed" | None as fingerprint, "profile": profile,
-            } if profile is None or profile in LEVELS:  # fmt: skip
+            } if (profile is None or profile in LEVELS) and kept in (None, NOTHING):  # fmt: skip
                 names = None if columns is None else tuple(str(name) for name in columns)
                 told = cast(Level | None, profile)
-                return cls(policy, sha256, rule, names, fingerprint, told)
+                return cls(policy, sha256, rule, names, fingerprint, told, kept)
         raise MalformedInput("what the run says of the privacy rules in force cannot be read")
 
 
@@ -89,6 +95,14 @@ class Privacy:
         """Return the most that a profile may tell of a column."""
         asked = (demand.profile or "all" for demand in self.demands if demand.covers(name, protected))
         return min(asked, key=LEVELS.index, default="all")
+
+    def why_not_kept(self, columns: Iterable[str], protected: Collection[str]) -> str | None:
+        """Say which rule has no table with such columns kept, or nothing."""
+        for demand in self.demands:
+            held = [name for name in columns if demand.covers(name, protected)] if demand.kept else []
+            if held:
+                return f"the policy {demand.policy} (rule {demand.rule}) has no table kept that has {listed(held)}"
+        return None
 
     def check_key(self, at_hand: bool) -> "Privacy":
         """Return itself; raise `NotFound` where columns are to be keyed and there is no key."""
@@ -130,7 +144,7 @@ def demands_of(policy: str, sha256: str, rules: Iterable[object]) -> list[Demand
     from registry.rules import PrivacyRule
 
     return [
-        Demand(policy, sha256, rule.id, rule.columns, rule.fingerprint, rule.profile)
+        Demand(policy, sha256, rule.id, rule.columns, rule.fingerprint, rule.profile, rule.kept)
         for rule in rules
         if isinstance(rule, PrivacyRule)
     ]

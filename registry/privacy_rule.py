@@ -1,4 +1,4 @@
-"""Rules about privacy: were columns about people keyed, and how much do profiles tell of them? Judged from the record.
+"""Rules about privacy: what the record tells of columns about people, in fingerprints, profiles and kept copies.
 
 Rules:
 
@@ -30,11 +30,16 @@ from registry.rules import PrivacyRule
 __all__ = ["TableTold", "judge_privacy", "tables_told"]
 
 
+MARKS = (("fingerprint",), ("document",), ("profile",), ("kept", "artifact"))
+"""What a part says of its table, and where it says it."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableTold:
     """What the record tells of one table: its columns and whether each is keyed, and how much is told of each.
 
-    `unread` says why that is not known. `rare` names the columns of which a small cell is told.
+    `unread` says why that is not known. `rare` names the columns of which a small cell is told. `kept` says that a copy
+    of the table was kept, wherever that copy is now.
     """
 
     name: str
@@ -43,19 +48,19 @@ class TableTold:
     told: tuple[tuple[str, Level], ...] = ()
     rare: tuple[str, ...] = ()
     unread: str | None = None
+    kept: bool = False
 
 
 def tables_told(run: Mapping[str, Json], artifacts: ArtifactStore) -> tuple[TableTold, ...]:
     """Read what a run's documents tell of its tables; raise `EnvironmentFailed` where the store is out of reach."""
-    found: dict[tuple[Json, Json, Json], TableTold] = {}
+    found: dict[tuple[Json, ...], TableTold] = {}
     for side in ("outputs", "inputs"):
         for step in items(run.get("steps")):
             for part in items(step.get(side)):
                 # What another step received is told once, where it came out, unless it was changed on the way.
-                mark = tuple(cast(Json, part.get(name)) for name in ("fingerprint", "document", "profile"))
-                same = (other for other in found if other[:2] == mark[:2] and mark[2] in (None, other[2]))
-                if part.get("kind") == "table" and next(same, None) is None:
-                    found[cast(tuple[Json, Json, Json], mark)] = _told(str(step.get("name")), part, artifacts)
+                mark = tuple(cast(Json, at(part, *path)) for path in MARKS)
+                if part.get("kind") == "table" and not any(_tells(other, mark) for other in found):
+                    found[mark] = _told(str(step.get("name")), part, artifacts)
     return tuple(found.values())
 
 
@@ -80,6 +85,7 @@ def judge_privacy(rule: PrivacyRule, run: Mapping[str, Json], tables: Sequence[T
         )
     kept = ["every fingerprint is keyed"] if rule.fingerprint else []
     kept += [f"profiles tell {_words(rule.profile)} at most"] if rule.profile else []
+    kept += ["no table was kept"] if rule.kept else []
     return Finding("passed", f"{listed(sorted(seen))}: {' and '.join(kept)}")
 
 
@@ -105,6 +111,9 @@ def _wrong(rule: PrivacyRule, names: Sequence[str], table: TableTold) -> Iterato
     bare = [column for column, keyed in table.columns if not keyed and is_protected(column, names)]
     if rule.fingerprint and bare:
         yield f"{listed(bare)} in {where} was fingerprinted without a key"
+    held = [column for column, _ in table.columns if is_protected(column, names)]
+    if rule.kept and table.kept and held:
+        yield f"a copy of {where} was kept, with {listed(held)}"
     if rule.profile is None:
         return
     for column, level in table.told:
@@ -124,8 +133,13 @@ def _words(level: Level) -> str:
     }[level]
 
 
+def _tells(other: Sequence[Json], mark: Sequence[Json]) -> bool:
+    """Say whether one part tells all that another tells: the same table, and its profile and copy where it has them."""
+    return other[:2] == mark[:2] and all(each in (None, told) for each, told in zip(mark, other, strict=True))
+
+
 def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> TableTold:
-    name = str(part.get("name"))
+    name, kept = str(part.get("name")), at(part, "kept", "artifact") is not None
     try:
         columns = _columns(part, artifacts)
         profile = part.get("profile")
@@ -135,7 +149,7 @@ def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> Ta
     except AffidavitError as error:
         return TableTold(name, step, unread=str(error))
     if shown is None:
-        return TableTold(name, step, columns)
+        return TableTold(name, step, columns, kept=kept)
     told = tuple((column.name, column.told) for column in shown.columns)
     rare = tuple(
         column.name
@@ -143,7 +157,7 @@ def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> Ta
         if column.told in ("counts", "all")
         and (shown.small_cell < SMALL_CELL or any(rows < SMALL_CELL for _, rows in column.values))
     )
-    return TableTold(name, step, columns, told, rare)
+    return TableTold(name, step, columns, told, rare, kept=kept)
 
 
 def _columns(part: Mapping[str, object], artifacts: ArtifactStore) -> tuple[tuple[str, bool], ...]:

@@ -352,7 +352,7 @@ class RunRecorder:
     def finish(self) -> RunResult:
         """Say the run: the predicate without what the ledger adds, and its subjects."""
         self.profiling.keep(self.artifacts)
-        self.keeping.keep(self.artifacts, self.profiling.protected)
+        self.keeping.keep(self.artifacts, self.profiling.protected, self.keying.privacy)
         predicate: JsonObject = {
             "model": self._model,
             "status": "succeeded" if self.exception is None else "failed",

@@ -114,12 +114,14 @@ def _standing_in(step: Step, kept: JsonObject, taken: dict[str, str]) -> Callabl
 
 def _value(tables: list[JsonObject]) -> object:
     """Put the tables together as their step returned them."""
-    read = [
-        (table["place"], read_kept(Path(str(table["file"])).read_bytes(), str(table["holder"])))
-        for table in tables
-    ]
+    read = [(table["place"], _read(Path(str(table["file"])), str(table["holder"]))) for table in tables]
     if len(read) == 1 and read[0][0] is None:
         return read[0][1]
     if all(isinstance(place, int) for place, _ in read):
         return tuple(value for _, value in read)
     return dict(read)
+
+
+def _read(path: Path, holder: str) -> object:
+    with path.open("rb") as file:
+        return read_kept(file, holder)

@@ -50,6 +50,15 @@ def test_a_file_is_copied_into_the_store(store: ArtifactStore, tmp_path: Path) -
         assert stream.read(6) == b"abcabc"
 
 
+def test_an_open_file_is_copied_from_its_beginning(store: ArtifactStore, tmp_path: Path) -> None:
+    source = tmp_path / "big.bin"
+    source.write_bytes(b"abc" * 1_000_000)
+    with source.open("rb") as stream:
+        stream.seek(5)
+        assert store.put_stream(stream) == store.put_stream(stream) == digest_of_file(source)[0]
+    assert len(store.get(digest_of_file(source)[0])) == 3_000_000
+
+
 def test_a_flipped_byte_is_never_handed_out(store: ArtifactStore) -> None:
     digest = store.put(b"evidence")
     path = store.path(digest)

@@ -2,6 +2,8 @@
 
 from typing import Any, cast
 
+import pytest
+
 from audit.canonical import Json
 from registry.compare import compare_versions
 from registry.lineage import lineage_of
@@ -10,12 +12,12 @@ from tests import report_example as made
 from tests.test_dossier import words
 
 
-def example_with_data() -> Any:
+def example_with_data(checks: list[Json] | None = None) -> Any:
     run = made.run_entry()
     steps = [dict(cast(dict[str, Json], step)) for step in cast(list[Json], run.predicate["steps"])]
     outputs = cast(list[dict[str, Json]], steps[0]["outputs"])
     steps[0] |= {
-        "checks": made.checks(),
+        "checks": made.checks() if checks is None else checks,
         "outputs": [{**outputs[0], "kept": {"artifact": made.digest("kept")}}],
     }
     predicate = {**run.predicate, "steps": cast(Json, steps), "origins": cast(Json, made.origins())}
@@ -36,6 +38,23 @@ def test_checks_are_passed_failed_or_not_done() -> None:
     assert "applications loans Failed" in text
     assert "income greater_than(0): 3" in text
     assert "applications loans Not done" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"warned": 2}, "income greater_than(0): 3; checks that only warn: 2"),
+        ({"failed": [{"column": None, "check": "mine", "reason": "check_error", "cases": None}]},
+         "the table mine: could not be made"),
+    ],
+)  # fmt: skip
+def test_a_check_that_only_warns_or_was_not_made_is_said_beside_those_that_failed(
+    change: dict[str, Json], said: str
+) -> None:
+    failed = cast(dict[str, Json], made.checks()[1])
+    text = words(example_with_data([{**failed, **change}]))
+    assert "applications loans Failed" in text
+    assert said in text
 
 
 def test_a_kept_copy_is_named_by_its_digest() -> None:

@@ -1,6 +1,8 @@
 """Kept data: tables that come back as they were, nothing protected unless it is asked for, and never silently not."""
 
 import gc
+import io
+import tracemalloc
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +18,7 @@ from registry.artifacts import ArtifactStore
 from registry.fingerprint import fingerprint
 from registry.kept_data import Keeping, checked_keeping, not_kept, read_kept
 from registry.parts import describe, parts_of
+from registry.privacy import NO_DEMANDS, Demand, Privacy
 from registry.recording import Recording
 from registry.run import run_pipeline
 from registry.run_predicate import artifacts_named
@@ -32,13 +35,21 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 
 def keep(
-    value: Any, store: ArtifactStore, wanted: Any = True, protected: tuple[str, ...] = ()
+    value: Any,
+    store: ArtifactStore,
+    wanted: Any = True,
+    protected: tuple[str, ...] = (),
+    privacy: Privacy = NO_DEMANDS,
 ) -> list[JsonObject]:
     parts = [describe(name, item, store) for name, item in parts_of("load", value)]
     keeping = Keeping(wanted)
     keeping.see("load", value, parts)
-    keeping.keep(store, protected)
+    keeping.keep(store, protected, privacy)
     return [cast(JsonObject, part.get("kept")) for part in parts]
+
+
+def restored(said: JsonObject, store: ArtifactStore, holder: str | None = None) -> Any:
+    return read_kept(io.BytesIO(store.get(str(said["artifact"]))), holder or str(said["holder"]))
 
 
 FRAME = pd.DataFrame(
@@ -69,7 +80,7 @@ TABLES: dict[str, Any] = {
 def test_a_table_comes_back_as_it_was(name: str, store: ArtifactStore) -> None:
     table = TABLES[name]
     [said] = keep(table, store)
-    back = read_kept(store.get(str(said["artifact"])), str(said["holder"]))
+    back = restored(said, store)
     assert type(back) is type(table)
     assert fingerprint(back) == fingerprint(table)
     assert (said["reason"], said["bytes"]) == (None, len(store.get(str(said["artifact"]))))
@@ -77,7 +88,7 @@ def test_a_table_comes_back_as_it_was(name: str, store: ArtifactStore) -> None:
 
 def test_pandas_keeps_its_types_and_labels(store: ArtifactStore) -> None:
     [said] = keep(FRAME, store)
-    pd.testing.assert_frame_equal(read_kept(store.get(str(said["artifact"])), "pandas.DataFrame"), FRAME)
+    pd.testing.assert_frame_equal(restored(said, store), FRAME)
 
 
 def test_the_same_table_gives_the_same_bytes_however_it_is_cut(store: ArtifactStore) -> None:
@@ -94,7 +105,7 @@ def test_what_a_frame_carries_beside_its_table_is_not_kept(store: ArtifactStore)
     assert frame.attrs == {"password": "hunter2"}
 
 
-@pytest.mark.parametrize("value", [np.zeros((2, 2)), pa.array([1])])
+@pytest.mark.parametrize("value", [np.zeros((2, 2)), pa.array([1]), pl.LazyFrame({"a": [1]})])
 def test_what_cannot_be_kept_says_why(value: Any, store: ArtifactStore) -> None:
     [said] = keep(value, store)
     assert said["artifact"] is None
@@ -107,6 +118,29 @@ def test_a_table_with_a_protected_column_is_not_kept_unless_all_are(store: Artif
     assert (refused["artifact"], refused["reason"]) == (None, "it holds protected columns (race, race_black)")
     [taken] = keep(table, store, "all", ("race",))
     assert taken["artifact"] is not None
+
+
+@pytest.mark.parametrize("columns", [("race",), None])
+def test_a_table_that_a_policy_has_not_kept_is_not_kept_though_all_are_asked_for(
+    columns: tuple[str, ...] | None, store: ArtifactStore
+) -> None:
+    table = {"people": pd.DataFrame({"race": ["a"], "income": [1]}), "incomes": pd.DataFrame({"income": [1]})}
+    privacy = Privacy((Demand("people", "ab" * 32, "no-copies", columns, None, None, "nothing"),))
+    people, incomes = keep(table, store, "all", ("race",), privacy)
+    assert people["artifact"] is None
+    assert people["reason"] == "the policy people (rule no-copies) has no table kept that has race"
+    assert store.exists(str(incomes["artifact"]))
+
+
+def test_the_copy_of_a_table_never_goes_through_memory_as_a_whole(store: ArtifactStore) -> None:
+    numbers = np.random.default_rng(1)
+    table = pa.table({name: numbers.random(1 << 18) for name in "abcdefgh"})
+    keep(table[:1], store)  # what is loaded at the first time is not of the table
+    tracemalloc.start()
+    [said] = keep(table, store)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < cast(int, said["bytes"]) / 4
 
 
 def test_parts_know_their_place(store: ArtifactStore) -> None:
@@ -162,10 +196,10 @@ def test_what_to_keep_is_said_in_one_of_three_ways(keep_data: Any) -> None:
 @pytest.mark.parametrize(("data", "holder"), [(b"", "pandas.DataFrame"), (b"PAR1", "polars.DataFrame")])
 def test_damaged_bytes_are_no_kept_table(data: bytes, holder: str) -> None:
     with pytest.raises(NotVerified, match="cannot be read"):
-        read_kept(data, holder)
+        read_kept(io.BytesIO(data), holder)
 
 
 def test_a_holder_that_is_not_known_is_refused(store: ArtifactStore) -> None:
     [said] = keep(FRAME, store)
     with pytest.raises(NotVerified, match="not known"):
-        read_kept(store.get(str(said["artifact"])), "os.system")
+        restored(said, store, "os.system")

@@ -31,6 +31,11 @@ LEVEL = st.sampled_from(LEVELS)
 PEOPLE = pd.DataFrame({"race": ["a", "b", "c"] * 20, "income": [float(n) for n in range(60)]})
 
 
+RULE: JsonObject = {
+    "policy": "p", "sha256": "ab" * 32, "rule": "r", "columns": None, "fingerprint": None, "profile": None,
+}  # fmt: skip
+
+
 def demanding(
     columns: tuple[str, ...] | None = ("race",), fingerprint: str | None = "keyed", told: Level | None = None
 ) -> Privacy:
@@ -171,11 +176,27 @@ def test_a_run_says_what_was_in_force_and_what_it_protected(store: ArtifactStore
     assert Privacy.from_json(run.predicate["privacy"]) == privacy
 
 
+def test_what_is_not_to_be_kept_is_said_with_the_run_and_read_again(store: ArtifactStore) -> None:
+    privacy = Privacy((Demand("people", "ab" * 32, "rule", None, None, None, "nothing"),))
+    run = run_pipeline(people(protected=("race",)), {}, artifacts=store, privacy=privacy).predicate
+    assert Privacy.from_json(run["privacy"]) == privacy
+
+
+def test_a_rule_that_was_recorded_before_copies_could_be_ruled_out_is_read(store: ArtifactStore) -> None:
+    value = demanding().to_json([])
+    [rule] = cast(list[JsonObject], value["rules"])
+    del rule["kept"]
+    assert Privacy.from_json(value) == demanding()
+
+
 def test_a_run_of_an_earlier_version_says_that_nothing_was_in_force() -> None:
     assert Privacy.from_json(None) == NO_DEMANDS
 
 
-@pytest.mark.parametrize("value", [{}, [], {"rules": [{}]}, {"rules": [1], "protected": []}, "x"])
+@pytest.mark.parametrize(
+    "value",
+    [{}, [], {"rules": [{}]}, {"rules": [{**RULE, "kept": "all"}]}, {"rules": [1], "protected": []}, "x"],
+)
 def test_what_cannot_be_read_is_refused(value: object) -> None:
     with pytest.raises(MalformedInput, match="privacy rules in force cannot be read"):
         Privacy.from_json(value)  # type: ignore[arg-type]
@@ -205,6 +226,13 @@ def test_the_policies_of_every_stage_are_in_force_together(registry: Registry) -
     assert isinstance(key, FingerprintKey)
     assert set(privacy.keyed) == {"race", "born"}
     assert [demand.policy for demand in privacy.demands] == ["privacy", "privacy", "two", "one"]
+
+
+def test_a_policy_can_have_nothing_kept(registry: Registry) -> None:
+    registry.adopt("production", (a_policy("one", "columns: [race], kept: nothing"),))
+    _, privacy = registry.on_record()
+    assert privacy.why_not_kept(["race_black", "income"], ()) is not None
+    assert privacy.why_not_kept(["income"], ()) is None
 
 
 def test_a_policy_that_no_longer_guards_a_stage_asks_nothing(registry: Registry) -> None:

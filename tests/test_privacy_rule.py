@@ -10,6 +10,7 @@ from audit.canonical import JsonObject, decode, encode
 from registry.artifacts import ArtifactStore
 from registry.finding import AbsentError, Finding
 from registry.gate import Evidence, decide
+from registry.kept_data import KeepData
 from registry.policy import packaged
 from registry.privacy import NO_DEMANDS, Demand, Privacy
 from registry.privacy_rule import judge_privacy, tables_told
@@ -26,9 +27,12 @@ def rule(**said: Any) -> PrivacyRule:
     return PrivacyRule(id="r", says="Says.", clauses=(), **said)
 
 
-def recorded(store: ArtifactStore, privacy: Privacy = NO_DEMANDS, **options: tuple[str, ...]) -> JsonObject:
+def recorded(
+    store: ArtifactStore, privacy: Privacy = NO_DEMANDS, keep: KeepData = False, **options: tuple[str, ...]
+) -> JsonObject:
     key = KEY if privacy.demands else None
-    return run_pipeline(people(**options), {}, artifacts=store, key=key, privacy=privacy).predicate
+    pipeline = people(**options)
+    return run_pipeline(pipeline, {}, artifacts=store, key=key, privacy=privacy, keep_data=keep).predicate
 
 
 def part(run: JsonObject) -> JsonObject:
@@ -70,6 +74,30 @@ def test_a_profile_that_tells_of_a_few_rows_fails_whatever_is_allowed(store: Art
     found = judged(run, store, columns=("age",), profile="all")
     assert found.outcome == "failed"
     assert "tells of fewer than 10 rows in age" in found.message
+
+
+def test_a_copy_that_was_kept_fails_also_when_it_is_gone(store: ArtifactStore) -> None:
+    run = recorded(store, keep="all")
+    store.path(str(cast(JsonObject, part(run)["kept"])["artifact"])).unlink()
+    found = judged(run, store, columns=("race",), kept="nothing")
+    assert found.outcome == "failed"
+    assert found.message.startswith("a copy of load (step load) was kept, with race, race_b: ")
+
+
+def test_a_run_that_was_asked_to_keep_all_under_the_rule_passes(store: ArtifactStore) -> None:
+    asked = Privacy((Demand("p", "ab" * 32, "r", ("race",), None, None, "nothing"),))
+    run = recorded(store, asked, keep="all")
+    assert judged(run, store, columns=("race",), kept="nothing") == (
+        "passed",
+        "race, race_b: no table was kept",
+    )
+
+
+def test_a_copy_of_a_table_that_came_out_of_two_steps_is_not_overlooked(store: ArtifactStore) -> None:
+    run = recorded(store, keep="all")
+    steps = cast(list[JsonObject], run["steps"])
+    steps.insert(0, {**steps[0], "name": "first", "outputs": [{**part(run), "kept": None}]})
+    assert judged(run, store, columns=("race",), kept="nothing").outcome == "failed"
 
 
 def test_a_rule_without_columns_is_about_those_that_the_run_protected(store: ArtifactStore) -> None:
