@@ -16,7 +16,7 @@ from audit.canonical import JsonObject
 from audit.errors import MalformedInput, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.fingerprint import fingerprint
-from registry.kept_data import Keeping, checked_keeping, not_kept, read_kept
+from registry.kept_data import KeepData, Keeping, checked_keeping, not_kept, read_kept
 from registry.parts import describe, parts_of
 from registry.privacy import NO_DEMANDS, Demand, Privacy
 from registry.recording import Recording
@@ -120,13 +120,14 @@ def test_a_table_with_a_protected_column_is_not_kept_unless_all_are(store: Artif
     assert taken["artifact"] is not None
 
 
+@pytest.mark.parametrize("wanted", [True, "all"])
 @pytest.mark.parametrize("columns", [("race",), None])
-def test_a_table_that_a_policy_has_not_kept_is_not_kept_though_all_are_asked_for(
-    columns: tuple[str, ...] | None, store: ArtifactStore
+def test_a_table_that_a_policy_has_not_kept_is_not_kept_however_that_is_asked_for(
+    columns: tuple[str, ...] | None, wanted: KeepData, store: ArtifactStore
 ) -> None:
     table = {"people": pd.DataFrame({"race": ["a"], "income": [1]}), "incomes": pd.DataFrame({"income": [1]})}
     privacy = Privacy((Demand("people", "ab" * 32, "no-copies", columns, None, None, "nothing"),))
-    people, incomes = keep(table, store, "all", ("race",), privacy)
+    people, incomes = keep(table, store, wanted, ("race",), privacy)
     assert people["artifact"] is None
     assert people["reason"] == "the policy people (rule no-copies) has no table kept that has race"
     assert store.exists(str(incomes["artifact"]))
