@@ -5,6 +5,7 @@ Rules:
 - What the pipeline declares comes first; then what a query or a plan says; then what scikit-learn's names say; and
   where a step may be observed, what was seen. Nothing is guessed: what none of them tells stays unknown.
 - The columns of the inputs are noted before the step is called: it may change them in place.
+- A table beside the transformer that made it is made again before it is believed (`registry.recomputed`).
 - A feature is the column of its name in a table that the step received (`registry.declared_flows`); `observe=True`
   shows whether another column moves the model.
 - A run does not fail because of its lineage (`registry.attempted`), except where its own declaration is wrong.
@@ -18,12 +19,13 @@ from typing import Any
 
 from registry.attempted import attempted
 from registry.declared_flows import declared_flow, encoded_flow, model_flow
-from registry.estimators import input_names, is_transformer, taken_apart
-from registry.flows import Flow, Link
+from registry.estimators import input_names
+from registry.flows import Flow
 from registry.held import column_labels, is_lazy, polars_frame
 from registry.observe import Observation, observe, take_sample
 from registry.parts import is_fitted_model, parts_of
 from registry.pipeline import PlannedStep, Step
+from registry.recomputed import as_received, explained
 from registry.seen import with_what_was_seen
 from registry.told import Inputs, refuse_unreturned
 
@@ -41,6 +43,8 @@ class Watch:
     """The polars tables that the step received, by their memory (`registry.polars_memory.Held`)."""
     kinds: Mapping[str, str] = field(default_factory=dict)
     """What its arguments hold that are no parameters (`registry.plan_code`)."""
+    before: Mapping[str, Any] = field(default_factory=dict)
+    """The tables that it received, as they were (`registry.recomputed`)."""
     failed: str | None = None
     """Why what the step received could not be noted."""
 
@@ -54,9 +58,8 @@ class Watch:
             return [_open(name, self.step.name, item, self.failed) for name, item in parts]
         flows = [flow for name, item in parts for flow in self._of_part(name, item)]
         refuse_unreturned(self.step.told, self.step.name, {flow.part: flow.columns for flow in flows})
-        items = [item for _, item in parts]
         flows = attempted(
-            lambda: _by_transformers(flows, items, self.inputs),
+            lambda: explained(flows, dict(parts), self.before),
             lambda why: _noted(flows, self.step.name, why),
         )
         return attempted(lambda: self._seen(flows), lambda why: _noted(flows, self.step.name, why))
@@ -117,22 +120,26 @@ def watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
 def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
     inputs: dict[str, tuple[str, ...]] = {}
     frames: dict[str, Any] = {}
+    before: dict[str, Any] = {}
     for name in planned.after:
         for part, item in parts_of(name, returned[name]):
             columns = column_labels(item)
             if columns is None:
                 continue
             inputs[part] = columns
+            if (kept := as_received(item)) is not None:
+                before[part] = kept
             if (frame := polars_frame(item)) is not None:
                 frames[part] = frame
     step = planned.step
     observed = step.told.observe and step.query is None and bool(inputs)
     sample = take_sample(planned, returned) if observed else None
     if not frames:
-        return Watch(step, inputs, sample)
+        return Watch(step, inputs, sample, before=before)
     from registry.polars_memory import Held
 
-    return Watch(step, inputs, sample, Held(frames), {name: _kind(returned[name]) for name in planned.after})
+    kinds = {name: _kind(returned[name]) for name in planned.after}
+    return Watch(step, inputs, sample, Held(frames), kinds, before)
 
 
 def _kind(value: Any) -> str:
@@ -159,37 +166,3 @@ def _open(part: str, step: str, item: object, why: str) -> Flow:
 
 def _noted(flows: Sequence[Flow], step: str, why: str) -> list[Flow]:
     return [replace(flow, notes=(*flow.notes, f"step {step}: {why}")) for flow in flows]
-
-
-def _by_transformers(flows: Sequence[Flow], items: Sequence[object], inputs: Inputs) -> list[Flow]:
-    """Explain the tables whose columns are exactly what a fitted transformer beside them gives out."""
-    told = list(flows)
-    for item in items:
-        if not is_transformer(item):
-            continue
-        try:
-            features = input_names(item) or ()
-            outputs = taken_apart(item, features).outputs
-        except (AttributeError, ValueError, TypeError, IndexError, KeyError):
-            continue
-        names = tuple(output.name for output in outputs)
-        links = {
-            output.name: [
-                Link(output.name, part, features[number], "declared", output.use)
-                for number in output.inputs
-                for part, columns in inputs.items()
-                if features[number] in columns
-            ]
-            for output in outputs
-        }
-        told = [
-            _explained(flow, links) if flow.columns == names and flow.kind == "table" else flow
-            for flow in told
-        ]
-    return told
-
-
-def _explained(flow: Flow, links: Mapping[str, Sequence[Link]]) -> Flow:
-    new = [column for column in flow.columns if column not in flow.complete and links[column]]
-    more = [link for column in new for link in links[column]]
-    return replace(flow, links=(*flow.links, *more), complete=flow.complete | set(new))

@@ -46,7 +46,7 @@ from registry.outcome import Outcome, moved, outcomes
 from registry.pipeline import PlannedStep
 from registry.sampling import Sample, changed, sampled, tables_in, unchangeable
 
-__all__ = ["MOST_SECONDS", "Seen", "observe", "take_sample"]
+__all__ = ["MOST_SECONDS", "Seen", "apart", "observe", "take_sample"]
 
 MOST_SECONDS = 15.0
 """How long a step may be observed, in seconds of the processor; waiting counts for an eighth."""
@@ -109,7 +109,7 @@ def observe(
     """
     values = {name: each.value for name, each in observation.sample.items()}
     spent = _spending()
-    with _apart():
+    with apart():
         try:
             first, second = (observation.on(values, lambda: spent() >= most) for _ in range(2))
         except (Raised, TookTooLong) as error:
@@ -218,7 +218,7 @@ def _copied(value: object) -> Any:
 
 
 @contextmanager
-def _apart() -> Iterator[None]:
+def apart() -> Iterator[None]:
     """Keep what the step prints, warns and draws at random from the run that it is called in."""
     ours, numpys = random.getstate(), np.random.get_state()
     try:

@@ -82,7 +82,7 @@ def pipeline_of_all_kinds() -> Pipeline:
         "registry.field_lineage.take_sample",
         "registry.field_lineage.observe",
         "registry.field_lineage.with_what_was_seen",
-        "registry.field_lineage._by_transformers",
+        "registry.field_lineage.explained",
         "registry.file_columns._compared",
     ],
 )

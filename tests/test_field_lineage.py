@@ -209,24 +209,6 @@ def test_columns_are_those_that_came_in_though_the_step_drops_some_in_place(stor
     assert dependences(flow_named(run(pipeline, store), "cleaned")) == {("owed", "applications.debt")}
 
 
-def test_a_table_beside_the_transformer_that_made_it_is_explained_by_its_names(store: ArtifactStore) -> None:
-    pipeline = Pipeline("loans")
-
-    @pipeline.step
-    def applications() -> pd.DataFrame:
-        return loans()
-
-    @pipeline.step
-    def encoded(applications: pd.DataFrame) -> dict[str, Any]:
-        encoder = OneHotEncoder(sparse_output=False).set_output(transform="pandas")
-        return {"encoder": encoder, "table": encoder.fit_transform(applications[["region"]])}
-
-    flow = flow_named(run(pipeline, store), "encoded.table")
-    assert dependences(flow) == {
-        (f"region_{name}", "applications.region") for name in ("north", "south", "west")
-    }
-
-
 def test_a_wrong_declaration_ends_the_run(store: ArtifactStore) -> None:
     pipeline = Pipeline("loans")
 
