@@ -54,7 +54,7 @@ def encoded_flow(part: str, step: str, model: object, features: Sequence[str]) -
             f"the features behind the transformers are not named: {type(error).__name__} while they were read"
         )
         return [Flow(part, step, "encoded", (), notes=(note,))]
-    if found.is_plain:
+    if found.is_plain and len(found.outputs) == len(features):
         return []
     links = []
     names = _distinct([output.name for output in found.outputs])

@@ -11,11 +11,12 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from registry.field_trace import Trace, sentences
-from registry.places import Into, Place
+from registry.places import DROPPED, ONE_OF, Into, Place
 
 __all__ = ["lines", "summary"]
 
 MOST_LINES_OF_CODE = 40
+NOTHING = "nothing that is recorded"
 
 
 def lines(found: Trace, ref: str, code: Mapping[str, str]) -> Iterator[str]:
@@ -33,12 +34,19 @@ def lines(found: Trace, ref: str, code: Mapping[str, str]) -> Iterator[str]:
 
 def summary(found: Trace, features: Sequence[Place]) -> Iterator[str]:
     """Write one line for each feature: the raw columns it is made of and depends on, then what is not known."""
+    dropped = {each.start for ways in found.into.values() for each in ways if each.use == DROPPED}
     for feature in features:
+        if feature in dropped:
+            ends = ", ".join(dict.fromkeys(end.words for end in _ends(found, feature, rows=False)))
+            yield f"feature {feature.words}, given to the model and dropped by its transformers <- {ends or NOTHING}"
+            continue
         values = dict.fromkeys(end.words for end in _ends(found, feature, rows=False))
         every = dict.fromkeys(end.words for end in _ends(found, feature, rows=True))
         more = [words for words in every if words not in values]
         by = f"; by their rows {', '.join(more)}" if more else ""
-        yield f"feature {feature.words} <- {', '.join(values) or 'nothing that is recorded'}{by}"
+        several = any(each.use == ONE_OF for each in found.into.get(feature, ())) and len(values) > 1
+        made = f"one of {', '.join(values)}" if several else ", ".join(values) or NOTHING
+        yield f"feature {feature.words} <- {made}{by}"
     yield from _unknown(found)
 
 
@@ -70,6 +78,9 @@ def _words(start: Place, ways: Sequence[Into]) -> str:
     told: dict[str, list[str]] = {}
     for each in ways:
         where = f" in {each.step}" if each.step else ""
+        if each.use == ONE_OF:
+            told.setdefault(f"by its name{where}, one of these, which is not known", [])
+            continue
         told.setdefault(f"{each.how}{where}", []).extend([each.use] if each.use else [])
     return f"{words}  " + "; ".join(
         f"{how}, {', '.join(dict.fromkeys(uses))}" if uses else how for how, uses in told.items()

@@ -29,7 +29,7 @@ from registry.field_trace import Trace, sentences, trace
 from registry.finding import AbsentError, Finding, at, items, listed, text
 from registry.flows import CONDITIONAL, DIRECT
 from registry.parameters import did_you_mean
-from registry.places import Doubt, Map, Place, map_of
+from registry.places import ONE_OF, Doubt, Map, Place, map_of
 from registry.protected_names import is_protected, is_same_name
 from registry.rules import LineageRule
 
@@ -37,7 +37,7 @@ __all__ = ["judge_lineage"]
 
 _NAMED: Final = ("column", "feature")
 
-MAKES: Final = DIRECT | {CONDITIONAL}
+MAKES: Final = DIRECT | {CONDITIONAL, ONE_OF}
 """What a protected column is made by: `CASE WHEN black = 1 THEN 'black' ...` tells race from `black`."""
 
 
@@ -49,8 +49,15 @@ def judge_lineage(rule: LineageRule, run: Mapping[str, Json]) -> Finding:
     protected, absent = _protected(known, found, names)
     reached = [place for place in found.into if place in protected]
     if reached:
-        shortest = min((_path(found, place) for place in reached), key=len)
-        return Finding("failed", f"{_named(shortest[0], names)} {' -> '.join(map(_words, shortest))}")
+        dropped = known.dropped()
+        # What goes on to what the model learns from is worse than what its transformers drop, and is named first.
+        shortest = min(
+            (_path(found, place) for place in reached), key=lambda path: (path[-1] in dropped, len(path))
+        )
+        given = (
+            ", which is given to the model and dropped by its transformers" if shortest[-1] in dropped else ""
+        )
+        return Finding("failed", f"{_named(shortest[0], names)} {' -> '.join(map(_words, shortest))}{given}")
     if absent:
         guess = did_you_mean(absent[0], _all_names(known)) if len(absent) == 1 else ""
         raise AbsentError(

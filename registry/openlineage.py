@@ -10,13 +10,15 @@ Rules:
   stands for a value that moved, FILTER for rows that did, and the description says that it was observed.
 - What is not known has no place in the facet. It stands in a facet of our own, `affidavit_unknown`, so that a reader
   does not take silence for independence.
+- So do the fields that are given to the model and that its transformers drop (`affidavit_dropped`), and what was
+  changed in place after it had been returned (`affidavit_changed`).
 - The run's id is a UUID made of the entry's leaf hash (version 8 of RFC 9562): the same entry, the same id.
 
 >>> event_of(run, "bank.example/models", "3f" * 32)["eventType"]        # doctest: +SKIP
 'COMPLETE'
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -33,7 +35,7 @@ from registry.flows import (
     Flow,
     Link,
 )
-from registry.places import FILE, map_of
+from registry.places import FILE, Map, map_of, one_of_several
 
 __all__ = ["event_of"]
 
@@ -44,6 +46,8 @@ COLUMN_LINEAGE: Final = (
 )
 SCHEMA: Final = "https://openlineage.io/spec/facets/1-2-0/SchemaDatasetFacet.json#/$defs/SchemaDatasetFacet"
 OWN: Final = f"{PRODUCER}#affidavit_unknown"
+DROPPED: Final = f"{PRODUCER}#affidavit_dropped"
+CHANGED: Final = f"{PRODUCER}#affidavit_changed"
 
 _SUBTYPES: Final = {DEPENDENCE: TRANSFORMATION, ROWS: FILTER, TARGET: AGGREGATION}
 
@@ -62,25 +66,27 @@ def event_of(run: Mapping[str, Json], namespace: str, leaf_hash: str) -> JsonObj
         "run": {"runId": _uuid(leaf_hash), "facets": {}},
         "job": {"namespace": namespace, "name": known.name, "facets": {}},
         "inputs": [{"namespace": namespace, "name": _dataset(part), "facets": {}} for part in inputs],
-        "outputs": [_output(flow, namespace) for flow in flows],
+        "outputs": [_output(flow, namespace, known) for flow in flows],
     }
 
 
-def _output(flow: Flow, namespace: str) -> JsonObject:
+def _output(flow: Flow, namespace: str, known: Map) -> JsonObject:
     facets: JsonObject = {
         "schema": _facet(SCHEMA) | {"fields": [{"name": name} for name in flow.columns]},
         "columnLineage": _facet(COLUMN_LINEAGE)
         | {
             "fields": {
-                name: {
-                    "inputFields": _fields([link for link in flow.links if link.column == name], namespace)
-                }
+                name: {"inputFields": _fields(flow, name, namespace)}
                 for name in flow.columns
                 if any(link.column == name for link in flow.links)
             },
-            "dataset": _fields([link for link in flow.links if link.column is None], namespace),
+            "dataset": _fields(flow, None, namespace),
         },
     }
+    if flow.kind == "model" and (dropped := known.dropped()):
+        facets["affidavit_dropped"] = _facet(DROPPED) | {"fields": [place.name for place in dropped]}
+    if changes := _changes(flow, known):
+        facets["affidavit_changed"] = _facet(CHANGED) | {"says": list[Json](changes)}
     open_columns = [name for name in flow.columns if name not in flow.complete]
     if open_columns or not flow.rows_complete:
         facets["affidavit_unknown"] = _facet(OWN) | {
@@ -91,23 +97,35 @@ def _output(flow: Flow, namespace: str) -> JsonObject:
     return {"namespace": namespace, "name": flow.part, "facets": facets}
 
 
-def _fields(links: Iterable[Link], namespace: str) -> list[Json]:
-    """List input fields, each with everything it is used for."""
+def _changes(flow: Flow, known: Map) -> list[str]:
+    """Say which inputs of a flow were changed before its step received them, and whether the model was afterwards."""
+    read = {link.part for link in flow.links}
+    said = [
+        change.says for (step, part), change in known.changes.items() if step == flow.step and part in read
+    ]
+    after = known.model_changed if flow.kind == "model" else None
+    return said if after is None else [*said, after]
+
+
+def _fields(flow: Flow, column: str | None, namespace: str) -> list[Json]:
+    """List the input fields of a column (None: of the rows), each with everything it is used for."""
+    links = [link for link in flow.links if link.column == column]
+    several = one_of_several(flow, links)
     uses: dict[tuple[str, str], list[Json]] = {}
     for link in links:
         if link.source != ALL_ROWS:
-            uses.setdefault((link.part, link.source), []).append(_transformation(link))
+            uses.setdefault((link.part, link.source), []).append(_transformation(link, named=link in several))
     return [
         {"namespace": namespace, "name": _dataset(part), "field": source, "transformations": told}
         for (part, source), told in uses.items()
     ]
 
 
-def _transformation(link: Link) -> JsonObject:
+def _transformation(link: Link, *, named: bool) -> JsonObject:
     return {
         "type": "DIRECT" if link.use in DIRECT else "INDIRECT",
         "subtype": _SUBTYPES.get(link.use, link.use),
-        "description": link.how,
+        "description": "by its name: one of these, which is not known" if named else link.how,
         "masking": False,
     }
 

@@ -6,6 +6,8 @@ source, or the model.
 Rules:
 
 - What leads into a place is what the run recorded (`registry.flows`), and nothing else.
+- A feature that several tables have is one of these, which is not known, unless it is declared or parsed.
+- A feature that the transformers drop is given to the model and goes no further.
 - A doubt says that there may be more than what is recorded: nothing is known, or it was seen on a sample only.
 - Where a column is unknown, its step and all that the step received stand for it: a path never just ends.
 - A table that was changed in place is another one for the step that received it so (`registry.changes`): its columns
@@ -22,12 +24,18 @@ from typing import cast
 from audit.canonical import Json, JsonObject
 from registry.changes import Change, changed_model, changed_tables, model_part
 from registry.finding import listed
-from registry.flows import ALL_ROWS, THE_TARGET, Flow, flows_of
+from registry.flows import ALL_ROWS, IDENTITY, THE_TARGET, Flow, Link, flows_of
 
-__all__ = ["FILE", "Doubt", "Into", "Map", "Place", "map_of"]
+__all__ = ["DROPPED", "FILE", "ONE_OF", "Doubt", "Into", "Map", "Place", "map_of", "one_of_several"]
 
 FILE = "file:"
 """Before the name of a source where a link comes from a column of the file itself."""
+
+ONE_OF = "ONE_OF"
+"""The use of a link to one of several columns of a feature's name: which of them the model read is not known."""
+
+DROPPED = "DROPPED"
+"""The use of a feature that is given to the model and that its transformers drop: nothing of it is learned."""
 
 UNKNOWN = "is not known"
 SEEN = "was seen on a sample only"
@@ -143,6 +151,13 @@ class Map:
         """List the features of the model."""
         return [Place("feature", "", name) for name in self.features]
 
+    def dropped(self) -> list[Place]:
+        """List the features that are given to the model and that its transformers drop."""
+        if self.encoded is None or not self.encoded.columns:
+            return []
+        kept = {link.source for link in self.encoded.links}
+        return [place for place in self.inputs() if place.name not in kept]
+
     def columns(self) -> Iterator[Place]:
         """Yield every column of every table that is recorded."""
         for part, flow in self.tables.items():
@@ -226,17 +241,24 @@ class Map:
             if self.encoded is not None and self.encoded.columns
             else self.inputs()
         )
-        return [Into(place, self.made_model, "declared", None) for place in last]
+        return [Into(place, self.made_model, "declared", None) for place in last] + [
+            Into(place, self.made_model, "declared", DROPPED) for place in self.dropped()
+        ]
 
     def _through(self, flow: Flow | None, column: str | None) -> list[Into]:
         if flow is None:
             return []
-        found = []
-        for link in flow.links:
-            if link.column == column:
-                start = self._start(flow, link.part, link.source)
-                found.append(Into(start, flow.step, link.how, link.use))
-        return found
+        links = [link for link in flow.links if link.column == column]
+        several = one_of_several(flow, links)
+        return [
+            Into(
+                self._start(flow, link.part, link.source),
+                flow.step,
+                link.how,
+                ONE_OF if link in several else link.use,
+            )
+            for link in links
+        ]
 
     def _start(self, flow: Flow, part: str, source: str) -> Place:
         if flow.kind == "encoded" and source in self.features:
@@ -289,6 +311,19 @@ def map_of(run: Mapping[str, Json]) -> Map:
         changes=changed_tables(run),
         model_changed=changed_model(run),
     )
+
+
+def one_of_several(flow: Flow, links: Iterable[Link]) -> frozenset[Link]:
+    """List the links of a feature that stand for its name in several tables, of which the model read one."""
+    named = [
+        link
+        for link in links
+        if flow.kind == "model"
+        and (link.how, link.use) == ("declared", IDENTITY)
+        and link.column == link.source
+        and link.column not in flow.complete
+    ]
+    return frozenset(named) if len(named) > 1 else frozenset()
 
 
 def _received(part: str, step: str) -> str:

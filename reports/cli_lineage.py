@@ -110,8 +110,11 @@ def _whole(steps: "Lineage", known: "Map") -> "Lineage":
     """Join what is known of steps with what is known of columns."""
     from registry.field_trace import whole_trace
     from registry.lineage import Lineage
+    from registry.places import DROPPED
 
     fields = whole_trace(known).lineage()
     told = {node.id for node in steps.nodes}
+    dropped = {edge.start for edge in fields.edges if edge.use == DROPPED}
+    edges = [edge for edge in steps.edges if edge.start not in dropped]
     nodes = (*steps.nodes, *(node for node in fields.nodes if node.id not in told))
-    return Lineage(nodes, tuple(dict.fromkeys((*steps.edges, *fields.edges))), fields.unknown, fields.notes)
+    return Lineage(nodes, tuple(dict.fromkeys((*edges, *fields.edges))), fields.unknown, fields.notes)

@@ -4,8 +4,9 @@ Rules:
 
 - One box for each table, file and model on the way, with the columns of it that are on the way; a line for each link.
 - How a link is known is its stroke: declared is solid, parsed is dashed in long strokes, observed in dots; a legend
-  says so. What only decides rows is drawn pale, from the rows of a table.
-- What is not known is written below the picture, and its box has a broken edge.
+  says so. What only decides rows is drawn pale, from the rows of a table; one of several columns has its own stroke.
+- What is not known is written below the picture, and its box has a broken edge. A feature that the transformers drop
+  has no line to the model.
 - Deterministic: the same trace gives the same bytes.
 
 Example::
@@ -19,7 +20,7 @@ from itertools import pairwise
 from xml.sax.saxutils import escape
 
 from registry.field_trace import Trace, sentences
-from registry.places import FILE, Into, Place
+from registry.places import DROPPED, FILE, ONE_OF, Into, Place
 from reports.charts import fitted, length
 
 __all__ = ["field_drawing"]
@@ -31,6 +32,7 @@ ROW = 17.0
 BELOW = 18.0
 MARGIN = 14.0
 INK, MUTED = "#16232d", "#5c6b75"
+INKED, PALE = "#4a6472", "#b3bdc4"
 SANS = "'Inter', 'Helvetica Neue', Arial, sans-serif"
 
 COLOURS = {
@@ -39,7 +41,8 @@ COLOURS = {
     "step": ("#44515b", "#f3f5f6"),
     "model": ("#14713f", "#e8f4ed"),
 }
-STROKES = {"declared": "", "parsed": "9 3", "observed": "1.5 3"}
+ONE = "one of these, not known which"
+STROKES = {"declared": "", "parsed": "9 3", "observed": "1.5 3", ONE: "7 2 1.5 2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,19 @@ class _Box:
     kind: str
     name: str
     places: tuple[Place, ...]
+    dropped: frozenset[Place] = frozenset()
+    """The features in it that the model's transformers drop."""
+
+    def shown(self, place: Place) -> str:
+        """Name a place as the box shows it."""
+        if place.kind == "rows":
+            return place.name or "its rows"
+        return f"{place.name} (dropped)" if place in self.dropped else place.name
 
     @property
     def width(self) -> float:
         """As wide as its longest name, within limits; a name beyond them is cut, and whole in its tooltip."""
-        longest = max((length(_shown(place), 9.5) for place in self.places), default=0.0)
+        longest = max((length(self.shown(place), 9.5) for place in self.places), default=0.0)
         return min(WIDEST, max(NARROWEST, longest + 19, length(self.name, 10.5, bold=True) + 62))
 
     @property
@@ -74,22 +85,21 @@ def field_drawing(found: Trace, title: str) -> str:
     for key, box in boxes.items():
         parts += _drawn(box, *at[key], broken=key in open_boxes)
     parts += _legend(found, height)
+    given = ("(dropped): given to the model and dropped by its transformers",)
+    drops = given if any(each.use == DROPPED for ways in found.into.values() for each in ways) else ()
     notes = [
-        sentence for said in (*sentences(found.doubts), *found.notes) for sentence in _folded(said, width)
+        sentence
+        for said in (*drops, *sentences(found.doubts), *found.notes)
+        for sentence in _folded(said, width)
     ]
     for number, line in enumerate(notes):
         parts.append(_text(MARGIN, height + 36 + 14 * number, line, size=9.5, fill=MUTED))
     whole = height + 36 + 14 * len(notes) + MARGIN / 2
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width:.0f}" height="{whole:.0f}" '
-        f'viewBox="0 0 {width:.0f} {whole:.0f}"><title>{escape(title)}</title>'
+        f'style="max-width:100%;height:auto" viewBox="0 0 {width:.0f} {whole:.0f}"><title>{escape(title)}</title>'
         f'<rect width="100%" height="100%" fill="#ffffff"/>{"".join(parts)}</svg>\n'
     )
-
-
-def _shown(place: Place) -> str:
-    """Name a place as its box shows it."""
-    return (place.name or "its rows") if place.kind == "rows" else place.name
 
 
 def _key(place: Place) -> tuple[str, str]:
@@ -117,10 +127,14 @@ def _boxes(found: Trace) -> dict[tuple[str, str], _Box]:
         held = members[_key(place)]
         if place.kind not in ("source", "step", "model"):
             held.append(place)
+    dropped = frozenset(each.start for ways in found.into.values() for each in ways if each.use == DROPPED)
     titles = {("model", "model"): "features", ("model", "encoded"): "behind the transformers"}
     return {
         key: _Box(
-            key[0], titles.get(key, key[1]), tuple(sorted(held, key=lambda place: place.kind == "rows"))
+            key[0],
+            titles.get(key, key[1]),
+            tuple(sorted(held, key=lambda place: place.kind == "rows")),
+            dropped,
         )
         for key, held in members.items()
     }
@@ -178,16 +192,21 @@ def _link(
     spots: dict[Place, tuple[float, float]], boxes: dict[tuple[str, str], _Box], place: Place, each: Into
 ) -> str:
     start, end = spots.get(each.start), spots.get(place)
-    if start is None or end is None or _key(each.start) == _key(place):
+    if start is None or end is None or _key(each.start) == _key(place) or each.use == DROPPED:
         return ""
     (x, y), (to_x, to_y) = (start[0] + boxes[_key(each.start)].width, start[1]), end
     bend = max(26.0, (to_x - x) / 2)
-    pale = each.start.kind == "rows" or place.kind == "rows"
-    dash = f' stroke-dasharray="{STROKES[each.how]}"' if STROKES[each.how] else ""
+    pale = _is_pale(place, each)
+    stroke = STROKES[_how(each)]
+    dash = f' stroke-dasharray="{stroke}"' if stroke else ""
     return (
         f'<path d="M{x:.1f} {y:.1f}C{x + bend:.1f} {y:.1f} {to_x - bend:.1f} {to_y:.1f} {to_x:.1f} {to_y:.1f}" '
-        f'fill="none" stroke="{"#b3bdc4" if pale else "#4a6472"}" stroke-width="1.2"{dash}/>'
+        f'fill="none" stroke="{PALE if pale else INKED}" stroke-width="1.2"{dash}/>'
     )
+
+
+def _how(each: Into) -> str:
+    return ONE if each.use == ONE_OF else each.how
 
 
 def _drawn(box: _Box, left: float, top: float, *, broken: bool) -> list[str]:
@@ -200,7 +219,7 @@ def _drawn(box: _Box, left: float, top: float, *, broken: bool) -> list[str]:
         _text(left + box.width - 8, top + 15, box.kind.upper(), size=6.8, fill=dark, anchor="end"),
     ]
     for number, place in enumerate(box.places):
-        said = _shown(place)
+        said = box.shown(place)
         style = "italic" if place.kind == "rows" else "normal"
         y = top + HEAD + ROW * number + 12
         parts.append(_text(left + 9, y, fitted(said, box.width - 18, 9.5), size=9.5, style=style, whole=said))
@@ -208,17 +227,32 @@ def _drawn(box: _Box, left: float, top: float, *, broken: bool) -> list[str]:
 
 
 def _legend(found: Trace, top: float) -> list[str]:
-    hows = {each.how for ways in found.into.values() for each in ways}
+    ways = [(place, each) for place, into in found.into.items() for each in into if each.use != DROPPED]
+    hows = {_how(each) for _, each in ways}
+    signs = [(how, _line(INKED, STROKES[how])) for how in STROKES if how in hows]
+    if any(_is_pale(place, each) for place, each in ways):
+        signs.append(("decides rows only", _line(PALE, "")))
+    if found.doubts:
+        dashed = f'v-8h34v8z" fill="none" stroke="{MUTED}" stroke-width="0.9" stroke-dasharray="4 3"'
+        signs.append(("not all is known", dashed))
     parts: list[str] = []
     left = MARGIN
-    for how in (each for each in STROKES if each in hows):
-        dash = f' stroke-dasharray="{STROKES[how]}"' if STROKES[how] else ""
+    for words, sign in signs:
         parts.append(
-            f'<path d="M{left:.0f} {top + 8:.1f}h34" stroke="#4a6472" stroke-width="1.4"{dash}/>'
-            + _text(left + 40, top + 11, how, size=9.5, fill=MUTED)
+            f'<path d="M{left:.0f} {top + 8:.1f}{sign}/>'
+            + _text(left + 40, top + 11, words, size=9.5, fill=MUTED)
         )
-        left += 110
+        left += 64 + length(words, 9.5)
     return parts
+
+
+def _line(colour: str, dashes: str) -> str:
+    dash = f' stroke-dasharray="{dashes}"' if dashes else ""
+    return f'h34" stroke="{colour}" stroke-width="1.4"{dash}'
+
+
+def _is_pale(place: Place, each: Into) -> bool:
+    return "rows" in (each.start.kind, place.kind)
 
 
 def _folded(said: str, width: float) -> Sequence[str]:

@@ -92,3 +92,21 @@ def test_a_name_that_fits_its_box_is_never_cut() -> None:
     names = tuple("x" * number for number in range(1, 50))
     known = of(Flow("model", "model", "model", names), features=names)
     assert set(names) <= set(texts(field_drawing(whole_trace(known), "x")))
+
+
+def test_the_legend_says_what_pale_lines_and_broken_edges_are() -> None:
+    svg = drawn(LOAD, RATIOS)
+    assert {"decides rows only", "not all is known"} <= set(texts(svg))
+    assert "not all is known" not in texts(drawn(LOAD, RATIOS, MODEL))
+
+
+def test_a_picture_shrinks_with_its_window() -> None:
+    assert 'style="max-width:100%;height:auto" viewBox="0 0 ' in drawn(LOAD, RATIOS, MODEL)
+
+
+def test_a_feature_that_the_transformers_drop_has_no_line_to_the_model() -> None:
+    model = Flow("model", "model", "model", ("ratio", "race"), (), frozenset({"ratio", "race"}), True)
+    known = of(LOAD, model, ENCODED, features=("ratio", "race"))
+    svg = field_drawing(whole_trace(known), "all")
+    assert "race (dropped)" in texts(svg)
+    assert svg.count("<path d=") - svg.count("h34") == 2  # ratio to n__ratio, and that to the model

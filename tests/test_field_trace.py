@@ -182,3 +182,44 @@ def test_what_was_noted_while_it_ran_is_told_with_what_is_not_known() -> None:
     found = whole_trace(known)
     assert found.lineage().to_json()["notes"] == [why]
     assert list(summary(found, known.inputs()))[-2:] == ["\nnoted while it ran", f"  {why}"]
+
+
+def several(*, complete: bool = False) -> Flow:
+    """Say a model whose one feature two tables have."""
+    links = tuple(Link("ratio", table, "ratio", "declared", "IDENTITY") for table in ("train", "test"))
+    known = frozenset({"ratio"}) if complete else frozenset()
+    return Flow("model", "model", "model", ("ratio",), links, known, rows_complete=True)
+
+
+def halves() -> list[Flow]:
+    return [
+        Flow(name, "ratios", "table", ("ratio",), (), **all_known(("ratio",))) for name in ("train", "test")
+    ]
+
+
+def test_a_feature_that_several_tables_have_is_one_of_these() -> None:
+    known = of(*halves(), several())
+    assert (
+        next(summary(whole_trace(known), known.inputs())) == "feature ratio <- one of train.ratio, test.ratio"
+    )
+    said = list(lines(trace(known, known.inputs()), "loans@1", {}))
+    assert "  <- train.ratio  by its name in model, one of these, which is not known" in said
+    assert {edge.use for edge in trace(known, known.inputs()).lineage().edges} == {"ONE_OF"}
+
+
+def test_a_feature_that_is_declared_to_be_the_columns_of_its_name_is_that() -> None:
+    known = of(*halves(), several(complete=True))
+    assert {edge.use for edge in trace(known, known.inputs()).lineage().edges} >= {"IDENTITY"}
+    assert next(summary(whole_trace(known), known.inputs())) == "feature ratio <- train.ratio, test.ratio"
+
+
+def test_a_feature_that_the_transformers_drop_is_said_to_be_given_and_dropped() -> None:
+    model = Flow("model", "model", "model", ("ratio", "race"), (
+        Link("race", "load", "race", "declared", "IDENTITY"),
+    ), **all_known(("ratio", "race")))  # fmt: skip
+    known = of(LOAD, model, ENCODED, features=("ratio", "race"))
+    assert "feature race, given to the model and dropped by its transformers <- loans.csv.race" in list(
+        summary(whole_trace(known), known.inputs())
+    )
+    edges = whole_trace(known).lineage().edges
+    assert [edge.use for edge in edges if (edge.start, edge.end) == ("feature:race", "model")] == ["DROPPED"]

@@ -231,9 +231,20 @@ def test_a_run_without_lineage_or_features_is_missing(changed: dict[str, Any], s
 def test_taking_any_part_of_the_lineage_away_never_turns_a_refusal_into_a_pass() -> None:
     flows = (LOAD, RATIOS, MODEL, ENCODED)
     assert judged(*flows).outcome == "failed"
-    for left_out in flows[:3]:
+    for left_out in (RATIOS, MODEL):
         with pytest.raises(AbsentError):
             judged(*(flow for flow in flows if flow is not left_out))
+    # The column that the filter reads has its name still, though its table is not recorded.
+    assert judged(RATIOS, MODEL, ENCODED).outcome == "failed"
+
+
+def test_a_protected_feature_that_the_transformers_drop_is_refused_and_said_to_be_dropped() -> None:
+    model = Flow("model", "model", "model", ("ratio", "race"), (), **all_known(("ratio", "race")))
+    run = a_run(LOAD, model, ENCODED, features=("ratio", "race")) | {"evaluation": BIAS}
+    assert judge_lineage(rule(), run) == (
+        "failed",
+        "race reaches what the model reads: feature race, which is given to the model and dropped by its transformers",
+    )
 
 
 POLICY = b"""

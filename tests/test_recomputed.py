@@ -53,7 +53,7 @@ def test_a_table_that_its_transformer_makes_again_is_explained() -> None:
 
     flow = flows_of(scaled)["scaled.table"]
     assert {(link.column, link.source) for link in flow.links} == {("income", "income"), ("debt", "debt")}
-    assert (flow.complete, flow.rows_complete) == ({"income", "debt"}, False)
+    assert flow.complete == {"income", "debt"}
 
 
 def test_a_polars_table_and_an_encoder_are_made_again() -> None:
