@@ -27,7 +27,7 @@ def test_the_document_of_a_version_goes_down_to_columns(here: Folder) -> None:
 def test_the_document_of_a_field_has_its_path_and_what_is_not_known(here: Folder) -> None:
     document = here.json("lineage", "loans@1", "--field", "income")
     assert {
-        "from": "column:split.train.income", "to": "feature:income", "how": "declared", "use": "IDENTITY",
+        "from": "column:split.train.income", "to": "feature:income", "how": "declared", "use": "ONE_OF",
         "step": "model",
     } in document["edges"]  # fmt: skip
     assert document["unknown"][0] == (
@@ -38,7 +38,7 @@ def test_the_document_of_a_field_has_its_path_and_what_is_not_known(here: Folder
 def test_text_of_a_version_names_the_columns_behind_each_feature(here: Folder) -> None:
     said = here.text("lineage", "loans@1")
     assert "model loans <- model" in said
-    assert "feature income <- split.train.income, split.test.income" in said
+    assert "feature income <- one of split.train.income, split.test.income" in said
 
 
 def test_text_of_a_field_shows_the_code_on_the_way(here: Folder) -> None:
@@ -49,7 +49,7 @@ def test_text_of_a_field_shows_the_code_on_the_way(here: Folder) -> None:
 
 def test_a_graph_of_a_field_is_one_for_graphviz(here: Folder) -> None:
     said = here.text("lineage", "loans@1", "--field", "income", "--format", "dot")
-    assert '"column:split.train.income" -> "feature:income" [label="declared IDENTITY", style=solid];' in said
+    assert '"column:split.train.income" -> "feature:income" [label="declared ONE_OF", style=solid];' in said
 
 
 @pytest.mark.parametrize(
