@@ -1,21 +1,18 @@
-"""One column measured for a profile: its values brought to one form, counted, and summed the same way everywhere.
+"""One column measured for a profile: its values brought to one form, and counted.
 
 Rules:
 
 - What is measured depends on the logical values alone (`registry.columns`): not on the library, its types, or the
   pieces in which the rows come. NaN is missing; -0.0 is 0.0; a category is its value; times are microseconds (dates
   days), rounded down; decimals are the nearest float64.
-- Sums are taken over runs of 65,536 rows counted from row 0, in each by folding the upper half onto the lower until
-  one number is left, which IEEE 754 makes the same on every machine. The runs are joined by the formulas of T. F. Chan,
-  G. H. Golub, R. J. LeVeque: "Algorithms for computing the sample variance" (1983).
 - Texts, bytes and lists are measured by their lengths (code points, bytes, items). Structs and maps have no values
   here, only missing ones.
 
 >>> column = MeasuredColumn("income")
 >>> column.feed(pa.array([1.0, float("nan"), 4.0]))
 >>> column.finish()
->>> column.missing, column.moments.mean
-(1, 2.5)
+>>> column.missing, column.values.distinct
+(1, 2)
 """
 
 import math
@@ -23,27 +20,30 @@ import math
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from registry.columns import logical_type
 from registry.diff import RUN
 from registry.disclosure import SMALL_CELL
 from registry.distribution import Distribution
 
-__all__ = ["MeasuredColumn", "Moments"]
+__all__ = ["MeasuredColumn"]
 
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 MICRO = 1_000_000
 MILLISECONDS_A_DAY = 86_400_000
 NUMBERS = frozenset({"int", "float", "decimal", "date", "time", "duration", "timestamp", "instant"})
-"""The types that have a mean."""
+"""The types that have an order and a mean."""
 
 
 class MeasuredColumn:
-    """Takes the pieces of one column in row order, of any length; `finish` closes the last run."""
+    """Takes the pieces of one column in row order, of any length; `finish` closes the last run.
 
-    def __init__(self, name: str, small_cell: int = SMALL_CELL) -> None:
+    One that is not to be measured `whole` counts its missing values only.
+    """
+
+    def __init__(self, name: str, small_cell: int = SMALL_CELL, *, whole: bool = True) -> None:
         self.name = name
+        self._whole = whole
         self._small_cell = small_cell
         self.type = ""
         self.rows = 0
@@ -51,7 +51,6 @@ class MeasuredColumn:
         self.note: str | None = None
         self.values: Distribution | None = None
         self.lengths: Distribution | None = None
-        self.moments: Moments | None = None
         self._held: list[pa.Array] = []
         self._waiting = 0
 
@@ -77,12 +76,12 @@ class MeasuredColumn:
     def _begin(self, kind: str) -> None:
         self.type = kind
         base = kind.partition("<")[0]
+        if not self._whole:
+            return
         if base in NUMBERS or base in ("bool", "text", "bytes"):
             self.values = Distribution(self._small_cell)
         if base in ("text", "bytes", "list"):
             self.lengths = Distribution(self._small_cell)
-        if base in NUMBERS:
-            self.moments = Moments()
 
     def _form(self, piece: pa.Array) -> pa.Array:
         try:
@@ -103,62 +102,6 @@ class MeasuredColumn:
             self.lengths.add(lengths)
         if self.values is not None:
             self.values.add(present)
-        if self.moments is not None:
-            self.moments.add(run)
-
-
-class Moments:
-    """Mean and sample variance of a column, run by run."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.mean = 0.0
-        self._squares = 0.0
-        # Taken once: new memory for every run costs more than the sums.
-        self._summands, self._halves = np.empty(RUN), np.empty(RUN // 2)
-
-    @property
-    def deviation(self) -> float | None:
-        """The standard deviation (n - 1), or None where it is no finite number."""
-        if self.rows < 2 or not math.isfinite(self.mean) or not math.isfinite(self._squares):
-            return None
-        return math.sqrt(self._squares / (self.rows - 1))
-
-    def add(self, run: pa.Array) -> None:
-        """Take one run of int64 or float64, missing values among them."""
-        present = len(run) - run.null_count
-        if present == 0:
-            return
-        valid = np.asarray(run.is_valid()) if run.null_count else None
-        values = np.asarray(run.fill_null(0)) if run.null_count else np.asarray(run)
-        summands = self._summands[: len(values)]
-        with np.errstate(all="ignore"):  # infinities and overflow give no finite number, and that is said
-            np.copyto(summands, values)
-            mean = self._folded(summands) / present
-            np.subtract(values, mean, out=summands)
-            if valid is not None:
-                summands[~valid] = 0.0
-            np.multiply(summands, summands, out=summands)
-            squares = self._folded(summands)
-            rows = self.rows + present
-            step = mean - self.mean
-            self.mean += step * present / rows
-            self._squares += squares + float(np.float64(step) * step * self.rows * present / rows)
-        self.rows = rows
-
-    def _folded(self, values: NDArray[np.float64]) -> float:
-        """Add up at most 65,536 numbers in the one order that does not depend on the machine."""
-        # What is behind the end counts as zeros, which are not there to be added.
-        size = (1 << max(0, len(values) - 1).bit_length()) // 2
-        if size == 0:
-            return float(values[0])
-        halves, beyond = self._halves[:size], len(values) - size
-        np.add(values[:beyond], values[size:], out=halves[:beyond])
-        halves[beyond:] = values[beyond:size]
-        while size > 1:
-            size //= 2
-            np.add(halves[:size], halves[size : 2 * size], out=halves[:size])
-        return float(halves[0])
 
 
 def normal(array: pa.Array, base: str) -> pa.Array:

@@ -9,12 +9,20 @@ Rules:
   that are not shown are told together, as how many they are and how many rows hold them. Where one of them is held by
   fewer rows than the threshold, they must be at least two and together reach it; until they do, the least frequent of
   the shown ones joins them. So no hidden count can be had by taking the shown ones from the total.
-- No smallest and no largest value: `low` and `high` are the values at which `small_cell` rows lie at or beyond. A
-  quantile is shown where so many lie at or below it and so many at or above.
-- A mean times its rows is a total. None is shown for fewer rows than the threshold, none where a value is hidden among
-  few different ones, and it is rounded to a hundredth of the standard deviation's leading digit.
-- What this does not do: two profiles of tables that differ in a few rows can be compared, and a rule for counts is no
-  differential privacy. Who may see profiles is still a question.
+- No smallest and no largest value: `low` and `high` are where `small_cell` rows lie at or beyond. Quantiles are shown
+  as far apart as `small_cell` rows: each 5% of the rows, each quarter, or the half. Each of them is one value in the
+  order of the rows, and so it is shown as a bound that stands for as many (`registry.bounds`).
+- A mean times its rows is a total, from which one great value can be had, or one that is known to be unlike the rest.
+  So values beyond `low` and `high` count as those (top and bottom coding: Hundepool and others, chapter 3), and the
+  mean is rounded until no row can move it by more than one step: a total is known no better than the range is wide, by
+  which the p% rule (the same, chapter 4) holds for 50% of what any row adds to `low`. A deviation is rounded so too.
+- Nothing is said of the order and the mean of whole numbers of which no two are alike: they name rows. No mean is shown
+  where a value is hidden among few different ones.
+- Figures about parts of a table give the rest away by subtraction: within one run each row is told of once
+  (`registry.profiling`).
+- What this does not do: a row is taken for a person. Two runs whose tables differ in a few rows can be compared, as
+  can two columns of a table of which one was made from the other. A rule for counts is no differential privacy, so that
+  who may see profiles is still a question.
 
 >>> shown_values([("yes", 90), ("no", 40), ("other", 2)], 10)
 Shown(values=(('yes', 90),), hidden=2, hidden_rows=42, small=True)
@@ -24,7 +32,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FEW", "MOST_SHOWN", "SMALL_CELL", "Shown", "may_show_mean", "rank_of", "shown_values"]
+__all__ = ["FEW", "MOST_SHOWN", "SMALL_CELL", "Shown", "may_show_mean", "ranks_shown", "shown_values"]
 
 SMALL_CELL = 10
 MOST_SHOWN = 10
@@ -56,12 +64,13 @@ def shown_values(counts: Sequence[tuple[Any, int]], small_cell: int) -> Shown:
         shown.pop()
 
 
-def rank_of(share: tuple[int, int], rows: int, small_cell: int) -> int | None:
-    """Return the rank of a quantile (a share as numerator and denominator), or None where it is not shown."""
-    rank = max(1, -(-rows * share[0] // share[1]))
-    return rank if small_cell <= rank <= rows - small_cell + 1 else None
+def ranks_shown(rows: int, small_cell: int) -> tuple[tuple[str, int], ...]:
+    """Return the quantiles that are shown of so many rows, by their shares as text, and the ranks of their values."""
+    spacing = next((each for each in (5, 25, 50) if rows * each >= small_cell * 100), 100)
+    percents = range(spacing, 100, spacing)
+    return tuple((f"0.{percent:02}".rstrip("0"), -(-rows * percent // 100)) for percent in percents)
 
 
-def may_show_mean(rows: int, distinct: int, small: bool, small_cell: int) -> bool:
+def may_show_mean(distinct: int, small: bool) -> bool:
     """Say whether a mean and a standard deviation may be shown."""
-    return rows >= small_cell and not (small and distinct <= FEW)
+    return not (small and distinct <= FEW)

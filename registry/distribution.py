@@ -17,7 +17,10 @@ Rules:
 (3, True, 2)
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -191,6 +194,15 @@ class Counted:
         """Return the values at which so many rows lie at or below, and at or above."""
         return self.at(small_cell), self.at(int(self.ends[-1]) - small_cell + 1)
 
+    def rows_between(self, low: Fraction | float, high: Fraction | float) -> int:
+        """Count the rows from one value to another, both included."""
+        first, last = _places(self.values, low, high)
+        return int(self.ends[last - 1] - (self.ends[first - 1] if first else 0)) if last > first else 0
+
+    def weighted(self) -> tuple[Numbers, Numbers]:
+        """Return the values in order and how many rows hold each."""
+        return self.values, np.diff(self.ends, prepend=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
@@ -208,6 +220,30 @@ class Sampled:
     def outermost(self, small_cell: int) -> tuple[Any, Any]:
         """Return the two values; `small_cell` is what the distribution was made with."""
         return self.low, self.high
+
+    def rows_between(self, low: Fraction | float, high: Fraction | float) -> int:
+        """Count the rows of the sample from one value to another, both included: there are no fewer."""
+        first, last = _places(self.sample.ordered, low, high)
+        return last - first
+
+    def weighted(self) -> tuple[Numbers, Numbers]:
+        """Return the values of the sample in order, each for one row."""
+        return self.sample.ordered, np.ones(len(self.sample.ordered), np.int64)
+
+
+def _places(values: Numbers, low: Fraction | float, high: Fraction | float) -> tuple[int, int]:
+    """Return where the values from `low` to `high` begin and end in order."""
+    start, stop = (_bounded(values.dtype, low, math.ceil), _bounded(values.dtype, high, math.floor))
+    return int(np.searchsorted(values, start)), int(np.searchsorted(values, stop, side="right"))
+
+
+def _bounded(kind: np.dtype[Any], value: Fraction | float, whole: Callable[[Fraction], int]) -> Any:
+    """Write a number as the type of an array can hold it; for whole numbers, the next one."""
+    if kind.kind == "f":
+        most = np.finfo(kind).max.item()
+        return float(min(max(value, -most), most) if isinstance(value, Fraction) else value)
+    least, most = np.iinfo(kind).min, np.iinfo(kind).max
+    return kind.type(min(max(whole(Fraction(value)), least), most))
 
 
 def _counts(values: pa.ChunkedArray) -> pa.Table:

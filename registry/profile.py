@@ -6,12 +6,15 @@ Rules:
   the logical values and on nothing else (`registry.column_profile`).
 - Every figure keeps the small-cell rule (`registry.disclosure`). Texts are told by their lengths, and by their values
   only where those are few. Of a withheld column only its type and its share of missing values is told.
+- `low`, `high`, quantiles and lengths are bounds for which enough rows stand (`registry.bounds`); mean and deviation
+  are of the values with those beyond `low` and `high` counted as these.
 - A profile is bounded: at most `MOST_COLUMNS` columns, the first ones; how many more there are is told.
 - It is canonical JSON: numbers are decimal strings, dates and times ISO 8601, durations seconds; null means that it is
   not told. `exact` is false where distinct values and quantiles are estimates (`registry.distribution`); `errors` says
   how good those are: the standard error of `distinct` relative to it, and of a quantile's share of the rows.
 - Profiles of the scheme `affidavit-profile-v1`, which earlier releases recorded, are read as they are: there `low`,
-  `high` and quantiles came from buckets, and the greatest error of a quantile is one relative to its value.
+  `high` and quantiles were single values or came from buckets, and the greatest error of a quantile is one relative to
+  its value.
 
 The profile of a column::
 
@@ -141,6 +144,14 @@ class Profile:
         )
         return replace(self, columns=columns)
 
+    def withholding_all(self, why: Callable[[str], str | None]) -> "Profile":
+        """Withhold the columns for which `why` gives a reason, unless they are withheld already."""
+        columns = tuple(
+            each.withhold(reason) if each.withheld is None and (reason := why(each.name)) else each
+            for each in self.columns
+        )
+        return replace(self, columns=columns)
+
     def limited(self, ceiling: Callable[[str], Level]) -> "Profile":
         """Tell of each column no more than `ceiling` allows for its name."""
         return replace(self, columns=tuple(each.limited(ceiling(each.name)) for each in self.columns))
@@ -179,20 +190,22 @@ class Profile:
 
 _ERRORS = {
     "affidavit-profile-v1": {"distinct": "0.0081", "quantiles": "0.000123"},
-    SCHEME: {"distinct": "0.0081", "quantile_shares": "0.0028"},
+    SCHEME: {"distinct": "0.0081", "quantile_shares": "0.0028", "means": "0.0055"},
 }
-"""`cardinality.RELATIVE_ERROR` and `value_sample.SHARE_ERROR`, so that reading a profile loads no NumPy."""
+"""Those of `registry.cardinality` and `registry.value_sample`, so that reading a profile loads no NumPy."""
 
 
 def profile(
     table: object,
     *,
     small_cell: int = SMALL_CELL,
+    whole: bool = True,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Profile:
     """Profile a table of any kind that `fingerprint` takes, in one pass, memory bounded by its columns.
 
-    Raises as `fingerprint` does. Nothing is withheld yet: `withholding` does that.
+    Without `whole`, only types and missing values are measured. Raises as `fingerprint` does. Nothing is withheld yet:
+    `withholding` does that.
     """
     # pyarrow and numpy are loaded here, so that reading a profile needs neither.
     from registry.column_profile import MeasuredColumn
@@ -203,11 +216,11 @@ def profile(
         raise MalformedInput(f"the small cell is a whole number of rows from 1, not {small_cell!r}")
     source = opened(table)
     names = source.names[:MOST_COLUMNS]
-    columns = [MeasuredColumn(name, small_cell) for name in names]
+    columns = [MeasuredColumn(name, small_cell, whole=whole) for name in names]
     cells = 0
     for piece in source.pieces:
         if piece is None:
-            columns = [MeasuredColumn(name, small_cell) for name in names]
+            columns = [MeasuredColumn(name, small_cell, whole=whole) for name in names]
             cells = 0
             continue
         index, array = piece

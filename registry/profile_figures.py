@@ -2,10 +2,9 @@
 
 Rules:
 
-- Numbers are shortest decimals; those from a sample have six digits, and its times are days, since more would pretend.
-  Dates and times are ISO 8601 (UTC for instants), durations and the deviation of times seconds, the deviation of dates
-  days.
-- A mean is rounded to a hundredth of the leading digit of the standard deviation, which has three digits.
+- Numbers are shortest decimals. Dates and times are ISO 8601 (UTC for instants), durations and the deviation of times
+  seconds, the deviation of dates days.
+- Mean and deviation have no more digits than a hundredth of the deviation's leading one, and fewer where the rule asks.
 - A text longer than `LONGEST` is a hidden value: it may be anything.
 
 >>> written(20484, "date"), written(90_000_000, "duration")
@@ -18,19 +17,23 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from registry.column_profile import MeasuredColumn, Moments
-from registry.disclosure import FEW, Shown, may_show_mean, rank_of, shown_values
-from registry.distribution import Distribution
+from registry.bounds import Bound, bounds, steps
+from registry.coded_moments import coded_moments
+from registry.column_profile import MeasuredColumn
+from registry.disclosure import FEW, Shown, may_show_mean, ranks_shown, shown_values
+from registry.distribution import Counted, Distribution, Sampled
 from registry.profile import ColumnProfile
 
 __all__ = ["told"]
 
 LONGEST = 64
-SHARES = tuple((f"0.{5 * number:02}".rstrip("0"), (5 * number, 100)) for number in range(1, 20))
-"""The quantiles: 5% to 95% in steps of 5%."""
+IDENTIFIERS = "no two are alike, as where they name rows: neither range nor mean is told"
+NEARLY_ALL = Fraction(39, 40)
+"""So many different values to a row are all of them, where they are estimated: three standard errors."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICRO = Decimal(1_000_000)
+DAY = 86_400_000_000
 
 
 def told(column: MeasuredColumn, small_cell: int) -> ColumnProfile:
@@ -46,13 +49,10 @@ def told(column: MeasuredColumn, small_cell: int) -> ColumnProfile:
     present = column.rows - column.missing
     if column.note is not None or present < small_cell:
         return ColumnProfile(**said)
-    if column.lengths is not None:
-        said["lengths"] = _lengths(column.lengths, small_cell)
+    if column.lengths is not None and present >= 2 * small_cell:
+        said["lengths"] = _lengths(column.lengths.ranked(), present, small_cell)
     if column.values is not None:
         said |= _values(column.values, base, small_cell)
-        few_hidden = said.pop("small")
-        if column.moments is not None and may_show_mean(present, said["distinct"], few_hidden, small_cell):
-            said |= _moments(column.moments, base)
     return ColumnProfile(**said)
 
 
@@ -61,23 +61,36 @@ def _values(values: Distribution, base: str, small_cell: int) -> dict[str, Any]:
     found = _shown(values, base, small_cell)
     said: dict[str, Any] = {"exact": exact}
     said["distinct"] = distinct if exact else min(_rough_count(distinct), values.rows)
-    said["small"] = found.small
     if exact:
         shown = tuple((written(value, base), rows) for value, rows in found.values)
         said |= {"values": shown, "hidden": found.hidden, "hidden_rows": found.hidden_rows}
     if base in ("text", "bytes", "bool"):
         return said
-    ranked, rows = values.ranked(), values.rows
-    quantiles = [
-        (share, written(ranked.at(rank), base, exact=exact))
-        for share, fraction in SHARES
-        if (rank := rank_of(fraction, rows, small_cell)) is not None
-    ]
-    said["quantiles"] = tuple(quantiles)
-    if rows >= 2 * small_cell:
-        low, high = ranked.outermost(small_cell)
-        said |= {"low": written(low, base), "high": written(high, base)}
-    return said
+    ranked = values.ranked()
+    if distinct >= values.rows * (1 if exact else NEARLY_ALL) and _whole(ranked, base):
+        return said | {"note": IDENTIFIERS}
+    return said | _order(ranked, values.rows, base, small_cell, mean=may_show_mean(distinct, found.small))
+
+
+def _whole(ranked: Counted | Sampled, base: str) -> bool:
+    """Say whether these are whole numbers, whatever they are held in."""
+    values, _ = ranked.weighted()
+    return base == "int" or (base in ("float", "decimal") and bool((values % 1 == 0).all()))
+
+
+def _order(ranked: Counted | Sampled, rows: int, base: str, small_cell: int, *, mean: bool) -> dict[str, Any]:
+    """Say what may be said of the order of numbers and times, and of their mean."""
+    if rows < 2 * small_cell:
+        return {}
+    shares = ranks_shown(rows, small_cell)
+    low, *between, high = bounds(ranked, base, small_cell, [rank for _, rank in shares])
+    quantiles = tuple(
+        (share, written(at, base)) for (share, _), at in zip(shares, between, strict=True) if at is not None
+    )
+    if low is None or high is None:
+        return {"quantiles": quantiles}
+    said = {"low": written(low, base), "high": written(high, base), "quantiles": quantiles}
+    return said | (_moments(ranked, low, high, base) if mean else {})
 
 
 def _shown(values: Distribution, base: str, small_cell: int) -> Shown:
@@ -90,29 +103,37 @@ def _shown(values: Distribution, base: str, small_cell: int) -> Shown:
     return shown_values(counts, small_cell)
 
 
-def _lengths(lengths: Distribution, small_cell: int) -> tuple[str, str, str] | None:
-    if lengths.rows < 2 * small_cell:
-        return None
-    ranked = lengths.ranked()
-    low, high = (written(end, "int") for end in ranked.outermost(small_cell))
-    return low, written(ranked.at(-(-lengths.rows // 2)), "int", exact=lengths.exact), high
+def _lengths(ranked: Counted | Sampled, rows: int, small_cell: int) -> tuple[str, str, str] | None:
+    found = [each for each in bounds(ranked, "int", small_cell, [-(-rows // 2)]) if each is not None]
+    low, median, high = (written(each, "int") for each in found) if len(found) == 3 else ("", "", "")
+    return (low, median, high) if low else None
 
 
-def _moments(moments: Moments, base: str) -> dict[str, str | None]:
-    deviation = moments.deviation
-    if deviation is None:
+def _moments(ranked: Counted | Sampled, low: Bound, high: Bound, base: str) -> dict[str, str]:
+    """Round mean and deviation until one row, wherever it lies from `low` to `high`, moves them by a step at most."""
+    found = coded_moments(*ranked.weighted(), float(low), float(high))
+    if found is None:
         return {}
-    if deviation == 0.0:
-        return {"mean": written(moments.mean, base), "deviation": "0"}
-    spread = Decimal(f"{deviation:.2e}")
-    step = Fraction(10) ** (spread.adjusted() - 2)
-    mean = round(Fraction(moments.mean) / step) * step
+    if found.deviation == 0.0:
+        return {"mean": written(low, base), "deviation": "0"}
+    width, spread = Fraction(high) - Fraction(low), Decimal(f"{found.deviation:.2e}")
+    least = Fraction(10) ** (spread.adjusted() - 2)
+    moves = width / found.rows
+    mean = _to_step(found.mean, max(least, moves))
+    deviation = _to_step(found.deviation, max(least, moves * width / Fraction(found.deviation)))
+    if deviation == 0:
+        return {}
     if base in ("time", "duration", "timestamp", "instant"):
-        spread = spread / MICRO
-    return {"mean": written(mean, base), "deviation": _plain(spread)}
+        deviation /= 1_000_000
+    return {"mean": written(mean, base), "deviation": written(deviation, "float")}
 
 
-def written(value: Any, base: str, *, exact: bool = True) -> str:
+def _to_step(value: float, least: Fraction) -> Fraction:
+    step = next(steps("float", least))
+    return round(Fraction(value) / step) * step
+
+
+def written(value: Any, base: str) -> str:
     """Write a value of a column as a profile holds it."""
     if isinstance(value, str):
         return value
@@ -121,17 +142,15 @@ def written(value: Any, base: str, *, exact: bool = True) -> str:
     if base == "bool":
         return "true" if value else "false"
     if base in ("date", "time", "timestamp", "instant"):
-        return _time(round(value), base, exact)
+        return _time(round(value), base)
     if base == "duration":
         return _plain(Decimal(round(value)) / MICRO)
-    if base == "int" and not isinstance(value, Fraction):
-        return str(round(value)) if exact and isinstance(value, int) else _plain(_six(round(value)))
     if isinstance(value, Fraction):
         return _plain(Decimal(value.numerator) / Decimal(value.denominator))
-    return _plain(Decimal(repr(float(value))) if exact else _six(value))
+    return _plain(Decimal(value) if isinstance(value, int) else Decimal(repr(float(value))))
 
 
-def _time(value: int, base: str, exact: bool) -> str:
+def _time(value: int, base: str) -> str:
     try:
         if base == "date":
             return (EPOCH + timedelta(days=value)).date().isoformat()
@@ -139,14 +158,8 @@ def _time(value: int, base: str, exact: bool) -> str:
     except OverflowError:
         return f"{value} {'days' if base == 'date' else 'microseconds'} after 1970-01-01"
     if base == "time":
-        return moment.time().isoformat()
-    if not exact:
-        return moment.date().isoformat()
+        return moment.time().isoformat() if value < DAY else "24:00:00"
     return moment.replace(tzinfo=None).isoformat() + ("Z" if base == "instant" else "")
-
-
-def _six(value: float) -> Decimal:
-    return Decimal(f"{value:.6g}")
 
 
 def _plain(number: Decimal) -> str:

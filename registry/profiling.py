@@ -7,6 +7,10 @@ Rules:
   same. What the policies of the ledger allow (`registry.privacy`) is the most that is told.
 - Which columns are protected may be known only at the end of a run (`record()` is told by `evaluate`), so that nothing
   is written before. A recording that ends early, with nothing said to be protected, keeps no profile.
+- The parts of one run give away by subtraction what each of them hides: a split that says how many rows of a whole are
+  in the one part says it of the other. So each row is told of once: of a table that was made from others, and of a
+  column whose name another table that came in has too, only the type and the share of missing values is told. That two
+  columns of different names hold the same rows is not known.
 - A profile never breaks a run: what cannot be profiled has none.
 - Whoever wants no profiles says so (`profile=False`, or `affidavit run --no-profile`). A table that has none says why,
   in its part, so that nobody has to guess.
@@ -16,7 +20,7 @@ Rules:
 >>> profiling.keep(artifacts)                                  # doctest: +SKIP
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from audit.canonical import JsonObject, encode
@@ -28,6 +32,7 @@ from registry.profile import Profile, profile
 
 __all__ = ["Profiling", "checked_columns"]
 
+MADE_HERE = "made from what came in"
 NOT_READ = "it could not be read a second time"
 NOT_SAID = "the run ended before it was said which columns are protected"
 
@@ -47,8 +52,9 @@ class Profiling:
         self.profiled = set(profiled)
         self.privacy = privacy
         self.declined = declined
-        self._seen: dict[str, Profile] = {}
+        self._seen: dict[tuple[str, bool], Profile] = {}
         self._parts: list[JsonObject] = []
+        self._made_here: list[JsonObject] = []
 
     def protect(self, columns: Collection[str]) -> None:
         """Protect more columns."""
@@ -60,8 +66,8 @@ class Profiling:
             if is_table(table):
                 self.protect([name for name in opened(table).names if name != "0"])
 
-    def see(self, part: JsonObject, value: object) -> None:
-        """Profile the value of a part, if it is a table."""
+    def see(self, part: JsonObject, value: object, *, made_here: bool = False) -> None:
+        """Profile the value of a part, if it is a table; `made_here`: it was made from other tables of the run."""
         mark = part["fingerprint"]
         if part["kind"] != "table" or not isinstance(mark, str):
             return
@@ -69,11 +75,23 @@ class Profiling:
             part["not_profiled"] = self.declined
             return
         try:
-            if mark not in self._seen:
-                self._seen[mark] = profile(value)
-            self._parts.append(part)
+            if (mark, made_here) not in self._seen:
+                self._seen[mark, made_here] = profile(value, whole=not made_here)
         except Exception:  # its fingerprint stands: a table without a profile is no reason to fail
             part["not_profiled"] = NOT_READ
+            return
+        self._parts.append(part)
+        if made_here:
+            self.found_made([part])
+
+    def found_made(self, parts: Iterable[JsonObject]) -> None:
+        """Take it that these parts were made from other tables of the run."""
+        self._made_here += parts
+
+    def found_given(self, parts: Iterable[JsonObject]) -> None:
+        """Take it that these parts came in from outside after all."""
+        given = list(parts)
+        self._made_here = [part for part in self._made_here if not any(part is one for one in given)]
 
     def forget(self) -> None:
         """Keep none of them."""
@@ -83,14 +101,28 @@ class Profiling:
 
     def keep(self, artifacts: ArtifactStore) -> None:
         """Store the profiles, each named by its part; raises `EnvironmentFailed` where that cannot be done."""
-        kept: dict[str, str] = {}
+        told: dict[str, tuple[str, str]] = {}
         for part in self._parts:
-            mark = str(part["fingerprint"])
-            if mark not in kept:
-                shown = self._seen[mark].withholding(self.protected, self.profiled)
-                shown = shown.limited(lambda name: self.privacy.ceiling(name, self.protected))
-                kept[mark] = artifacts.put(encode(shown.to_json()))
-            part["profile"] = kept[mark]
+            mark, made_here = str(part["fingerprint"]), any(part is one for one in self._made_here)
+            seen = self._seen.get((mark, False)) or self._seen[mark, True]
+            shown = seen.withholding(self.protected, self.profiled)
+            shown = shown.limited(lambda name: self.privacy.ceiling(name, self.protected))
+            shown = shown.withholding_all(lambda name: MADE_HERE) if made_here else _once(shown, part, told)
+            part["profile"] = artifacts.put(encode(shown.to_json()))
+
+
+def _once(shown: Profile, part: JsonObject, told: dict[str, tuple[str, str]]) -> Profile:
+    """Withhold the columns of which another table tells, and note of which this one does."""
+    name, mark = str(part["name"]), str(part["fingerprint"])
+    for column in shown.columns:
+        if column.told in ("counts", "all"):
+            told.setdefault(column.name.casefold(), (name, mark))
+
+    def why(column: str) -> str | None:
+        table, other = told.get(column.casefold(), (name, mark))
+        return None if other == mark else f"told of the table {table}"
+
+    return shown.withholding_all(why)
 
 
 def checked_columns(what: str, names: Collection[str]) -> tuple[str, ...]:

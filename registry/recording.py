@@ -186,6 +186,7 @@ class Recording:
             run.profiling.protect(keyed)
             outputs = run.parts(name, table)
             row["outputs"] = cast(Json, outputs)
+            run.profiling.found_made(outputs if made_from else ())
             run.keeping.see(name, table, outputs)
             run.origins.find(name, "source", source)
             if isinstance(source, Path) or (isinstance(source, str) and "://" not in source):
@@ -197,6 +198,7 @@ class Recording:
                 after is None and not told.columns and bool(flows) and all(flow.is_whole for flow in flows)
             )
             row["after"] = [] if shown else list[Json](made_from)
+            run.profiling.found_given(outputs if shown else ())
             run.check(row, table, schemas)
             run.flows += flows
             self._fields.keep(name, table)
@@ -275,7 +277,7 @@ class Recording:
         run.profiling.protect_table(sensitive)
         run.keying = run.keying.protecting(run.profiling.protected)
         with self._step("evaluation", kind="evaluate", after=self._recorded()) as row:
-            row["outputs"] = cast(Json, run.parts("evaluation", returned))
+            row["outputs"] = cast(Json, run.parts("evaluation", returned, made_here=True))
             run.evaluation = judge(given, options, run.artifacts)
         return run.evaluation
 

@@ -237,7 +237,7 @@ class RunRecorder:
                     value = settled(plan)
             finally:
                 row["duration_s"] = self.seconds_since(begun)
-            outputs = self.parts(planned.step.name, value)
+            outputs = self.parts(planned.step.name, value, made_here=bool(planned.after))
             row["outputs"] = cast(Json, outputs)
             if planned.step.kind == "evaluate":
                 self.evaluation = _judge(planned, value, self.artifacts)
@@ -284,8 +284,13 @@ class RunRecorder:
         """Record a step that did not run because one before it failed."""
         self._planned_row(planned, "not run")
 
-    def parts(self, name: str, value: object, *, came_in: bool = False) -> list[JsonObject]:
-        """Describe what a step returned, or, with `came_in`, what another step is about to receive of it."""
+    def parts(
+        self, name: str, value: object, *, came_in: bool = False, made_here: bool = False
+    ) -> list[JsonObject]:
+        """Describe what a step returned, or, with `came_in`, what another step is about to receive of it.
+
+        `made_here` says that it was made from what other steps returned.
+        """
         parts = []
         for part_name, held in parts_of(name, value):
             item = polars_frame(held) if is_lazy(held) else held
@@ -296,7 +301,7 @@ class RunRecorder:
                 part["note"] = f"changed in place after the step {name} returned it"
             if not came_in and isinstance(mark, str):
                 self._seen[part_name] = mark
-                self.profiling.see(part, item)
+                self.profiling.see(part, item, made_here=made_here)
             parts.append(part)
         return parts
 

@@ -1,10 +1,12 @@
 """The small-cell rule: nothing about fewer rows than the threshold, and nothing that can be had by subtraction."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.disclosure import MOST_SHOWN, may_show_mean, rank_of, shown_values
+from registry.disclosure import MOST_SHOWN, may_show_mean, ranks_shown, shown_values
 
 COUNTS = st.lists(st.integers(1, 60), max_size=30).map(
     lambda counts: [(f"v{n}", count) for n, count in enumerate(sorted(counts, reverse=True))]
@@ -39,19 +41,20 @@ def test_a_rare_value_of_two_takes_the_other_along() -> None:
     assert shown_values([("no", 990), ("yes", 3)], 10).values == ()
 
 
-@given(st.integers(0, 5000), st.integers(1, 40), st.integers(1, 19))
-def test_a_quantile_has_enough_rows_on_either_side(rows: int, small_cell: int, step: int) -> None:
-    rank = rank_of((step * 5, 100), rows, small_cell)
-    if rank is not None:
-        assert rank >= small_cell
-        assert rows - rank + 1 >= small_cell
+@given(st.integers(0, 5000), st.integers(1, 40))
+def test_quantiles_have_enough_rows_between_them_and_on_either_side(rows: int, small_cell: int) -> None:
+    ranks = [rank for _, rank in ranks_shown(rows, small_cell)]
+    assert all(later - rank >= small_cell for rank, later in pairwise([0, *ranks]))
+    assert all(rows - rank >= small_cell for rank in ranks)
+
+
+def test_few_rows_have_their_quarters_or_their_half_alone() -> None:
+    shares = [[share for share, _ in ranks_shown(rows, 10)] for rows in (19, 20, 40)]
+    assert shares == [[], ["0.5"], ["0.25", "0.5", "0.75"]]
 
 
 @pytest.mark.parametrize(
-    ("rows", "distinct", "small", "may"),
-    [(9, 9, False, False), (10, 10, True, False), (1000, 2, True, False), (1000, 400, True, True)],
+    ("distinct", "small", "may"), [(9, False, True), (2, True, False), (400, True, True)]
 )
-def test_a_mean_is_shown_unless_it_gives_a_hidden_count(
-    rows: int, distinct: int, small: bool, may: bool
-) -> None:
-    assert may_show_mean(rows, distinct, small, 10) is may
+def test_a_mean_is_shown_unless_it_gives_a_hidden_count(distinct: int, small: bool, may: bool) -> None:
+    assert may_show_mean(distinct, small) is may

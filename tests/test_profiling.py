@@ -37,7 +37,11 @@ def kept_profile(predicate: JsonObject, name: str, store: ArtifactStore) -> Prof
 
 def withheld(predicate: JsonObject, store: ArtifactStore) -> dict[str, set[str]]:
     return {
-        name: {column.name for column in kept_profile(predicate, name, store).columns if column.withheld}
+        name: {
+            column.name
+            for column in kept_profile(predicate, name, store).columns
+            if column.withheld == "a protected column"
+        }
         for name, part in outputs(predicate).items()
         if "profile" in part
     }
@@ -152,3 +156,45 @@ def test_a_keyed_column_is_told_by_no_profile(tmp_path: Path, store: ArtifactSto
     key = create_key(tmp_path / "fingerprint.key")
     predicate = run_pipeline(lending(keyed=["debt"]), {}, artifacts=store, key=key).predicate
     assert withheld(predicate, store)["load"] == {"race", "debt"}
+
+
+def told(predicate: JsonObject, name: str, store: ArtifactStore) -> dict[str, str | None]:
+    return {column.name: column.withheld for column in kept_profile(predicate, name, store).columns}
+
+
+def test_the_parts_of_a_split_give_nothing_away_of_one_another(store: ArtifactStore) -> None:
+    """15 of the whole and 12 in the one part would say 3 in the other."""
+    predicate = run_pipeline(lending(), {}, artifacts=store).predicate
+    assert not any(each for name, each in told(predicate, "load", store).items() if name != "race")
+    for part in ("split.train", "split.test", "evaluation.y_true"):
+        for column in kept_profile(predicate, part, store).columns:
+            assert column.told == "missing"
+            assert column.withheld in ("made from what came in", "a protected column")
+
+
+def test_a_column_that_came_in_with_several_tables_is_told_of_the_first(store: ArtifactStore) -> None:
+    pipeline = Pipeline("parts")
+    whole = applications(200, 0)
+
+    @pipeline.step
+    def both() -> dict[str, Any]:
+        return {"all": whole, "train": whole[:150].rename(columns={"debt": "Debt", "income": "pay"})}
+
+    predicate = run_pipeline(pipeline, {}, artifacts=store).predicate
+    assert set(told(predicate, "both.all", store).values()) == {None}
+    train = told(predicate, "both.train", store)
+    assert (train["Debt"], train["pay"]) == ("told of the table both.all", None)
+
+
+def test_a_table_that_a_recording_is_given_after_another_may_be_made_from_it(kept: Kept) -> None:
+    frame = applications(200, 0)
+    with Recording("lending", {}, lambda: kept, protected=["race"]) as run:
+        run.data("applications", frame)
+        run.data("train", frame[:150])
+        run.data("branches", pd.DataFrame({"branch": ["a", "b"] * 20}), after=[])
+    predicate = kept.results[0].predicate
+    assert set(told(predicate, "train", kept.artifacts).values()) == {
+        "made from what came in",
+        "a protected column",
+    }
+    assert told(predicate, "branches", kept.artifacts) == {"branch": None}
