@@ -65,7 +65,7 @@ def profile(opened: Open, what: str, protected: tuple[str, ...], small_cell: int
 def print_profile(found: "Profile", most: int | None = None) -> None:
     """Print a profile as a table, at most so many columns, and say what is not in it."""
     from registry.profile_shape import blocks, shape
-    from registry.profile_text import HEADINGS, rows
+    from registry.profile_text import HEADINGS, promise, rows
 
     shown = [
         (
@@ -82,10 +82,7 @@ def print_profile(found: "Profile", most: int | None = None) -> None:
         for r, c in list(zip(rows(found), found.columns, strict=True))[:most]
     ]
     print_table(HEADINGS, shown)
-    say(
-        f"\nMissing values apart, no figure is about fewer than {found.small_cell} rows; a range leaves out as many "
-        "at either end."
-    )
+    say(f"\n{promise(found)}")
     if found.omitted:
         say(f"The last {found.omitted} columns are not profiled.")
 

@@ -7,9 +7,9 @@
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from registry.profile import ColumnProfile, Profile
+from registry.profile import SCHEME, ColumnProfile, Profile
 
-__all__ = ["HEADINGS", "TextRow", "rows"]
+__all__ = ["HEADINGS", "TextRow", "promise", "rows"]
 
 HEADINGS = (
     "Column",
@@ -45,6 +45,19 @@ class TextRow:
 def rows(profile: Profile) -> tuple[TextRow, ...]:
     """Say every column of a profile."""
     return tuple(_row(column) for column in profile.columns)
+
+
+def promise(profile: Profile) -> str:
+    """Say what a profile keeps to itself; what earlier releases recorded keeps less."""
+    if profile.scheme != SCHEME:
+        return (
+            f"An earlier release recorded this: no value is counted that fewer than {profile.small_cell} rows hold, "
+            "but the ends of ranges and quantiles are values of single rows, and means are of all values."
+        )
+    return (
+        f"Missing values apart, no figure is about fewer than {profile.small_cell} rows: ranges and quantiles are "
+        "rounded until as many stand for them, and in means what lies beyond the range counts as its end."
+    )
 
 
 def _row(column: ColumnProfile) -> TextRow:

@@ -95,6 +95,7 @@ def _environment() -> Environment:
         shared_out=shared_out,
         profiled_columns=profiled_columns,
         profile_plot=profile_plot,
+        promise=profile_text.promise,
     )
     return environment
 

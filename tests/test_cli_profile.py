@@ -8,6 +8,7 @@ import pytest
 from registry.compare_profiles import profile_rows
 from registry.profile import ColumnProfile, Profile
 from registry.profile_shape import blocks, shape
+from registry.profile_text import promise
 from reports.issue import gather
 from tests.command_line import Folder, a_lender
 
@@ -133,3 +134,8 @@ def test_a_shape_has_the_bars_of_its_quantiles() -> None:
 )
 def test_what_cannot_be_drawn_has_no_bars(column: ColumnProfile) -> None:
     assert blocks(shape(column, 8)) == ""
+
+
+def test_a_profile_of_an_earlier_release_promises_no_more_than_it_keeps() -> None:
+    assert "no figure is about fewer than 10 rows" in promise(Profile(20, ()))
+    assert "quantiles are values of single rows" in promise(Profile(20, (), scheme="affidavit-profile-v1"))

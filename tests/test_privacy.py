@@ -28,7 +28,7 @@ from tests.test_recording import Kept
 __all__ = ["store"]
 
 LEVEL = st.sampled_from(LEVELS)
-PEOPLE = pd.DataFrame({"race": ["a", "b", "c"] * 20, "income": [float(n) for n in range(60)]})
+PEOPLE = pd.DataFrame({"race": ["a", "b", "c"] * 20, "income": [n + 0.5 for n in range(60)]})
 
 
 RULE: JsonObject = {
