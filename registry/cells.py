@@ -6,8 +6,9 @@ Rules:
 - Only columns and runs whose leaves differ are read again. Every differing cell is counted; the first ones are listed,
   by row, with the values as text, unless nobody is to see them. Values of keyed columns are never shown.
 - Where the fingerprints look as if rows moved, or the numbers of rows differ, rows are matched by hashes of their cells
-  (`registry/alignment.py`). What is said then is which rows were put in, taken out and moved, and the cells that differ
-  in rows that belong together.
+  (`registry/alignment.py`), and so they are where a row stands in another's place. What is said then is which rows were
+  put in, taken out and moved, and the cells that differ in rows that belong together. A row that both tables have is
+  never said to be put in, taken out or changed (`registry/matched_rows.py`).
 - A retyped column differs as a whole, and its cells are not compared.
 
 >>> import pyarrow as pa
@@ -17,7 +18,7 @@ Rules:
 """
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ from registry.alignment import Block, aligned
 from registry.at_hand import AtHand
 from registry.columns import joined, leaf, logical_type, plain
 from registry.diff import RUN, Difference
+from registry.matched_rows import Span, matched_rows
 from registry.row_hashes import hashes_of
 
 __all__ = ["Cell", "Cells", "cells_of"]
@@ -71,18 +73,17 @@ class Cells:
     hidden: frozenset[str]
     rows: tuple[int, int]
     blocks: tuple[Block, ...] | None = None
+    put_in: tuple[Span, ...] = ()
+    """The rows of the new table that the old one does not have."""
+    taken_out: tuple[Span, ...] = ()
+    """The rows of the old table that the new one does not have."""
+    elsewhere: int = 0
+    """How many rows are in both tables and not in the order of the others."""
+    reordered: bool = False
+    """The new table has the rows of the old one, each as often, in another order."""
     unmatched: str | None = None
     """Why rows could not be matched, where they would have had to be."""
-
-    @property
-    def put_in(self) -> list[tuple[int, int]]:
-        """The rows (half-open) of the new table that the old one does not have."""
-        return _between([(block.new, block.rows) for block in self.blocks or ()], self.rows[1], self.blocks)
-
-    @property
-    def taken_out(self) -> list[tuple[int, int]]:
-        """The rows (half-open) of the old table that the new one does not have."""
-        return _between([(block.old, block.rows) for block in self.blocks or ()], self.rows[0], self.blocks)
+    most: int = 20
 
     def to_json(self, *, values: bool) -> JsonObject:
         """Return the member `cells` of the document of `affidavit fingerprint --against`."""
@@ -98,21 +99,31 @@ class Cells:
                 for block in self.blocks or ()
                 if block.new != block.old
             ],
+            "elsewhere": self.elsewhere,
+            "reordered": self.reordered,
             "unmatched": self.unmatched,
         }
 
     def lines(self, *, values: bool = True) -> list[str]:
         """Say it in sentences."""
+        if self.reordered:
+            return [
+                f"the same rows in another order: {self.elsewhere:,} of {self.rows[1]:,} stand elsewhere than before"
+            ]
         said = [f"{_rows(*rows)} of the new table {_verb(*rows)} put in" for rows in self.put_in]
         said += [f"{_rows(*rows)} of the old table {_verb(*rows)} taken out" for rows in self.taken_out]
         for block in self.blocks or ():
             by = block.new - block.old
             if by:
                 said.append(f"{_rows(block.old, block.old + block.rows)} moved by {by:+,}")
+        if len(said) > self.most:
+            said[self.most :] = [f"and {len(said) - self.most:,} more such changes of rows"]
+        if self.elsewhere:
+            said.append(f"{self.elsewhere:,} of the same rows in another order")
         if self.unmatched is not None:
             return [*said, self.unmatched]
         said += [self._line(cell, values) for cell in self.listed]
-        if self.count is None:
+        if self.count is None and self.listed:
             said.append("more cells differ")
         elif self.count > len(self.listed):
             said.append(f"{self.count - len(self.listed):,} more cells differ")
@@ -134,12 +145,15 @@ def cells_of(old: AtHand, new: AtHand, *, most: int = 20) -> Cells:
     hidden = frozenset(c.name for each in (old, new) for c in each.fingerprint.columns if c.key is not None)
     if difference.moved_from is not None or old.fingerprint.rows != new.fingerprint.rows:
         return _moved(old, new, columns, most, hidden)
+    differing = _differing(difference, columns)
+    if _rows_moved(old, new, columns, differing):
+        return _moved(old, new, columns, most, hidden)
     found = _Found(most)
-    for run, before, after in _pairs(old, new, _differing(difference, columns)):
+    for run, before, after in _pairs(old, new, differing):
         for name in before:
             at = np.flatnonzero(unequal(before[name], after[name]))
             found.add(name, before[name], after[name], at, at + run * RUN, at + run * RUN)
-    return Cells(found.count, found.listed(), hidden, difference.rows)
+    return Cells(found.count, found.listed(), hidden, difference.rows, most=most)
 
 
 def unequal(old: pa.Array, new: pa.Array) -> NDArray[np.bool_]:
@@ -253,39 +267,45 @@ def _moved(old: AtHand, new: AtHand, columns: list[str], most: int, hidden: froz
         why = "no column" if not columns else f"more than {MOST_ROWS:,} rows"
         return Cells(None, (), hidden, rows, unmatched=f"rows were not matched: {why} to match them by")
     before, after = _hashes(old, columns), _hashes(new, columns)
+    if len(before) == len(after) and bool((np.sort(before) == np.sort(after)).all()):
+        elsewhere = int((before != after).sum())
+        return Cells(None, (), hidden, rows, elsewhere=elsewhere, reordered=True, most=most)
     blocks = aligned(before, after)
-    if blocks is None:
-        same = len(before) == len(after) and bool((np.sort(before) == np.sort(after)).all())
-        why = (
-            "the same rows stand in another order"
-            if same
-            else "the rows changed in too many places to match them"
-        )
-        return Cells(None, (), hidden, rows, unmatched=why)
-    pairs = _changed(blocks, before, after)
+    matched = matched_rows(before, after, blocks or ())
     found = _Found(most)
+    pairs = matched.changed
     one, other = _picked(old, columns, pairs[:MOST_PICKED, 0]), _picked(new, columns, pairs[:MOST_PICKED, 1])
     for name in columns:
         at = np.flatnonzero(unequal(one[name], other[name]))
         found.add(name, one[name], other[name], at, pairs[at, 0], pairs[at, 1])
-    count = found.count if len(pairs) <= MOST_PICKED else None
-    return Cells(count, found.listed(), hidden, rows, blocks=tuple(blocks))
+    return Cells(
+        count=found.count if blocks is not None and len(pairs) <= MOST_PICKED else None,
+        listed=found.listed(),
+        hidden=hidden,
+        rows=rows,
+        blocks=None if blocks is None else tuple(blocks),
+        put_in=matched.put_in,
+        taken_out=matched.taken_out,
+        elsewhere=matched.elsewhere,
+        most=most,
+    )
 
 
-def _hashes(table: AtHand, columns: list[str]) -> NDArray[np.uint64]:
-    """Return a hash of every row over these columns."""
-    found = [hashes_of([arrays[name] for name in columns]) for _, arrays in table.runs(columns)]
+def _rows_moved(old: AtHand, new: AtHand, columns: list[str], differing: dict[str, set[int]]) -> bool:
+    """Say whether rows that do not stand where they did are in the runs that differ, so that no cell changed there."""
+    runs = set().union(*differing.values())
+    if not runs or max(old.fingerprint.rows, new.fingerprint.rows) > MOST_ROWS:
+        return False
+    before, after = _hashes(old, columns, runs), _hashes(new, columns, runs)
+    at = before != after
+    return bool(np.isin(before[at], after[at]).any())
+
+
+def _hashes(table: AtHand, columns: list[str], runs: set[int] | None = None) -> NDArray[np.uint64]:
+    """Return a hash of every row over these columns, or of the rows of some runs."""
+    read = table.runs(columns) if runs is None else table.runs(columns, runs)
+    found = [hashes_of([arrays[name] for name in columns]) for _, arrays in read]
     return np.concatenate(found) if found else np.zeros(0, np.uint64)
-
-
-def _changed(blocks: list[Block], before: Any, after: Any) -> NDArray[np.int64]:
-    """Return the pairs of rows that belong together and differ."""
-    pairs = []
-    for block in blocks:
-        differs = before[block.old : block.old + block.rows] != after[block.new : block.new + block.rows]
-        at = np.flatnonzero(differs)
-        pairs.append(np.stack([at + block.old, at + block.new], axis=1))
-    return np.concatenate(pairs) if pairs else np.zeros((0, 2), np.int64)
 
 
 def _picked(table: AtHand, columns: list[str], rows: NDArray[np.int64]) -> dict[str, pa.Array]:
@@ -298,19 +318,6 @@ def _picked(table: AtHand, columns: list[str], rows: NDArray[np.int64]) -> dict[
             for name in columns:
                 picked[name].append(plain(arrays[name]).take(pa.array(here)))
     return {name: joined(pieces) if pieces else pa.nulls(0) for name, pieces in picked.items()}
-
-
-def _between(
-    blocks: list[tuple[int, int]], rows: int, known: Collection[Block] | None
-) -> list[tuple[int, int]]:
-    """Return the rows that lie in none of the blocks."""
-    if known is None:
-        return []
-    edges = [0]
-    for start, length in blocks:
-        edges += [start, start + length]
-    edges.append(rows)
-    return [(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if start < stop]
 
 
 # --- words --------------------------------------------------------------------------------------------------

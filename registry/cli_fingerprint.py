@@ -269,15 +269,21 @@ def _compare(opened: Open, path: Path, ref: str, wanted: _Wanted) -> NoReturn:
         from registry.cells import cells_of
 
         cells = cells_of(old, new, most=wanted.cells)
+    source = None if difference.equal else _recorded_source(opened, path, ref)
     if wanted.as_json:
         said = None if cells is None else cells.to_json(values=wanted.values)
-        print_json({**difference.to_json(), "cells": said})
+        print_json({**difference.to_json(), "cells": said, "recorded_source": source})
     else:
         more = (
             [f"({reason})" for reason in difference.reasons()]
             if cells is None
             else cells.lines(values=wanted.values)
         )
+        if source is not None:
+            copy = (
+                f"the file is byte for byte {source['uri']}, the recorded source of the step {source['step']}"
+            )
+            more = [*more, f"{copy}: what differs is how it was read"]
         say("\n".join([*difference.lines(), *(f"  {line}" for line in more)]))
     raise SystemExit(0 if difference.equal else 1)
 
@@ -305,31 +311,68 @@ def _other(opened: Open, ref: str) -> "Path | Fingerprint":
     name, colon, table = ref.partition(":")
     if ref.startswith("affidavit-table-") and not path.exists():
         return _with_fingerprint(opened(), ref)
-    if path.exists() or not (colon and ("@" in name or name.isdecimal())):
+    if not _is_reference(ref):
         return path
+    if not colon:
+        raise MalformedInput(
+            f"a table of {name} has a name: {_tables_to_name(name, _run_named(opened(), name))}"
+        )
     return _recorded(opened(), name, table)
+
+
+def _is_reference(ref: str) -> bool:
+    """Say whether this names a version or an entry, and no file."""
+    from registry.files import kind_of
+
+    name = ref.partition(":")[0]
+    is_file = Path(ref).exists() or (name == ref and kind_of(Path(ref)) is not None)
+    return not is_file and ("@" in name or name.isdecimal())
+
+
+def _tables_to_name(name: str, run: "JsonObject") -> str:
+    return f"write {name}:TABLE, with one of {', '.join(_tables(run)) or 'none'}"
+
+
+def _recorded_source(opened: Open, path: Path, ref: str) -> "JsonObject | None":
+    """Return the source of a recorded run of which a file is a copy, byte for byte; None where there is none."""
+    from registry.artifacts import digest_of_file
+
+    if not _is_reference(ref) or not path.is_file():
+        return None
+    run = _run_named(opened(), ref.partition(":")[0])
+    digest, _ = digest_of_file(path)
+    same = (each for each in cast(list["JsonObject"], run["sources"]) if each["sha256"] == digest)
+    found = next(same, None)
+    return None if found is None else {name: found[name] for name in ("uri", "step", "sha256")}
 
 
 def _recorded(registry: "Registry", name: str, table: str) -> "Fingerprint":
     """Read the fingerprint of a table of a version or of an entry."""
+    kept = _tables(_run_named(registry, name))
+    if table not in kept:
+        raise NotFound(f"{name} has no table {table!r}: its tables are {', '.join(kept) or 'none'}")
+    return _kept(registry, kept[table])
+
+
+def _run_named(registry: "Registry", name: str) -> "JsonObject":
+    """Read the run of a version or of an entry."""
     from registry.recorded import resolve_run
 
     if "@" in name:
-        run = registry.run_of(registry.find(name))
-    else:
-        entry = registry.ledger.entry(int(name[:18]))
-        if entry.kind != "run":
-            raise NotFound(f"entry {name} is no run: only runs have tables")
-        run = resolve_run(entry.statement.predicate, registry.artifacts)
-    kept = {
+        return registry.run_of(registry.find(name))
+    entry = registry.ledger.entry(int(name[:18]))
+    if entry.kind != "run":
+        raise NotFound(f"entry {name} is no run: only runs have tables")
+    return resolve_run(entry.statement.predicate, registry.artifacts)
+
+
+def _tables(run: "JsonObject") -> "dict[str, JsonObject]":
+    return {
         str(part["name"]): part
         for step in cast(list["JsonObject"], run["steps"])
         for part in cast(list["JsonObject"], step["outputs"])
         if part["document"] is not None
     }
-    if table not in kept:
-        raise NotFound(f"{name} has no table {table!r}: its tables are {', '.join(kept) or 'none'}")
-    return _kept(registry, kept[table])
 
 
 def _with_fingerprint(registry: "Registry", ref: str) -> "Fingerprint":

@@ -112,10 +112,15 @@ def unprofiled_tables(run: "JsonObject") -> dict[str, str]:
 
 def _recorded(opened: Open, what: str) -> "Profile | None":
     name, colon, table = what.partition(":")
-    if Path(what).exists() or "@" not in name or not colon:
+    if Path(what).exists() or "@" not in name or (not colon and Path(what).suffix):
         return None
     registry = opened()
     run = registry.run_of(registry.find(name))
+    if not colon:
+        tables = ", ".join([*recorded_profiles(registry, run), *unprofiled_tables(run)])
+        raise MalformedInput(
+            f"a table of {name} has a name: write {name}:TABLE, with one of {tables or 'none'}"
+        )
     found, without = recorded_profiles(registry, run), unprofiled_tables(run)
     if table in without:
         raise NotFound(f"{name} has no profile of the table {table!r}: {without[table]}")

@@ -197,3 +197,40 @@ def test_a_run_keys_its_protected_columns_and_is_reproduced_with_the_key(here: F
     data = here.json("run", "loans.py", "--as", "scientist")["data"]
     assert {str(table["fingerprint"]).partition(":")[0] for table in data} >= {"affidavit-table-keyed-v1"}
     assert here.json("reproduce", "loans@3", "--as", "scientist")["verdict"] == "identical"
+
+
+DATED = """
+import pandas as pd
+from affidavit import Pipeline
+
+dated = Pipeline("dated")
+
+
+@dated.step
+def table(source: str = "dated.csv"):
+    return pd.read_csv(source)
+
+
+@dated.step
+def model(table):
+    from sklearn.dummy import DummyClassifier
+
+    return DummyClassifier().fit(table[["id"]], table["id"])
+"""
+
+
+def test_a_file_that_was_read_otherwise_is_said_to_be_the_recorded_source(here: Folder) -> None:
+    (here.path / "dated.csv").write_text("id,born\n1,1980-02-03\n2,1990-01-02\n")
+    (here.path / "dated.py").write_text(DATED)
+    assert here("run", "dated.py", "--as", "scientist").exit_code == 0
+    found = here("fingerprint", "dated.csv", "--against", "dated@1:table")
+    assert found.exit_code == 1
+    assert "column 'born' was text and is date" in found.stdout
+    same = "the file is byte for byte dated.csv, the recorded source of the step table: what differs is how it was read"
+    assert same in found.stdout
+    source = here.json("fingerprint", "dated.csv", "--against", "dated@1:table", status=1)["recorded_source"]
+    assert (source["uri"], source["step"]) == ("dated.csv", "table")
+    (here.path / "dated.csv").write_text("id,born\n1,1980-02-03\n3,1990-01-02\n")
+    assert "byte for byte" not in here("fingerprint", "dated.csv", "--against", "dated@1:table").stdout
+    nameless = here("fingerprint", "dated.csv", "--against", "dated@1")
+    assert (nameless.exit_code, "write dated@1:TABLE, with one of table" in nameless.stderr) == (2, True)

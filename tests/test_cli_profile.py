@@ -42,6 +42,9 @@ def test_a_recorded_table_is_shown_as_it_was_profiled(lender: Folder) -> None:
     race = recorded.column("race")
     assert race is not None
     assert race.withheld == "a protected column"
+    nameless = lender("profile", "loans@1")
+    assert nameless.exit_code == 2
+    assert "write loans@1:TABLE, with one of applications, " in nameless.stderr
     refused = lender("profile", "loans@1:nothing")
     assert refused.exit_code == 2
     assert "those recorded are applications, split.train" in refused.stderr
