@@ -51,10 +51,8 @@ def bounds(ranked: Counted | Sampled, base: str, small_cell: int, ranks: Sequenc
     """
     ends = ranked.outermost(small_cell)
     finest = _finest(*ends)
-    low, high = (
-        _bound(ranked, end, finest, base, small_cell, rounding)
-        for end, rounding in zip(ends, ("down", "up"), strict=True)
-    )
+    low = _bound(ranked, ends[0], finest, base, small_cell, "down")
+    high = _bound(ranked, ends[1], finest, base, small_cell, "up")
     between: list[Bound | None] = []
     least = low
     for rank in ranks:

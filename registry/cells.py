@@ -123,8 +123,8 @@ class Cells:
         if self.unmatched is not None:
             return [*said, self.unmatched]
         said += [self._line(cell, values) for cell in self.listed]
-        if self.count is None and self.listed:
-            said.append("more cells differ")
+        if self.count is None:
+            said += ["more cells differ"] if self.listed else []
         elif self.count > len(self.listed):
             said.append(f"{self.count - len(self.listed):,} more cells differ")
         return said

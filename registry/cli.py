@@ -160,6 +160,7 @@ def run(
     registry.signer_for("run", as_key)
     from registry.documents import run_document
     from registry.kept_data import not_kept
+    from registry.keying import protects_nothing
     from registry.parameters import read_assignments
     from registry.run import run_pipeline
     from registry.target import load_target
@@ -185,7 +186,7 @@ def run(
     document = run_document(registry, recorded)
     for sentence in not_kept(result.predicate, "--keep-protected-data keeps it too"):
         warn(f"Note: {sentence}")
-    for sentence in told(result.predicate):
+    for sentence in (*told(result.predicate), *protects_nothing(result.predicate)):
         warn(f"Note: {sentence}")
     if as_json:
         print_json(document)

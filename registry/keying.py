@@ -10,23 +10,30 @@ Rules:
   has a fingerprint key: they have few values and are about people. Without a key they are as bare as any other, unless
   a policy asks for more.
 - A column made from one of them by its name (`race_black`) is one of them.
+- A name that is keyed or protected and that no column of the run has protects nothing: it may be misspelt. The run says
+  so among what it says of privacy, and so does who records it.
 
 >>> Keying().columns_of(["race", "income"])
 []
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, cast
 
-from audit.errors import NotFound
+from audit.canonical import Json
+from audit.errors import MalformedInput, NotFound
 from audit.keystore import Passphrase
-from registry.fingerprint import Fingerprint, fingerprint_of, opened
+from registry.fingerprint import Fingerprint, fingerprint_of, is_table, opened
 from registry.fingerprint_key import FingerprintKey, key_file_of, read_key
+from registry.parameters import did_you_mean
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.protected_names import is_protected
 
-__all__ = ["UNKEYED", "Keying", "key_at_hand"]
+__all__ = ["UNKEYED", "Keying", "key_at_hand", "protects_nothing", "warn_of_protecting_nothing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,8 @@ class Keying:
     protected: tuple[str, ...] = ()
     key: FingerprintKey | None = None
     privacy: Privacy = NO_DEMANDS
+    seen: set[str] = field(default_factory=set, compare=False)
+    """The names of the columns that were fingerprinted so far."""
 
     def checked(self) -> "Keying":
         """Return itself; refuse columns that are to be keyed where there is no key."""
@@ -50,6 +59,25 @@ class Keying:
     def also(self, keyed: Iterable[str]) -> "Keying":
         """Key more columns; refused as in `checked`."""
         return replace(self, keyed=(*self.keyed, *keyed)).checked()
+
+    def check_given(self, keyed: Iterable[str], table: object) -> None:
+        """Refuse columns that are to be keyed and that this one table does not have."""
+        names = opened(table).names if is_table(table) else None
+        for name in keyed if names is not None else ():
+            if not any(is_protected(column, [name]) for column in names or ()):
+                raise MalformedInput(
+                    f"the column {name!r} is to be keyed, and the table has none of that name"
+                    f"{did_you_mean(name, names or ())}"
+                )
+
+    def unmatched(self) -> list[Json]:
+        """Return the names that are keyed or protected and that no fingerprinted column has, with those like them."""
+        named = dict.fromkeys((*self.keyed, *self.protected))
+        return [
+            {"column": name, "like": list[Json](get_close_matches(name, sorted(self.seen), 3))}
+            for name in named
+            if not any(is_protected(column, [name]) for column in self.seen)
+        ]
 
     def protecting(self, protected: Iterable[str]) -> "Keying":
         """Protect more columns from here on."""
@@ -65,7 +93,22 @@ class Keying:
     def fingerprint(self, table: object) -> Fingerprint:
         """Fingerprint a table; raises as `registry.fingerprint.fingerprint` does."""
         source = opened(table)
+        self.seen.update(source.names)
         return fingerprint_of(source, keyed=self.columns_of(source.names), key=self.key)
+
+
+def protects_nothing(run: Mapping[str, Json]) -> Iterator[str]:
+    """Say of each name that a run that succeeded keys or protects, and no table of it has, what that means."""
+    said = run["privacy"] if run["status"] == "succeeded" else None
+    for each in cast(list[dict[str, Any]], said.get("unmatched", ())) if isinstance(said, dict) else ():
+        like = f": did you mean {' or '.join(each['like'])}?" if each["like"] else ""
+        yield f"no table of the run has a column {each['column']!r}, so that protecting it did nothing{like}"
+
+
+def warn_of_protecting_nothing(run: Mapping[str, Json]) -> None:
+    """Warn of that in Python's way."""
+    for sentence in protects_nothing(run):
+        warnings.warn(sentence, stacklevel=3)
 
 
 UNKEYED = Keying()

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from audit.errors import MalformedInput
 from registry.data_checks import Checks, checked_schemas
 from registry.fingerprint_key import FingerprintKey
-from registry.keying import Keying
+from registry.keying import Keying, warn_of_protecting_nothing
 from registry.parameters import MISSING, Parameter, assign, did_you_mean
 from registry.predicates import check_model_name
 from registry.privacy import NO_DEMANDS, Privacy
@@ -300,6 +300,7 @@ class Pipeline:
         with not_hiding(result.exception):
             entry = registry.record_run(result)
         warn_of_not_kept(result.predicate)
+        warn_of_protecting_nothing(result.predicate)
         if result.exception is not None:
             raise result.exception
         return entry

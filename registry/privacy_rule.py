@@ -83,6 +83,16 @@ def judge_privacy(rule: PrivacyRule, run: Mapping[str, Json], tables: Sequence[T
         raise AbsentError(
             f"no table of the run has a column called {listed(names, ' or ')}: what it says of such data is not known"
         )
+    lacking = (
+        []
+        if rule.columns
+        else [name for name in names if not any(is_protected(each, [name]) for each in seen)]
+    )
+    if lacking:
+        raise AbsentError(
+            f"no table of the run has a column called {listed(lacking, ' or ')}, which it names as protected: if that "
+            "is misspelt, the column that was meant is not protected"
+        )
     kept = ["every fingerprint is keyed"] if rule.fingerprint else []
     kept += [f"profiles tell {_words(rule.profile)} at most"] if rule.profile else []
     kept += ["no table was kept"] if rule.kept else []

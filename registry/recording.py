@@ -36,7 +36,7 @@ from registry.estimators import input_names
 from registry.fingerprint_key import FingerprintKey
 from registry.flows import written
 from registry.kept_data import KeepData, Keeping, checked_keeping, warn_of_not_kept
-from registry.keying import Keying
+from registry.keying import Keying, warn_of_protecting_nothing
 from registry.model_file import save_model
 from registry.origins import SqlSource
 from registry.parameters import did_you_mean
@@ -155,6 +155,7 @@ class Recording:
             result = run.finish()
             self.entry = self._registry.record_run(result)
             warn_of_not_kept(result.predicate)
+            warn_of_protecting_nothing(result.predicate)
 
     def data(
         self,
@@ -182,7 +183,8 @@ class Recording:
         run = self._open_run()
         with self._step(name) as row:
             made_from = self._made_from(after)
-            run.keying = run.keying.also(checked_columns("keyed", keyed))
+            run.keying.check_given(checked_columns("keyed", keyed), table)
+            run.keying = run.keying.also(keyed)
             run.profiling.protect(keyed)
             outputs = run.parts(name, table)
             row["outputs"] = cast(Json, outputs)

@@ -374,7 +374,10 @@ class RunRecorder:
             "model_file": self.model_file if self.exception is None else None,
             "origins": cast(Json, self.origins.found),
             "lineage": [flow.to_json() for flow in self.flows],
-            "privacy": self.keying.privacy.to_json(self.profiling.protected),
+            "privacy": {
+                **self.keying.privacy.to_json(self.profiling.protected),
+                "unmatched": self.keying.unmatched(),
+            },
             **(self.referrer.members() if self.referrer is not None else {}),
         }
         subjects = self._subjects(predicate)
