@@ -147,7 +147,7 @@ def cells_of(old: AtHand, new: AtHand, *, most: int = 20) -> Cells:
         return _moved(old, new, columns, most, hidden)
     differing = _differing(difference, columns)
     if _rows_moved(old, new, columns, differing):
-        return _moved(old, new, columns, most, hidden)
+        return _moved(old, new, columns, most, hidden, in_place=True)
     found = _Found(most)
     for run, before, after in _pairs(old, new, differing):
         for name in before:
@@ -261,7 +261,9 @@ class _Found:
 # --- rows that moved ----------------------------------------------------------------------------------------
 
 
-def _moved(old: AtHand, new: AtHand, columns: list[str], most: int, hidden: frozenset[str]) -> Cells:
+def _moved(
+    old: AtHand, new: AtHand, columns: list[str], most: int, hidden: frozenset[str], *, in_place: bool = False
+) -> Cells:
     rows = (old.fingerprint.rows, new.fingerprint.rows)
     if not columns or max(rows) > MOST_ROWS:
         why = "no column" if not columns else f"more than {MOST_ROWS:,} rows"
@@ -270,7 +272,7 @@ def _moved(old: AtHand, new: AtHand, columns: list[str], most: int, hidden: froz
     if len(before) == len(after) and bool((np.sort(before) == np.sort(after)).all()):
         elsewhere = int((before != after).sum())
         return Cells(None, (), hidden, rows, elsewhere=elsewhere, reordered=True, most=most)
-    blocks = aligned(before, after)
+    blocks = [Block(0, 0, len(before))] if in_place else aligned(before, after)
     matched = matched_rows(before, after, blocks or ())
     found = _Found(most)
     pairs = matched.changed

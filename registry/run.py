@@ -376,7 +376,7 @@ class RunRecorder:
             "lineage": [flow.to_json() for flow in self.flows],
             "privacy": {
                 **self.keying.privacy.to_json(self.profiling.protected),
-                "unmatched": self.keying.unmatched(),
+                **({"unmatched": unmatched} if (unmatched := self.keying.unmatched()) else {}),
             },
             **(self.referrer.members() if self.referrer is not None else {}),
         }

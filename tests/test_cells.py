@@ -160,7 +160,7 @@ def test_rows_that_were_taken_out_are_told() -> None:
 
 def test_a_cell_that_changed_in_a_row_that_moved_is_found() -> None:
     found = compared(without(TABLE, 9, 12), CHANGED)
-    assert (found.put_in, found.taken_out) == ([(9, 12)], [])
+    assert (found.put_in, found.taken_out) == (((9, 12),), ())
     assert found.lines()[2:] == [
         "column 'score', row 3: missing became 0.5",
         "column 'name', row 5: \"person 5\" became missing",
