@@ -147,7 +147,7 @@ def cells_of(old: AtHand, new: AtHand, *, most: int = 20) -> Cells:
         return _moved(old, new, columns, most, hidden)
     differing = _differing(difference, columns)
     if _rows_moved(old, new, columns, differing):
-        return _moved(old, new, columns, most, hidden, in_place=True)
+        return _moved(old, new, columns, most, hidden)
     found = _Found(most)
     for run, before, after in _pairs(old, new, differing):
         for name in before:
@@ -261,9 +261,7 @@ class _Found:
 # --- rows that moved ----------------------------------------------------------------------------------------
 
 
-def _moved(
-    old: AtHand, new: AtHand, columns: list[str], most: int, hidden: frozenset[str], *, in_place: bool = False
-) -> Cells:
+def _moved(old: AtHand, new: AtHand, columns: list[str], most: int, hidden: frozenset[str]) -> Cells:
     rows = (old.fingerprint.rows, new.fingerprint.rows)
     if not columns or max(rows) > MOST_ROWS:
         why = "no column" if not columns else f"more than {MOST_ROWS:,} rows"
@@ -272,7 +270,11 @@ def _moved(
     if len(before) == len(after) and bool((np.sort(before) == np.sort(after)).all()):
         elsewhere = int((before != after).sum())
         return Cells(None, (), hidden, rows, elsewhere=elsewhere, reordered=True, most=most)
-    blocks = [Block(0, 0, len(before))] if in_place else aligned(before, after)
+    blocks = aligned(before, after)
+    if len(before) == len(after) and _equal(before, after, [Block(0, 0, len(before))]) >= _equal(
+        before, after, blocks or []
+    ):
+        blocks = [Block(0, 0, len(before))]
     matched = matched_rows(before, after, blocks or ())
     found = _Found(most)
     pairs = matched.changed
@@ -291,6 +293,11 @@ def _moved(
         elsewhere=matched.elsewhere,
         most=most,
     )
+
+
+def _equal(before: Any, after: Any, blocks: list[Block]) -> int:
+    """Count the rows that are equal where the blocks pair them."""
+    return sum(int((before[b.old : b.old + b.rows] == after[b.new : b.new + b.rows]).sum()) for b in blocks)
 
 
 def _rows_moved(old: AtHand, new: AtHand, columns: list[str], differing: dict[str, set[int]]) -> bool:
