@@ -153,6 +153,11 @@ def packaged(name: str) -> Policy:
         raise NotFound(
             f"there is no policy named {shown(name)}{near(name, names)}; a file is named by its path"
         )
+    return _packaged(name)
+
+
+@functools.cache
+def _packaged(name: str) -> Policy:
     return _file(_POLICIES / f"{name}.yaml", f"policies/{name}.yaml")
 
 

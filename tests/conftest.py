@@ -21,20 +21,22 @@ settings.load_profile("affidavit")
 os.environ["PYARROW_IGNORE_TIMEZONE"] = ""
 
 LONG = [
-    "test_docs.py",
-    "test_demo.py",
-    "test_readme.py",
-    "test_pdf.py",
     "test_reproduce.py",
-    "test_on_dask.py",
-    "test_inbox.py",
+    "test_docs.py",
     "test_verify_ranges.py",
-    "test_imports.py",
+    "test_demo.py",
+    "test_inbox.py",
+    "test_readme.py",
     "test_verify_tables.py",
-    "test_faults.py",
-    "test_verify_file.py",
     "test_durability.py",
+    "test_faults.py",
+    "test_pdf.py",
+    "test_on_dask.py",
+    "test_imports.py",
+    "test_verify_file.py",
+    "test_model_state.py",
     "test_ledger.py",
+    "test_cli.py",
 ]
 """Files that take the longest, the longest first; some of them have few tests."""
 

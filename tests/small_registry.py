@@ -1,9 +1,14 @@
 """A small registry for tests: real keys, real ledger, and runs that cost nothing to make."""
 
+import atexit
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from audit.canonical import JsonObject, decimal
 from registry.founding import Founding, create_home
+from registry.home import FOLDER, Home
 from registry.registry import Registry
 from registry.run import RunResult
 
@@ -11,13 +16,27 @@ PEOPLE = {"scientist": "recorder", "validator": "validator", "approver": "approv
 
 
 def new_registry(folder: Path) -> Registry:
-    """Make a ledger with an admin, a scientist, a validator and an approver."""
+    """Copy a ledger with an admin, a scientist, a validator and an approver: it is made once for a process."""
+    shutil.copytree(_template() / FOLDER, folder / FOLDER)
+    return Registry(Home(folder / FOLDER))
+
+
+def made_registry(folder: Path) -> Registry:
+    """Make such a ledger anew."""
     home = create_home(folder, Founding("test.example/models", "admin", "Ilse", ("admin",)), lambda _: b"")
     registry = Registry(home)
     for name, role in PEOPLE.items():
         public = registry.keys.create(name, b"").public
         registry.ledger.grant(name, public, (role,), f"{name} person", by=registry.signer("admin"))
     return registry
+
+
+@cache
+def _template() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="affidavit-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made_registry(folder).ledger.close()
+    return folder
 
 
 def run_result(

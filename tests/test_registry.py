@@ -6,7 +6,7 @@ from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted, NotVe
 from registry.policy import load, packaged, parse
 from registry.predicates import Approval, PolicyDigest, Reproduction, StagePolicies
 from registry.registry import Registry, open_ledger
-from tests.small_registry import new_registry, run_result
+from tests.small_registry import made_registry, new_registry, run_result
 
 MEANING = "Reviewed data, method and bias"
 
@@ -419,7 +419,7 @@ def test_keys_may_lie_in_a_folder_of_their_own_and_the_logs_key_stays_with_the_l
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AFFIDAVIT_KEYS", str(tmp_path / "elsewhere"))
-    registry = new_registry(tmp_path / "ledger")
+    registry = made_registry(tmp_path / "ledger")
     registry.record_run(run_result(registry))
     assert registry.keys.names() == ["admin", "approver", "scientist", "validator"]
     assert registry.home.log_keys.names() == ["log"]
