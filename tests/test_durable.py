@@ -132,6 +132,7 @@ NOT_TO_BE_KEPT = {
     "audit/attacks.py": "a dishonest operator's copy",
     "audit/terminal.py": "a stream that a caller has closed",
     "registry/checkout.py": "a checkout that goes away with its run",
+    "registry/no_effects.py": "an example of what it refuses",
     "registry/rerun.py": "what a child process hands to its parent",
     "reports/demo.py": "a folder that is made anew each time",
 }
