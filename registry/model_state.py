@@ -73,7 +73,13 @@ def fingerprint_value(value: object) -> str:
 
 def class_path(value: object) -> str:
     """Return module and qualified name of an object's class."""
-    return f"{_module(type(value).__module__)}.{type(value).__qualname__}"
+    return f"{_module(_home(type(value)))}.{type(value).__qualname__}"
+
+
+def _home(kind: type) -> str:
+    """Name the module of a type; what older releases of Cython call a function's type has a descriptor there."""
+    module: object = kind.__module__
+    return module if isinstance(module, str) else "cython"
 
 
 def _module(name: str) -> str:
@@ -143,7 +149,7 @@ class _Walk:
             return self._mapping("dict", cast(Mapping[object, object], value))
         if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
             return _hash("name", _qualified(value))
-        library = kind.__module__.partition(".")[0]
+        library = _home(kind).partition(".")[0]
         if library == "numpy":
             found = self._numpy(value)
             if found is not None:
