@@ -47,6 +47,8 @@ class Watch:
     """The tables that it received, as they were (`registry.recomputed`)."""
     failed: str | None = None
     """Why what the step received could not be noted."""
+    hindered: tuple[str, ...] = ()
+    """Why some of it could not be: its tables' places in memory, or a sample. The rest stands."""
 
     def flows(self, value: object) -> list[Flow]:
         """Say how the columns of what the step returned come about.
@@ -62,7 +64,8 @@ class Watch:
             lambda: explained(flows, dict(parts), self.before),
             lambda why: _noted(flows, self.step.name, why),
         )
-        return attempted(lambda: self._seen(flows), lambda why: _noted(flows, self.step.name, why))
+        flows = attempted(lambda: self._seen(flows), lambda why: _noted(flows, self.step.name, why))
+        return _noted(flows, self.step.name, *self.hindered)
 
     def _seen(self, flows: list[Flow]) -> list[Flow]:
         if self.sample is None:
@@ -133,13 +136,19 @@ def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
                 frames[part] = frame
     step = planned.step
     observed = step.told.observe and step.query is None and bool(inputs)
-    sample = take_sample(planned, returned) if observed else None
+    hindered: list[str] = []
+    sample = attempted(lambda: take_sample(planned, returned), hindered.append) if observed else None
     if not frames:
-        return Watch(step, inputs, sample, before=before)
+        return Watch(step, inputs, sample, before=before, hindered=tuple(hindered))
+    held = attempted(lambda: _held(frames), hindered.append)
+    kinds = {name: _kind(returned[name]) for name in planned.after}
+    return Watch(step, inputs, sample, held, kinds, before, hindered=tuple(hindered))
+
+
+def _held(frames: Mapping[str, Any]) -> Any:
     from registry.polars_memory import Held
 
-    kinds = {name: _kind(returned[name]) for name in planned.after}
-    return Watch(step, inputs, sample, Held(frames), kinds, before)
+    return Held(frames)
 
 
 def _kind(value: Any) -> str:
@@ -164,5 +173,5 @@ def _open(part: str, step: str, item: object, why: str) -> Flow:
     return Flow(part, step, "table", columns or (), notes=(f"step {step}: {why}",))
 
 
-def _noted(flows: Sequence[Flow], step: str, why: str) -> list[Flow]:
-    return [replace(flow, notes=(*flow.notes, f"step {step}: {why}")) for flow in flows]
+def _noted(flows: Sequence[Flow], step: str, *why: str) -> list[Flow]:
+    return [replace(flow, notes=(*flow.notes, *(f"step {step}: {each}" for each in why))) for flow in flows]

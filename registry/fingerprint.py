@@ -55,6 +55,7 @@ from audit import canonical, merkle
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from registry.diff import RUN, Difference, difference
+from registry.held import holder_of
 
 if TYPE_CHECKING:
     from registry.arrow import Source
@@ -74,21 +75,6 @@ __all__ = [
 
 SCHEME = "affidavit-table-v1"
 KEYED_SCHEME = "affidavit-table-keyed-v1"
-
-HOLDERS = frozenset(
-    {
-        ("numpy", "ndarray"),
-        ("pandas", "DataFrame"),
-        ("pandas", "Series"),
-        ("polars", "DataFrame"),
-        ("polars", "Series"),
-        ("pyarrow", "Array"),
-        ("pyarrow", "ChunkedArray"),
-        ("pyarrow", "RecordBatch"),
-        ("pyarrow", "Table"),
-    }
-)
-"""Package and class of everything that holds a table in memory."""
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 KEY_ID = re.compile(r"[0-9a-f]{32}")
@@ -229,7 +215,7 @@ def opened(table: object) -> "Source":
         table = Path(table)
     if isinstance(table, Path):
         return from_file(table)
-    holder = _open_holder(table)
+    holder = holder_of(table)
     source = from_memory(holder, table)
     if holder is None:
         return source
@@ -298,28 +284,12 @@ def is_table(value: object) -> bool:
 
     False for paths, and for streams, which reading would use up.
     """
-    holder = _holder(value)
+    holder = holder_of(value)
     if holder == ("numpy", "ndarray"):
         shape, dtype = getattr(value, "shape", ()), getattr(value, "dtype", None)
         fields = getattr(dtype, "names", None) is not None
         return len(shape) == 1 if fields else len(shape) in (1, 2) and getattr(dtype, "kind", "V") not in "cV"
-    return holder is not None
-
-
-def _holder(value: object) -> tuple[str, str] | None:
-    """Return the package and class that make a value a table, by the names of its types alone."""
-    for base in type(value).__mro__:
-        name = (base.__module__.partition(".")[0], base.__name__)
-        if name in HOLDERS:
-            return name
-    return None
-
-
-def _open_holder(value: object) -> tuple[str, str] | None:
-    """Return the holder of a table; a polars LazyFrame is one too, which is run once it is read."""
-    kind = type(value)
-    lazy = kind.__name__ == "LazyFrame" and kind.__module__.partition(".")[0] == "polars"
-    return ("polars", "LazyFrame") if lazy else _holder(value)
+    return holder is not None and holder != ("polars", "LazyFrame")
 
 
 def _column(value: Json, rows: int) -> ColumnFingerprint:

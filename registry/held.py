@@ -1,14 +1,41 @@
-"""The columns that a value holds: the names of any table, without reading its cells.
+"""What holds a table, and the names of its columns, without reading its cells or loading a library.
+
+A subclass is held as what it is a subclass of: a GeoDataFrame is a table of pandas.
 
 >>> column_labels({"no": "table"}) is None
 True
 """
 
-from typing import Any
+from typing import Any, Final
 
 from registry.flows import written
 
-__all__ = ["column_labels", "is_lazy", "polars_frame", "settled"]
+__all__ = ["column_labels", "holder_of", "is_lazy", "polars_frame", "settled"]
+
+HOLDERS: Final = frozenset(
+    {
+        ("numpy", "ndarray"),
+        ("pandas", "DataFrame"),
+        ("pandas", "Series"),
+        ("polars", "DataFrame"),
+        ("polars", "LazyFrame"),
+        ("polars", "Series"),
+        ("pyarrow", "Array"),
+        ("pyarrow", "ChunkedArray"),
+        ("pyarrow", "RecordBatch"),
+        ("pyarrow", "Table"),
+    }
+)
+"""Package and class of everything that holds a table in memory, or a plan of one."""
+
+
+def holder_of(value: object) -> tuple[str, str] | None:
+    """Return the package and class that make a value a table, by the names of its types alone; None of another."""
+    for base in type(value).__mro__:
+        name = (base.__module__.partition(".")[0], base.__name__)
+        if name in HOLDERS:
+            return name
+    return None
 
 
 def column_labels(value: object) -> tuple[str, ...] | None:
@@ -22,17 +49,14 @@ def column_labels(value: object) -> tuple[str, ...] | None:
 
 def is_lazy(value: object) -> bool:
     """Say whether a value is a polars plan that was not run yet."""
-    kind = type(value)
-    return kind.__module__.partition(".")[0] == "polars" and kind.__name__ == "LazyFrame"
+    return holder_of(value) == ("polars", "LazyFrame")
 
 
 def polars_frame(value: Any) -> Any:
     """Return a polars table as a DataFrame; None where a value is none."""
     if is_lazy(value):
         return value.collect()
-    kind = type(value)
-    is_frame = kind.__module__.partition(".")[0] == "polars" and kind.__name__ == "DataFrame"
-    return value if is_frame else None
+    return value if holder_of(value) == ("polars", "DataFrame") else None
 
 
 def settled(value: Any) -> Any:
@@ -50,8 +74,7 @@ def settled(value: Any) -> Any:
 
 
 def _labels(value: Any) -> list[object] | None:
-    kind = type(value)
-    match kind.__module__.partition(".")[0], kind.__name__:
+    match holder_of(value):
         case ("pandas", "DataFrame") | ("polars", "DataFrame"):
             return list(value.columns)
         case ("polars", "LazyFrame"):

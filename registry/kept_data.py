@@ -32,6 +32,7 @@ from audit.canonical import Json, JsonObject
 from audit.errors import AffidavitError, MalformedInput, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.fingerprint import SCHEME, fingerprint, opened
+from registry.held import holder_of
 from registry.parts import parts_of
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.protected_names import is_protected
@@ -146,7 +147,8 @@ def read_kept(file: BinaryIO, holder: str) -> Any:
 
 
 def _written(part: JsonObject, item: Any, place: Json) -> Waiting:
-    holder = next((name for name in _names(item) if name in HOLDERS), "")
+    held = ".".join(holder_of(item) or ())
+    holder = held if held in HOLDERS else ""
     said: JsonObject = {
         "artifact": None, "bytes": None, "format": "parquet", "holder": holder, "place": place, "reason": None,
     }  # fmt: skip
@@ -219,10 +221,6 @@ def _mark(part: JsonObject, item: Any) -> str:
 
 def _of_table_library(item: object) -> bool:
     return type(item).__module__.partition(".")[0] in LIBRARIES
-
-
-def _names(item: object) -> list[str]:
-    return [f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in type(item).__mro__]
 
 
 def _place(value: object, step: str, name: str) -> Json:

@@ -5,11 +5,11 @@ now do so with those.
 
 Rules:
 
-- Python announces what its own library does (PEP 578): opening a file to write it, moving and removing files, making
-  and removing folders, connecting and sending, starting a program, opening an SQLite database. Each of these raises
-  `HasEffect` inside of `no_effects`, in the thread that is inside and in no other.
+- Python announces what its own library does (PEP 578): opening a file to write it, changing, moving and removing
+  files, making and removing folders, connecting and sending, also signals, starting a program or a process, opening an
+  SQLite database. Each of these raises `HasEffect` inside of `no_effects`, in the thread that is inside, in no other.
 - What a library does in C by itself is not announced: pyarrow, polars and DuckDB write files unseen, and so do threads
-  and processes that the code starts.
+  that the code starts. Nor does Python announce `os.mkfifo` and `os.mknod`, or that a file is written that was open.
 - An announcement cannot be taken back, so that the listener is installed once, by the first who needs it, and asks a
   context variable each time.
 
@@ -31,17 +31,26 @@ __all__ = ["HasEffect", "no_effects"]
 
 CHANGES: Final = {
     "os.chmod": "changes a file",
+    "os.chown": "changes a file",
+    "os.fork": "starts a process",
+    "os.forkpty": "starts a process",
+    "os.kill": "sends a signal",
+    "os.killpg": "sends a signal",
     "os.link": "makes a link",
     "os.mkdir": "makes a folder",
     "os.remove": "removes a file",
+    "os.removexattr": "changes a file",
     "os.rename": "moves a file",
     "os.rmdir": "removes a folder",
+    "os.setxattr": "changes a file",
     "os.symlink": "makes a link",
     "os.truncate": "cuts a file",
+    "os.utime": "changes a file",
     "shutil.move": "moves a file",
     "shutil.rmtree": "removes a folder",
     "smtplib.connect": "connects to a server",
     "socket.connect": "connects to a server",
+    "socket.sendmsg": "sends something",
     "socket.sendto": "sends something",
     "sqlite3.connect": "opens an SQLite database",
     "os.exec": "starts a program",

@@ -16,6 +16,7 @@ Rules:
   form of one. Of PostgreSQL's parameters the name of a service is told, since nothing else may say where the database
   is: what the service file says of it is not. A query that holds what looks like a secret is withheld.
 - Values bound to a query are not recorded; what is written into its text is.
+- The first 200 origins of a run are recorded. Where there were more, one last row says so.
 - What the store does not tell is null, with a note that says why. That never breaks a run.
 
 A run says `"origins": [{"step", "parameter", "kind", "uri", "how", "query", "version", "note"}]`.
@@ -26,6 +27,7 @@ A run says `"origins": [{"step", "parameter", "kind", "uri", "how", "query", "ve
 's3://bucket/loans.parquet'
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +46,7 @@ __all__ = ["Origins", "SqlSource", "clean_database", "clean_uri", "sql_source"]
 OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abfss", "adl", "r2", "memory"})
 OTHER_URLS = frozenset({"http", "https", "ftp", "sftp", "hdfs"})
 MOST_ORIGINS = 200
+NOT_RECORDED = "not recorded"
 MOST_INLINE = 2_000
 SECONDS = 5
 """How long an object store may take to answer."""
@@ -118,12 +121,14 @@ class Origins:
 
     def find(self, step: str, name: str, value: object) -> None:
         """Record the origin that a parameter names, if it names one."""
+        if self._is_cut():
+            return
         if isinstance(value, SqlSource):
             self.add_query(step, value.uri, value.query, parameter=name, how="declared")
         elif isinstance(value, str) and _URI.fullmatch(value):
             scheme = urlsplit(value).scheme if _splits(value) else ""
             if scheme in OBJECT_STORES:
-                version, note = _version(value)
+                version, note = _version(value) if len(self.found) < MOST_ORIGINS else (None, None)
                 self._add(step, name, "object", clean_uri(value), "declared", version=version, note=note)
             elif scheme in OTHER_URLS:
                 self._add(
@@ -134,12 +139,15 @@ class Origins:
         self, step: str, uri: str, query: str, *, parameter: str | None = None, how: str = "observed"
     ) -> None:
         """Record a query, once for each step."""
-        said = self._query(query)
-        same = [
-            each for each in self.found if (each["step"], each["uri"], each["query"]) == (step, uri, said)
-        ]
-        if not same:
-            self._add(step, parameter, "sql", uri, how, query=said)
+        if self._is_cut():
+            return
+        text = query.strip().encode("utf-8", "backslashreplace").decode()
+        said = _said(text)
+        if any((each["step"], each["uri"], each["query"]) == (step, uri, said) for each in self.found):
+            return
+        if isinstance(said, dict) and "artifact" in said and len(self.found) < MOST_ORIGINS:
+            self._artifacts.put(text.encode())
+        self._add(step, parameter, "sql", uri, how, query=said)
 
     @contextmanager
     def listening(self, step: str) -> Iterator[None]:
@@ -158,11 +166,8 @@ class Origins:
         finally:
             event.remove(Engine, "before_cursor_execute", asked)
 
-    def _query(self, query: str) -> str | JsonObject:
-        text = query.strip().encode("utf-8", "backslashreplace").decode()
-        if to_json("query", text) == {"withheld": True}:
-            return {"withheld": True}
-        return text if len(text) <= MOST_INLINE else {"artifact": self._artifacts.put(text.encode())}
+    def _is_cut(self) -> bool:
+        return len(self.found) > MOST_ORIGINS
 
     def _add(
         self,
@@ -176,19 +181,34 @@ class Origins:
         version: JsonObject | None = None,
         note: str | None = None,
     ) -> None:
-        if len(self.found) < MOST_ORIGINS:
-            self.found.append(
-                {
-                    "step": step,
-                    "parameter": parameter,
-                    "kind": kind,
-                    "uri": uri,
-                    "how": how,
-                    "query": query,
-                    "version": version,
-                    "note": note,
-                }
+        if len(self.found) >= MOST_ORIGINS:
+            parameter, kind, uri, query, version = (
+                None,
+                NOT_RECORDED,
+                f"more than {MOST_ORIGINS} origins",
+                None,
+                None,
             )
+            note = f"the first {MOST_ORIGINS} origins of a run are recorded; this step and those after it had more"
+        self.found.append(
+            {
+                "step": step,
+                "parameter": parameter,
+                "kind": kind,
+                "uri": uri,
+                "how": how,
+                "query": query,
+                "version": version,
+                "note": note,
+            }
+        )
+
+
+def _said(query: str) -> str | JsonObject:
+    """Return what a run says of a query: its text, or the digest of a long one, or that it is withheld."""
+    if to_json("query", query) == {"withheld": True}:
+        return {"withheld": True}
+    return query if len(query) <= MOST_INLINE else {"artifact": hashlib.sha256(query.encode()).hexdigest()}
 
 
 def clean_database(url: Any) -> str:

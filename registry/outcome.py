@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit.errors import AffidavitError
 from registry.flows import written
-from registry.held import column_labels
+from registry.held import column_labels, holder_of
 from registry.model_state import fingerprint_model
 from registry.parts import is_fitted_model, parts_of
 
@@ -116,7 +116,7 @@ def _is_counted(table: "pd.DataFrame") -> bool:
 def _as_pandas(item: Any) -> "pd.DataFrame":
     import pandas as pd
 
-    match type(item).__module__.partition(".")[0], type(item).__name__:
+    match holder_of(item):
         case "pandas", "DataFrame":
             table: pd.DataFrame = item.copy()
         case "pandas", _:

@@ -33,7 +33,6 @@ from registry.profile import Profile, profile
 __all__ = ["Profiling", "checked_columns"]
 
 MADE_HERE = "made from what came in"
-NOT_READ = "it could not be read a second time"
 NOT_SAID = "the run ended before it was said which columns are protected"
 
 
@@ -77,8 +76,8 @@ class Profiling:
         try:
             if (mark, made_here) not in self._seen:
                 self._seen[mark, made_here] = profile(value, whole=not made_here)
-        except Exception:  # its fingerprint stands: a table without a profile is no reason to fail
-            part["not_profiled"] = NOT_READ
+        except Exception as error:  # its fingerprint stands: a table without a profile is no reason to fail
+            part["not_profiled"] = f"it could not be profiled ({type(error).__name__})"
             return
         self._parts.append(part)
         if made_here:

@@ -24,6 +24,7 @@ import numpy as np
 from registry.bounded_call import Raised, TookTooLong, bounded
 from registry.estimators import Output, input_names, is_transformer, taken_apart
 from registry.flows import AGGREGATION, Flow, Link
+from registry.held import holder_of
 from registry.observe import apart
 
 __all__ = ["as_received", "explained"]
@@ -34,15 +35,12 @@ MOST_SECONDS: Final = 5.0
 
 def as_received(item: Any) -> Any:
     """Keep a table with names as it is now; None where it is none, or too large to be transformed again."""
-    kind = type(item)
-    if (kind.__module__.partition(".")[0], kind.__name__) not in (
-        ("pandas", "DataFrame"),
-        ("polars", "DataFrame"),
-    ):
+    holder = holder_of(item)
+    if holder not in (("pandas", "DataFrame"), ("polars", "DataFrame")):
         return None
     if item.shape[0] * item.shape[1] > MOST_CELLS:
         return None
-    return item.clone() if kind.__module__.startswith("polars") else item.copy()
+    return item.clone() if holder == ("polars", "DataFrame") else item.copy()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from registry.field_lineage import Watch, watch
 from registry.file_columns import with_file_columns
 from registry.fingerprint_key import FingerprintKey
 from registry.flows import Flow
-from registry.held import is_lazy, polars_frame, settled
+from registry.held import holder_of, is_lazy, polars_frame, settled
 from registry.kept_data import KeepData, Keeping
 from registry.keying import Keying
 from registry.model_file import save_model
@@ -272,7 +272,7 @@ class RunRecorder:
         """Add to the flows of what a step returned the columns of the files that it names as its sources."""
         files = {uri: path for (name, uri), path in self._files.items() if name == step}
         rows = {part["name"]: part for part in outputs}
-        holders = {name: type(item).__module__.partition(".")[0] for name, item in parts_of(step, value)}
+        holders = {name: (holder_of(item) or ("",))[0] for name, item in parts_of(step, value)}
         return [
             with_file_columns(flow, rows[flow.part], holders[flow.part], files, self.artifacts, self.keying)
             if files and flow.part in rows

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.held import column_labels
+from registry.held import column_labels, holder_of, is_lazy
 from registry.parts import parts_of
 
 __all__ = ["ROWS", "Sample", "changed", "sampled", "tables_in", "unchangeable"]
@@ -78,7 +78,8 @@ def unchangeable(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 def _has_own_labels(item: Any) -> bool:
     """Say whether a pandas table has an index that more than counts its rows."""
-    if type(item).__module__.partition(".")[0] != "pandas":
+    holder = holder_of(item)
+    if holder is None or holder[0] != "pandas":
         return False
     index = item.index
     return any(name is not None for name in index.names) or index.dtype.kind not in "iu"
@@ -107,6 +108,8 @@ def _rows_of(item: Any, seed: int) -> Any:
 
 
 def _length(item: Any) -> int:
+    if is_lazy(item):
+        return int(item.collect().height)
     return int(item.shape[0]) if hasattr(item, "shape") else len(item)
 
 
@@ -116,7 +119,7 @@ def _order(length: int, redraw: bool, seed: int) -> Places:
 
 
 def _taken(item: Any, places: Places) -> Any:
-    match type(item).__module__.partition(".")[0], type(item).__name__:
+    match holder_of(item):
         case "pandas", _:
             taken = item.iloc[places].copy()
             # Labels that were only counted become labels of their own: counted ones then tell that a step made them.
@@ -136,7 +139,7 @@ def _column(item: Any, column: str) -> list[Any]:
 
 
 def _series(item: Any, column: str) -> Any:
-    match type(item).__module__.partition(".")[0], type(item).__name__:
+    match holder_of(item):
         case "pandas", "DataFrame":
             return item.iloc[:, _number(item.columns, column)]
         case "polars", "DataFrame":
@@ -151,7 +154,7 @@ def _series(item: Any, column: str) -> Any:
 
 
 def _with_column(item: Any, column: str, order: Places) -> Any:
-    match type(item).__module__.partition(".")[0], type(item).__name__:
+    match holder_of(item):
         case "pandas", "DataFrame":
             number = _number(item.columns, column)
             made = item.copy()

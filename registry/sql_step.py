@@ -27,7 +27,7 @@ from typing import Any
 
 from audit.errors import EnvironmentFailed, MalformedInput
 from registry.fingerprint import is_table
-from registry.held import column_labels
+from registry.held import column_labels, holder_of
 from registry.parameters import did_you_mean
 from registry.parts import parts_of
 
@@ -231,13 +231,13 @@ def _register(connection: Any, step: str, name: str, value: object) -> None:
 def _as_arrow(step: str, name: str, value: Any) -> Any:
     import pyarrow as pa
 
-    match type(value).__module__.partition(".")[0]:
-        case "pyarrow":
+    match holder_of(value):
+        case "pyarrow", _:
             return pa.Table.from_batches([value]) if isinstance(value, pa.RecordBatch) else value
-        case "polars":
+        case "polars", _:
             frame = value.collect() if hasattr(value, "collect") else value
             return (frame if hasattr(frame, "columns") else frame.to_frame()).to_arrow()
-        case "pandas":
+        case "pandas", _:
             frame = value if hasattr(value, "columns") else value.to_frame(value.name or "0")
             try:
                 return pa.Table.from_pandas(frame, preserve_index=False)
@@ -252,10 +252,10 @@ def _as_arrow(step: str, name: str, value: Any) -> Any:
 
 
 def _held_like(first: Any, result: Any) -> object:
-    match type(first).__module__.partition(".")[0]:
-        case "pandas":
+    match holder_of(first):
+        case "pandas", _:
             return result.to_pandas()
-        case "polars":
+        case "polars", _:
             import polars
 
             return polars.from_arrow(result)

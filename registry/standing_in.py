@@ -5,17 +5,19 @@ Rules:
 - A step can be stood in for where everything that it returned was kept (`registry.kept_data`).
 - Where its files are not to be had as they were, or where that is asked for, the step does not run. Else it runs, and
   where it fails (its database is gone, say), what was kept is taken.
-- The kept file is checked by its digest before, and the table's fingerprint is computed anew like that of any other
-  part. That the step did not run again is said with the verdict: what it did with its source was not reproduced.
+- The kept file is checked by its digest before, and again as it is read; the table's fingerprint is computed anew like
+  that of any other part. That the step did not run again is said with the verdict: what it did with its source was not
+  reproduced.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import cast
 
 from audit.canonical import Json, JsonObject
-from audit.errors import AffidavitError
+from audit.errors import AffidavitError, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.finding import listed
 from registry.kept_data import read_kept
@@ -89,6 +91,7 @@ def _table(kept: Json, artifacts: ArtifactStore) -> JsonObject | None:
     try:
         with artifacts.open(digest):
             return {
+                "artifact": digest,
                 "file": str(artifacts.path(digest).resolve()),
                 "holder": kept["holder"],
                 "place": kept["place"],
@@ -114,7 +117,7 @@ def _standing_in(step: Step, kept: JsonObject, taken: dict[str, str]) -> Callabl
 
 def _value(tables: list[JsonObject]) -> object:
     """Put the tables together as their step returned them."""
-    read = [(table["place"], _read(Path(str(table["file"])), str(table["holder"]))) for table in tables]
+    read = [(table["place"], _read(table)) for table in tables]
     if len(read) == 1 and read[0][0] is None:
         return read[0][1]
     if all(isinstance(place, int) for place, _ in read):
@@ -122,6 +125,12 @@ def _value(tables: list[JsonObject]) -> object:
     return dict(read)
 
 
-def _read(path: Path, holder: str) -> object:
-    with path.open("rb") as file:
-        return read_kept(file, holder)
+def _read(table: JsonObject) -> object:
+    """Read a kept file, which may have changed since it was looked for."""
+    with Path(str(table["file"])).open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != table["artifact"]:
+            raise NotVerified(
+                f"the kept table {table['artifact']} is not what was kept: restore it from a copy"
+            )
+        file.seek(0)
+        return read_kept(file, str(table["holder"]))

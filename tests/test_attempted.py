@@ -8,13 +8,14 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from audit.canonical import JsonObject
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.attempted import attempted
 from registry.flows import flows_of
 from registry.pipeline import Pipeline
 from registry.run import run_pipeline
-from tests.lineage_truth import flow_named
+from tests.lineage_truth import dependences, flow_named
 
 
 class PanicException(BaseException):
@@ -71,6 +72,44 @@ def pipeline_of_all_kinds() -> Pipeline:
     return pipeline
 
 
+def notes_of(run: JsonObject) -> list[str]:
+    return [note for flow in flows_of(run) for note in flow.notes]
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
+    monkeypatch.chdir(tmp_path)
+    Path("loans.csv").write_text("debt,race\n1,2\n3,4\n5,6\n7,8\n")
+    return ArtifactStore(tmp_path)
+
+
+def test_where_nothing_fails_nothing_could_not_be_read(store: ArtifactStore) -> None:
+    result = run_pipeline(pipeline_of_all_kinds(), {}, artifacts=store)
+    assert result.exception is None
+    assert not [note for note in notes_of(result.predicate) if "could not be read" in note]
+    assert ("debt", "planned.debt") in dependences(flow_named(result.predicate, "lazily"))
+
+
+def test_a_sample_that_cannot_be_taken_leaves_the_declaration(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline("declared")
+
+    @pipeline.step
+    def loans() -> pd.DataFrame:
+        return pd.DataFrame({"debt": [1, 2], "race": [0, 1]})
+
+    @pipeline.step(observe=True, columns={"twice": ["debt"]}, rows=[])
+    def doubled(loans: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"twice": loans["debt"] * 2})
+
+    monkeypatch.setattr("registry.field_lineage.take_sample", raising(RecursionError()))
+    run = run_pipeline(pipeline, {}, artifacts=store).predicate
+    assert dependences(flow_named(run, "doubled")) == {("twice", "loans.debt")}
+    assert flow_named(run, "doubled").is_whole
+    assert notes_of(run) == ["step doubled: its lineage could not be read (RecursionError)"]
+
+
 @pytest.mark.parametrize(
     "place",
     [
@@ -87,16 +126,14 @@ def pipeline_of_all_kinds() -> Pipeline:
     ],
 )
 def test_a_part_of_lineage_that_fails_leaves_the_run_succeeding_and_says_why(
-    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("loans.csv").write_text("debt,race\n1,2\n3,4\n")
     monkeypatch.setattr(place, raising(RecursionError()))
-    result = run_pipeline(pipeline_of_all_kinds(), {}, artifacts=ArtifactStore(tmp_path))
+    result = run_pipeline(pipeline_of_all_kinds(), {}, artifacts=store)
     assert result.exception is None
     assert result.predicate["status"] == "succeeded"
-    notes = [note for flow in flows_of(result.predicate) for note in flow.notes]
-    assert any(note.endswith("its lineage could not be read (RecursionError)") for note in notes)
+    why = "its lineage could not be read (RecursionError)"
+    assert any(note.endswith(why) for note in notes_of(result.predicate))
 
 
 @pytest.mark.parametrize("query", [

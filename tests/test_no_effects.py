@@ -26,6 +26,16 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("there").write_text("kept")
 
 
+def message() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as sender:
+        sender.sendmsg([b"x"], [], 0, ("127.0.0.1", 9))
+
+
+def fork() -> None:
+    if os.fork() == 0:  # pragma: no cover - only where it is not refused, and then not for long
+        os._exit(0)
+
+
 EFFECTS: dict[str, Callable[[], object]] = {
     "open to write": lambda: Path("there").write_text("x"),
     "open to append": lambda: Path("there").open("a").close(),
@@ -41,6 +51,12 @@ EFFECTS: dict[str, Callable[[], object]] = {
     "a shell": lambda: os.system("true"),
     "a connection": lambda: socket.create_connection(("127.0.0.1", 9), timeout=1),
     "SQLite": lambda: sqlite3.connect("there"),
+    "a message": message,
+    "a signal": lambda: os.kill(os.getpid(), 0),
+    "a signal to a group": lambda: os.killpg(os.getpgid(0), 0),
+    "another time": lambda: os.utime("there"),
+    "another owner": lambda: os.chown("there", -1, -1),
+    "a process": fork,
 }
 
 
@@ -49,6 +65,13 @@ def test_what_python_announces_is_refused_and_nothing_happens(name: str) -> None
     with no_effects(), pytest.raises(HasEffect):
         EFFECTS[name]()
     assert {each.name: each.read_text() for each in Path().iterdir()} == {"there": "kept"}
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="this system has no such attributes")
+@pytest.mark.parametrize("name", ["setxattr", "removexattr"])
+def test_attributes_of_a_file_stay_as_they_are(name: str) -> None:
+    with no_effects(), pytest.raises(HasEffect):
+        getattr(os, name)("there", "user.a", *([b"1"] if name == "setxattr" else []))
 
 
 def test_reading_and_memory_stay_allowed() -> None:

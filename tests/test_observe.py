@@ -302,3 +302,10 @@ def test_looking_leaves_inputs_generators_and_the_terminal_alone(capsys: pytest.
     assert (random.random(), np.random.rand()) == expected
     assert table.equals(loans())
     assert capsys.readouterr().out == ""
+
+
+def test_what_a_step_makes_of_a_plan_is_seen() -> None:
+    def made(loans: Any) -> Any:
+        return loans.collect().select(twice=pl.col("income") * 2)
+
+    assert pairs(seen(made, pl.from_pandas(loans()).lazy())["made"]) == {("twice", "income")}

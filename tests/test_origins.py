@@ -357,3 +357,21 @@ def test_many_origins_fit_in_a_record_and_are_read_back(store: ArtifactStore) ->
     fitted = fit_in_record({**found, "origins": list(many.found)}, (), store)
     assert len(encode(fitted)) < MOST_BYTES
     assert resolve_run(fitted, store)["origins"] == many.found
+
+
+def test_one_last_row_says_that_there_were_more_origins_than_are_recorded(store: ArtifactStore) -> None:
+    many = Origins(store)
+    for number in range(210):
+        many.add_query("load", f"mysql://host{number}/db", "SELECT 1")
+    assert len(many.found) == 201
+    assert many.found[-1]["kind"] == "not recorded"
+    assert many.found[-1]["uri"] == "more than 200 origins"
+    assert "had more" in str(many.found[-1]["note"])
+
+
+def test_a_query_that_is_not_recorded_leaves_no_artifact(store: ArtifactStore) -> None:
+    many = Origins(store)
+    for number in range(200):
+        many.add_query("load", f"mysql://host{number}/db", "SELECT 1")
+    many.add_query("load", "mysql://host/db", f"SELECT '{'x' * 3000}'")
+    assert not [file for file in store.root.rglob("*") if file.is_file()]

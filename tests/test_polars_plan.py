@@ -281,6 +281,32 @@ def test_a_run_says_where_the_code_of_a_step_does_more_than_build_its_plan(tmp_p
     assert dependences(flow) == of("debt loans.debt", "relative loans.debt")
 
 
+@pytest.mark.parametrize("way", ["unique", "explode", "filter"])
+def test_rows_picked_by_what_was_computed_outside_the_plan_are_not_complete(way: str, tmp_path: Path) -> None:
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def loans() -> pl.DataFrame:
+        return LOANS
+
+    def picked(loans: pl.DataFrame) -> pl.LazyFrame:
+        least = loans["income"].filter(loans["race"] == "b").mean()
+        return loans.lazy().with_columns(flag=col("income") > least).unique("flag").select("income")
+
+    def repeated(loans: pl.DataFrame) -> pl.LazyFrame:
+        most = int((loans["race"] == "b").sum())
+        times = pl.int_ranges(0, col("income").cast(pl.Int64).clip(0, most))
+        return loans.lazy().with_columns(times=times).explode("times").select("income")
+
+    def filtered(loans: pl.DataFrame) -> pl.LazyFrame:
+        least = loans["income"].filter(loans["race"] == "b").mean()
+        return loans.lazy().filter(col("income") > least).select("income")
+
+    pipeline.step({"unique": picked, "explode": repeated, "filter": filtered}[way])
+    run = run_pipeline(pipeline, {}, artifacts=ArtifactStore(tmp_path)).predicate
+    assert not flow_named(run, pipeline.steps[-1].name).rows_complete
+
+
 def test_a_run_reads_the_plan_and_hands_on_the_rows(tmp_path: Path) -> None:
     pipeline = Pipeline("loans")
 

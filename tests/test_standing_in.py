@@ -6,11 +6,13 @@ from typing import cast
 import pytest
 
 from audit.canonical import JsonObject
+from audit.errors import NotVerified
 from audit.record import Entry
 from registry.predicates import Reproduction
 from registry.registry import Registry
 from registry.reproduce import reproduce
 from registry.run import run_pipeline
+from registry.standing_in import kept_tables, stand_in_for
 from registry.target import load_target
 from tests.small_registry import new_registry
 from tests.test_profiling import outputs
@@ -99,3 +101,18 @@ def test_a_kept_table_that_was_deleted_stands_in_for_nothing(registry: Registry)
     assert str(said.reason).startswith("the kept table table.left is gone from the artifact store")
     [artifacts] = [step for step in registry.ledger.verify().steps if step.name == "artifacts"]
     assert artifacts.status == "failed"
+
+
+def test_a_kept_table_that_changes_after_it_was_looked_for_is_not_taken(registry: Registry) -> None:
+    run = registry.run_of(registry.find("sums@1"))
+    kept = kept_tables(run, registry.artifacts, always=True)
+    pipeline = load_target("sums.py").pipeline
+    stand_in_for(pipeline, kept)
+    parts = [cast(JsonObject, outputs(run)[name]["kept"]) for name in ("table.left", "table.right")]
+    digest, other = (str(kept_part["artifact"]) for kept_part in parts)
+    changed = registry.artifacts.path(digest)
+    changed.chmod(0o600)
+    changed.write_bytes(registry.artifacts.get(other))
+    result = run_pipeline(pipeline, {}, artifacts=registry.artifacts)
+    assert isinstance(result.exception, NotVerified)
+    assert f"the kept table {digest} is not what was kept" in str(result.exception)
