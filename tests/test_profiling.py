@@ -133,7 +133,7 @@ def test_a_recording_that_wants_no_profiles_has_none_and_says_so(kept: Kept) -> 
 def test_a_table_that_cannot_be_profiled_says_so_and_ends_no_run(
     store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(table: object) -> Profile:
+    def broken(table: object, *, whole: bool) -> Profile:
         raise ValueError
 
     monkeypatch.setattr("registry.profiling.profile", broken)
