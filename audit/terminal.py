@@ -316,12 +316,16 @@ def _errors_as_one_line() -> Iterator[None]:
         )
 
 
+_ABSENT = re.compile(r"\b(?:File|Path) '(.+)' does not exist$")
+"""click's words for a file that is not there."""
+
+
 def _refused(error: click.ClickException) -> str:
     """Say in one line what click says in several."""
     # What stands in place of an argument needs no name: `[FILES]...` tells a person nothing.
     is_argument = isinstance(error, click.BadParameter) and isinstance(error.param, click.Argument)
     said = (is_argument and error.message) or error.format_message()
-    sentence = " ".join(said.split()).rstrip(".")
+    sentence = _ABSENT.sub(r"there is no file \1: check its name", " ".join(said.split()).rstrip("."))
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{sentence} (see `{context.command_path} --help`)" if context else sentence
 

@@ -13,10 +13,8 @@ Rules:
   named it names that place.
 """
 
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,7 +23,7 @@ from typing import cast
 from audit.canonical import Json, JsonObject
 from audit.errors import AffidavitError, MalformedInput
 from registry.artifacts import ArtifactStore, digest_of_file
-from registry.code import git_environment
+from registry.git import git
 from registry.parameters import from_json
 from registry.untracked import only_left_out
 
@@ -215,8 +213,7 @@ def _has_commit(place: Path, commit: str) -> bool:
 
 def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
     try:
-        command = ["git", "-C", str(folder), "-c", f"core.hooksPath={os.devnull}", *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, check=False, env=git_environment())
+        done = git(folder, *arguments, given=stdin)
     except FileNotFoundError:
         raise Impossible("git is not installed here, and the recorded code is in a git repository") from None
     if done.returncode != 0:

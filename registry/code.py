@@ -23,7 +23,6 @@ import inspect
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import textwrap
 from collections.abc import Callable, Mapping
@@ -34,25 +33,15 @@ from urllib.parse import urlsplit
 from audit.canonical import JsonObject
 from audit.errors import EnvironmentFailed
 from registry.artifacts import ArtifactStore
+from registry.git import git
 from registry.untracked import Untracked, sorted_out
 
-__all__ = ["clean_remote", "describe_code", "git_environment", "keep_source"]
+__all__ = ["clean_remote", "describe_code", "keep_source"]
 
 MOST_PATCH = 5_000_000
 _SECRETS = (
     *(".env", ".env.*", ".netrc", ".pgpass", ".pypirc", "credentials.json", "secrets.*"),
     *("*.pem", "*.key", "*.p12", "*.pfx", "id_rsa", "id_ecdsa", "id_ed25519"),
-)
-_LOCAL = frozenset(
-    {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_DIR",
-        "GIT_INDEX_FILE",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_PREFIX",
-        "GIT_WORK_TREE",
-    }
 )
 _LEFT_OUT = [f":(exclude,glob,top)**/{name}" for name in (".affidavit/**", *_SECRETS)]
 
@@ -140,13 +129,6 @@ def keep_source(function: Callable[..., object], artifacts: ArtifactStore) -> st
     return artifacts.put(source.encode("utf-8", "backslashreplace"))
 
 
-def git_environment() -> dict[str, str]:
-    """Return the variables for asking git: in English, without a prompt, about the folder that is named."""
-    # Inside a git hook these name the hook's repository, not the one that holds the folder.
-    environment = {name: value for name, value in os.environ.items() if name not in _LOCAL}
-    return environment | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
-
-
 def clean_remote(url: str) -> str | None:
     """Return a remote without anything that may be a credential; None where it cannot be told apart."""
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*::", url):
@@ -175,13 +157,9 @@ def _git(
     folder: Path, *arguments: str, variables: Mapping[str, str] | None = None, given: bytes = b""
 ) -> bytes | None:
     """Run git on what is `given` to it and return its output, or None where it fails."""
-    # The repository's hooks and monitors are other people's programs: asking a question must not run them.
-    settings = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "core.quotePath=false")
-    command = ["git", "-C", str(folder), *(part for value in settings for part in ("-c", value)), *arguments]
-    environment = git_environment() | {"GIT_OPTIONAL_LOCKS": "0"}
     try:
-        done = subprocess.run(
-            command, input=given, capture_output=True, check=False, env=environment | dict(variables or {})
+        done = git(
+            folder, *arguments, given=given, variables={"GIT_OPTIONAL_LOCKS": "0"} | dict(variables or {})
         )
     except OSError:
         return None

@@ -16,10 +16,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from audit.errors import MalformedInput, NotFound
-from registry.finding import listed
 from registry.lineage import Edge, Lineage, Node
 from registry.parameters import did_you_mean
 from registry.places import Doubt, Into, Map, Place
+from registry.sentences import listed
 
 __all__ = ["Trace", "find_field", "step_level", "trace", "whole_trace"]
 

@@ -52,6 +52,8 @@ def from_file(path: Path) -> Source:
         return from_parts(parts_in(path))
     _refuse_what_is_no_file(path)
     kind = kind_of(path)
+    if kind is None and not path.exists():
+        raise NotFound(f"there is no file {path}: check its name")
     if kind is None:
         raise MalformedInput(
             f"{path} is not a table by its name: give a .csv, .parquet, .arrow, .feather or .orc file"

@@ -11,16 +11,15 @@ Rules:
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
-__all__ = ["AbsentError", "Finding", "Outcome", "at", "count", "decimal", "items", "listed", "only", "text"]
+__all__ = ["AbsentError", "Finding", "Outcome", "at", "count", "decimal", "items", "only", "text"]
 
 Outcome = Literal["passed", "failed", "uncertain", "missing", "waived"]
 
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?")
-_MOST_SHOWN: Final = 6
 
 
 class Finding(NamedTuple):
@@ -65,10 +64,3 @@ def only(items: Iterable[Mapping[str, object]], field: str, name: str) -> Mappin
     """Find the one item of that name; two of a name are as good as none, since either may be meant."""
     found = [item for item in items if item.get(field) == name]
     return found[0] if len(found) == 1 else None
-
-
-def listed(names: Sequence[str], joint: str = ", ") -> str:
-    """Join names for a sentence; a long list is cut, and says how many more there are."""
-    shown = joint.join(names[:_MOST_SHOWN])
-    more = len(names) - _MOST_SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown or "none"

@@ -32,7 +32,7 @@ from registry.catalog import Catalog
 from registry.home import FOLDER, Home, shared_home
 from registry.policy import packaged
 from registry.predicates import PolicyDigest, StagePolicies
-from registry.unfinished_home import clear_unfinished, is_finished, unfinished_home
+from registry.unfinished_home import clear_unfinished, mark_finished, unfinished_home
 
 __all__ = ["STAGES", "Founding", "Passphrase", "create_home", "create_shared_home"]
 
@@ -123,7 +123,7 @@ def _fill_and_name(
         if making.folder.exists():
             kept.path.unlink(missing_ok=True)
         raise
-    is_finished(final.folder)
+    mark_finished(final.folder)
 
 
 def create_shared_home(

@@ -25,13 +25,14 @@ from typing import Final
 
 from audit.canonical import Json, JsonObject
 from registry.facts import FACTS
-from registry.finding import AbsentError, Finding, Outcome, listed
+from registry.finding import AbsentError, Finding, Outcome
 from registry.limits import judge_limit, limit_text
 from registry.lineage_rule import judge_lineage
 from registry.policy import Policy
 from registry.privacy_rule import TableTold, judge_privacy
 from registry.reproduction_rule import judge_reproductions
 from registry.rules import ApprovalRule, FactRule, LimitRule, LineageRule, PrivacyRule, ReproductionRule, Rule
+from registry.sentences import listed
 
 __all__ = ["ALLOWING", "Approval", "Decision", "Evidence", "RuleResult", "decide"]
 

@@ -36,6 +36,7 @@ from registry.held import holder_of
 from registry.parts import parts_of
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.protected_names import is_protected
+from registry.sentences import listed
 
 __all__ = ["KeepData", "Keeping", "checked_keeping", "not_kept", "read_kept", "warn_of_not_kept"]
 
@@ -45,7 +46,6 @@ KeepData = bool | Literal["all"]
 HOLDERS = ("pandas.DataFrame", "pandas.Series", "polars.DataFrame", "polars.Series", "pyarrow.Table")
 LIBRARIES = ("dask", "datafusion", "duckdb", "ibis", "pandas", "polars", "pyarrow", "pyspark")
 """What a step returns of theirs is data, also where it is not in memory; that it was not kept is said."""
-MOST_NAMED = 5
 BUFFER = 1 << 20
 PROTECTED = "it holds protected columns"
 
@@ -99,7 +99,7 @@ class Keeping:
         ruled_out = privacy.why_not_kept(columns, protected)  # first, since no asking helps against it
         held = [name for name in columns if is_protected(name, protected)]
         if ruled_out is None and held and self.wanted != "all":
-            return f"{PROTECTED} ({_listed(held)})"
+            return f"{PROTECTED} ({listed(held)})"
         return ruled_out
 
 
@@ -229,8 +229,3 @@ def _place(value: object, step: str, name: str) -> Json:
         return None
     key = name.removeprefix(f"{step}.")
     return key if isinstance(value, dict) or not key.isdecimal() else int(key)
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

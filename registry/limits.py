@@ -21,8 +21,9 @@ from typing import Final, NamedTuple
 
 from audit.canonical import Json
 from registry.facts import FACTS, succeeded
-from registry.finding import AbsentError, Finding, Outcome, count, decimal, items, listed, only, text
+from registry.finding import AbsentError, Finding, Outcome, count, decimal, items, only, text
 from registry.rules import CONFIDENCE, EVERY, MINIMUM, ROWS, LimitRule
+from registry.sentences import listed
 
 __all__ = ["judge_limit", "limit_text"]
 

@@ -26,12 +26,13 @@ from typing import Final
 from audit.canonical import Json
 from audit.errors import MalformedInput
 from registry.field_trace import Trace, sentences, trace
-from registry.finding import AbsentError, Finding, at, items, listed, text
+from registry.finding import AbsentError, Finding, at, items, text
 from registry.flows import CONDITIONAL, DIRECT
 from registry.parameters import did_you_mean
 from registry.places import ONE_OF, Doubt, Map, Place, map_of
 from registry.protected_names import is_protected, is_same_name
 from registry.rules import LineageRule
+from registry.sentences import listed
 
 __all__ = ["judge_lineage"]
 

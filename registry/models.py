@@ -74,7 +74,10 @@ class Models:
             )
         numbered = {version.version: version for version in found}
         if _VERSION.fullmatch(which) is None or int(which) not in numbered:
-            raise NotFound(f"{model} has no version {which[:40]}: its versions are 1 to {found[-1].version}")
+            there = (
+                "its only version is 1" if len(found) == 1 else f"its versions are 1 to {found[-1].version}"
+            )
+            raise NotFound(f"{model} has no version {which[:40]}: {there}")
         return numbered[int(which)]
 
     def named_entry(self, ref: str) -> Entry:

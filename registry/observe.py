@@ -23,7 +23,7 @@ Rules:
 - Python's own ways to write a file, to send and to start a program are refused meanwhile (`registry.no_effects`).
 - The step's output to the terminal is dropped, and the state of the random generators is put back afterwards.
 
->>> sample = take_sample(planned, returned); observe(planned.step.name, sample)     # doctest: +SKIP
+>>> observe(take_sample(planned, returned))                                # doctest: +SKIP
 """
 
 import copy
@@ -39,12 +39,12 @@ from typing import Any
 import numpy as np
 
 from registry.bounded_call import Raised, TookTooLong, bounded
-from registry.finding import listed
 from registry.flows import ALL_ROWS, DEPENDENCE, ROWS, Link
 from registry.no_effects import HasEffect, no_effects
 from registry.outcome import Outcome, moved, outcomes
 from registry.pipeline import PlannedStep
 from registry.sampling import Sample, changed, sampled, tables_in, unchangeable
+from registry.sentences import listed
 
 __all__ = ["MOST_SECONDS", "Seen", "apart", "observe", "take_sample"]
 

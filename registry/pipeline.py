@@ -240,10 +240,8 @@ class Pipeline:
         """
         if callable(sensitive):
             raise MalformedInput('write @pipeline.evaluate(sensitive=["..."]) with brackets, or evaluate()')
-        if isinstance(sensitive, str):
-            raise MalformedInput(f'sensitive takes a list of columns: write sensitive=["{sensitive}"]')
+        columns = checked_columns("sensitive", sensitive)
         check_options(options)
-        columns = tuple(dict.fromkeys(sensitive))
 
         def declare(function: F) -> F:
             for other in self.steps:

@@ -23,8 +23,8 @@ from typing import cast
 
 from audit.canonical import Json, JsonObject
 from registry.changes import Change, changed_model, changed_tables, model_part
-from registry.finding import listed
 from registry.flows import ALL_ROWS, IDENTITY, THE_TARGET, Flow, Link, flows_of
+from registry.sentences import listed
 
 __all__ = ["DROPPED", "FILE", "ONE_OF", "Doubt", "Into", "Map", "Place", "map_of", "one_of_several"]
 

@@ -21,7 +21,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
-from registry.finding import listed
 from registry.flows import (
     ALL_ROWS,
     FILTER,
@@ -36,6 +35,7 @@ from registry.flows import (
 from registry.polars_expressions import Expressions
 from registry.polars_memory import Held
 from registry.relations import UNTOLD, NotUnderstood, Relation, Used, as_used, flow_of
+from registry.sentences import listed
 
 __all__ = ["KNOWN", "plan_flow"]
 

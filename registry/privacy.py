@@ -26,9 +26,9 @@ from typing import cast
 
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput, NotFound
-from registry.finding import listed
 from registry.profile import LEVELS, Level
 from registry.protected_names import is_protected
+from registry.sentences import listed
 
 __all__ = ["NO_DEMANDS", "Demand", "Privacy", "demands_of"]
 

@@ -22,10 +22,11 @@ from audit.canonical import Json, JsonObject, decode
 from audit.errors import AffidavitError, EnvironmentFailed, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.disclosure import SMALL_CELL
-from registry.finding import AbsentError, Finding, at, items, listed, text
+from registry.finding import AbsentError, Finding, at, items, text
 from registry.profile import LEVELS, Level, Profile
 from registry.protected_names import is_protected
 from registry.rules import PrivacyRule
+from registry.sentences import listed
 
 __all__ = ["TableTold", "judge_privacy", "tables_told"]
 

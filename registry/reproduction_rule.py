@@ -16,8 +16,9 @@ Example::
 from collections.abc import Mapping, Sequence
 
 from audit.canonical import Json
-from registry.finding import AbsentError, Finding, at, items, listed, text
+from registry.finding import AbsentError, Finding, at, items, text
 from registry.rules import ReproductionRule
+from registry.sentences import listed
 
 __all__ = ["judge_reproductions"]
 

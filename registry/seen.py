@@ -13,9 +13,9 @@ Rules:
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from registry.finding import listed
 from registry.flows import ALL_ROWS, Flow, Link
 from registry.observe import Seen
+from registry.sentences import listed
 
 __all__ = ["with_what_was_seen"]
 

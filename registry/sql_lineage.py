@@ -33,6 +33,7 @@ from registry.flows import (
     Flow,
 )
 from registry.relations import NotUnderstood, Relation, Used, as_used, flow_of
+from registry.sentences import first_line
 from registry.sql_words import leaves, refuse, short
 from registry.told import Inputs
 
@@ -66,7 +67,7 @@ def query_flow(text: str, inputs: Inputs, columns: Sequence[str], step: str) -> 
         )
         scope = build_scope(tree)
     except SqlglotError as error:
-        raise NotUnderstood(f"the query could not be taken apart ({_first_line(error)})") from None
+        raise NotUnderstood(f"the query could not be taken apart ({first_line(error)})") from None
     if scope is None:
         raise NotUnderstood("the query could not be taken apart")
     refuse(tree)
@@ -257,7 +258,3 @@ def _place(part: str) -> tuple[str, str]:
     """Name the schema and the table in which a part stands: `split.train`, else `main.applications`."""
     step, dot, name = part.lower().partition(".")
     return (step, name) if dot else (MAIN, step)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -20,7 +20,7 @@ Rules:
 import dis
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -30,6 +30,7 @@ from registry.fingerprint import is_table
 from registry.held import column_labels, holder_of
 from registry.parameters import did_you_mean
 from registry.parts import parts_of
+from registry.sentences import first_line, listed
 
 __all__ = ["Query", "as_function", "read_query"]
 
@@ -137,8 +138,7 @@ def _parsed(text: str) -> tuple[Any, list[Any]]:
             "the query is not SQL that DuckDB reads: a text, a name or a comment in it is not closed"
         ) from None
     except sqlglot.errors.SqlglotError as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise MalformedInput(f"the query is not SQL that DuckDB reads: {first}") from None
+        raise MalformedInput(f"the query is not SQL that DuckDB reads: {first_line(error)}") from None
 
 
 def _reads_its_namesake(table: Any, exp: Any) -> bool:
@@ -180,7 +180,9 @@ def _table(step: str, name: str, value: object) -> object:
             f"the query of the step {step} reads {name}, and {origin} returned no table but an object "
             f"of the type {type(value).__name__}"
         )
-    raise MalformedInput(f"the query of the step {step} reads {name}, and {origin} returned {_listed(found)}")
+    raise MalformedInput(
+        f"the query of the step {step} reads {name}, and {origin} returned {listed(list(found))}"
+    )
 
 
 def _run(step: str, query: Query, tables: Mapping[str, object], values: Mapping[str, object]) -> object:
@@ -204,7 +206,7 @@ def _run(step: str, query: Query, tables: Mapping[str, object], values: Mapping[
     names = result.schema.names
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise MalformedInput(
-            f"the query of the step {step} returns several columns called {_listed(twice)}: name them with AS"
+            f"the query of the step {step} returns several columns called {listed(twice)}: name them with AS"
         )
     return _held_like(next(iter(tables.values()), None), result)
 
@@ -216,7 +218,7 @@ def _register(connection: Any, step: str, name: str, value: object) -> None:
     folded = [column.lower() for column in columns]
     if twice := [column for column in columns if folded.count(column.lower()) > 1]:
         raise MalformedInput(
-            f"the query of the step {step} reads {name}, whose columns {_listed(twice)} differ only in "
+            f"the query of the step {step} reads {name}, whose columns {listed(twice)} differ only in "
             "case, which SQL does not tell apart: rename one"
         )
     schema, dot, table = name.partition(".")
@@ -275,7 +277,3 @@ def _sentence(error: BaseException) -> str:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(list(names)[:6])

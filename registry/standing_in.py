@@ -19,9 +19,9 @@ from typing import cast
 from audit.canonical import Json, JsonObject
 from audit.errors import AffidavitError, NotVerified
 from registry.artifacts import ArtifactStore
-from registry.finding import listed
 from registry.kept_data import read_kept
 from registry.pipeline import Pipeline, Step
+from registry.sentences import listed
 
 __all__ = ["kept_tables", "lost_tables", "stand_in_for", "with_kept", "without_sources"]
 

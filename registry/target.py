@@ -28,6 +28,7 @@ from audit.errors import AffidavitError, MalformedInput, NotFound
 from registry.parameters import did_you_mean
 from registry.pipeline import Pipeline
 from registry.recording import Recording
+from registry.sentences import first_line
 
 __all__ = ["Target", "load_target"]
 
@@ -209,7 +210,8 @@ def _guarded(name: str, load: Callable[[], T]) -> T:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if Path(frame.filename).name == name]
         where = f" in line {lines[-1]}" if lines else ""
-        detail = f"{_first_line(error)}{_way_to_install(error)}"
+        said = first_line(error)
+        detail = f"{said if said != type(error).__name__ else ''}{_way_to_install(error)}"
         if isinstance(error, AffidavitError):
             raise MalformedInput(f"{name}{where.replace(' in', ',')}: {detail}") from error
         raise MalformedInput(
@@ -221,11 +223,3 @@ def _way_to_install(error: BaseException) -> str:
     """Say how to get a package that belongs to an extra of affidavit's own."""
     missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     return f": pip install 'affidavit[{EXTRAS[missing]}]'" if missing in EXTRAS else ""
-
-
-def _first_line(error: BaseException) -> str:
-    """Give the first line of an error's message; an error that cannot say it has none."""
-    try:
-        return str(error).strip().partition("\n")[0]
-    except Exception:  # the class is the user's, and its code may raise anything
-        return ""

@@ -27,7 +27,7 @@ from audit.errors import AffidavitError
 from audit.keystore import LOG_KEY, KeyStore
 from audit.note import Note, VerifierKey
 
-__all__ = ["clear_unfinished", "is_finished", "unfinished_home"]
+__all__ = ["clear_unfinished", "mark_finished", "unfinished_home"]
 
 _MARK = "unfinished"
 
@@ -55,7 +55,7 @@ def unfinished_home(folder: Path) -> Iterator[Path]:
             _remove(making)
 
 
-def is_finished(home: Path) -> None:
+def mark_finished(home: Path) -> None:
     """Say of a folder that was made as an unfinished one, and has its name now, that it is a ledger."""
     # Whatever becomes of this: a ledger is known by its name.
     with suppress(OSError):

@@ -47,7 +47,7 @@ def render(dossier: Dossier, template: str) -> str:
     """Write a dossier as one HTML document; an unknown template raises `NotFound`."""
     names = template_names()
     if template not in names:
-        raise NotFound(f"there is no report template “{template}”; there are: {', '.join(names)}")
+        raise NotFound(f"there is no report template {template}; there are: {', '.join(names)}")
     return _environment().get_template(f"{template}.html").render(d=dossier, template=template)
 
 

@@ -191,10 +191,16 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("rollback", "loans", "production", "--reason", "  ", "--as", "approver"),
         ("--reason",),
     ),
-    "a checkpoint that is none": (("verify", "--checkpoint", "nothing.txt"), ("nothing.txt",)),
+    "a checkpoint that is none": (
+        ("verify", "--checkpoint", "nothing.txt"),
+        ("there is no file nothing.txt: check its name",),
+    ),
     "a verifier key that is none": (("verify", "--key", "loans.csv"), ("loans.csv holds no verifier key",)),
     "a verifier key that is not even text": (("verify", "--key", "binary"), ("binary holds no verifier key",)),
-    "evidence that is not there": (("verify", "nothing.zip"), ("Error: Path 'nothing.zip' does not exist",)),
+    "evidence that is not there": (
+        ("verify", "nothing.zip"),
+        ("Error: there is no file nothing.zip: check its name",),
+    ),
     "a report to standard output": (("report", "loans@1", "-o", "-"), ("'-' is no file: name the one to write",)),
     "a bundle to standard output": (("export", "loans@1", "-o", "-"), ("'-' is no file: name the one to write",)),
     "a checkpoint to standard output": (("checkpoint", "-o", "-"), ("'-' is no file: name the one to write",)),

@@ -196,7 +196,7 @@ def test_a_row_longer_than_a_block_is_refused_rather_than_held() -> None:
         read_blocks(b'a,b\n1,"2\n' + b"3,4\n" * 200 + b'"\n1,2\n', 100)
 
 
-@pytest.mark.parametrize("suffix", ["csv", "parquet", "arrow", "feather"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "arrow", "feather", "xlsx", ""])
 def test_a_missing_file_is_not_found(suffix: str, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=rf"there is no file .*a\.{suffix}"):
         fingerprint(tmp_path / f"a.{suffix}")

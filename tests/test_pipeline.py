@@ -204,6 +204,12 @@ def test_evaluate_without_brackets_is_answered_with_how_to_write_it(pipeline: Pi
         pipeline.evaluate(lambda: None)  # type: ignore[call-arg, arg-type]
 
 
+def test_a_sensitive_column_that_is_no_text_is_refused(pipeline: Pipeline) -> None:
+    columns: Any = ["race", 7]
+    with pytest.raises(MalformedInput, match="sensitive names columns by text, not by 7"):
+        pipeline.evaluate(sensitive=columns)
+
+
 def test_sensitive_as_one_text_is_answered_with_how_to_write_it(pipeline: Pipeline) -> None:
     with pytest.raises(MalformedInput, match=r'sensitive=\["race"\]'):
         pipeline.evaluate(sensitive="race")

@@ -47,7 +47,7 @@ def test_versions_are_numbered_for_each_model_by_itself(registry: Registry) -> N
     [
         ("credit", "write NAME@VERSION"),
         ("fraud@1", "its models are credit"),
-        ("credit@9", "its versions are 1 to 1"),
+        ("credit@9", "its only version is 1"),
         ("credit@production", "none of its versions is in a stage yet"),
     ],
 )
@@ -212,8 +212,15 @@ def test_the_log_names_every_entry_whose_artifact_is_gone(registry: Registry) ->
 @pytest.mark.parametrize("which", ["0", "-1", "01", "1.0", "+1", " 1", "\u0661", "9" * 5000, "2"])
 def test_a_version_is_written_as_it_is_counted(registry: Registry, which: str) -> None:
     registry.record_run(run_result(registry))
-    with pytest.raises(NotFound, match=r"credit has no version .*: its versions are 1 to 1"):
+    with pytest.raises(NotFound, match=r"credit has no version .*: its only version is 1"):
         registry.find(f"credit@{which}")
+
+
+def test_of_several_versions_the_first_and_the_last_are_said(registry: Registry) -> None:
+    for _ in range(2):
+        registry.record_run(run_result(registry))
+    with pytest.raises(NotFound, match="its versions are 1 to 2"):
+        registry.find("credit@9")
 
 
 @pytest.mark.parametrize("stage", ["1", "latest", "", "Production", "a b", "../x", "a" * 51])

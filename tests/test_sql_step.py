@@ -173,3 +173,9 @@ def test_pipelines_without_queries_load_neither_package() -> None:
         [sys.executable, "-P", "-c", look], capture_output=True, text=True, check=True, timeout=120
     )
     assert not {"duckdb", "sqlglot"} & set(done.stdout.split())
+
+
+def test_of_many_columns_of_one_name_six_are_named_and_the_others_counted() -> None:
+    query = "SELECT " + ", ".join(f"id AS a{number}, id AS a{number}" for number in range(8)) + " FROM loans"
+    with pytest.raises(MalformedInput, match="a0, a1, a2, a3, a4, a5 and 2 more: name them with AS"):
+        declared(query)(loans=LOANS)
