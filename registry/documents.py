@@ -12,7 +12,7 @@ from audit.doubt import Doubts
 from audit.erasure import erasures
 from audit.record import Entry
 from registry.catalog import Catalogued
-from registry.recheck import doubts
+from registry.recheck import doubts, signed_in_doubt
 from registry.registry import Registry, RunEntry
 
 __all__ = ["entry_document", "log_documents", "run_document", "summary", "version_document"]
@@ -49,7 +49,7 @@ def version_document(registry: Registry, found: Catalogued) -> JsonObject:
         "time": found.time,
         "stages": list[Json](found.stages),
         "run": run,
-        "doubts": _doubts(registry.ledger.entry(found.seq), by),
+        "doubts": list[Json](signed_in_doubt(registry.ledger.entry(found.seq), by)),
         **_metrics(run),
         "bias": evaluation.get("bias") or [],
         "approvals": [_about(registry, e, by) for e in registry.entries_about(found, "approval")],
@@ -152,12 +152,6 @@ def _data(registry: Registry, entry: Entry) -> list[Json]:
     ]
 
 
-def _doubts(entry: Entry, by: Doubts) -> list[Json]:
-    """Say in a sentence why nobody knows who signed an entry; empty where there is no doubt."""
-    doubt = by.about(entry.envelope, entry.seq)
-    return [] if doubt is None else [f"it was signed with {doubt.words}"]
-
-
 def _about(registry: Registry, entry: Entry, by: Doubts) -> JsonObject:
     said = {k: v for k, v in entry.statement.predicate.items() if k not in ("ledger", "entry_id", "observed")}
     return {
@@ -165,7 +159,7 @@ def _about(registry: Registry, entry: Entry, by: Doubts) -> JsonObject:
         "time": entry.time,
         "key": entry.key,
         "signer": _signer(registry, entry.key),
-        "doubts": _doubts(entry, by),
+        "doubts": list[Json](signed_in_doubt(entry, by)),
         **said,
     }
 

@@ -16,7 +16,7 @@ from registry.gate import RuleResult, decide
 from registry.models import Models
 from registry.predicates import Decided
 
-__all__ = ["doubts"]
+__all__ = ["doubts", "signed_in_doubt"]
 
 _MOST_RULES_NAMED = 5
 
@@ -24,12 +24,8 @@ _MOST_RULES_NAMED = 5
 def doubts(models: Models, entry: Entry) -> tuple[str, ...]:
     """Say in sentences how a `decision` entry does not follow from what stood before it; empty where it does."""
     said = Decided.read(entry.statement.predicate)
-    found = []
     by = Doubts.of(models.ledger.trust().grants)
-    doubt = by.about(entry.envelope, entry.seq)
-    if doubt is not None:
-        found.append(f"it was signed with {doubt.words}")
-    found += _relied_on(models, said, entry.seq, by)
+    found = [*signed_in_doubt(entry, by), *_relied_on(models, said, entry.seq, by)]
     try:
         version = models.find(f"{said.model}@{said.version}")
         gathered = gather_before(models, version, said.stage, entry.seq)
@@ -50,6 +46,12 @@ def doubts(models: Models, entry: Entry) -> tuple[str, ...]:
     if said.decision != answer:
         found.append(f"it says {said.decision}, and the gate computed again says {answer}")
     return tuple(found)
+
+
+def signed_in_doubt(entry: Entry, by: Doubts) -> tuple[str, ...]:
+    """Say in a sentence why nobody knows who signed an entry; empty where there is no doubt."""
+    doubt = by.about(entry.envelope, entry.seq)
+    return () if doubt is None else (f"it was signed with {doubt.words}",)
 
 
 def _relied_on(models: Models, said: Decided, seq: int, by: Doubts) -> list[str]:

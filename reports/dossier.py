@@ -7,6 +7,7 @@ Rules:
   "Not decided", and a promotion that no decision in the ledger backs is not a promotion.
 - The newest decision speaks, unless it does not follow from the evidence: then the verdict is "Decision in doubt".
   A refusal that came after a promotion is shown as the refusal it is.
+- What is in doubt says so wherever it stands, and counts for nothing: no count of opinions holds it.
 - What is missing is listed (`Gap`), never filled in.
 
 Example::
@@ -105,17 +106,34 @@ class Dossier:
 
     @property
     def opinions(self) -> str:
-        """Count the signed approvals and rejections in words."""
+        """Count the signed approvals and rejections in words; those in doubt apart, each with its reason."""
         return _opinions(self.approvals) if self.approvals else "none"
 
     @property
-    def signers(self) -> tuple[tuple[str, str | None], ...]:
-        """List each key that signed an entry used here, with its holder, in order of first use."""
-        return tuple({item.entry.key: (item.entry.key, item.entry.holder) for item in self.evidence}.values())
+    def held(self) -> tuple[str, ...]:
+        """Name the stages that the version holds, those by a decision in doubt as such."""
+        return _held(self.stages, self.decisions)
+
+    @property
+    def doubted(self) -> frozenset[int]:
+        """Give the entries used here that are in doubt."""
+        return frozenset(item.entry.seq for item in self.evidence if item.entry.doubts)
+
+    @property
+    def signers(self) -> tuple[tuple[str, str | None, bool], ...]:
+        """List each key that signed an entry used here, its holder, and whether any is in doubt, by first use."""
+        doubted = {item.entry.key for item in self.evidence if item.entry.doubts}
+        return tuple(
+            {
+                item.entry.key: (item.entry.key, item.entry.holder, item.entry.key in doubted)
+                for item in self.evidence
+            }.values()
+        )
 
     def limits_on(self, metric: str) -> tuple[Rule, ...]:
-        """List the rules of the newest decision that set a limit for a metric, where all set the same."""
-        rules = self.verdict.decision.rules if self.verdict.decision else ()
+        """List the rules that set a limit for a metric in the newest decision, unless it is in doubt or they differ."""
+        newest = self.verdict.decision
+        rules = newest.rules if newest and not newest.entry.doubts else ()
         found = tuple(rule for rule in rules if rule.metric == metric and rule.limit is not None)
         return found if len({rule.limit for rule in found}) == 1 else ()
 
@@ -170,9 +188,9 @@ def compose(
         root=root,
         log_vkey=log_vkey,
         as_of=as_of,
-        verdict=_verdict(told, stages, given, made),
+        verdict=_verdict(run, told, stages, given, made),
         cards=_cards(told.evaluation),
-        gaps=find_gaps(told, given, made, redone),
+        gaps=find_gaps(run, told, given, made, redone),
         evidence=_evidence(run, [*approvals, *decisions, *reproductions]),
         profiles=tuple(profiles),
     )
@@ -185,7 +203,12 @@ def _ordered(entries: Sequence[EntryFacts]) -> list[EntryFacts]:
 def _evidence(run: EntryFacts, others: Sequence[EntryFacts]) -> tuple[Evidence, ...]:
     entries = [run, *_ordered(others)]
     return tuple(
-        Evidence(f"E{index}", _what(entry), SECTIONS.get(entry.kind, "Record"), entry)
+        Evidence(
+            f"E{index}",
+            _what(entry) + (", in doubt" if entry.doubts else ""),
+            SECTIONS.get(entry.kind, "Record"),
+            entry,
+        )
         for index, entry in enumerate(entries, start=1)
     )
 
@@ -205,10 +228,17 @@ def _what(entry: EntryFacts) -> str:
 
 
 def _verdict(
-    run: Run, stages: tuple[str, ...], approvals: Sequence[Approval], decisions: Sequence[Decision]
+    entry: EntryFacts,
+    run: Run,
+    stages: tuple[str, ...],
+    approvals: Sequence[Approval],
+    decisions: Sequence[Decision],
 ) -> Verdict:
     if run.status != "succeeded":
         return _failed_run(run)
+    if not decisions and entry.doubts:
+        sentence = f"The run in entry #{entry.seq} is in doubt: {'; '.join(entry.doubts)}. No gate promotes such a run."
+        return Verdict("Run in doubt", "bad", f"{sentence} {_undecided(approvals, stages)}", None)
     if not decisions:
         return Verdict("Not decided", "neutral", _undecided(approvals, stages), None)
     newest = decisions[-1]
@@ -221,14 +251,15 @@ def _verdict(
             f"Entry #{newest.entry.seq} records the outcome “{newest.decision}”, which is not a promotion."
         )
         return Verdict("Not decided", "neutral", sentence, newest)
-    held = f" The version still holds {formats.plain_list(stages)} by an earlier decision." if stages else ""
+    still = formats.plain_list(_held(stages, decisions))
+    held = f" The version still holds {still} by an earlier decision." if stages else ""
     return Verdict(f"Refused for {newest.stage}", "bad", f"{_refusal(newest)}{held}", newest)
 
 
 def _doubted(newest: Decision) -> Verdict:
     sentence = (
-        f"Entry #{newest.entry.seq} says {newest.decision} for {newest.stage}, but the gate, computed again on the"
-        f" evidence that stood then, does not bear it out: {'; '.join(newest.entry.doubts)}."
+        f"Entry #{newest.entry.seq} says {newest.decision} for {newest.stage}, but this decision is in doubt:"
+        f" {'; '.join(newest.entry.doubts)}."
     )
     return Verdict("Decision in doubt", "bad", sentence, newest)
 
@@ -256,12 +287,31 @@ def _undecided(approvals: Sequence[Approval], stages: tuple[str, ...]) -> str:
 
 
 def _opinions(approvals: Sequence[Approval]) -> str:
-    approved = sum(approval.verdict == "approve" for approval in approvals)
-    rejected = sum(approval.verdict == "reject" for approval in approvals)
+    sound = [approval.verdict for approval in approvals if not approval.entry.doubts]
+    approved, rejected = sound.count("approve"), sound.count("reject")
     told = [f"{approved} approved", f"{rejected} rejected"]
-    if len(approvals) > approved + rejected:
-        told.append(f"{len(approvals) - approved - rejected} without a verdict")
-    return formats.plain_list(told)
+    if len(sound) > approved + rejected:
+        told.append(f"{len(sound) - approved - rejected} without a verdict")
+    return "; ".join([formats.plain_list(told), *_opinions_in_doubt(approvals)])
+
+
+def _opinions_in_doubt(approvals: Sequence[Approval]) -> list[str]:
+    found: dict[str, list[EntryFacts]] = {}
+    for approval in approvals:
+        if approval.entry.doubts:
+            noun = {"approve": "approval", "reject": "rejection"}.get(approval.verdict or "", "opinion")
+            found.setdefault(noun, []).append(approval.entry)
+    return [
+        f"{len(entries)} {noun}{'' if len(entries) == 1 else 's'} in doubt: "
+        + "; ".join(f"entry #{entry.seq}, {'; '.join(entry.doubts)}" for entry in entries)
+        for noun, entries in found.items()
+    ]
+
+
+def _held(stages: tuple[str, ...], decisions: Sequence[Decision]) -> tuple[str, ...]:
+    by = {one.stage: one for one in decisions if one.decision == "promoted"}
+    doubted = {stage for stage, one in by.items() if one.entry.doubts}
+    return tuple(f"{stage} (by a decision in doubt)" if stage in doubted else stage for stage in stages)
 
 
 def _promoted(decision: Decision, stages: tuple[str, ...]) -> Verdict:

@@ -42,7 +42,8 @@ __all__ = [
 class EntryFacts:
     """One ledger entry: its place, its signer (key id, hexadecimal; person where known) and what it says.
 
-    `doubts` are the ways in which a decision does not follow from the evidence (`registry.recheck`);
+    `doubts` say why it is in doubt: nobody knows who signed it, or, of a decision, it does not follow from the
+    evidence (`registry.recheck`);
     `erased_by` is the entry that erased the person's name.
     """
 

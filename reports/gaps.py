@@ -9,7 +9,7 @@ Rules:
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from reports.facts import Approval, Decision, Evaluation, Reproduction, Run
+from reports.facts import Approval, Decision, EntryFacts, Evaluation, Reproduction, Run
 
 __all__ = ["Gap", "find_gaps"]
 
@@ -48,6 +48,7 @@ WRITTEN = (
 
 
 def find_gaps(
+    entry: EntryFacts,
     run: Run,
     approvals: Sequence[Approval],
     decisions: Sequence[Decision],
@@ -55,12 +56,20 @@ def find_gaps(
 ) -> tuple[Gap, ...]:
     """List what the evidence lacks, what was measured first, then what people must write."""
     gaps = [*_performance(run), *_origin(run)]
+    if entry.doubts:
+        gaps.append(Gap("Recorder", "The run is in doubt: record it again with another key.", "recorder"))
     if not approvals:
         gaps.append(Gap("Approvals", "Nobody has signed an approval or a rejection.", "validator, approver"))
+    elif all(approval.entry.doubts for approval in approvals):
+        gaps.append(Gap("Approvals", "Each approval and rejection is in doubt.", "validator, approver"))
     if not decisions:
         gaps.append(Gap("Decision", "No gate has decided on this version.", "approver"))
+    elif all(decision.entry.doubts for decision in decisions):
+        gaps.append(Gap("Decision", "Each decision on this version is in doubt.", "approver"))
     if not reproductions:
         gaps.append(Gap("Reproduction", "No reproduction of this run has been recorded.", "validator"))
+    elif all(attempt.entry.doubts for attempt in reproductions):
+        gaps.append(Gap("Reproduction", "Each reproduction of this run is in doubt.", "validator"))
     return (*gaps, *WRITTEN)
 
 

@@ -180,14 +180,18 @@ def _with_people(graph: Graph, approvals: Sequence[Approval], decisions: Sequenc
     for approval in approvals:
         words = "rejected" if approval.verdict == "reject" else "approved"
         at = f"approval-{approval.entry.seq:09}"
-        name = f"{approval.role or 'person'}: {words}"
+        name = f"{approval.role or 'person'}: {words}{_doubted(approval.entry)}"
         nodes.append(Node(at, "approval", name, approval.entry.leaf_hash[:12], approval.entry.seq))
         edges.extend((node.id, at) for node in spoken)
     given = {approval.entry.seq for approval in approvals}
     for decision in decisions:
         at = f"decision-{decision.entry.seq:09}"
-        name = f"{decision.stage}: {decision.decision}"
+        name = f"{decision.stage}: {decision.decision}{_doubted(decision.entry)}"
         nodes.append(Node(at, "decision", name, decision.entry.leaf_hash[:12], decision.entry.seq))
         used = [f"approval-{seq:09}" for seq in decision.approvals if seq in given]
         edges.extend((start, at) for start in (used or [node.id for node in spoken]))
     return replace(graph, nodes=tuple(nodes), edges=tuple(edges))
+
+
+def _doubted(entry: EntryFacts) -> str:
+    return ", in doubt" if entry.doubts else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit.canonical import JsonObject, decode
+from audit.doubt import Doubts
 from audit.durable import replacing
 from audit.erasure import erasures
 from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotFound, NotVerified
@@ -14,7 +15,7 @@ from audit.ledger import Head
 from audit.record import Entry
 from registry.predicates import IssuedReport
 from registry.profile import Profile
-from registry.recheck import doubts
+from registry.recheck import doubts, signed_in_doubt
 from registry.recorded import resolve_run
 from registry.registry import Registry
 from reports.dossier import Dossier, EntryFacts, compose
@@ -92,10 +93,12 @@ def issue_report(
 def _gather(registry: Registry, ref: str, head: Head) -> Dossier:
     found = registry.find(ref)
 
-    def facts(kind: str) -> list[EntryFacts]:
-        return [_facts(registry, entry) for entry in registry.entries_about(found, kind)]
+    by = Doubts.of(registry.ledger.trust().grants)
 
-    run = _facts(registry, registry.ledger.entry(found.seq))
+    def facts(kind: str) -> list[EntryFacts]:
+        return [_facts(registry, entry, by) for entry in registry.entries_about(found, kind)]
+
+    run = _facts(registry, registry.ledger.entry(found.seq), by)
     return compose(
         model=found.model,
         version=found.version,
@@ -137,7 +140,7 @@ def _profile(registry: Registry, sha256: str | None) -> Profile | None:
         return None
 
 
-def _facts(registry: Registry, entry: Entry) -> EntryFacts:
+def _facts(registry: Registry, entry: Entry, by: Doubts) -> EntryFacts:
     predicate = entry.statement.predicate
     person = registry.ledger.holder(entry.key)
     return EntryFacts(
@@ -148,7 +151,7 @@ def _facts(registry: Registry, entry: Entry) -> EntryFacts:
         person=person,
         leaf_hash=entry.leaf_hash,
         predicate=resolve_run(predicate, registry.artifacts) if entry.kind == "run" else predicate,
-        doubts=doubts(registry, entry) if entry.kind == "decision" else (),
+        doubts=doubts(registry, entry) if entry.kind == "decision" else signed_in_doubt(entry, by),
         erased_by=None if person else erasures(registry.ledger).get(("holder", entry.key)),
     )
 

@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from audit.canonical import Json
 from audit.errors import NotFound
 from reports import formats
-from reports.dossier import Dossier
+from reports.dossier import Dossier, EntryFacts
 from reports.html import notes_of, passed_on, render, template_names
 from tests import report_example as made
 
@@ -362,3 +362,80 @@ def test_a_float_among_parameters_is_written_as_its_decimal() -> None:
 )
 def test_a_duration_never_reads_as_none_at_all(text: str | None, written: str) -> None:
     assert formats.seconds(text).replace("\N{NO-BREAK SPACE}", " ") == written
+
+
+DOUBT = "it was signed with a key whose grant (entry 5) is in doubt"
+
+
+def in_doubt(*entries: EntryFacts) -> list[EntryFacts]:
+    """Put entries in doubt."""
+    return [replace(one, doubts=(DOUBT,)) for one in entries]
+
+
+def test_an_approval_in_doubt_is_not_counted_and_says_why() -> None:
+    validator, approver = made.approval_entries()
+    rejection = made.entry(
+        12, "approval", "validator", approver.time, {**validator.predicate, "verdict": "reject"}
+    )
+    dossier = undecided(approvals=[validator, *in_doubt(approver, rejection)])
+    assert dossier.opinions == (
+        f"1 approved and 0 rejected; 1 approval in doubt: entry #9, {DOUBT}; 1 rejection in doubt: entry #12, {DOUBT}"
+    )
+    assert dossier.opinions in dossier.verdict.sentence
+
+
+@pytest.mark.parametrize("template", template_names())
+def test_no_report_shows_an_approval_in_doubt_as_approved(template: str) -> None:
+    approvals = in_doubt(*made.approval_entries())
+    told = words(undecided(approvals=approvals), template)
+    assert "Approved for production" not in told
+    assert told.count("In doubt said: approved for production") == 2
+    assert "Approvals Each approval and rejection is in doubt." in told
+    assert "Approved for production" in words(undecided(approvals=made.approval_entries()), template)
+
+
+@pytest.mark.parametrize("template", template_names())
+def test_a_run_in_doubt_says_so_on_the_first_page_and_wherever_it_is_evidence(template: str) -> None:
+    dossier = undecided(run=in_doubt(made.run_entry())[0])
+    assert (dossier.verdict.words, dossier.verdict.tone) == ("Run in doubt", "bad")
+    assert DOUBT in dossier.verdict.sentence
+    told = words(dossier, template)
+    assert "entry #6, succeeded (in doubt)" in told
+    assert "Run, succeeded, in doubt" in told
+    assert "ledger entry #6 ." not in told
+    assert "ledger entry #6." not in told
+
+
+@pytest.mark.parametrize("template", template_names())
+def test_a_reproduction_in_doubt_is_not_shown_as_identical(template: str) -> None:
+    told = words(made.example(reproductions=in_doubt(made.reproduction_entry())), template)
+    assert "In doubt said: identical" in told
+    assert f"In doubt: {DOUBT}." in told
+    assert "Each reproduction of this run is in doubt." in told
+
+
+@pytest.mark.parametrize("template", template_names())
+def test_a_stage_that_a_decision_in_doubt_gave_is_not_simply_held(template: str) -> None:
+    refused, promoted = made.decision_entries()
+    dossier = made.example(decisions=[refused, *in_doubt(promoted)])
+    assert dossier.verdict.words == "Decision in doubt"
+    told = words(dossier, template)
+    assert "holds production (by a decision in doubt)" in told
+    assert "In doubt said: promoted stage production" in told
+    later = replace(refused, seq=20)
+    held = made.example(decisions=[*in_doubt(promoted), later]).verdict.sentence
+    assert "still holds production (by a decision in doubt)" in held
+
+
+def test_a_decision_names_the_approvals_in_doubt_that_it_considered() -> None:
+    validator, approver = made.approval_entries()
+    told = words(made.example(approvals=[validator, *in_doubt(approver)]))
+    assert "considered entry #8, entry #9 (in doubt)" in told
+
+
+def test_the_drawing_of_the_lineage_says_what_is_in_doubt() -> None:
+    told = words(made.example(approvals=in_doubt(*made.approval_entries())))
+    assert "approval approver: approved, in doubt" in render(
+        made.example(approvals=in_doubt(*made.approval_entries())), "model-card"
+    )
+    assert "(signed entries in doubt)" in told

@@ -11,6 +11,7 @@ from audit.record import Entry
 from audit.statement import Statement, Subject
 from registry.documents import version_document
 from registry.policy import packaged
+from registry.predicates import Reproduction
 from registry.recheck import doubts
 from registry.registry import Registry
 from reports.issue import gather
@@ -144,10 +145,11 @@ def test_an_approval_by_a_key_whose_grant_is_in_doubt_does_not_count(registry: R
     _, decision = registry.promote("credit@1", "production", key="approver")
     assert not decision.allowed
     approvals = cast(list[JsonObject], version_document(registry, registry.find("credit@1"))["approvals"])
-    assert [approval["doubts"] for approval in approvals] == [
-        [],
-        [f"it was signed with a key whose grant (entry {granted}) is in doubt"],
-    ]
+    said = [[], [f"it was signed with a key whose grant (entry {granted}) is in doubt"]]
+    assert [approval["doubts"] for approval in approvals] == said
+    dossier = gather(registry, "credit@1")
+    assert [list(approval.entry.doubts) for approval in dossier.approvals] == said
+    assert dossier.opinions.startswith("1 approved and 0 rejected; 1 approval in doubt")
 
 
 def test_a_decision_by_a_key_whose_grant_is_in_doubt_is_in_doubt(registry: Registry) -> None:
@@ -179,6 +181,17 @@ def test_a_run_by_a_key_whose_grant_is_in_doubt_cannot_be_promoted(registry: Reg
         NotVerified, match=r"a key whose grant \(entry \d+\) is in doubt: record the run again"
     ):
         registry.promote("credit@2", "production", key="approver")
+    assert gather(registry, "credit@2").verdict.words == "Run in doubt"
+
+
+def test_a_report_says_that_a_reproduction_is_in_doubt(registry: Registry) -> None:
+    leaf = registry.find("credit@1").leaf_hash
+    said = Reproduction("credit", 1, "identical", None, None, (), {}).statement(leaf)
+    seq = registry.ledger.append(said, signer=registry.signer("validator")).seq
+    keyid = registry.keys.public("validator").keyid
+    registry.ledger.revoke(keyid, "stolen", seq, by=registry.signer("admin"))
+    [attempt] = gather(registry, "credit@1").reproductions
+    assert attempt.entry.doubts == (f"it was signed with a key that is suspect from entry {seq} on",)
 
 
 def test_policies_that_a_suspect_admin_adopted_promote_nothing_until_they_are_adopted_again(
