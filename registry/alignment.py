@@ -1,6 +1,6 @@
 """Which rows of one table are which rows of another, when rows were put in or taken out.
 
-Rows are compared by 64-bit hashes, which are no proof: who calls compares the rows that are found to belong together.
+Rows are compared by 64-bit hashes, which are no proof: that two tables are equal is for their fingerprints to say.
 
 Rules:
 

@@ -89,14 +89,14 @@ def hashed_numbers(values: NDArray[Any]) -> Hashes:
     return mixed(np.ascontiguousarray(values).view(np.uint64))
 
 
-def hashed_texts(texts: pa.Array) -> Hashes:
+def hashed_texts(texts: pa.Array, seed: np.uint64 = np.uint64(0)) -> Hashes:  # noqa: B008 - a number
     """Hash a `large_string` or `large_binary` array without missing values."""
     if len(texts) == 0:
         return np.zeros(0, np.uint64)
     offsets = np.frombuffer(texts.buffers()[1], "<i8", len(texts) + 1, texts.offset * 8)
     starts, lengths = offsets[:-1] - offsets[0], np.diff(offsets)
     words = _words(texts.buffers()[2], int(offsets[0]), int(offsets[-1]))
-    hashes, shortest = mixed(lengths.view(np.uint64)), int(lengths.min())
+    hashes, shortest = mixed(lengths.view(np.uint64) ^ seed), int(lengths.min())
     for done in range(0, int(lengths.max()), WORD):
         rows = slice(None) if done < shortest else np.flatnonzero(lengths > done)
         left = np.minimum(lengths[rows] - done, WORD)

@@ -18,6 +18,7 @@ Rules:
 """
 
 import json
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -138,16 +139,21 @@ class Cells:
         return f"{where}: {_shown(cell.before)} became {_shown(cell.after)}"
 
 
-def cells_of(old: AtHand, new: AtHand, *, most: int = 20) -> Cells:
-    """Compare two tables at hand; `most` cells are listed. The second is what the first became."""
+def cells_of(old: AtHand, new: AtHand, *, most: int = 20, seed: bytes | None = None) -> Cells:
+    """Compare two tables at hand; `most` cells are listed. The second is what the first became.
+
+    Rows are found again by hashes with this `seed`, a random one where there is none: who knew it could make rows that
+    pass for others.
+    """
+    seed = secrets.token_bytes(16) if seed is None else seed
     difference = old.fingerprint.diff(new.fingerprint)
     columns = _columns(old, new)
     hidden = frozenset(c.name for each in (old, new) for c in each.fingerprint.columns if c.key is not None)
     if difference.moved_from is not None or old.fingerprint.rows != new.fingerprint.rows:
-        return _moved(old, new, columns, most, hidden)
+        return _moved(old, new, columns, most, hidden, seed)
     differing = _differing(difference, columns)
-    if _rows_moved(old, new, columns, differing):
-        return _moved(old, new, columns, most, hidden)
+    if _rows_moved(old, new, columns, differing, seed):
+        return _moved(old, new, columns, most, hidden, seed)
     found = _Found(most)
     for run, before, after in _pairs(old, new, differing):
         for name in before:
@@ -261,12 +267,14 @@ class _Found:
 # --- rows that moved ----------------------------------------------------------------------------------------
 
 
-def _moved(old: AtHand, new: AtHand, columns: list[str], most: int, hidden: frozenset[str]) -> Cells:
+def _moved(
+    old: AtHand, new: AtHand, columns: list[str], most: int, hidden: frozenset[str], seed: bytes
+) -> Cells:
     rows = (old.fingerprint.rows, new.fingerprint.rows)
     if not columns or max(rows) > MOST_ROWS:
         why = "no column" if not columns else f"more than {MOST_ROWS:,} rows"
         return Cells(None, (), hidden, rows, unmatched=f"rows were not matched: {why} to match them by")
-    before, after = _hashes(old, columns), _hashes(new, columns)
+    before, after = _hashes(old, columns, seed), _hashes(new, columns, seed)
     if len(before) == len(after) and bool((np.sort(before) == np.sort(after)).all()):
         elsewhere = int((before != after).sum())
         return Cells(None, (), hidden, rows, elsewhere=elsewhere, reordered=True, most=most)
@@ -300,20 +308,24 @@ def _equal(before: Any, after: Any, blocks: list[Block]) -> int:
     return sum(int((before[b.old : b.old + b.rows] == after[b.new : b.new + b.rows]).sum()) for b in blocks)
 
 
-def _rows_moved(old: AtHand, new: AtHand, columns: list[str], differing: dict[str, set[int]]) -> bool:
+def _rows_moved(
+    old: AtHand, new: AtHand, columns: list[str], differing: dict[str, set[int]], seed: bytes
+) -> bool:
     """Say whether rows that do not stand where they did are in the runs that differ, so that no cell changed there."""
     runs = set().union(*differing.values())
     if not runs or max(old.fingerprint.rows, new.fingerprint.rows) > MOST_ROWS:
         return False
-    before, after = _hashes(old, columns, runs), _hashes(new, columns, runs)
+    before, after = (_hashes(each, columns, seed, runs) for each in (old, new))
     at = before != after
     return bool(np.isin(before[at], after[at]).any())
 
 
-def _hashes(table: AtHand, columns: list[str], runs: set[int] | None = None) -> NDArray[np.uint64]:
+def _hashes(
+    table: AtHand, columns: list[str], seed: bytes, runs: set[int] | None = None
+) -> NDArray[np.uint64]:
     """Return a hash of every row over these columns, or of the rows of some runs."""
     read = table.runs(columns) if runs is None else table.runs(columns, runs)
-    found = [hashes_of([arrays[name] for name in columns]) for _, arrays in read]
+    found = [hashes_of([arrays[name] for name in columns], seed) for _, arrays in read]
     return np.concatenate(found) if found else np.zeros(0, np.uint64)
 
 

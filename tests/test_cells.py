@@ -24,6 +24,8 @@ from registry.fingerprint_key import FingerprintKey
 from registry.row_hashes import hashes_of
 from tests.test_columns import arrays, values_of
 
+SEED = b"sixteen bytes..."
+
 ROWS = RUN + 500
 TABLE = pa.table(
     {
@@ -218,7 +220,7 @@ def test_two_cells_are_unequal_where_their_leaves_are(array: pa.Array, data: st.
 
 @given(arrays(), st.data())
 def test_equal_rows_have_equal_hashes(array: pa.Array, data: st.DataObject) -> None:
-    kind, hashes = logical_type(array.type), hashes_of([array])
+    kind, hashes = logical_type(array.type), hashes_of([array], SEED)
     leaves = [leaf(kind, array.slice(i, 1)) for i in range(len(array))]
     for one, first in zip(leaves, hashes, strict=True):
         assert {int(h) for leaf_, h in zip(leaves, hashes, strict=True) if leaf_ == one} == {int(first)}
@@ -268,7 +270,7 @@ def test_one_changed_cell_of_a_generated_table_is_located(data: st.DataObject) -
 )
 def test_equal_columns_of_two_types_have_equal_cells_and_rows(one: pa.Array, other: pa.Array) -> None:
     assert not unequal(one, other).any()
-    assert hashes_of([one]).tolist() == hashes_of([other]).tolist()
+    assert hashes_of([one], SEED).tolist() == hashes_of([other], SEED).tolist()
 
 
 @pytest.mark.parametrize(
@@ -286,7 +288,7 @@ def test_equal_columns_of_two_types_have_equal_cells_and_rows(one: pa.Array, oth
     ids=str,
 )
 def test_cells_that_differ_have_different_hashes(one: pa.Array, other: pa.Array) -> None:
-    assert hashes_of([one])[0] != hashes_of([other])[0]
+    assert hashes_of([one], SEED)[0] != hashes_of([other], SEED)[0]
 
 
 def test_a_changed_cell_is_listed_though_python_hashes_both_values_alike() -> None:
@@ -326,3 +328,10 @@ def test_a_file_that_changes_while_it_is_compared_is_refused(after: str, tmp_pat
     (tmp_path / "t.csv").write_text(after)
     with pytest.raises(MalformedInput, match="a table changed while it was compared"):
         cells_of(old, new)
+
+
+@pytest.mark.parametrize("values", [["a", "b" * 20], [1, -1], [b"x"], [None], [1.5], [Decimal("1.5")]])
+def test_hashes_of_another_seed_tell_nothing_of_each_other(values: list[Any]) -> None:
+    column = pa.array(values)
+    assert hashes_of([column], SEED).tolist() == hashes_of([column], SEED).tolist()
+    assert not set(hashes_of([column], SEED)) & set(hashes_of([column], b"another"))
