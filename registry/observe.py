@@ -43,7 +43,7 @@ from registry.flows import ALL_ROWS, DEPENDENCE, ROWS, Link
 from registry.no_effects import HasEffect, no_effects
 from registry.outcome import Outcome, moved, outcomes
 from registry.pipeline import PlannedStep
-from registry.sampling import Sample, changed, sampled, tables_in, unchangeable
+from registry.sampling import changed, sampled, tables_in, unchangeable
 from registry.sentences import listed
 
 __all__ = ["MOST_SECONDS", "Seen", "apart", "observe", "take_sample"]
@@ -75,7 +75,7 @@ class Observation:
 
     step: str
     call: Callable[[Mapping[str, object]], object]
-    sample: Mapping[str, Sample] = field(default_factory=dict)
+    sample: Mapping[str, object] = field(default_factory=dict)
 
     def on(self, values: Mapping[str, object], is_over: Callable[[], bool]) -> dict[str, Outcome]:
         """Call the step on copies of the values and describe what it returns; raises what `bounded` raises."""
@@ -91,7 +91,7 @@ class Observation:
 def take_sample(planned: PlannedStep, returned: Mapping[str, object]) -> Observation:
     """Take a sample of a step's inputs, which the step itself may then change in place."""
     # Rows first, then the copy: a large table is not held twice.
-    sample = {name: Sample(_copied(sampled(returned[name], SEED).value)) for name in planned.after}
+    sample = {name: _copied(sampled(returned[name], SEED)) for name in planned.after}
     return Observation(planned.step.name, planned.call, sample)
 
 
@@ -107,7 +107,7 @@ def observe(
     `known` are input columns (part and name) that a model reads: where a step returns models only, they need no look.
     `stopwatch` gives the seconds that were spent when the next column is to be looked at.
     """
-    values = {name: each.value for name, each in observation.sample.items()}
+    values = dict(observation.sample)
     spent = _spending()
     with apart():
         try:

@@ -117,13 +117,13 @@ class Recording:
             self._name,
             "record",
             self._registry.artifacts,
+            profiling=Profiling(self._protected, self._profiled, privacy, declined=self._declined),
+            keeping=Keeping(self._keep_data),
+            keying=Keying((), tuple(self._protected), key, privacy),
             referrer=self._registry.referrer(),
             clock=self._clock,
             stopwatch=self._stopwatch,
         )
-        run.profiling = Profiling(self._protected, self._profiled, privacy, declined=self._declined)
-        run.keeping = Keeping(self._keep_data)
-        run.keying = Keying((), tuple(self._protected), key, privacy)
         run.describe_code(self._file, None if self._file is None else str(self._file))
         run.add_step(BLOCK, parameters=self._params, given=self._params)
         run.find_sources(BLOCK, self._params)

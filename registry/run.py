@@ -93,11 +93,16 @@ def run_pipeline(
     plan = pipeline.plan(parameters)
     keying = pipeline.keying(key, privacy)
     recorder = RunRecorder(
-        pipeline.name, "pipeline", artifacts, referrer=referrer, clock=clock, stopwatch=stopwatch
+        pipeline.name,
+        "pipeline",
+        artifacts,
+        profiling=pipeline.profiling(privacy, declined=unprofiled),
+        keeping=Keeping(keep_data),
+        keying=keying,
+        referrer=referrer,
+        clock=clock,
+        stopwatch=stopwatch,
     )
-    recorder.profiling = pipeline.profiling(privacy, declined=unprofiled)
-    recorder.keeping = Keeping(keep_data)
-    recorder.keying = keying
     recorder.describe_code(pipeline.file, target)
     try:
         _perform(plan, recorder, pipeline.model_format, progress)
@@ -150,6 +155,9 @@ class RunRecorder:
         how: str,
         artifacts: ArtifactStore,
         *,
+        profiling: Profiling,
+        keeping: Keeping,
+        keying: Keying,
         referrer: Referrer | None = None,
         clock: Callable[[], float] = time.time,
         stopwatch: Callable[[], float] = time.perf_counter,
@@ -162,9 +170,9 @@ class RunRecorder:
         self.steps: list[JsonObject] = []
         self.flows: list[Flow] = []
         self.origins = Origins(artifacts)
-        self.profiling = Profiling()
-        self.keeping = Keeping()
-        self.keying = Keying()
+        self.profiling = profiling
+        self.keeping = keeping
+        self.keying = keying
         self._model, self._how = model, how
         self._process = os.getpid()
         self._stopwatch = stopwatch

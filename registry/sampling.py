@@ -7,12 +7,11 @@ Rules:
 - A changed column keeps its type: its values change places, or are drawn from themselves with replacement.
 
 >>> import numpy
->>> sampled(numpy.arange(8), 0).value.tolist()
+>>> sampled(numpy.arange(8), 0).tolist()
 [0, 1, 2, 3, 4, 5, 6, 7]
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from registry.held import column_labels, holder_of, is_lazy
 from registry.parts import parts_of
 
-__all__ = ["ROWS", "Sample", "changed", "sampled", "tables_in", "unchangeable"]
+__all__ = ["ROWS", "changed", "sampled", "tables_in", "unchangeable"]
 
 ROWS = 300
 """Few enough to call a step a hundred times, and enough to hold rare values."""
@@ -29,16 +28,9 @@ ROWS = 300
 Places = NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A value with at most `ROWS` rows of each table in it."""
-
-    value: Any
-
-
-def sampled(value: object, seed: int) -> Sample:
-    """Take rows of every table in what a step returned."""
-    return Sample(_mapped("", value, lambda _, item: _rows_of(item, seed)))
+def sampled(value: object, seed: int) -> Any:
+    """Take rows of every table in what a step returned, at most `ROWS` of each."""
+    return _mapped("", value, lambda _, item: _rows_of(item, seed))
 
 
 def changed(value: object, step: str, part: str, column: str, *, redraw: bool, seed: int) -> Any:
