@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from registry.columns import logical_type
+from registry.columns import logical_type, plain
 from registry.diff import RUN
 from registry.disclosure import SMALL_CELL
 from registry.distribution import Distribution
@@ -109,7 +109,7 @@ def normal(array: pa.Array, base: str) -> pa.Array:
 
     Structs, maps and nulls become integers that only tell which rows are missing, lists their lengths.
     """
-    array = _decoded(array)
+    array = plain(array)
     match base:
         case "bool" | "int":
             return array.cast(pa.int64())
@@ -126,15 +126,6 @@ def normal(array: pa.Array, base: str) -> pa.Array:
         case "list":
             return pc.list_value_length(array).cast(pa.int64())
     return pa.array(np.zeros(len(array), np.int64), mask=np.asarray(array.is_null()))
-
-
-def _decoded(array: pa.Array) -> pa.Array:
-    types = pa.types
-    if types.is_dictionary(array.type):
-        return _decoded(pc.take(_decoded(array.dictionary), array.indices))
-    if types.is_run_end_encoded(array.type):
-        return _decoded(pc.run_end_decode(array))
-    return array.cast(pa.binary()) if types.is_fixed_size_binary(array.type) else array
 
 
 def _settled(array: pa.Array) -> pa.Array:

@@ -49,7 +49,17 @@ from numpy.typing import NDArray
 
 from audit.errors import MalformedInput
 
-__all__ = ["is_list", "items_of", "joined", "leaf", "logical_type", "numbers_of", "plain", "valid_of"]
+__all__ = [
+    "form_of",
+    "is_list",
+    "items_of",
+    "joined",
+    "leaf",
+    "logical_type",
+    "numbers_of",
+    "plain",
+    "valid_of",
+]
 
 Mask = NDArray[np.bool_]
 Numbers = NDArray[Any]
@@ -98,12 +108,13 @@ def leaf(kind: str, run: pa.Array, key: bytes | None = None) -> bytes:
     name = kind.encode("utf-8")
     begin = struct.pack("<BI", 0, len(name)) + name
     digest = hashlib.sha256(begin) if key is None else hmac.new(key, begin, "sha256")
-    for part in _form(run):
+    for part in form_of(run):
         digest.update(part)
     return digest.digest()
 
 
-def _form(array: pa.Array) -> Form:
+def form_of(array: pa.Array) -> Form:
+    """Write the values of one run as the scheme does, whatever encoding holds them."""
     array = plain(array)
     base = logical_type(array.type).partition("<")[0]
     return FORMS[base](array)
@@ -431,7 +442,7 @@ def _lists(array: pa.Array) -> Form:
     valid = valid_of(array)
     lengths, items = items_of(array, valid)
     yield from _sizes(len(array), valid, lengths)
-    yield from _form(items)
+    yield from form_of(items)
 
 
 def items_of(array: pa.Array, valid: Mask | None) -> tuple[Numbers, pa.Array]:
@@ -460,7 +471,7 @@ def _structs(array: pa.Array) -> Form:
     yield _head(len(array), valid_of(array))
     # flatten() marks the fields of a missing struct as missing.
     for field in array.flatten():
-        yield from _form(field)
+        yield from form_of(field)
 
 
 NAMED_TYPES = frozenset({"arrow.uuid", "arrow.json", "arrow.bool8"})

@@ -10,8 +10,9 @@ Rules:
   Python objects, types that Arrow lacks) is told by nothing, and is not found.
 - Nested columns are compared down to their leaves, since a slice of a struct shows in its fields only.
 
->>> held = Held({"loans": polars.DataFrame({"debt": [1, 2]})})              # doctest: +SKIP
->>> held.found(held.frames["loans"]["debt"])                               # doctest: +SKIP
+>>> import polars
+>>> held = Held({"loans": polars.DataFrame({"debt": [1, 2]})})
+>>> held.found(held.frames["loans"]["debt"])
 {('loans', 'debt')}
 """
 

@@ -6,8 +6,9 @@ Rules:
   depended on; everything else is made of its parts.
 - A query that holds a word whose lineage is not told here is refused as a whole.
 
->>> case = sqlglot.parse_one("CASE WHEN a THEN b END")                      # doctest: +SKIP
->>> [(node.name, use) for node, use in leaves(case, "IDENTITY", scope)]    # doctest: +SKIP
+>>> import sqlglot
+>>> case = sqlglot.parse_one("CASE WHEN a THEN b END")
+>>> [(node.name, use) for node, use in leaves(case, "IDENTITY", Scope(case))]
 [('a', 'CONDITIONAL'), ('b', 'TRANSFORMATION')]
 """
 

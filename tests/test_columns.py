@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 
 from audit import canonical
-from registry.columns import _form as form_of
+from registry.columns import form_of
 from registry.fingerprint import Fingerprint, fingerprint
 from registry.runs import Column
 
