@@ -28,7 +28,17 @@ from audit.canonical import Json
 from audit.checkpoint import Checkpoint
 from audit.entry_checks import EntryChecks
 from audit.errors import AffidavitError, MalformedInput, NotVerified
-from audit.evidence import AFTERWARDS, NOTHING_READ, Brought, Evidence, finding, steps_in_order, unread, whose
+from audit.evidence import (
+    AFTERWARDS,
+    NOTHING_READ,
+    Brought,
+    Evidence,
+    check_seen,
+    finding,
+    steps_in_order,
+    unread,
+    whose,
+)
 from audit.kept_head import incomparable
 from audit.known_key import told, unfollowed
 from audit.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
@@ -195,12 +205,7 @@ class _BundleCheck:
 
     def _learn(self, seq: int, entry: Entry) -> None:
         self.said_about.see(entry)
-        self.observed.figures["tree heads"] += 1
-        seen = entry.statement.observed
-        with finding(self.observed, f"the tree head that the signer of entry {seq} saw", seq):
-            if seen.size > seq:
-                raise NotVerified(f"it is of {seen.size} entries, more than there were")
-            self._is_of_this_history(seen.size, bytes.fromhex(seen.root))
+        check_seen(self.observed, seq, entry, self._is_of_this_history)
         self.files.see(entry)
 
     def _is_of_this_history(self, size: int, root: bytes) -> None:

@@ -23,36 +23,25 @@ from dataclasses import dataclass
 
 from audit.errors import NotVerified
 from audit.keys import PublicKey, Signer
-from audit.note import NoteSignature, key_hash, read_vkey, write_vkey
+from audit.note import NamedKey, NoteSignature, read_vkey
 
 __all__ = ["Cosigned", "WitnessKey", "cosign", "cosignatures"]
 
-_ALGORITHM = 4
 _TIME_BYTES = 8
 _SIGNATURE_BYTES = 64
 _LATEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class WitnessKey:
-    """A witness's name and the 32 bytes of its Ed25519 key."""
+class WitnessKey(NamedKey):
+    """A witness's name and key, which makes cosignatures."""
 
-    name: str
-    raw: bytes
-
-    @property
-    def hash(self) -> bytes:
-        """The 4 bytes by which a signature line names this key."""
-        return key_hash(self.name, _ALGORITHM, self.raw)
-
-    def __str__(self) -> str:
-        """Write the key as C2SP does: name+hash+key."""
-        return write_vkey(self.name, _ALGORITHM, self.raw)
+    algorithm = 4
 
     @classmethod
     def parse(cls, text: str) -> "WitnessKey":
         """Read ``name+hash+key`` strictly; raise `MalformedInput`."""
-        return cls(*read_vkey(text, _ALGORITHM, "a witness"))
+        return cls(*read_vkey(text, cls.algorithm, "a witness"))
 
     def made(self, line: NoteSignature) -> bool:
         """Say whether a signature line claims to be of this key."""

@@ -21,6 +21,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -31,6 +32,7 @@ from audit.errors import MalformedInput, NotVerified
 from audit.keys import Signer
 
 __all__ = [
+    "NamedKey",
     "Note",
     "NoteSignature",
     "VerifierKey",
@@ -42,25 +44,32 @@ __all__ = [
 ]
 
 MOST_SIGNATURES = 64
-_ALGORITHM = 1
 _MARK = "— "
 
 
 @dataclass(frozen=True, slots=True)
-class VerifierKey:
-    """A named Ed25519 key that verifies notes; `raw` is its 32 bytes."""
+class NamedKey:
+    """A name and the 32 bytes of an Ed25519 key; `algorithm` is C2SP's number of what it signs."""
 
+    algorithm: ClassVar[int]
     name: str
     raw: bytes
 
     @property
     def hash(self) -> bytes:
         """The 4 bytes by which a signature line names this key."""
-        return key_hash(self.name, _ALGORITHM, self.raw)
+        return key_hash(self.name, self.algorithm, self.raw)
 
     def __str__(self) -> str:
         """Write the key as C2SP does: name+hash+key."""
-        return write_vkey(self.name, _ALGORITHM, self.raw)
+        return write_vkey(self.name, self.algorithm, self.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey(NamedKey):
+    """A named key that verifies notes."""
+
+    algorithm = 1
 
     def verify(self, signature: bytes, text: str) -> bool:
         """Say whether the signature over the text is this key's."""
@@ -73,7 +82,7 @@ class VerifierKey:
     @classmethod
     def parse(cls, text: str) -> "VerifierKey":
         """Read ``name+hash+key`` strictly; raise `MalformedInput`."""
-        return cls(*read_vkey(text, _ALGORITHM, "a ledger"))
+        return cls(*read_vkey(text, cls.algorithm, "a ledger"))
 
 
 @dataclass(frozen=True, slots=True)

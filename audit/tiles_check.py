@@ -16,7 +16,17 @@ from audit import tables
 from audit.checkpoint import Checkpoint
 from audit.entry_checks import EntryChecks
 from audit.errors import AffidavitError, NotVerified
-from audit.evidence import AFTERWARDS, NOTHING_READ, Brought, Evidence, finding, steps_in_order, unread, whose
+from audit.evidence import (
+    AFTERWARDS,
+    NOTHING_READ,
+    Brought,
+    Evidence,
+    check_seen,
+    finding,
+    steps_in_order,
+    unread,
+    whose,
+)
 from audit.kept_head import incomparable
 from audit.known_key import told, unfollowed
 from audit.merkle import EMPTY_ROOT, HASH_SIZE, CompactRange, leaf_hash, root_at
@@ -122,12 +132,7 @@ class _TilesCheck:
 
     def _saw(self, seq: int, entry: Entry) -> None:
         """Check the tree head that the signer saw, before the entry itself is in the tree."""
-        self.observed.figures["tree heads"] += 1
-        seen = entry.statement.observed
-        with finding(self.observed, f"the tree head that the signer of entry {seq} saw", seq):
-            if seen.size > seq:
-                raise NotVerified(f"it is of {seen.size} entries, more than there were")
-            self._is_of_this_history(seen.size, bytes.fromhex(seen.root))
+        check_seen(self.observed, seq, entry, self._is_of_this_history)
 
     def _is_of_this_history(self, size: int, root: bytes) -> None:
         if size > self.range.size:
