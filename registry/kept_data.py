@@ -6,9 +6,10 @@ Rules:
   or those given to `run.data`. What other steps made of them can be made again.
 - The file is written the same way every time: the same table, held by the same library, gives the same bytes for one
   version of pyarrow. It is read back before it counts, and its fingerprint must be that of the table.
-- A table with protected columns (`registry.profiling`) is not kept unless that is asked for by name: what stands in the
-  ledger stays, and a file of personal data that a statement names can be deleted but not silently. Where a policy has
-  nothing kept of a column (`registry.privacy`), asking does not help. What was not kept, and why, is recorded.
+- A table with protected columns (`registry.profiling`), or with columns that a privacy rule in force names
+  (`registry.privacy`), is not kept unless that is asked for by name: what stands in the ledger stays, and a file of
+  personal data that a statement names can be deleted but not silently. Where a policy has nothing kept of a column,
+  asking does not help. What was not kept, and why, is recorded.
 - What a step returned is in memory; its Parquet goes to a file and from there to the store, never whole through memory.
   To be compared it is read back, which takes the room of the table once more. What is read piece by piece (a lazy
   frame, a dataset, a query) may be larger than memory, and is not kept.
@@ -96,9 +97,11 @@ class Keeping:
 
     def _refused(self, columns: Collection[str], protected: Collection[str], privacy: Privacy) -> str | None:
         """Say why a table with these columns is not to be kept, or nothing."""
-        ruled_out = privacy.why_not_kept(columns, protected)  # first, since no asking helps against it
-        held = [name for name in columns if is_protected(name, protected)]
-        if ruled_out is None and held and self.wanted != "all":
+        by_name = self.wanted == "all"
+        # First, since asking does not help against it, or makes the rule fail.
+        ruled_out = privacy.why_not_kept(columns, protected, by_name=by_name)
+        held = [name for name in columns if is_protected(name, (*protected, *privacy.named))]
+        if ruled_out is None and held and not by_name:
             return f"{PROTECTED} ({listed(held)})"
         return ruled_out
 

@@ -25,7 +25,7 @@ not code. Grammar (every field is required unless marked `optional`; nothing els
                                                            #           observation: accept
       - {id: ..., says: ..., clauses: [], kind: privacy,   # optional: columns: [race]
          fingerprint: keyed, profile: missing,             # at least one of the three; nothing, missing, counts or all
-         kept: nothing}
+         kept: nothing}                                    # or all, which allows kept copies
       - {id: ..., says: ..., clauses: [], kind: approval, role: validator, count: 1}   # optional: meaning
       - {id: ..., says: ..., clauses: [], kind: reproduction, verdicts: [identical, equivalent]}
 

@@ -9,7 +9,8 @@ Rules:
 - A rule that asks for keyed columns needs the ledger's fingerprint key: without it no run is recorded. A digest that
   was given away cannot be taken back.
 - A rule about profiles is a ceiling: code can have less told, and never more.
-- A rule that has nothing kept keeps no table with such a column, whatever who records asks for.
+- No table with such a column is kept unless that is asked for by name (`keep_data="all"`); where a rule has nothing
+  kept, not even then.
 - A rule without columns is about those that the run protects: named as `protected` or `keyed` by its code, or declared
   as `sensitive` by its evaluation.
 
@@ -34,6 +35,7 @@ __all__ = ["NO_DEMANDS", "Demand", "Privacy", "demands_of"]
 
 KEYED = "keyed"
 NOTHING = "nothing"
+ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Demand:
             case {
                 "policy": str(policy), "sha256": str(sha256), "rule": str(rule),
                 "columns": None | list() as columns, "fingerprint": "keyed" | None as fingerprint, "profile": profile,
-            } if (profile is None or profile in LEVELS) and kept in (None, NOTHING):  # fmt: skip
+            } if (profile is None or profile in LEVELS) and kept in (None, NOTHING, ALL):  # fmt: skip
                 names = None if columns is None else tuple(str(name) for name in columns)
                 told = cast(Level | None, profile)
                 return cls(policy, sha256, rule, names, fingerprint, told, kept)
@@ -96,11 +98,22 @@ class Privacy:
         asked = (demand.profile or "all" for demand in self.demands if demand.covers(name, protected))
         return min(asked, key=LEVELS.index, default="all")
 
-    def why_not_kept(self, columns: Iterable[str], protected: Collection[str]) -> str | None:
-        """Say which rule has no table with such columns kept, or nothing."""
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The columns that the rules name."""
+        return tuple(dict.fromkeys(name for demand in self.demands for name in demand.columns or ()))
+
+    def why_not_kept(
+        self, columns: Collection[str], protected: Collection[str], *, by_name: bool = True
+    ) -> str | None:
+        """Say which rule has no table with such columns kept, or nothing.
+
+        `by_name` says that tables with protected columns are asked for too.
+        """
         for demand in self.demands:
-            held = [name for name in columns if demand.covers(name, protected)] if demand.kept else []
-            if held:
+            rules_out = demand.kept == NOTHING or (demand.kept is None and not by_name)
+            held = [name for name in columns if demand.covers(name, protected)]
+            if rules_out and held:
                 return f"the policy {demand.policy} (rule {demand.rule}) has no table kept that has {listed(held)}"
         return None
 

@@ -4,7 +4,9 @@ Rules:
 
 - What is judged are the documents that a run names: the fingerprint of every table says which of its columns are keyed,
   its profile what is told of them. Each is held against its digest, and a fingerprint against the name that the run
-  gives it. What cannot be read is `missing`, and so is a run that tells of no column that the rule is about.
+  gives it. What cannot be read is `missing`, and so is a run that does not tell of every column that the rule is about:
+  a name that nothing has may be misspelt.
+- A copy of a table that was kept holds all of it in clear: it fails, unless the rule has `kept: all`.
 - A column that is made of a protected one by its name (`race_black`) is one of them. A column that was renamed
   otherwise is not recognised, and neither is what stands in a value that is no table.
 - Figures that are told at all hold the small-cell rule (`registry.disclosure`), whatever the rule allows.
@@ -80,24 +82,24 @@ def judge_privacy(rule: PrivacyRule, run: Mapping[str, Json], tables: Sequence[T
     if not tables:
         raise AbsentError("no table is recorded by fingerprint: pass the data between steps as tables")
     seen = {column for table in tables for column, _ in table.columns if is_protected(column, names)}
-    if not seen:
-        raise AbsentError(
-            f"no table of the run has a column called {listed(names, ' or ')}: what it says of such data is not known"
-        )
-    lacking = (
-        []
-        if rule.columns
-        else [name for name in names if not any(is_protected(each, [name]) for each in seen)]
-    )
+    lacking = [name for name in names if not any(is_protected(each, [name]) for each in seen)]
     if lacking:
+        who = "the rule" if rule.columns else "the run"
         raise AbsentError(
-            f"no table of the run has a column called {listed(lacking, ' or ')}, which it names as protected: if that "
-            "is misspelt, the column that was meant is not protected"
+            f"no table of the run has a column called {listed(lacking, ' or ')}, which {who} names: it may have "
+            "another name there, and what the run tells of it is not known"
         )
-    kept = ["every fingerprint is keyed"] if rule.fingerprint else []
-    kept += [f"profiles tell {_words(rule.profile)} at most"] if rule.profile else []
-    kept += ["no table was kept"] if rule.kept else []
-    return Finding("passed", f"{listed(sorted(seen))}: {' and '.join(kept)}")
+    return Finding("passed", f"{listed(sorted(seen))}: {' and '.join(_upheld(rule))}")
+
+
+def _upheld(rule: PrivacyRule) -> Iterator[str]:
+    """Say what of a rule a run upheld."""
+    if rule.fingerprint:
+        yield "every fingerprint is keyed"
+    if rule.profile:
+        yield f"profiles tell {_words(rule.profile)} at most"
+    if rule.kept != "all":
+        yield "no table with them was kept"
 
 
 def _protected(run: Mapping[str, Json]) -> tuple[str, ...]:
@@ -123,7 +125,7 @@ def _wrong(rule: PrivacyRule, names: Sequence[str], table: TableTold) -> Iterato
     if rule.fingerprint and bare:
         yield f"{listed(bare)} in {where} was fingerprinted without a key"
     held = [column for column, _ in table.columns if is_protected(column, names)]
-    if rule.kept and table.kept and held:
+    if rule.kept != "all" and table.kept and held:
         yield f"a copy of {where} was kept, with {listed(held)}"
     if rule.profile is None:
         return

@@ -234,20 +234,22 @@ class PrivacyRule(_Said):
     """What the record of a run may give away of columns about people; runs are recorded so from its adoption on.
 
     `columns` None means the columns that the run protects. `fingerprint` keyed: no digest of them without the ledger's
-    fingerprint key. `profile` is the most that profiles may tell of them. `kept` nothing: no copy of a table that has
-    one of them, whatever who records asks for.
+    fingerprint key. `profile` is the most that profiles may tell of them. A kept copy of a table that has one of them
+    fails the rule, unless `kept` is all; nothing: none is made, whatever who records asks for.
     """
 
     kind: Literal["privacy"] = "privacy"
     columns: Annotated[tuple[Line, ...], BeforeValidator(_some)] | None = None
     fingerprint: Literal["keyed"] | None = None
     profile: Level | None = None
-    kept: Literal["nothing"] | None = None
+    kept: Literal["nothing", "all"] | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError where the rule asks nothing."""
-        if self.fingerprint is None and self.profile is None and self.kept is None:
-            raise Misplaced("kind", "a privacy rule asks nothing without 'fingerprint', 'profile' or 'kept'")
+        if self.fingerprint is None and self.profile is None and self.kept != "nothing":
+            raise Misplaced(
+                "kind", "a privacy rule asks nothing without 'fingerprint', 'profile' or 'kept: nothing'"
+            )
 
 
 Rule = LimitRule | FactRule | LineageRule | PrivacyRule | ApprovalRule | ReproductionRule

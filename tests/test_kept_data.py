@@ -133,6 +133,18 @@ def test_a_table_that_a_policy_has_not_kept_is_not_kept_however_that_is_asked_fo
     assert store.exists(str(incomes["artifact"]))
 
 
+@pytest.mark.parametrize("kept", [None, "all"])
+@pytest.mark.parametrize("wanted", [True, "all"])
+def test_a_table_with_columns_that_a_policy_names_is_kept_only_if_that_is_asked_for_by_name(
+    wanted: KeepData, kept: str | None, store: ArtifactStore
+) -> None:
+    table = {"people": pd.DataFrame({"Race": ["a"], "income": [1]}), "incomes": pd.DataFrame({"income": [1]})}
+    privacy = Privacy((Demand("people", "ab" * 32, "keyed", ("race",), "keyed", None, kept),))
+    people, incomes = keep(table, store, wanted, (), privacy)
+    assert (people["artifact"] is not None) is (wanted == "all")
+    assert store.exists(str(incomes["artifact"]))
+
+
 def test_the_copy_of_a_table_never_goes_through_memory_as_a_whole(store: ArtifactStore) -> None:
     numbers = np.random.default_rng(1)
     table = pa.table({name: numbers.random(1 << 18) for name in "abcdefgh"})

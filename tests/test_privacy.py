@@ -195,7 +195,7 @@ def test_a_run_of_an_earlier_version_says_that_nothing_was_in_force() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [{}, [], {"rules": [{}]}, {"rules": [{**RULE, "kept": "all"}]}, {"rules": [1], "protected": []}, "x"],
+    [{}, [], {"rules": [{}]}, {"rules": [{**RULE, "kept": "some"}]}, {"rules": [1], "protected": []}, "x"],
 )
 def test_what_cannot_be_read_is_refused(value: object) -> None:
     with pytest.raises(MalformedInput, match="privacy rules in force cannot be read"):

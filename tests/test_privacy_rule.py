@@ -13,7 +13,7 @@ from registry.gate import Evidence, decide
 from registry.kept_data import KeepData
 from registry.policy import packaged
 from registry.privacy import NO_DEMANDS, Demand, Privacy
-from registry.privacy_rule import judge_privacy, tables_told
+from registry.privacy_rule import TableTold, judge_privacy, tables_told
 from registry.rules import Misplaced, PrivacyRule
 from registry.run import run_pipeline
 from tests.test_keying import KEY, PEOPLE, people, store
@@ -46,10 +46,8 @@ def judged(run: JsonObject, store: ArtifactStore, **said: Any) -> Finding:
 
 def test_a_run_that_was_recorded_under_the_rule_passes(store: ArtifactStore) -> None:
     found = judged(recorded(store, ASKED), store, columns=("race",), fingerprint="keyed", profile="missing")
-    assert found == (
-        "passed",
-        "race, race_b: every fingerprint is keyed and profiles tell the share of missing values at most",
-    )
+    told = "every fingerprint is keyed and profiles tell the share of missing values at most"
+    assert found == ("passed", f"race, race_b: {told} and no table with them was kept")
 
 
 def test_a_column_that_was_fingerprinted_bare_fails(store: ArtifactStore) -> None:
@@ -84,12 +82,43 @@ def test_a_copy_that_was_kept_fails_also_when_it_is_gone(store: ArtifactStore) -
     assert found.message.startswith("a copy of load (step load) was kept, with race, race_b: ")
 
 
+def test_a_rule_that_does_not_speak_of_copies_fails_on_one_too_unless_it_allows_them(
+    store: ArtifactStore,
+) -> None:
+    run = recorded(store, ASKED, keep="all")
+    asked = {"columns": ("race",), "fingerprint": "keyed", "profile": "missing"}
+    assert judged(run, store, **asked).message.startswith("a copy of load (step load) was kept, with race")
+    assert judged(run, store, **asked, kept="all") == (
+        "passed",
+        "race, race_b: every fingerprint is keyed and profiles tell the share of missing values at most",
+    )
+
+
+def test_a_run_that_keeps_its_data_under_a_rule_keeps_no_table_that_the_rule_is_about(
+    store: ArtifactStore,
+) -> None:
+    run = recorded(store, ASKED, keep=True)  # the pipeline itself protects nothing
+    assert judged(run, store, columns=("race",), fingerprint="keyed").outcome == "passed"
+
+
+@pytest.mark.parametrize("name", ["Race", "RACE ", "race-black", "race.code", "race_b"])
+def test_a_column_whose_name_is_written_otherwise_is_one_of_those_that_the_rule_names(name: str) -> None:
+    table = TableTold("people", "load", ((name, False),))
+    found = judge_privacy(rule(columns=("race",), fingerprint="keyed"), {}, [table])
+    assert found.outcome == "failed"
+
+
+def test_a_rule_does_not_pass_where_one_of_its_columns_is_in_no_table(store: ArtifactStore) -> None:
+    with pytest.raises(AbsentError, match="no table of the run has a column called gender, which the rule"):
+        judged(recorded(store, ASKED), store, columns=("race", "gender"), profile="missing")
+
+
 def test_a_run_that_was_asked_to_keep_all_under_the_rule_passes(store: ArtifactStore) -> None:
     asked = Privacy((Demand("p", "ab" * 32, "r", ("race",), None, None, "nothing"),))
     run = recorded(store, asked, keep="all")
     assert judged(run, store, columns=("race",), kept="nothing") == (
         "passed",
-        "race, race_b: no table was kept",
+        "race, race_b: no table with them was kept",
     )
 
 
@@ -149,6 +178,8 @@ def test_a_gate_that_did_not_read_the_tables_passes_nothing(store: ArtifactStore
 def test_a_rule_that_asks_nothing_is_refused() -> None:
     with pytest.raises(Misplaced, match="asks nothing"):
         rule(columns=("race",))
+    with pytest.raises(Misplaced, match="asks nothing"):
+        rule(columns=("race",), kept="all")
 
 
 def test_a_table_that_was_changed_on_the_way_is_told_twice(store: ArtifactStore) -> None:
