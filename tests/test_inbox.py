@@ -20,7 +20,6 @@ from audit.ledger import Ledger
 from audit.note import VerifierKey
 from audit.postgres import LOCK
 from audit.postgres_schema import inbox as rows
-from audit.sequencer import Submission
 from audit.statement import Statement, Subject
 from tests.postgres_ledger import Database, Databases, Sequencing, failed, made_at, opened, titles
 from tests.postgres_server import Server
@@ -144,9 +143,9 @@ def test_what_was_changed_in_the_inbox_is_not_appended(
     keyless = opened(shared_database, keyless=True)
     with Sequencing(shared_ledger):
         with pytest.raises(NotVerified):
-            keyless._submit(Submission((forged,)))
+            keyless.append_signed(forged)
         with pytest.raises(MalformedInput, match="appended once"):
-            keyless._submit(Submission((envelope,)))
+            keyless.append_signed(envelope)
     keyless.close()
 
 
