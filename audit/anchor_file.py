@@ -7,8 +7,9 @@ ledger, a half-copied one, or a fork: appending to it would make two histories u
 Rules:
 
 - The file holds a C2SP signed checkpoint and nothing else: `affidavit verify --checkpoint` takes it as it is.
-- It costs no fsync. The note is written in place by one pwrite, under flock; one that would be shorter than what is
-  there (which happens when the log's key changes) goes to a new file that replaces the old one, durably.
+- It costs an append no fsync (`renew`, by which the file takes the place of another, makes one). The note is written
+  in place by one pwrite, under flock; one that would be shorter than what is there (which happens when the log's key
+  changes) goes to a new file that replaces the old one, durably.
 - Never an older note over a newer: who writes reads first, under the same lock.
 - After a crash of a process the file is whole: the kernel has it. After a loss of power it may hold an older note,
   which is no harm (the store is ahead of it, and the next append writes it), or, where a note lies across two sectors
@@ -128,6 +129,17 @@ class AnchorFile:
                 RuntimeWarning,
                 stacklevel=2,
             )
+
+    def renew(self, note: bytes) -> None:
+        """Write a newer note in place of the one there, durably; `EnvironmentFailed` where that cannot be done."""
+        with self._open(os.O_RDWR, fcntl.LOCK_EX) as descriptor:
+            try:
+                self._put(descriptor, note)
+                os.fsync(descriptor)
+            except OSError as error:
+                raise EnvironmentFailed(
+                    f"the anchor file {self.path} cannot be written: {error.strerror}"
+                ) from None
 
     def reset(self, note: bytes) -> Path | None:
         """Put another history's note in place of the one there, which is kept beside it; return where."""

@@ -121,11 +121,13 @@ def _keep_head_in(
         file.check_free(ledger.origin)
     if dry_run:
         return
-    if not is_ours:
+    if is_ours:
+        file.renew(ledger.head().checkpoint)
+    else:
         file.create(ledger.head().checkpoint)
     replace(settings, file=name).write(here.home.folder)
     # What was appended meanwhile was written to the file before.
-    file.advance(ledger.head().checkpoint)
+    file.renew(ledger.head().checkpoint)
 
 
 @anchor_add.command(

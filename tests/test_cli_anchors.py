@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from audit.anchor_file import AnchorFile
 from audit.anchor_settings import AnchorSettings
 from audit.cosignature import WitnessKey
 from audit.errors import EnvironmentFailed
@@ -371,6 +372,36 @@ def test_what_was_interrupted_between_file_and_list_is_taken_up_again(
     grown(moving)
     moving.text("anchor", "add", "file", "../elsewhere/head", "--replace")
     assert (file_of(moving)["name"].endswith("elsewhere/head"), file_of(moving)["newest_size"]) == (True, 12)
+
+
+def with_an_older_place(here: Folder) -> Path:
+    """Keep the head of now in a file elsewhere, and let the ledger go on."""
+    (here.path.parent / "elsewhere").mkdir()
+    older = here.path.parent / "elsewhere" / "head"
+    shutil.copy(here.path / ".affidavit" / "anchor.checkpoint", older)
+    grown(here)
+    return older
+
+
+def test_an_older_place_holds_the_newest_head_before_the_list_names_it(
+    moving: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = with_an_older_place(moving)
+    monkeypatch.setattr(AnchorSettings, "write", lambda *_: (_ for _ in ()).throw(EnvironmentFailed("full")))
+    assert moving("anchor", "add", "file", "../elsewhere/head", "--replace").exit_code == 3
+    assert older.read_bytes() == (moving.path / ".affidavit" / "anchor.checkpoint").read_bytes()
+
+
+def test_a_file_is_not_let_go_of_where_its_successor_cannot_be_written(
+    moving: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_an_older_place(moving)
+    monkeypatch.setattr(
+        AnchorFile, "_put", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    refused = moving("anchor", "add", "file", "../elsewhere/head", "--replace")
+    assert (refused.exit_code, "cannot be written: No space left" in refused.stderr) == (3, True)
+    assert file_of(moving)["name"].endswith("anchor.checkpoint")
 
 
 def test_another_ledgers_file_is_not_taken_up(moving: Folder, tmp_path: Path) -> None:
