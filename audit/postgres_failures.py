@@ -21,6 +21,11 @@ BUSY_SECONDS = 60
 """How long a writer waits for the ledger's lock."""
 
 _MISSING_TABLE, _MISSING_SCHEMA = "42P01", "3F000"
+_POOLER = (
+    "a connection pooler (such as PgBouncer) stands before the ledger's database and shares its connections ({words}): "
+    "name the server itself in the URL, or a pooler in session mode (pool_mode = session); nothing was half-written"
+)
+"""A prepared statement that is not there, or is there already, since the session is another than it was."""
 _AROUND = {
     "42501": "the database's user lacks a right ({words}): nothing was half-written; "
     "`affidavit ledger roles` shows which roles there are",
@@ -29,10 +34,12 @@ _AROUND = {
     "55P03": "another process has held a lock of the ledger's that was waited for ({words}): nothing was "
     "half-written, look what writes to it and try again",
     "53300": "the server has no connection left ({words}): end some, or raise its max_connections",
+    "26000": _POOLER,
+    "42P05": _POOLER,
     "3D000": "the server has no such database ({words}): make it, empty and with ENCODING 'UTF8', then "
     "`affidavit init`",
 }
-"""Errors by SQLSTATE that are about rights and locks, and not about what the database holds."""
+"""Errors by SQLSTATE that are about rights, locks and sessions, and not about what the database holds."""
 
 _NOT_YET = frozenset(("57P01", "57P02", "57P03"))
 """The server shuts down, was struck down, or cannot be connected to now."""

@@ -6,7 +6,8 @@ Rules:
 - A pooler between (PgBouncer and others) that shares connections is refused: in transaction mode the next statement may
   go to another process of the server, so that nobody hears what was listened for, and prepared statements are gone.
   That there is a pooler is known by the process that the connection was told of and the one that answers, which are
-  two; that it shares, by one process that answers two connections that are open at once.
+  two; that it shares, by a second process that answers the same connection, or by one that answers two connections
+  that are open at once: which of them happens depends on how it takes turns (PgBouncer's `server_round_robin`).
 - Where the server's default is `synchronous_commit = off`, the session has it on: what is acknowledged is on the disk.
 - Who writes is refused where `fsync` or `full_page_writes` is off: a loss of power takes acknowledged entries then, or
   leaves halves of pages. Reading is not.
@@ -43,7 +44,7 @@ def _look(driver: Any, record: ConnectionPoolEntry) -> None:
     was = driver.autocommit
     driver.autocommit = True
     process, commit, off = driver.execute(_LOOK).fetchone()
-    if process != driver.info.backend_pid and _is_shared(driver):
+    if process != driver.info.backend_pid and _is_shared(driver, process):
         driver.close()
         raise EnvironmentFailed(
             "a connection pooler (such as PgBouncer) stands before the ledger's database and shares its connections: "
@@ -56,14 +57,21 @@ def _look(driver: Any, record: ConnectionPoolEntry) -> None:
     record.info[_OFF] = off
 
 
-def _is_shared(driver: Any) -> bool:
-    """Say whether another connection, opened beside this one, is answered by the same process of the server."""
+def _is_shared(driver: Any, process: int) -> bool:
+    """Say whether not only `process` answers this connection, or it answers one opened beside this one too."""
     for _ in range(_TRIES):
-        [before] = driver.execute(_PROCESS).fetchone()
+        if _process(driver) != process or _process(driver) != process:
+            return True
         with type(driver).connect(driver.info.dsn, password=driver.info.password, autocommit=True) as other:
-            if other.execute(_PROCESS).fetchone() == (before,):
+            if _process(other) == process:
                 return True
     return False
+
+
+def _process(driver: Any) -> int:
+    # Never prepared, as the driver does with what is asked often: behind a pooler that fails.
+    [process] = driver.execute(_PROCESS, prepare=False).fetchone()
+    return int(process)
 
 
 def check_durable(connection: Connection) -> None:

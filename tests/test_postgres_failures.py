@@ -106,6 +106,20 @@ def test_a_ledger_of_a_later_version_is_not_written_to(
     assert shared_ledger.head().size == 1
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_prepared_statement_of_another_session_is_a_pooler_and_no_damage(
+    shared_ledger: Ledger, is_there: bool
+) -> None:
+    with shared_ledger.engine.connect() as connection:
+        if is_there:
+            connection.exec_driver_sql("PREPARE one AS SELECT 1")
+        with (
+            pytest.raises(EnvironmentFailed, match=r"a connection pooler .* \(prepared statement"),
+            tables.failures(),
+        ):
+            connection.exec_driver_sql("PREPARE one AS SELECT 1" if is_there else "EXECUTE one")
+
+
 def test_a_lock_that_another_holds_is_waited_for_as_long_as_is_said(
     shared_ledger: Ledger, shared_database: Database
 ) -> None:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import psycopg
@@ -21,7 +21,7 @@ from tests.small_ledger import report
 
 
 @contextmanager
-def pooled(databases: Databases, mode: str) -> Iterator[URL]:
+def pooled(databases: Databases, mode: str, *settings: str) -> Iterator[URL]:
     """Start Debian's PgBouncer before the tests' own server; give the URL of its databases."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None or databases.server is None:
@@ -29,12 +29,13 @@ def pooled(databases: Databases, mode: str) -> Iterator[URL]:
         if os.environ.get("CI") == "true" and databases.server is not None:
             pytest.fail(said)
         pytest.skip(said)
-    folder = databases.server.folder / f"bouncer-{mode}"
+    folder = databases.server.folder / f"bouncer-{mode}{len(settings)}"
     folder.mkdir()
     (folder / "users").write_text('"tester" ""\n')
     (folder / "pgbouncer.ini").write_text(
         f"[databases]\n* = host={databases.server.folder / 'socket'}\n[pgbouncer]\nlisten_addr =\n"
         f"unix_socket_dir = {folder}\nauth_type = trust\nauth_file = {folder / 'users'}\npool_mode = {mode}\n"
+        + "\n".join(settings)
     )
     nobody: list[str] = []
     if os.geteuid() == 0:  # it refuses to run as root
@@ -76,6 +77,22 @@ def test_a_pooler_that_shares_connections_is_refused(databases: Databases, share
             engine.connect(),
         ):
             pass
+        engine.dispose()
+
+
+def test_a_pooler_that_takes_its_connections_in_turn_is_refused(
+    databases: Databases, shared_database: Database
+) -> None:
+    turns = ("server_round_robin = 1", "min_pool_size = 4", "default_pool_size = 10")
+    with pooled(databases, "transaction", *turns) as url, ExitStack() as stack:
+        through = url.set(database=shared_database.url.database)
+        plain = f"host={url.query['host']} port=6432 user=tester dbname={through.database}"
+        for _ in range(4):  # in a transaction each, so that the pool has a connection of the server for each
+            stack.enter_context(psycopg.connect(plain)).execute("SELECT 1")
+        stack.close()
+        engine = postgres.open_url(through)
+        with pytest.raises(EnvironmentFailed, match="shares its connections"), tables.failures():
+            engine.connect()
         engine.dispose()
 
 
