@@ -39,7 +39,7 @@ from registry.predicates import PolicyDigest, StagePolicies
 from registry.privacy_rule import tables_told
 from registry.rules import PrivacyRule
 
-__all__ = ["Gathered", "adopted", "gather", "gather_before", "unchanged"]
+__all__ = ["Gathered", "adopted", "adopted_in_doubt", "gather", "gather_before", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +146,17 @@ def _gathered(
 
 def _check_adopted(by: Entry | None, stage: str, doubts: Doubts) -> None:
     """Refuse policies that nobody knows who adopted."""
+    doubt = adopted_in_doubt(by, stage, doubts)
+    if doubt is not None:
+        raise NotVerified(f"{doubt}: adopt them again with another key (`affidavit policy adopt`)")
+
+
+def adopted_in_doubt(by: Entry | None, stage: str, doubts: Doubts) -> str | None:
+    """Say why nobody knows who adopted the policies of a stage; None where there is no doubt."""
     doubt = doubts.about(by.envelope, by.seq) if by is not None else None
-    if by is not None and doubt is not None:
-        raise NotVerified(
-            f"the policies of the stage {stage} were adopted in entry {by.seq}, which was signed with {doubt.words}: "
-            "adopt them again with another key (`affidavit policy adopt`)"
-        )
+    if by is None or doubt is None:
+        return None
+    return f"the policies of the stage {stage} were adopted in entry {by.seq}, which was signed with {doubt.words}"
 
 
 def _approvals(

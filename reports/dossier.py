@@ -98,6 +98,7 @@ class Dossier:
     gaps: tuple[Gap, ...]
     evidence: tuple[Evidence, ...]
     profiles: tuple[TableProfile, ...] = ()
+    adoptions_in_doubt: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -163,12 +164,13 @@ def compose(
     log_vkey: str,
     as_of: str,
     profiles: Sequence[TableProfile] = (),
+    adoptions_in_doubt: tuple[str, ...] = (),
 ) -> Dossier:
     """Gather what a report says about one model version.
 
     `stages` are those that this version holds now; `size` and `root` (hexadecimal) are the checkpoint that
     covers every entry given; `as_of` is the time of the newest entry it covers; `profiles` are those of the tables
-    that came in from outside.
+    that came in from outside; `adoptions_in_doubt` say of which stages nobody knows who adopted the policies.
     """
     told = read_run(run)
     given = tuple(read_approval(entry) for entry in _ordered(approvals))
@@ -193,6 +195,7 @@ def compose(
         gaps=find_gaps(run, told, given, made, redone),
         evidence=_evidence(run, [*approvals, *decisions, *reproductions]),
         profiles=tuple(profiles),
+        adoptions_in_doubt=adoptions_in_doubt,
     )
 
 

@@ -13,6 +13,7 @@ from audit.erasure import erasures
 from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotFound, NotVerified
 from audit.ledger import Head
 from audit.record import Entry
+from registry.evidence import adopted, adopted_in_doubt
 from registry.predicates import IssuedReport
 from registry.profile import Profile
 from registry.recheck import doubts, signed_in_doubt
@@ -99,13 +100,16 @@ def _gather(registry: Registry, ref: str, head: Head) -> Dossier:
         return [_facts(registry, entry, by) for entry in registry.entries_about(found, kind)]
 
     run = _facts(registry, registry.ledger.entry(found.seq), by)
+    approvals, decisions = facts("approval"), facts("decision")
+    stages = dict.fromkeys(str(entry.predicate.get("stage")) for entry in (*approvals, *decisions))
+    adoptions = (adopted_in_doubt(adopted(registry, stage), stage, by) for stage in stages)
     return compose(
         model=found.model,
         version=found.version,
         stages=found.stages,
         run=run,
-        approvals=facts("approval"),
-        decisions=facts("decision"),
+        approvals=approvals,
+        decisions=decisions,
         reproductions=facts("reproduction"),
         origin=registry.ledger.origin,
         size=head.size,
@@ -113,6 +117,7 @@ def _gather(registry: Registry, ref: str, head: Head) -> Dossier:
         log_vkey=str(registry.ledger.trust().log),
         as_of=registry.ledger.entry(head.size - 1).time,
         profiles=_profiles(registry, run),
+        adoptions_in_doubt=tuple(doubt for doubt in adoptions if doubt is not None),
     )
 
 

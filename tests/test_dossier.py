@@ -439,3 +439,11 @@ def test_the_drawing_of_the_lineage_says_what_is_in_doubt() -> None:
         made.example(approvals=in_doubt(*made.approval_entries())), "model-card"
     )
     assert "(signed entries in doubt)" in told
+
+
+@pytest.mark.parametrize("template", template_names())
+def test_policies_that_nobody_knows_who_adopted_are_told_beside_the_approvals_for_them(template: str) -> None:
+    doubt = f"the policies of the stage production were adopted in entry 3, {DOUBT}"
+    told = words(undecided(approvals=made.approval_entries(), adoptions_in_doubt=(doubt,)), template)
+    assert told.count("Policies in doubt. The policies of the stage production were adopted in entry 3") == 2
+    assert "is in doubt. No gate promotes by them" in told

@@ -209,7 +209,10 @@ def test_policies_that_a_suspect_admin_adopted_promote_nothing_until_they_are_ad
     assert doubts(registry, promoted) == (f"{adopting} was signed with {suspect}",)
     with pytest.raises(NotVerified, match=f"were adopted in entry {adoption}, .* adopt them again"):
         registry.promote("credit@1", "production", key="approver")
+    told = f"the policies of the stage production were adopted in entry {adoption}, which was signed with {suspect}"
+    assert gather(registry, "credit@1").adoptions_in_doubt == (told,)
     registry.adopt("production", (packaged("baseline"),))
+    assert gather(registry, "credit@1").adoptions_in_doubt == ()
     assert registry.gather("credit@1", "production").policies
 
 
