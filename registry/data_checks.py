@@ -8,7 +8,8 @@ Rules:
 
 - Every check of the schema is made (lazily, whatever pandera's settings say).
 - The table goes on as the step returned it. A schema that changes it (coerces, parses, drops or adds something) has
-  checked another table than the one that goes on, so that is no pass.
+  checked another table than the one that goes on, so that is no pass. A type is changed too where every value compares
+  equal, as 1 and 1.0 do: of columns, of the index, and of objects one by one (`None` is not NaN).
 - Recorded are the schema, by digest, and per failed check its column, its name and how many cases it found. Never a
   value of the table, nor which row it was in.
 - A check that fails ends the run: it is recorded as failed. One that its schema says only warns (`raise_warning`) is
@@ -181,7 +182,21 @@ def _equal(given: Any, checked: Any) -> bool:
     """Tell whether validation gave back the table that it was given: its values and its types."""
     if hasattr(given, "collect"):
         given, checked = given.collect(), checked.collect()
-    return type(given) is type(checked) and bool(given.equals(checked))
+    return type(given) is type(checked) and bool(given.equals(checked)) and _types(given) == _types(checked)
+
+
+def _types(table: Any) -> list[object]:
+    """List the types of a table of pandas or polars, which its library's `equals` passes over."""
+    if type(table).__module__.partition(".")[0] != "pandas":
+        return [getattr(table, "schema", None) or table.dtype]
+    index, columns = table.index, table.items() if table.ndim == 2 else [(table.name, table)]
+    types: list[object] = list(index.dtypes) if index.nlevels > 1 else [index.dtype]
+    types.append(list(index.names))
+    for name, column in columns:
+        types += [name, column.dtype]
+        if column.dtype == object:  # 1 and 1.0, None and NaN are equal among objects
+            types.append([type(value) for value in column])
+    return types
 
 
 def _failure(error: Any) -> JsonObject:

@@ -14,7 +14,7 @@ from affidavit import Pipeline
 from audit.canonical import JsonObject, decode, encode
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
-from registry.data_checks import ChecksFailed
+from registry.data_checks import CHANGED, ChecksFailed, check_parts
 from registry.facts import FACTS
 from registry.recording import Recording
 from registry.run import RunResult, run_pipeline
@@ -303,6 +303,37 @@ def test_a_schema_that_changes_the_table_has_not_checked_what_goes_on(
     assert (result.predicate["status"], said["passed"]) == ("failed", None)
     assert "its schema changes the table" in str(said["note"])
     assert fact(result) is not True
+
+
+NUMBERS = pd.DataFrame({"a": [1, 2]})
+OBJECTS = pd.DataFrame({"a": ["x", None]}, dtype=object)
+NO_NONE = pa.Parser(lambda column: column.where(column.notna(), float("nan")))
+FLOATS = pa.Parser(lambda column: column.map(float).astype(object))
+POLARS = pp.DataFrameSchema({"a": pp.Column(pl.Float64, coerce=True)})
+
+
+@pytest.mark.parametrize(
+    ("table", "schema"),
+    [
+        (pl.DataFrame({"a": [1, 2]}), POLARS),
+        (pl.LazyFrame({"a": [1, 2]}), POLARS),
+        (OBJECTS, pa.DataFrameSchema({"a": pa.Column(object, nullable=True, parsers=NO_NONE)})),
+        (NUMBERS, pa.DataFrameSchema({"a": pa.Column(int)}, index=pa.Index(float, coerce=True))),
+        (
+            NUMBERS.set_axis(pd.MultiIndex.from_tuples([(1, 1), (2, 2)])),
+            pa.DataFrameSchema(
+                index=pa.MultiIndex([pa.Index(int), pa.Index(float, coerce=True)], coerce=True)
+            ),
+        ),
+        (NUMBERS.astype(object), pa.DataFrameSchema({"a": pa.Column(object, parsers=FLOATS)})),
+    ],
+    ids=["polars", "lazy", "None", "index", "level", "objects"],
+)
+def test_a_schema_that_changes_types_alone_changes_the_table(
+    table: Any, schema: Any, store: ArtifactStore
+) -> None:
+    [said] = check_parts("load", table, {"": schema}, store)
+    assert (said["passed"], said.get("note")) == (None, CHANGED)
 
 
 def test_coercing_to_the_type_that_is_there_already_passes(store: ArtifactStore) -> None:
