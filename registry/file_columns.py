@@ -8,12 +8,17 @@ Rules:
 - Compared are fingerprints, so every cell counts. The file is read a second time, as the library of the step's table
   reads it by default, then as `affidavit fingerprint` does.
 - Rows are those of the file, in its order, where every column that both have is equal.
+- A file that was written, replaced or moved since the run began comes from no outside: the run may have made it of
+  anything, so its columns stay unknown. The time of its change (ctime) counts as well as that of its writing (mtime),
+  which any program can set back.
 - A file above `MOST_BYTES` is not read again, and its columns stay unknown.
 
 >>> with_file_columns(flow, part, "pandas", {"loans.csv": path}, store)    # doctest: +SKIP
 """
 
 import importlib
+import os
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -27,10 +32,16 @@ from registry.flows import ALL_ROWS, IDENTITY, ROWS, Flow, Link
 from registry.keying import UNKEYED, Keying
 from registry.places import FILE
 
-__all__ = ["MOST_BYTES", "with_file_columns"]
+__all__ = ["MOST_BYTES", "file_moment", "with_file_columns"]
 
 MOST_BYTES = 64_000_000
 """A file beyond it takes longer to read again than a run should wait for its lineage."""
+
+
+def file_moment() -> int:
+    """Return the time as files are stamped with it, in nanoseconds: that clock may go behind the one of programs."""
+    with tempfile.TemporaryFile() as file:
+        return os.fstat(file.fileno()).st_mtime_ns
 
 
 def with_file_columns(
@@ -40,16 +51,18 @@ def with_file_columns(
     files: Mapping[str, Path],
     artifacts: ArtifactStore,
     keying: Keying = UNKEYED,
+    *,
+    since: int | None = None,
 ) -> Flow:
     """Add the columns of files that a table holds unchanged.
 
-    `part` describes the table, `holder` names the package that it is of, `files` are the step's sources by name, and
-    `keying` says which columns are keyed, in files as in the table.
+    `part` describes the table, `holder` names the package that it is of, `files` are the step's sources by name,
+    `keying` says which columns are keyed, in files as in the table, and `since` is when the run began (`file_moment`).
     """
     if flow.kind != "table" or part["document"] is None or set(flow.columns) <= flow.complete:
         return flow
     return attempted(
-        lambda: _with_files(flow, part, holder, files, artifacts, keying),
+        lambda: _with_files(flow, part, holder, files, artifacts, keying, since),
         lambda why: replace(flow, notes=(*flow.notes, f"step {flow.step}: {why}")),
     )
 
@@ -61,12 +74,18 @@ def _with_files(
     files: Mapping[str, Path],
     artifacts: ArtifactStore,
     keying: Keying,
+    since: int | None,
 ) -> Flow:
     table = Fingerprint.from_json(decode(artifacts.get(str(part["document"]))))
     for uri, path in files.items():
         if not path.is_file():
             continue  # the step moved it away
-        if path.stat().st_size > MOST_BYTES:
+        about = path.stat()
+        if since is not None and max(about.st_mtime_ns, about.st_ctime_ns) >= since:
+            note = f"{uri} was written while the run was going on: what it was made from is not known"
+            flow = replace(flow, notes=(*flow.notes, note))
+            continue
+        if about.st_size > MOST_BYTES:
             note = f"{uri} is too large to be compared with what the step {flow.step} made of it"
             flow = replace(flow, notes=(*flow.notes, note))
             continue

@@ -127,6 +127,7 @@ class Recording:
         run.describe_code(self._file, None if self._file is None else str(self._file))
         run.add_step(BLOCK, parameters=self._params, given=self._params)
         run.find_sources(BLOCK, self._params)
+        run.begin()
         self._listening = run.origins.listening(BLOCK)
         self._listening.__enter__()
         self._begun = self._stopwatch()
@@ -177,7 +178,8 @@ class Recording:
 
         `columns` maps its columns to those of tables recorded before that they are made of, `rows` lists those that
         decide which rows it has (as in a pipeline, see `registry.told`), and `after` names what it was made from
-        (default: everything recorded before, unless the source shows all of it).
+        (default: everything recorded before, unless the source shows all of it, which a file that was written since
+        the block began does not).
         """
         schemas, told = checked_schemas(name, check), tell("table", name, columns, rows)
         run = self._open_run()

@@ -32,7 +32,7 @@ from registry.code import describe_code, keep_source
 from registry.data_checks import Checks, check_parts, raise_failed
 from registry.environment import describe_environment
 from registry.field_lineage import Watch, watch
-from registry.file_columns import with_file_columns
+from registry.file_columns import file_moment, with_file_columns
 from registry.fingerprint_key import FingerprintKey
 from registry.flows import Flow
 from registry.held import holder_of, is_lazy, polars_frame, settled
@@ -104,6 +104,7 @@ def run_pipeline(
         stopwatch=stopwatch,
     )
     recorder.describe_code(pipeline.file, target)
+    recorder.begin()
     try:
         _perform(plan, recorder, pipeline.model_format, progress)
         return recorder.finish()
@@ -181,6 +182,7 @@ class RunRecorder:
         self._failure: JsonObject | None = None
         self._sources: list[JsonObject] = []
         self._files: dict[tuple[str, str], Path] = {}
+        self._begun_for_files: int | None = None
         self._seen: dict[str, str] = {}
         self._code: JsonObject = {}
         self._environment = describe_environment(artifacts)
@@ -189,6 +191,10 @@ class RunRecorder:
         """Describe the repository of a file, else of the working directory."""
         folder = file.parent if file is not None else Path.cwd()
         self._code = describe_code(folder, self.artifacts, target=target, file=file)
+
+    def begin(self) -> None:
+        """Take it that whatever changes a file from here on may be the run itself."""
+        self._begun_for_files = file_moment()
 
     def add_step(
         self,
@@ -282,7 +288,15 @@ class RunRecorder:
         rows = {part["name"]: part for part in outputs}
         holders = {name: (holder_of(item) or ("",))[0] for name, item in parts_of(step, value)}
         return [
-            with_file_columns(flow, rows[flow.part], holders[flow.part], files, self.artifacts, self.keying)
+            with_file_columns(
+                flow,
+                rows[flow.part],
+                holders[flow.part],
+                files,
+                self.artifacts,
+                self.keying,
+                since=self._begun_for_files,
+            )
             if files and flow.part in rows
             else flow
             for flow in flows

@@ -1,5 +1,7 @@
 """What `record()` knows of where columns come from: what its user declares, and nothing that nobody said."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from registry.artifacts import ArtifactStore
 from registry.finding import AbsentError, Finding
 from registry.flows import flows_of
 from registry.lineage_rule import judge_lineage
+from registry.pipeline import Pipeline
 from registry.predicates import check_run
 from registry.rules import LineageRule
+from registry.run import run_pipeline
 from tests.lending_pipeline import applications
 from tests.lineage_truth import dependences, flow_named
 from tests.test_recording import Kept, recording, steps
@@ -103,6 +107,55 @@ def test_what_a_block_leaves_undeclared_is_unknown_and_never_passes(
         run.model(fitted(made, "ratio"), after=["ratios"], **model)
     with pytest.raises(AbsentError, match=says):
         judged(kept)
+
+
+def _scores(loans: pd.DataFrame) -> None:
+    pd.DataFrame({"score": loans.income + (loans.race == loans.race[0]), "approve": loans.approve}).to_csv(
+        "scores.csv", index=False
+    )
+
+
+def _old_scores(loans: pd.DataFrame) -> None:
+    _scores(loans)
+    os.utime("scores.csv", ns=(1, 1))
+
+
+@pytest.mark.parametrize("write", [_scores, _old_scores], ids=["written", "and set back"])
+def test_a_file_that_the_block_itself_wrote_may_be_made_of_anything(
+    kept: Kept, write: Callable[[pd.DataFrame], None]
+) -> None:
+    with recording(kept) as run:
+        loans = run.data("loans", frame(), source="loans.csv")
+        write(loans)
+        scores = run.data("scores", pd.read_csv("scores.csv"), source="scores.csv")
+        run.model(fitted(scores, "score"), columns=SAME, rows=[], after=["scores"])
+    assert steps(kept)[2]["after"] == ["loans"]
+    assert flow_named(recorded(kept), "scores").notes == (
+        "scores.csv was written while the run was going on: what it was made from is not known",
+    )
+    with pytest.raises(AbsentError, match=r"how scores\.score comes about is not known"):
+        judged(kept)
+
+
+def test_a_file_that_another_step_wrote_may_be_made_of_anything(kept: Kept) -> None:
+    pipeline = Pipeline("lending")
+
+    @pipeline.step
+    def loans() -> pd.DataFrame:
+        _scores(frame())
+        return frame()
+
+    @pipeline.step
+    def scores(source: str = "scores.csv") -> pd.DataFrame:
+        return pd.read_csv(source)
+
+    @pipeline.step(columns=SAME, rows=[])
+    def model(scores: pd.DataFrame) -> LogisticRegression:
+        return fitted(scores, "score")
+
+    run = run_pipeline(pipeline, {}, artifacts=kept.artifacts).predicate
+    with pytest.raises(AbsentError, match="scores"):
+        judge_lineage(RULE, run)
 
 
 def test_a_block_that_says_nothing_names_the_columns_that_a_feature_may_be(kept: Kept) -> None:
