@@ -180,13 +180,13 @@ def _with_people(graph: Graph, approvals: Sequence[Approval], decisions: Sequenc
     for approval in approvals:
         words = "rejected" if approval.verdict == "reject" else "approved"
         at = f"approval-{approval.entry.seq:09}"
-        name = f"{approval.role or 'person'}: {words}{_doubted(approval.entry)}"
+        name = f"{_doubted(approval.entry)}{approval.role or 'person'}: {words}"
         nodes.append(Node(at, "approval", name, approval.entry.leaf_hash[:12], approval.entry.seq))
         edges.extend((node.id, at) for node in spoken)
     given = {approval.entry.seq for approval in approvals}
     for decision in decisions:
         at = f"decision-{decision.entry.seq:09}"
-        name = f"{decision.stage}: {decision.decision}{_doubted(decision.entry)}"
+        name = f"{_doubted(decision.entry)}{decision.stage}: {decision.decision}"
         nodes.append(Node(at, "decision", name, decision.entry.leaf_hash[:12], decision.entry.seq))
         used = [f"approval-{seq:09}" for seq in decision.approvals if seq in given]
         edges.extend((start, at) for start in (used or [node.id for node in spoken]))
@@ -194,4 +194,5 @@ def _with_people(graph: Graph, approvals: Sequence[Approval], decisions: Sequenc
 
 
 def _doubted(entry: EntryFacts) -> str:
-    return ", in doubt" if entry.doubts else ""
+    # In front, since a long name is cut at its end.
+    return "in doubt: " if entry.doubts else ""

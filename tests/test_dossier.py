@@ -422,6 +422,8 @@ def test_a_stage_that_a_decision_in_doubt_gave_is_not_simply_held(template: str)
     told = words(dossier, template)
     assert "holds production (by a decision in doubt)" in told
     assert "In doubt said: promoted stage production" in told
+    assert "In doubt, it said: Of 7 rules, 4 passed and 3 waived." in told
+    assert told.count("In doubt said: passed") == 4
     later = replace(refused, seq=20)
     held = made.example(decisions=[*in_doubt(promoted), later]).verdict.sentence
     assert "still holds production (by a decision in doubt)" in held
@@ -434,11 +436,16 @@ def test_a_decision_names_the_approvals_in_doubt_that_it_considered() -> None:
 
 
 def test_the_drawing_of_the_lineage_says_what_is_in_doubt() -> None:
+    [run] = in_doubt(made.run_entry())
+    dossier = made.example(run=run, approvals=in_doubt(*made.approval_entries()))
+    assert "approval in doubt: approver: approved" in render(dossier, "model-card")
+    assert "In doubt is every box of entry #6." in words(dossier)
+
+
+def test_a_key_that_signed_what_is_in_doubt_is_marked() -> None:
     told = words(made.example(approvals=in_doubt(*made.approval_entries())))
-    assert "approval approver: approved, in doubt" in render(
-        made.example(approvals=in_doubt(*made.approval_entries())), "model-card"
-    )
-    assert "(signed entries in doubt)" in told
+    assert f"{made.PEOPLE['validator']} (signed entries in doubt)" in told
+    assert f"{made.PEOPLE['recorder']} (signed entries in doubt)" not in told
 
 
 @pytest.mark.parametrize("template", template_names())
