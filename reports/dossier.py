@@ -3,10 +3,7 @@
 Rules:
 
 - `compose` is pure: entries in, dossier out. It reads no clock, no ledger and no file.
-- One verdict, said in the same words everywhere. Unknown is never a pass: without a decision the verdict is
-  "Not decided", and a promotion that no decision in the ledger backs is not a promotion.
-- The newest decision speaks, unless it does not follow from the evidence: then the verdict is "Decision in doubt".
-  A refusal that came after a promotion is shown as the refusal it is.
+- One verdict, said in the same words everywhere (`reports.verdict`).
 - What is in doubt says so wherever it stands, and counts for nothing: no count of opinions holds it.
 - What is missing is listed (`Gap`), never filled in.
 
@@ -35,8 +32,9 @@ from reports.facts import (
 )
 from reports.gaps import Gap, find_gaps
 from reports.reading import read_approval, read_decision, read_reproduction, read_run
+from reports.verdict import Verdict, count_opinions, held_stages, verdict_of
 
-__all__ = ["Card", "Dossier", "EntryFacts", "Evidence", "Gap", "Verdict", "compose", "tally"]
+__all__ = ["Card", "Dossier", "EntryFacts", "Evidence", "Gap", "Verdict", "compose"]
 
 SECTIONS = {
     "run": "Data, pipeline, parameters, code, performance and fairness",
@@ -45,16 +43,6 @@ SECTIONS = {
     "reproduction": "Reproductions",
 }
 HEADLINE = ("roc_auc", "accuracy", "brier_score", "true_positive_rate", "false_positive_rate", "precision")
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The conclusion in words; `tone` is `good`, `bad`, `caution` or `neutral`."""
-
-    words: str
-    tone: str
-    sentence: str
-    decision: Decision | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +96,12 @@ class Dossier:
     @property
     def opinions(self) -> str:
         """Count the signed approvals and rejections in words; those in doubt apart, each with its reason."""
-        return _opinions(self.approvals) if self.approvals else "none"
+        return count_opinions(self.approvals) if self.approvals else "none"
 
     @property
     def held(self) -> tuple[str, ...]:
         """Name the stages that the version holds, those by a decision in doubt as such."""
-        return _held(self.stages, self.decisions)
+        return held_stages(self.stages, self.decisions)
 
     @property
     def doubted(self) -> frozenset[int]:
@@ -190,7 +178,7 @@ def compose(
         root=root,
         log_vkey=log_vkey,
         as_of=as_of,
-        verdict=_verdict(run, told, stages, given, made),
+        verdict=verdict_of(run, told, stages, given, made),
         cards=_cards(told.evaluation),
         gaps=find_gaps(run, told, given, made, redone),
         evidence=_evidence(run, [*approvals, *decisions, *reproductions]),
@@ -228,148 +216,6 @@ def _what(entry: EntryFacts) -> str:
     if entry.kind == "reproduction":
         return f"Reproduction: {formats.value(told.get('verdict'))}"
     return entry.kind.capitalize()
-
-
-def _verdict(
-    entry: EntryFacts,
-    run: Run,
-    stages: tuple[str, ...],
-    approvals: Sequence[Approval],
-    decisions: Sequence[Decision],
-) -> Verdict:
-    if run.status != "succeeded":
-        return _failed_run(run)
-    if not decisions and entry.doubts:
-        sentence = f"The run in entry #{entry.seq} is in doubt: {'; '.join(entry.doubts)}. No gate promotes such a run."
-        return Verdict("Run in doubt", "bad", f"{sentence} {_undecided(approvals, stages)}", None)
-    if not decisions:
-        return Verdict("Not decided", "neutral", _undecided(approvals, stages), None)
-    newest = decisions[-1]
-    if newest.entry.doubts:
-        return _doubted(newest)
-    if newest.decision == "promoted":
-        return _promoted(newest, stages)
-    if newest.decision != "refused":
-        sentence = (
-            f"Entry #{newest.entry.seq} records the outcome “{newest.decision}”, which is not a promotion."
-        )
-        return Verdict("Not decided", "neutral", sentence, newest)
-    still = formats.plain_list(_held(stages, decisions))
-    held = f" The version still holds {still} by an earlier decision." if stages else ""
-    return Verdict(f"Refused for {newest.stage}", "bad", f"{_refusal(newest)}{held}", newest)
-
-
-def _doubted(newest: Decision) -> Verdict:
-    sentence = (
-        f"Entry #{newest.entry.seq} says {newest.decision} for {newest.stage}, but this decision is in doubt:"
-        f" {'; '.join(newest.entry.doubts)}."
-    )
-    return Verdict("Decision in doubt", "bad", sentence, newest)
-
-
-def _failed_run(run: Run) -> Verdict:
-    if run.status != "failed":
-        return Verdict("Unfinished run", "bad", f"The run was recorded with the status “{run.status}”.", None)
-    where = f" in step “{run.failed_step}”" if run.failed_step else ""
-    error = f" with {run.error}" if run.error else ""
-    sentence = (
-        f"The run failed{where}{error}. A failed run yields no model that could be approved or promoted."
-    )
-    return Verdict("Failed run", "bad", sentence, None)
-
-
-def _undecided(approvals: Sequence[Approval], stages: tuple[str, ...]) -> str:
-    if stages:
-        return (
-            f"The catalogue says that this version holds {formats.plain_list(stages)}, but no decision that"
-            " says so is part of this evidence. It must not be taken as promoted."
-        )
-    if not approvals:
-        return "No gate has decided on this version, and nobody has approved or rejected it."
-    return f"No gate has decided on this version. Signed opinions so far: {_opinions(approvals)}."
-
-
-def _opinions(approvals: Sequence[Approval]) -> str:
-    sound = [approval.verdict for approval in approvals if not approval.entry.doubts]
-    approved, rejected = sound.count("approve"), sound.count("reject")
-    told = [f"{approved} approved", f"{rejected} rejected"]
-    if len(sound) > approved + rejected:
-        told.append(f"{len(sound) - approved - rejected} without a verdict")
-    return "; ".join([formats.plain_list(told), *_opinions_in_doubt(approvals)])
-
-
-def _opinions_in_doubt(approvals: Sequence[Approval]) -> list[str]:
-    found: dict[str, list[EntryFacts]] = {}
-    for approval in approvals:
-        if approval.entry.doubts:
-            noun = {"approve": "approval", "reject": "rejection"}.get(approval.verdict or "", "opinion")
-            found.setdefault(noun, []).append(approval.entry)
-    return [
-        f"{len(entries)} {noun}{'' if len(entries) == 1 else 's'} in doubt: "
-        + "; ".join(f"entry #{entry.seq}, {'; '.join(entry.doubts)}" for entry in entries)
-        for noun, entries in found.items()
-    ]
-
-
-def _held(stages: tuple[str, ...], decisions: Sequence[Decision]) -> tuple[str, ...]:
-    by = {one.stage: one for one in decisions if one.decision == "promoted"}
-    doubted = {stage for stage, one in by.items() if one.entry.doubts}
-    return tuple(f"{stage} (by a decision in doubt)" if stage in doubted else stage for stage in stages)
-
-
-def _promoted(decision: Decision, stages: tuple[str, ...]) -> Verdict:
-    when = formats.instant(decision.entry.time)
-    if decision.stage not in stages:
-        sentence = (
-            f"This version was promoted to {decision.stage} on {when} (entry #{decision.entry.seq});"
-            " it no longer holds that stage."
-        )
-        return Verdict(f"Formerly in {decision.stage}", "neutral", sentence, decision)
-    open_rules = [rule for rule in decision.rules if rule.outcome not in ("passed", "waived")]
-    outcome = tally(decision.rules)
-    if decision.action == "rollback":
-        words, how = f"Returned to {decision.stage}", "returned to it by rollback"
-    else:
-        words, how = f"Promoted to {decision.stage}", "was promoted"
-    because = f" Reason given: {decision.reason.rstrip('.')}." if decision.reason else ""
-    sentence = f"The version {how} on {when} (entry #{decision.entry.seq}). {outcome}{because}"
-    if open_rules:
-        sentence += f" It went ahead although {_named(open_rules)}."
-    return Verdict(words, "caution" if open_rules else "good", sentence, decision)
-
-
-def _refusal(decision: Decision) -> str:
-    open_rules = [rule for rule in decision.rules if rule.outcome not in ("passed", "waived")]
-    why = f" Not met: {_named(open_rules)}." if open_rules else ""
-    if len(open_rules) == 1 and open_rules[0].message:
-        why += f" {formats.sentence(open_rules[0].message).rstrip('.')}."
-    because = f" Reason given: {decision.reason.rstrip('.')}." if decision.reason and not open_rules else ""
-    when = formats.instant(decision.entry.time)
-    return f"The gate refused on {when} (entry #{decision.entry.seq}). {tally(decision.rules)}{why}{because}"
-
-
-def _named(rules: Sequence[Rule], most: int = 4) -> str:
-    named = [f"{rule.id} ({rule.outcome})" for rule in rules[:most]]
-    if len(rules) > most:
-        named.append(f"{len(rules) - most} more")
-    return formats.plain_list(named)
-
-
-def tally(rules: Sequence[Rule]) -> str:
-    """Say how many rules came out how; outcomes that did not occur are left out."""
-    if not rules:
-        return "The decision records no rules."
-    outcomes = [rule.outcome for rule in rules]
-    passed = outcomes.count("passed")
-    others = [
-        f"{outcomes.count(outcome)} {outcome}"
-        for outcome in ("failed", "uncertain", "missing", "waived")
-        if outcome in outcomes
-    ]
-    noun = "rule" if len(rules) == 1 else "rules"
-    if not others:
-        return f"{'The one rule' if len(rules) == 1 else f'All {len(rules)} rules'} passed."
-    return f"Of {len(rules)} {noun}, {formats.plain_list([f'{passed} passed', *others])}."
 
 
 def _cards(evaluation: Evaluation | None) -> tuple[Card, ...]:

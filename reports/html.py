@@ -23,9 +23,10 @@ from audit.errors import NotFound
 from registry import profile_shape, profile_text
 from registry.profile import ColumnProfile, Profile
 from reports import charts, formats
-from reports.dossier import Dossier, tally
+from reports.dossier import Dossier
 from reports.facts import Attribute, Figure, Group, Part, Rule, Run
 from reports.graph import Graph, lineage
+from reports.verdict import tally
 
 __all__ = ["render", "template_names"]
 
