@@ -74,7 +74,8 @@ def judge_privacy(rule: PrivacyRule, run: Mapping[str, Json], tables: Sequence[T
     if wrong:
         return Finding(
             "failed",
-            f"{listed(wrong, '; ')}: run it again under this policy, and name the column in protected=[...]",
+            f"{listed(wrong, '; ')}: run it again under this policy, with no protected data kept, and name the column "
+            "in protected=[...]",
         )
     unread = [f"{table.name} (step {table.step}): {table.unread}" for table in tables if table.unread]
     if unread:

@@ -87,7 +87,11 @@ def test_a_rule_that_does_not_speak_of_copies_fails_on_one_too_unless_it_allows_
 ) -> None:
     run = recorded(store, ASKED, keep="all")
     asked = {"columns": ("race",), "fingerprint": "keyed", "profile": "missing"}
-    assert judged(run, store, **asked).message.startswith("a copy of load (step load) was kept, with race")
+    found = judged(run, store, **asked)
+    assert found.message.startswith(
+        "a copy of load (step load) was kept, with race, race_b: run it again under this"
+    )
+    assert "with no protected data kept" in found.message
     assert judged(run, store, **asked, kept="all") == (
         "passed",
         "race, race_b: every fingerprint is keyed and profiles tell the share of missing values at most",
