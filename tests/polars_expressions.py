@@ -1,4 +1,8 @@
-"""Plans of polars of every kind: those that a step only builds, and those into which Python puts what it looked at."""
+"""Plans of polars of every kind: those that a step only builds, and those into which Python puts what it looked at.
+
+Each gives the same rows whenever it runs over the same tables: of ties polars takes any, so whatever sorts or picks
+goes on to `id`. A row that moved by itself would look as if a column had moved it.
+"""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -72,16 +76,22 @@ PLAIN: dict[str, Plan] = {
         )
         .select("id")
     ),
-    "right": lambda t, u: t.join(u, on="race", how="right").select("income"),
+    "right": lambda t, u: t.join(u, on="race", how="right", maintain_order="right_left").select("income"),
     "cross": lambda t, u: t.join(u.filter(col("race") == 1).head(3), how="cross").select("income"),
     "join_where": lambda t, u: t.join_where(u, col("race") > col("race_right")).select("income"),
-    "asof": lambda t, u: t.sort("id").join_asof(u.sort("race"), left_on="id", right_on="race").select("x"),
+    "asof": lambda t, u: (
+        t.sort("id").join_asof(u.sort("race", "id"), left_on="id", right_on="race").select("x")
+    ),
     "asofby": lambda t, u: t.sort("id").join_asof(u.sort("id"), on="id", by="race").select("x"),
     "asof strat": lambda t, u: (
         t.sort("id")
         .select("id", "income")
         .join_asof(
-            u.sort("race").select("race", "x"), left_on="id", right_on="race", strategy="nearest", tolerance=1
+            u.sort("race", "id").select("race", "x"),
+            left_on="id",
+            right_on="race",
+            strategy="nearest",
+            tolerance=1,
         )
         .select("x")
     ),
@@ -104,21 +114,23 @@ PLAIN: dict[str, Plan] = {
     "concat h": lambda t, u: pl.concat([t.select("income"), u.select("race")], how="horizontal"),
     "merge_sorted": lambda t, u: (
         t.select("race", "income")
-        .sort("race")
-        .merge_sorted(u.select("race", income=col("x").cast(pl.Float64)).sort("race"), key="race")
+        .sort("race", "income")
+        .merge_sorted(u.select("race", income=col("x").cast(pl.Float64)).sort("race", "income"), key="race")
         .select("income")
     ),
     "dyn": lambda t, u: t.sort("when").group_by_dynamic("when", every="5d").agg(col("race").sum()),
     "rolling": lambda t, u: t.select(z=col("income").rolling_mean_by("when", "3d")),
-    "rolling2": lambda t, u: t.sort("race").select(z=col("income").rolling_mean_by("race", "2i")),
-    "rolling expr": lambda t, u: t.sort("race").select(z=col("income").sum().rolling("race", period="1i")),
+    "rolling2": lambda t, u: t.sort("race", "id").select(z=col("income").rolling_mean_by("race", "2i")),
+    "rolling expr": lambda t, u: t.sort("race", "id").select(
+        z=col("income").sum().rolling("race", period="1i")
+    ),
     "quantile lit": lambda t, u: t.select(z=col("income").quantile(col("race").mean() / 10)),
     "enum cast": lambda t, u: t.select(z=col("txt").cast(pl.Enum([str(x) for x in range(9)]))),
     "cache": lambda t, u: t.filter(col("race") == 1).cache().select("income"),
     "distinct keep": lambda t, u: t.unique("race", keep="first", maintain_order=True).select("income"),
-    "distinct none": lambda t, u: t.unique("race", keep="none").select("income"),
-    "top_k": lambda t, u: t.top_k(5, by="race").select("income"),
-    "top_k_by": lambda t, u: t.select(col("income").top_k_by("race", 5)),
+    "distinct none": lambda t, u: t.unique("race", keep="none", maintain_order=True).select("income"),
+    "top_k": lambda t, u: t.top_k(5, by=["race", "id"]).select("income"),
+    "top_k_by": lambda t, u: t.select(col("income").top_k_by(col("race") * 100 + col("id"), 5)),
     "arg_sort": lambda t, u: t.select(z=pl.arg_sort_by("race")),
     "arg_where": lambda t, u: t.select(z=pl.arg_where(col("race") == 1)),
     "corr": lambda t, u: t.select(z=pl.corr("income", "race")),
@@ -134,7 +146,7 @@ PLAIN: dict[str, Plan] = {
     "drop_nulls lf": lambda t, u: (
         t.with_columns(race=pl.when(col("race") == 1).then(1)).drop_nulls("race").select("income")
     ),
-    "gather_every lf": lambda t, u: t.sort("race").gather_every(3).select("income"),
+    "gather_every lf": lambda t, u: t.sort("race", "id").gather_every(3).select("income"),
     "rename": lambda t, u: t.select("income", col("race")).rename({"race": "zz"}).select("zz"),
     "rename swap": lambda t, u: (
         t.select("income", "race").rename({"race": "income", "income": "race"}).select("income")
@@ -217,7 +229,7 @@ LOOKING: dict[str, Plan] = {
     "truncate": lambda t, u: t.select(z=col("when").dt.truncate(f"{total(t)}d")),
     "offset_by": lambda t, u: t.select(z=col("when").dt.offset_by(f"{total(t)}d")),
     "head n": lambda t, u: t.head(int(total(t))).select("income"),
-    "sort desc": lambda t, u: t.sort("income", descending=bool(total(t) % 2)).select("income", "id"),
+    "sort desc": lambda t, u: t.sort("income", "id", descending=bool(total(t) % 2)).select("income", "id"),
     "sort multi desc": lambda t, u: t.select(col("income").sort(descending=bool(total(t) % 2))),
     "fill_null strat": lambda t, u: t.select(
         z=pl.when(col("g") > 1).then(col("income")).fill_null(strategy=["forward", "backward"][total(t) % 2])
