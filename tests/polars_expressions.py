@@ -130,7 +130,7 @@ PLAIN: dict[str, Plan] = {
     "distinct keep": lambda t, u: t.unique("race", keep="first", maintain_order=True).select("income"),
     "distinct none": lambda t, u: t.unique("race", keep="none", maintain_order=True).select("income"),
     "top_k": lambda t, u: t.top_k(5, by=["race", "id"]).select("income"),
-    "top_k_by": lambda t, u: t.select(col("income").top_k_by(col("race") * 100 + col("id"), 5)),
+    "top_k_by": lambda t, u: t.select(col("income").top_k_by(col("race") * 100 + col("id"), 5).sort()),
     "arg_sort": lambda t, u: t.select(z=pl.arg_sort_by("race")),
     "arg_where": lambda t, u: t.select(z=pl.arg_where(col("race") == 1)),
     "corr": lambda t, u: t.select(z=pl.corr("income", "race")),
