@@ -84,6 +84,7 @@ def create_home(
         told(f"removed what an interrupted init had left in {folder}: {', '.join(cleared)}")
     settings = _anchored(final, founding.origin, anchor)
     new_folder = not folder.exists()
+    making: Path | None = None
     try:
         make_folder(folder)
         with unfinished_home(folder) as making:
@@ -92,12 +93,23 @@ def create_home(
         if new_folder:
             with suppress(OSError):
                 folder.rmdir()
-        if isinstance(error, OSError):
-            raise EnvironmentFailed(
-                f"the ledger cannot be made in {folder}: {error.strerror or error}; nothing was made"
-            ) from None
+        if isinstance(error, OSError | EnvironmentFailed):
+            raise EnvironmentFailed(_why_not_made(error, folder) + _what_is_left(making)) from None
         raise
     return final
+
+
+def _why_not_made(error: OSError | EnvironmentFailed, folder: Path) -> str:
+    if isinstance(error, EnvironmentFailed):
+        return str(error)
+    return f"the ledger cannot be made in {folder}: {error.strerror or error}; no ledger was made"
+
+
+def _what_is_left(making: Path | None) -> str:
+    """Say where what was begun lies, on a disk that does not even let it be removed."""
+    if making is None or not making.exists():
+        return ""
+    return f"; what was begun cannot be removed from {making} now, and the next init there clears it away"
 
 
 def _fill_and_name(

@@ -33,7 +33,7 @@ def test_a_ledger_is_never_made_over_another(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_take_the_new_folder_is_one_sentence_and_nothing_is_left(tmp_path: Path) -> None:
     (tmp_path / FOLDER).symlink_to(tmp_path / "not there")
-    with pytest.raises(EnvironmentFailed, match="nothing was made"):
+    with pytest.raises(EnvironmentFailed, match="no ledger was made"):
         create(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [FOLDER]
 
