@@ -16,11 +16,11 @@ Rules:
 'load was changed in place after step load returned it and before step fit received it: what it then held is not known'
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
-from audit.canonical import Json, JsonObject
+from audit.canonical import Json
+from registry.recorded import parts_of_run, parts_of_step, steps_of
 
 __all__ = ["Change", "changed_model", "changed_tables", "model_part", "said_of_changes"]
 
@@ -52,10 +52,10 @@ def changed_tables(run: Mapping[str, Json]) -> dict[tuple[str, str], Change]:
     """List the tables that were changed, or may have been, by the step that received them and their name."""
     found: dict[tuple[str, str], Change] = {}
     returned: dict[str, tuple[int, Json]] = {}
-    steps = _steps(run)
+    steps = steps_of(run)
     names = [str(step["name"]) for step in steps]
     for number, step in enumerate(steps):
-        for part in _parts(step, "inputs"):
+        for part in parts_of_step(step, "inputs"):
             name, mark = str(part["name"]), part["fingerprint"]
             if name not in returned or part.get("kind") not in ("table", "opaque"):
                 continue
@@ -65,8 +65,7 @@ def changed_tables(run: Mapping[str, Json]) -> dict[tuple[str, str], Change]:
                 change = Change(name, names[number], tuple(names[maker:number]), seen=not unseen)
                 found[names[number], name] = change
         returned |= {
-            str(part.get("name", step["name"])): (number, part["fingerprint"])
-            for part in _parts(step, "outputs")
+            str(part.get("name", step["name"])): (number, part["fingerprint"]) for part in parts_of_step(step)
         }
     return found
 
@@ -81,9 +80,9 @@ def changed_model(run: Mapping[str, Json]) -> str | None:
         return None
     if model_file.get("fingerprint") is None:
         return _perhaps_changed(run)
-    if _part_with(_steps(run), model_file["fingerprint"]) is not None:
+    if _part_with(run, model_file["fingerprint"]) is not None:
         return None
-    maker = _returned_last(_steps(run))
+    maker = _returned_last(run)
     if maker is None:
         return "no step returned the model as it was stored: what it learned from is not known"
     return (
@@ -97,9 +96,7 @@ def model_part(run: Mapping[str, Json]) -> tuple[str | None, str | None]:
     model_file = run.get("model_file")
     if not isinstance(model_file, dict):
         return None, None
-    return (
-        _part_with(_steps(run), model_file.get("fingerprint")) or _returned_last(_steps(run)) or (None, None)
-    )
+    return _part_with(run, model_file.get("fingerprint")) or _returned_last(run) or (None, None)
 
 
 def said_of_changes(run: Mapping[str, Json]) -> list[str]:
@@ -110,8 +107,8 @@ def said_of_changes(run: Mapping[str, Json]) -> list[str]:
 
 
 def _perhaps_changed(run: Mapping[str, Json]) -> str | None:
-    steps = _steps(run)
-    maker = _returned_last(steps)
+    steps = steps_of(run)
+    maker = _returned_last(run)
     if run.get("how") == "record" or maker is None or maker[1] == steps[-1]["name"]:
         return None
     return (
@@ -120,30 +117,21 @@ def _perhaps_changed(run: Mapping[str, Json]) -> str | None:
     )
 
 
-def _part_with(steps: Sequence[JsonObject], mark: Json) -> tuple[str, str] | None:
-    for step in steps:
-        for part in _parts(step, "outputs"):
-            if mark is not None and part["fingerprint"] == mark:
-                return str(part.get("name", step["name"])), str(step["name"])
+def _part_with(run: Mapping[str, Json], mark: Json) -> tuple[str, str] | None:
+    for step, part in parts_of_run(run):
+        if mark is not None and part["fingerprint"] == mark:
+            return str(part.get("name", step["name"])), str(step["name"])
     return None
 
 
-def _returned_last(steps: Sequence[JsonObject]) -> tuple[str, str] | None:
+def _returned_last(run: Mapping[str, Json]) -> tuple[str, str] | None:
     """Find the model of the step called model, else the last one that a step returned (as `registry.run` does)."""
     found: tuple[str, str] | None = None
-    for step in steps:
-        for part in _parts(step, "outputs"):
+    for step in steps_of(run):
+        for part in parts_of_step(step):
             if part.get("kind") == "model" or "affidavit-model-" in str(part["fingerprint"]):
                 found = str(part.get("name", step["name"])), str(step["name"])
                 break
         if found is not None and found[1] == "model":
             break
     return found
-
-
-def _steps(run: Mapping[str, Json]) -> list[JsonObject]:
-    return cast(list[JsonObject], run["steps"])
-
-
-def _parts(step: JsonObject, side: str) -> list[JsonObject]:
-    return cast(list[JsonObject], step.get(side) or [])

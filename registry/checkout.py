@@ -25,6 +25,7 @@ from audit.errors import AffidavitError, MalformedInput
 from registry.artifacts import ArtifactStore, digest_of_file
 from registry.git import git
 from registry.parameters import from_json
+from registry.recorded import steps_of
 from registry.untracked import only_left_out
 
 __all__ = ["CheckedOut", "Impossible", "check_out"]
@@ -131,10 +132,10 @@ def _bring_all(
     run: Mapping[str, Json], here: Path, elsewhere: Path, places: Sequence[Path], spared: Collection[str]
 ) -> tuple[dict[str, Json], dict[str, str]]:
     """Bring every file that the run read; return the parameters whose path is another one now, and what is gone."""
-    steps, sources = cast(list[JsonObject], run["steps"]), cast(list[JsonObject], run["sources"])
+    sources = cast(list[JsonObject], run["sources"])
     recorded = {
         (step["name"], name): value
-        for step in steps
+        for step in steps_of(run)
         for name, value in cast(JsonObject, step["parameters"]).items()
     }
     moved: dict[str, Json] = {}

@@ -367,20 +367,18 @@ def _run_named(registry: "Registry", name: str) -> "JsonObject":
 
 
 def _tables(run: "JsonObject") -> "dict[str, JsonObject]":
-    return {
-        str(part["name"]): part
-        for step in cast(list["JsonObject"], run["steps"])
-        for part in cast(list["JsonObject"], step["outputs"])
-        if part["document"] is not None
-    }
+    from registry.recorded import parts_of_run
+
+    return {str(part["name"]): part for _, part in parts_of_run(run) if part["document"] is not None}
 
 
 def _with_fingerprint(registry: "Registry", ref: str) -> "Fingerprint":
+    from registry.recorded import parts_of_run
+
     for found in registry.versions():
-        for step in cast(list["JsonObject"], registry.run_of(found)["steps"]):
-            for part in cast(list["JsonObject"], step["outputs"]):
-                if part["fingerprint"] == ref and part["document"] is not None:
-                    return _kept(registry, part)
+        for _, part in parts_of_run(registry.run_of(found)):
+            if part["fingerprint"] == ref and part["document"] is not None:
+                return _kept(registry, part)
     raise NotFound(f"no version in this ledger has a table with the fingerprint {ref}")
 
 

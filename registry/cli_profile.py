@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
@@ -91,21 +91,22 @@ def recorded_profiles(registry: "Registry", run: "JsonObject") -> dict[str, "Pro
     """Read the profiles that a run recorded, by the names of their tables; raises where one is gone or changed."""
     from audit.canonical import decode
     from registry.profile import Profile
+    from registry.recorded import parts_of_run
 
     return {
         str(part["name"]): Profile.from_json(decode(registry.artifacts.get(str(part["profile"]))))
-        for step in cast(list["JsonObject"], run["steps"])
-        for part in cast(list["JsonObject"], step["outputs"])
+        for _, part in parts_of_run(run)
         if part.get("profile") is not None
     }
 
 
 def unprofiled_tables(run: "JsonObject") -> dict[str, str]:
     """Return why the tables that a run recorded without a profile have none, as far as it says."""
+    from registry.recorded import parts_of_run
+
     return {
         str(part["name"]): str(part["not_profiled"])
-        for step in cast(list["JsonObject"], run["steps"])
-        for part in cast(list["JsonObject"], step["outputs"])
+        for _, part in parts_of_run(run)
         if part.get("not_profiled") is not None
     }
 

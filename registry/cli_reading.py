@@ -193,26 +193,27 @@ def _print_version(document: "JsonObject") -> None:
 
 def _print_data(run_said: "JsonObject") -> None:
     """Print where data came from beside files, which checks were made of it, and what was kept."""
+    from registry.changes import said_of_changes
+    from registry.recorded import parts_of_step, steps_of
+
     outcomes = {True: "passed", False: "failed", None: "could not be made"}
     rows: list[tuple[object, object, object]] = [
         ("origin", origin["uri"], f"{origin['kind']}, {origin['how']} in {origin['step']}")
         for origin in cast(list["JsonObject"], run_said.get("origins") or [])
     ]
-    for step in cast(list["JsonObject"], run_said["steps"]):
+    for step in steps_of(run_said):
         rows += [
             ("check", check["part"], f"{outcomes[cast(bool | None, check['passed'])]}{_warned(check)}")
             for check in cast(list["JsonObject"], step.get("checks") or [])
         ]
         rows += [
             ("kept", part["name"], kept["artifact"] or f"not: {kept['reason']}")
-            for part in cast(list["JsonObject"], step["outputs"])
+            for part in parts_of_step(step)
             if isinstance(kept := part.get("kept"), dict)
         ]
     if rows:
         say()
         print_table(("Data", "What", "Outcome"), rows)
-    from registry.changes import said_of_changes
-
     changed = said_of_changes(run_said)
     if changed:
         say()
@@ -229,14 +230,14 @@ def _warned(check: "JsonObject") -> str:
 def _print_profiles(registry: "Registry", document: "JsonObject") -> None:
     """Print the profiles of the tables that came in from outside: what other steps returned is one command away."""
     from registry.cli_profile import print_profile, recorded_profiles, unprofiled_tables
+    from registry.recorded import parts_of_run
 
     run_said = cast("JsonObject", document["run"])
     found = recorded_profiles(registry, run_said)
     first = {
         str(part["name"])
-        for step in cast(list["JsonObject"], run_said["steps"])
+        for step, part in parts_of_run(run_said)
         if not step["after"] and step.get("kind") != "evaluate"
-        for part in cast(list["JsonObject"], step["outputs"])
     }
     name = f"{document['model']}@{document['version']}"
     for table in [each for each in found if each in first][:MOST_PROFILES]:
@@ -284,11 +285,12 @@ def _brief(first: str | None, second: str | None) -> tuple[str, str]:
 
 def _show_fingerprint(registry: "Registry", ref: str, as_json: bool) -> None:
     """Say where a fingerprint occurs."""
+    from registry.recorded import parts_of_run
+
     rows = [
         (f"{found.model}@{found.version}", str(part["name"]), part["rows"])
         for found in registry.versions()
-        for step in cast(list["JsonObject"], registry.run_of(found)["steps"])
-        for part in cast(list["JsonObject"], step["outputs"])
+        for _, part in parts_of_run(registry.run_of(found))
         if part["fingerprint"] == ref
     ]
     if not rows:

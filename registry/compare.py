@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from audit.canonical import Json, JsonObject
+from registry.recorded import parts_of_step, steps_of
 
 __all__ = ["Row", "compare_versions"]
 
@@ -27,7 +28,7 @@ def compare_versions(first: Mapping[str, Json], second: Mapping[str, Json]) -> l
 
 
 def _values(run: Mapping[str, Json]) -> Iterator[tuple[tuple[str, str], str | None]]:
-    for step in cast(list[JsonObject], run["steps"]):
+    for step in steps_of(run):
         for name, value in cast(JsonObject, step["parameters"]).items():
             yield ("parameter", f"{step['name']}.{name}"), _text(value)
     for source in cast(list[JsonObject], run["sources"]):
@@ -36,8 +37,8 @@ def _values(run: Mapping[str, Json]) -> Iterator[tuple[tuple[str, str], str | No
         version = origin.get("version")
         told = version.get("etag") if isinstance(version, dict) else origin.get("query")
         yield ("origin", f"{origin['uri']} in {origin['step']}"), _text(told)
-    for step in cast(list[JsonObject], run["steps"]):
-        for part in cast(list[JsonObject], step["outputs"]):
+    for step in steps_of(run):
+        for part in parts_of_step(step):
             yield (str(part["kind"]), str(part["name"])), _text(part["fingerprint"])
         yield ("step source", str(step["name"])), _text(step["source"])
     yield from _members("code", run["code"], ("commit", "branch", "dirty", "patch", "target"))

@@ -5,12 +5,12 @@ that its data differs is told by the fingerprints.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import cast
 
 from audit.canonical import Json, JsonObject, decode
 from registry.artifacts import ArtifactStore
 from registry.compare import Row
 from registry.profile import ColumnProfile, Profile
+from registry.recorded import parts_of_run
 
 __all__ = ["profile_rows"]
 
@@ -35,10 +35,9 @@ def profile_rows(
 
 
 def _profiled(run: Mapping[str, Json]) -> Iterator[tuple[str, JsonObject]]:
-    for step in cast(list[JsonObject], run["steps"]):
-        for part in cast(list[JsonObject], step["outputs"]):
-            if part.get("profile") is not None:
-                yield str(part["name"]), part
+    for _, part in parts_of_run(run):
+        if part.get("profile") is not None:
+            yield str(part["name"]), part
 
 
 def _between(table: str, first: Profile, second: Profile) -> Iterator[Row]:

@@ -141,13 +141,12 @@ def _metrics(run: Mapping[str, Json]) -> JsonObject:
 
 
 def _data(registry: Registry, entry: Entry) -> list[Json]:
-    from registry.recorded import resolve_run
+    from registry.recorded import parts_of_run, resolve_run
 
-    steps = cast(list[JsonObject], resolve_run(entry.statement.predicate, registry.artifacts)["steps"])
+    run = resolve_run(entry.statement.predicate, registry.artifacts)
     return [
         {"name": part["name"], "fingerprint": part["fingerprint"], "rows": part["rows"]}
-        for step in steps
-        for part in cast(list[JsonObject], step["outputs"])
+        for _, part in parts_of_run(run)
         if part["kind"] == "table"
     ]
 

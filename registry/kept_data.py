@@ -27,7 +27,7 @@ import tempfile
 import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal
 
 from audit.canonical import Json, JsonObject
 from audit.errors import AffidavitError, MalformedInput, NotVerified
@@ -37,6 +37,7 @@ from registry.held import holder_of
 from registry.parts import parts_of
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.protected_names import is_protected
+from registry.recorded import parts_of_run
 from registry.sentences import listed
 
 __all__ = ["KeepData", "Keeping", "checked_keeping", "not_kept", "read_kept", "warn_of_not_kept"]
@@ -120,14 +121,12 @@ def not_kept(run: JsonObject, way: str = "") -> Iterator[str]:
 
     `way` says how a table with protected columns is kept all the same.
     """
-    steps = run["steps"] if isinstance(run["steps"], list) else []
-    for step in cast(list[JsonObject], steps):
-        for part in cast(list[JsonObject], step["outputs"]):
-            kept = part.get("kept")
-            if isinstance(kept, dict) and kept.get("artifact") is None:
-                reason = str(kept.get("reason"))
-                more = f"; {way}" if way and reason.startswith(PROTECTED) else ""
-                yield f"the table {part['name']} was not kept: {reason}{more}"
+    for _, part in parts_of_run(run) if isinstance(run["steps"], list) else ():
+        kept = part.get("kept")
+        if isinstance(kept, dict) and kept.get("artifact") is None:
+            reason = str(kept.get("reason"))
+            more = f"; {way}" if way and reason.startswith(PROTECTED) else ""
+            yield f"the table {part['name']} was not kept: {reason}{more}"
 
 
 def warn_of_not_kept(run: JsonObject) -> None:

@@ -11,6 +11,7 @@ from typing import cast
 
 from audit.canonical import Json, JsonObject
 from registry.changes import model_part
+from registry.recorded import steps_of
 
 __all__ = ["Edge", "Lineage", "Node", "lineage_of"]
 
@@ -96,7 +97,7 @@ def lineage_of(run: Mapping[str, Json]) -> Lineage:
         edges.append(Edge(place, f"step:{origin['step']}", str(origin["how"])))
     fingerprint, features = _model(run)
     _, made_model = model_part(run)
-    for step in cast(list[JsonObject], run["steps"]):
+    for step in steps_of(run):
         nodes.append(Node(f"step:{step['name']}", "step", str(step["name"])))
         edges += [
             Edge(f"step:{name}", f"step:{step['name']}", "declared")

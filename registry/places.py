@@ -24,6 +24,7 @@ from typing import cast
 from audit.canonical import Json, JsonObject
 from registry.changes import Change, changed_model, changed_tables, model_part
 from registry.flows import ALL_ROWS, IDENTITY, THE_TARGET, Flow, Link, flows_of
+from registry.recorded import steps_of
 from registry.sentences import listed
 
 __all__ = ["DROPPED", "FILE", "ONE_OF", "Doubt", "Into", "Map", "Place", "map_of", "one_of_several"]
@@ -290,7 +291,6 @@ class Map:
 def map_of(run: Mapping[str, Json]) -> Map:
     """Read the map of a run predicate whose moved lists are in place."""
     flows = flows_of(run)
-    steps = cast(list[JsonObject], run["steps"])
     part, step = model_part(run)
     model_file = run.get("model_file")
     features = model_file.get("features") if isinstance(model_file, dict) else None
@@ -303,7 +303,8 @@ def map_of(run: Mapping[str, Json]) -> Map:
         encoded=_only(flow for flow in flows if flow.kind == "encoded" and part in (None, flow.part)),
         features=tuple(str(name) for name in features) if isinstance(features, list) else (),
         steps={
-            str(each["name"]): tuple(str(name) for name in cast(list[Json], each["after"])) for each in steps
+            str(each["name"]): tuple(str(name) for name in cast(list[Json], each["after"]))
+            for each in steps_of(run)
         },
         sources={name: tuple(dict.fromkeys(uris)) for name, uris in sources.items()},
         made_model=step,

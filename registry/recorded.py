@@ -4,16 +4,21 @@ Rules:
 
 - Whoever holds a recorder's key can sign any run. What its readers take for granted is checked here once, and a run
   of another shape is one sentence (`MalformedInput`), not a crash; members beyond it are passed over.
+
+>>> run = {"steps": [{"name": "load", "outputs": [{"name": "loans"}, {"name": "payments"}]}]}
+>>> [(step["name"], part["name"]) for step, part in parts_of_run(run)]
+[('load', 'loans'), ('load', 'payments')]
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Literal, cast
 
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.run_predicate import resolve
 
-__all__ = ["resolve_run"]
+__all__ = ["parts_of_run", "parts_of_step", "resolve_run", "steps_of"]
 
 _MOVABLE: tuple[tuple[str, ...], ...] = (
     ("lineage",),
@@ -57,6 +62,23 @@ def resolve_run(predicate: Mapping[str, Json], artifacts: ArtifactStore) -> Json
                         f"the recorded run cannot be read: its {'.'.join(path)} has no {name} that is a {kind.__name__}"
                     )
     return whole
+
+
+def steps_of(run: Mapping[str, Json]) -> list[JsonObject]:
+    """Return the steps of a run whose moved lists are in place."""
+    return cast(list[JsonObject], run["steps"])
+
+
+def parts_of_step(step: JsonObject, side: Literal["inputs", "outputs"] = "outputs") -> list[JsonObject]:
+    """Return what a recorded step returned, or what it received, part by part."""
+    return cast(list[JsonObject], step.get(side) or [])
+
+
+def parts_of_run(run: Mapping[str, Json]) -> Iterator[tuple[JsonObject, JsonObject]]:
+    """Yield every part that the steps of a run returned, in their order, each after its step."""
+    for step in steps_of(run):
+        for part in parts_of_step(step):
+            yield step, part
 
 
 def _at(value: Json, path: tuple[str, ...]) -> Iterator[Json]:

@@ -36,7 +36,7 @@ from registry.checkout import Impossible, check_out
 from registry.environment import VARIABLES, describe_environment
 from registry.fingerprint import KEYED_SCHEME
 from registry.predicates import Reproduction
-from registry.recorded import resolve_run
+from registry.recorded import parts_of_run, resolve_run, steps_of
 from registry.registry import Registry
 from registry.sameness import Compared, compare_runs
 from registry.standing_in import kept_tables, lost_tables, with_kept, without_sources
@@ -176,11 +176,7 @@ def _run_again(
 
 def _key_of(registry: Registry, run: JsonObject) -> str | None:
     """Return the ledger's fingerprint key for the rerun of a run that has keyed tables; it goes through a pipe."""
-    keyed = any(
-        str(part["fingerprint"]).startswith(f"{KEYED_SCHEME}:")
-        for step in cast(list[JsonObject], run["steps"])
-        for part in cast(list[JsonObject], step["outputs"])
-    )
+    keyed = any(str(part["fingerprint"]).startswith(f"{KEYED_SCHEME}:") for _, part in parts_of_run(run))
     key = registry.fingerprint_key() if keyed else None
     return None if key is None else key.secret.hex()
 
@@ -188,7 +184,7 @@ def _key_of(registry: Registry, run: JsonObject) -> str | None:
 def _parameters(run: JsonObject) -> JsonObject:
     """Return the recorded parameters as they were written; those that were never written must be defaults."""
     parameters: JsonObject = {}
-    for step in cast(list[JsonObject], run["steps"]):
+    for step in steps_of(run):
         given = cast(list[Json], step.get("given") or [])
         for name, value in cast(JsonObject, step["parameters"]).items():
             if not (isinstance(value, dict) and ({"withheld", "opaque", "hmac"} & value.keys())):

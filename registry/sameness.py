@@ -8,11 +8,12 @@ Where two tables differ, their whole fingerprints say in which column and rows, 
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from audit.canonical import Json, JsonObject, decode
 from audit.errors import AffidavitError
 from registry.artifacts import ArtifactStore
+from registry.recorded import parts_of_step, steps_of
 
 if TYPE_CHECKING:
     from registry.diff import Difference
@@ -51,15 +52,15 @@ def compare_runs(
 def _compare_steps(
     recorded: JsonObject, again: JsonObject, recorded_store: ArtifactStore, again_store: ArtifactStore
 ) -> Iterator[Compared]:
-    here = {step["name"]: step for step in cast(list[JsonObject], again["steps"])}
-    for step in cast(list[JsonObject], recorded["steps"]):
+    here = {step["name"]: step for step in steps_of(again)}
+    for step in steps_of(recorded):
         name = str(step["name"])
         other = here.get(name)
         if other is None or other["status"] != step["status"]:
             yield Compared(name, name, False, _place(name, name))
             continue
-        theirs = {part["name"]: part for part in cast(list[JsonObject], other["outputs"])}
-        for part in cast(list[JsonObject], step["outputs"]):
+        theirs = {part["name"]: part for part in parts_of_step(other)}
+        for part in parts_of_step(step):
             yield _compare_part(name, part, theirs.get(part["name"]), recorded_store, again_store)
 
 

@@ -21,6 +21,7 @@ from audit.errors import AffidavitError, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.kept_data import read_kept
 from registry.pipeline import Pipeline, Step
+from registry.recorded import parts_of_run, parts_of_step, steps_of
 from registry.sentences import listed
 
 __all__ = ["kept_tables", "lost_tables", "stand_in_for", "with_kept", "without_sources"]
@@ -34,9 +35,8 @@ def kept_tables(run: Mapping[str, Json], artifacts: ArtifactStore, *, always: bo
     `why` is None where the step is to be tried first. A table whose file is gone or changed stands in for nothing.
     """
     found: JsonObject = {}
-    for step in cast(list[JsonObject], run["steps"]):
-        outputs = cast(list[JsonObject], step["outputs"])
-        tables = [_table(part.get("kept"), artifacts) for part in outputs]
+    for step in steps_of(run):
+        tables = [_table(part.get("kept"), artifacts) for part in parts_of_step(step)]
         if tables and None not in tables:
             found[str(step["name"])] = {"why": ASKED_FOR if always else None, "tables": cast(Json, tables)}
     return found
@@ -46,8 +46,7 @@ def lost_tables(run: Mapping[str, Json], artifacts: ArtifactStore) -> str | None
     """Say which tables were kept and cannot be taken any more, or nothing."""
     lost = [
         str(part["name"])
-        for step in cast(list[JsonObject], run["steps"])
-        for part in cast(list[JsonObject], step["outputs"])
+        for _, part in parts_of_run(run)
         if isinstance(kept := part.get("kept"), dict)
         and isinstance(kept.get("artifact"), str)
         and _table(kept, artifacts) is None

@@ -6,11 +6,11 @@ def cleaned(applications): ...
 """
 
 from collections.abc import Collection, Mapping
-from typing import cast
 
 from audit.canonical import Json, JsonObject
 from audit.errors import NotFound
 from registry.artifacts import ArtifactStore
+from registry.recorded import steps_of
 
 __all__ = ["code_of"]
 
@@ -21,7 +21,7 @@ def code_of(run: Mapping[str, Json], steps: Collection[str], artifacts: Artifact
     Raises `NotVerified` where what is kept is not what was recorded.
     """
     found: dict[str, str] = {}
-    for step in cast(list[JsonObject], run["steps"]):
+    for step in steps_of(run):
         name, digest = str(step["name"]), _digest(step)
         if name in steps and digest is not None:
             try:
