@@ -18,6 +18,7 @@ from registry.columns import joined, leaf
 from registry.diff import RUN
 from registry.fingerprint import Fingerprint, fingerprint_of, opened
 from registry.fingerprint_key import FingerprintKey
+from registry.runs import cut
 
 __all__ = ["AtHand"]
 
@@ -95,14 +96,10 @@ class _Gathered:
         self._pieces: dict[int, list[pa.Array]] = {}
 
     def feed(self, array: pa.Array) -> None:
-        start = 0
-        while start < len(array):
-            run, into = divmod(self._rows, RUN)
-            piece = array.slice(start, RUN - into)
+        for run, piece in cut(array, self._rows):
             if run in self._wanted:
                 self._pieces.setdefault(run, []).append(piece)
-            start += len(piece)
-            self._rows += len(piece)
+        self._rows += len(array)
 
     def end(self) -> None:
         self._ended = True

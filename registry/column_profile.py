@@ -25,6 +25,7 @@ from registry.columns import logical_type, plain
 from registry.diff import RUN
 from registry.disclosure import SMALL_CELL
 from registry.distribution import Distribution
+from registry.runs import cut
 
 __all__ = ["MeasuredColumn"]
 
@@ -52,25 +53,20 @@ class MeasuredColumn:
         self.values: Distribution | None = None
         self.lengths: Distribution | None = None
         self._held: list[pa.Array] = []
-        self._waiting = 0
 
     def feed(self, array: pa.Array) -> None:
         """Take the next rows."""
         if not self.type:
             self._begin(logical_type(array.type))
-        start = 0
-        while start < len(array):
-            piece = array.slice(start, RUN - self._waiting)
+        for _, piece in cut(array, self.rows):
             self._held.append(self._form(piece))
-            self._waiting += len(piece)
-            start += len(piece)
-            if self._waiting == RUN:
+            self.rows += len(piece)
+            if self.rows % RUN == 0:
                 self._flush()
-        self.rows += len(array)
 
     def finish(self) -> None:
         """Take what waits for its run to be full."""
-        if self._waiting:
+        if self._held:
             self._flush()
 
     def _begin(self, kind: str) -> None:
@@ -94,7 +90,7 @@ class MeasuredColumn:
 
     def _flush(self) -> None:
         run = self._held[0] if len(self._held) == 1 else pa.concat_arrays(self._held)
-        self._held, self._waiting = [], 0
+        self._held = []
         self.missing += run.null_count
         present = run.drop_null() if run.null_count else run
         if self.lengths is not None:

@@ -230,7 +230,7 @@ def fingerprint_of(
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Fingerprint:
     """Read an opened table to its end."""
-    from registry.runs import Column, Workers
+    from registry.runs import Column, Workers, feed
 
     keys = column_keys(source.names, keyed, key)
     with Workers() as workers:
@@ -240,16 +240,7 @@ def fingerprint_of(
         def begin() -> list[Column]:
             return [Column(name, key=keys.get(name), workers=threads) for name in source.names]
 
-        columns, cells = begin(), 0
-        for piece in source.pieces:
-            if piece is None:
-                columns, cells = begin(), 0
-                continue
-            index, array = piece
-            columns[index].feed(array)
-            cells += len(array)
-            if progress is not None and len(array) > 0:
-                progress(cells // len(columns), source.rows)
+        columns = feed(source, begin, progress)
         done = tuple(
             ColumnFingerprint.of(
                 column.name, column.kind, column.finish(), key.id if key and column.name in keys else None

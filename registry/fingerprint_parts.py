@@ -36,6 +36,7 @@ from registry.columns import joined, leaf, logical_type
 from registry.diff import RUN
 from registry.fingerprint import ColumnFingerprint, Fingerprint
 from registry.fingerprint_key import FingerprintKey
+from registry.runs import cut
 
 __all__ = ["Piece", "assembled", "joint_schema", "leaves_of", "pieces_of"]
 
@@ -85,11 +86,8 @@ def pieces_of(
         if order and batch.num_rows:
             last = _checked(batch.select(list(order)), last, row)
         batch = batch.select(schema.names)
-        at = 0
-        while at < batch.num_rows:
-            some = batch.slice(at, RUN - row % RUN)
+        for _, some in cut(batch, row):
             held.append(some)
-            at += some.num_rows
             row += some.num_rows
             if row % RUN == 0:
                 yield _piece(held, schema, row, keys or {})

@@ -211,24 +211,15 @@ def profile(
     from registry.column_profile import MeasuredColumn
     from registry.fingerprint import opened
     from registry.profile_figures import told
+    from registry.runs import feed
 
     if type(small_cell) is not int or small_cell < 1:
         raise MalformedInput(f"the small cell is a whole number of rows from 1, not {small_cell!r}")
     source = opened(table)
     names = source.names[:MOST_COLUMNS]
-    columns = [MeasuredColumn(name, small_cell, whole=whole) for name in names]
-    cells = 0
-    for piece in source.pieces:
-        if piece is None:
-            columns = [MeasuredColumn(name, small_cell, whole=whole) for name in names]
-            cells = 0
-            continue
-        index, array = piece
-        if index < len(columns):
-            columns[index].feed(array)
-            cells += len(array)
-            if progress is not None and len(array) > 0:
-                progress(cells // len(columns), source.rows)
+    columns = feed(
+        source, lambda: [MeasuredColumn(name, small_cell, whole=whole) for name in names], progress
+    )
     for column in columns:
         column.finish()
     rows = columns[0].rows if columns else source.rows or 0

@@ -1,8 +1,9 @@
-"""Pieces of columns on their way into runs of 65,536 rows, and the runs into leaves, on several threads.
+"""The rows of a table on their way into runs of 65,536, and the runs into leaves, on several threads.
 
 Rules:
 
 - Runs are counted from row 0, whatever the pieces; a piece that is a whole run is never copied.
+- A source that begins anew (`registry.arrow`) is fed to new columns.
 - Whole runs are hashed on threads (hashlib lets the others run) while the next ones are read; a table of less than
   one run starts none. A few runs at most wait to be hashed, so memory does not grow with the table.
 
@@ -14,24 +15,67 @@ Rules:
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import pyarrow as pa
 
 from audit.errors import MalformedInput
+from registry.arrow import Source
 from registry.columns import joined, leaf, logical_type
 from registry.diff import RUN
 
-__all__ = ["Column", "Workers"]
+__all__ = ["Column", "Workers", "cut", "feed"]
 
 MOST_THREADS = 4
 """More would wait for whoever decodes the table."""
 
 T = TypeVar("T")
+
+
+class Fed(Protocol):
+    """A column that takes its rows piece by piece."""
+
+    def feed(self, array: pa.Array, /) -> None:
+        """Take the next rows."""
+
+
+F = TypeVar("F", bound=Fed)
+Rows = TypeVar("Rows", pa.Array, pa.RecordBatch)
+
+
+def cut(rows: Rows, first: int) -> Iterator[tuple[int, Rows]]:
+    """Cut rows, the first of which is row `first` of its table, where a run ends; yield each piece after its run."""
+    start = 0
+    while start < len(rows):
+        run, into = divmod(first + start, RUN)
+        piece = rows.slice(start, RUN - into)
+        yield run, piece
+        start += len(piece)
+
+
+def feed(
+    source: Source, begin: Callable[[], Sequence[F]], progress: Callable[[int, int | None], None] | None
+) -> Sequence[F]:
+    """Read an opened table to its end into the columns that `begin` makes, its first ones; return these.
+
+    `progress` is called with the rows done and, where known, all rows.
+    """
+    columns, cells = begin(), 0
+    for piece in source.pieces:
+        if piece is None:
+            columns, cells = begin(), 0
+            continue
+        index, array = piece
+        if index < len(columns):
+            columns[index].feed(array)
+            cells += len(array)
+            if progress is not None and len(array) > 0:
+                progress(cells // len(columns), source.rows)
+    return columns
 
 
 class Workers(AbstractContextManager["Workers"]):
@@ -69,7 +113,6 @@ class Column:
         self._key, self._workers = key, workers
         self._leaves: list[Future[str] | str] = []
         self._pieces: list[pa.Array] = []
-        self._held = 0
 
     def feed(self, array: pa.Array) -> None:
         """Take the next rows; raise `MalformedInput` where they have no canonical form."""
@@ -79,26 +122,22 @@ class Column:
                 f"column {self.name!r} changes from {self.kind} to {kind} at row {self.rows}"
             )
         self.kind = kind
-        start = 0
-        while start < len(array):
-            piece = array.slice(start, RUN - self._held)
+        for _, piece in cut(array, self.rows):
             self._pieces.append(piece)
-            self._held += len(piece)
-            start += len(piece)
-            if self._held == RUN:
+            self.rows += len(piece)
+            if self.rows % RUN == 0:
                 pieces = self._taken()
                 hashed = self._workers.submit(self._leaf, pieces) if self._workers else self._leaf(pieces)
                 self._leaves.append(hashed)
-        self.rows += len(array)
 
     def finish(self) -> tuple[str, ...]:
         """Close the last run and return the leaves (hex)."""
-        if self._held:
+        if self._pieces:
             self._leaves.append(self._leaf(self._taken()))
         return tuple(each.result() if isinstance(each, Future) else each for each in self._leaves)
 
     def _taken(self) -> list[pa.Array]:
-        pieces, self._pieces, self._held = self._pieces, [], 0
+        pieces, self._pieces = self._pieces, []
         return pieces
 
     def _leaf(self, pieces: list[pa.Array]) -> str:
