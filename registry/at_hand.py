@@ -14,10 +14,11 @@ import pyarrow as pa
 
 from audit.errors import MalformedInput
 from registry.arrow import Pieces, Source
-from registry.columns import joined, leaf
+from registry.columns import leaf
 from registry.diff import RUN
 from registry.fingerprint import Fingerprint, fingerprint_of, opened
 from registry.fingerprint_key import FingerprintKey
+from registry.layouts import joined
 from registry.runs import cut
 
 __all__ = ["AtHand"]

@@ -31,8 +31,9 @@ from numpy.typing import NDArray
 from audit.canonical import Json, JsonObject
 from registry.alignment import Block, aligned
 from registry.at_hand import AtHand
-from registry.columns import joined, leaf, logical_type, plain
+from registry.columns import leaf, logical_type
 from registry.diff import RUN, Difference
+from registry.layouts import joined, plain
 from registry.matched_rows import Span, matched_rows
 from registry.row_hashes import hashes_of
 

@@ -21,17 +21,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from registry.columns import logical_type, plain
+from registry.columns import logical_type
 from registry.diff import RUN
 from registry.disclosure import SMALL_CELL
 from registry.distribution import Distribution
+from registry.layouts import MICROSECONDS, MILLISECONDS_A_DAY, PER_MICROSECOND, plain
 from registry.runs import cut
 
 __all__ = ["MeasuredColumn"]
 
-PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-MICRO = 1_000_000
-MILLISECONDS_A_DAY = 86_400_000
 NUMBERS = frozenset({"int", "float", "decimal", "date", "time", "duration", "timestamp", "instant"})
 """The types that have an order and a mean."""
 
@@ -146,10 +144,9 @@ def _whole_times(array: pa.Array) -> pa.Array:
         return pa.array(whole, mask=missing)
     if types.is_date64(data_type):
         return pa.array(whole // MILLISECONDS_A_DAY, mask=missing)
-    each = PER_SECOND[data_type.unit]
-    if each > MICRO:
-        return pa.array(whole // (each // MICRO), mask=missing)
-    return pc.multiply_checked(pa.array(whole, mask=missing), MICRO // each)
+    if data_type.unit == "ns":
+        return pa.array(whole // PER_MICROSECOND, mask=missing)
+    return pc.multiply_checked(pa.array(whole, mask=missing), MICROSECONDS[data_type.unit])
 
 
 def _lengths(present: pa.Array) -> pa.Array:

@@ -44,25 +44,28 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from audit.errors import MalformedInput
+from registry.layouts import (
+    MICROSECONDS,
+    MILLISECONDS_A_DAY,
+    PER_MICROSECOND,
+    Mask,
+    Numbers,
+    bits_of,
+    is_list,
+    is_named,
+    items_of,
+    numbers_of,
+    offsets_of,
+    plain,
+    valid_of,
+    zeroed,
+)
 
-__all__ = [
-    "form_of",
-    "is_list",
-    "items_of",
-    "joined",
-    "leaf",
-    "logical_type",
-    "numbers_of",
-    "plain",
-    "valid_of",
-]
+__all__ = ["form_of", "leaf", "logical_type"]
 
-Mask = NDArray[np.bool_]
-Numbers = NDArray[Any]
 Form = Iterator[bytes | memoryview]
 
 WIDTHS = (1, 2, 4, 8)
@@ -70,11 +73,6 @@ BLOCK = 8_192
 """Rows that are converted at a time: what that takes stays in the cache, and is not new memory for every run."""
 MINUS_ZERO = -(2**63)
 """The bits of -0.0 as int64, of all float64 the lowest."""
-MOST_BYTES = 2**31 - 1
-"""Bytes that 32-bit offsets reach over."""
-PER_MICROSECOND = 1000
-MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
-MILLISECONDS_A_DAY = 86_400_000
 
 
 def logical_type(data_type: pa.DataType) -> str:
@@ -85,7 +83,7 @@ def logical_type(data_type: pa.DataType) -> str:
     types = pa.types
     if types.is_dictionary(data_type) or types.is_run_end_encoded(data_type):
         return logical_type(data_type.value_type)
-    if _is_named(data_type):
+    if is_named(data_type):
         return "bool" if data_type.extension_name == "arrow.bool8" else logical_type(data_type.storage_type)
     if types.is_timestamp(data_type):
         return "timestamp" if data_type.tz is None else "instant"
@@ -125,122 +123,18 @@ def _head(rows: int, valid: Mask | None, width: int = 0, mark: int = 0) -> bytes
     return head if valid is None else head + np.packbits(valid, bitorder="little").tobytes()
 
 
-# --- layouts ------------------------------------------------------------------------------------------------
-
-
-def joined(pieces: list[pa.Array]) -> pa.Array:
-    """Make one array of the pieces of a run."""
-    if len(pieces) == 1:
-        return pieces[0]
-    undone = [plain(piece) for piece in pieces]
-    types = {piece.type for piece in undone}
-    # 32-bit offsets may not reach over what fits into each piece alone.
-    if types & {pa.string(), pa.binary()}:
-        types.add(pa.large_string() if types & {pa.string()} else pa.large_binary())
-    if len(types) > 1:
-        common = _common(types)
-        undone = [piece.cast(common) for piece in undone]
-    return pa.concat_arrays(undone)
-
-
-def _common(types: set[pa.DataType]) -> pa.DataType:
-    """Return the type that holds the values of pieces which differ in width, unit or scale."""
-    schemas = [pa.schema([("column", data_type)]) for data_type in types]
-    return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
-
-
-def plain(array: pa.Array) -> pa.Array:
-    """Undo encodings (dictionary, run ends, views) that do not change the values."""
-    types, data_type = pa.types, array.type
-    if types.is_dictionary(data_type):
-        return plain(pc.take(plain(array.dictionary), array.indices))
-    if types.is_run_end_encoded(data_type):
-        return plain(pc.run_end_decode(array))
-    # Arrow copies a view in 3 ns with offsets of 32 bits and in 4 with 64; gathered by numpy it took 5 and more.
-    if types.is_string_view(data_type):
-        return array.cast(pa.large_string() if _bytes_viewed(array) > MOST_BYTES else pa.string())
-    if types.is_binary_view(data_type):
-        return array.cast(pa.large_binary() if _bytes_viewed(array) > MOST_BYTES else pa.binary())
-    if types.is_fixed_size_binary(data_type):
-        return array.cast(pa.binary())
-    if _is_named(data_type):
-        storage = plain(array.storage)
-        return storage.cast(pa.bool_()) if data_type.extension_name == "arrow.bool8" else storage
-    return array
-
-
-def _bytes_viewed(array: pa.Array) -> int:
-    """Return how many bytes the values of an array of views have together, or more."""
-    _, views, *elsewhere = array.buffers()
-    if views is None or not elsewhere:
-        return 12 * len(array)
-    # A view is 16 bytes, of which the first four are the length.
-    lengths = np.frombuffer(views, "<i4")[4 * array.offset : 4 * (array.offset + len(array)) : 4]
-    return int(_zeroed(lengths, valid_of(array)).sum(dtype="<i8"))
-
-
-def _is_named(data_type: pa.DataType) -> bool:
-    """Tell whether this is one of Arrow's extension types that only name a meaning of what they store."""
-    return isinstance(data_type, pa.BaseExtensionType) and data_type.extension_name in NAMED_TYPES
-
-
-def is_list(data_type: pa.DataType) -> bool:
-    """Tell whether this is one of Arrow's types of lists."""
-    types = pa.types
-    return bool(
-        types.is_list(data_type)
-        or types.is_large_list(data_type)
-        or types.is_fixed_size_list(data_type)
-        or types.is_list_view(data_type)
-        or types.is_large_list_view(data_type)
-    )
-
-
-def _bits(buffer: pa.Buffer, offset: int, rows: int) -> Mask:
-    first, skip = divmod(offset, 8)
-    packed = np.frombuffer(buffer, np.uint8)[first : first + (skip + rows + 7) // 8]
-    bits: Mask = np.unpackbits(packed, count=skip + rows, bitorder="little")[skip:].view(np.bool_)
-    return bits
-
-
-def valid_of(array: pa.Array) -> Mask | None:
-    """Return which rows are present, or None where all are."""
-    if array.null_count == 0:
-        return None
-    return _bits(array.buffers()[0], array.offset, len(array))
-
-
-def numbers_of(array: pa.Array, dtype: str) -> Numbers:
-    """Look at the values of a fixed-width array without copying; missing slots may hold anything."""
-    size = np.dtype(dtype).itemsize
-    buffer = array.buffers()[1]
-    if len(array) == 0 or buffer is None:
-        return np.zeros(len(array), dtype)
-    return np.frombuffer(buffer, dtype, len(array), array.offset * size)
-
-
-def _zeroed(values: Numbers, valid: Mask | None) -> Numbers:
-    """Zero the missing slots, by the bits, since whatever is there may be NaN; twice as fast as a choice."""
-    if valid is None:
-        return values
-    return (values.view(f"<i{values.itemsize}") * valid).view(values.dtype)
-
-
 def _blocks(values: Numbers, valid: Mask | None) -> Iterator[Numbers]:
     """Yield the values a block at a time, zero where missing."""
     for start in range(0, len(values), BLOCK):
         stop = start + BLOCK
-        yield _zeroed(values[start:stop], None if valid is None else valid[start:stop])
-
-
-# --- forms --------------------------------------------------------------------------------------------------
+        yield zeroed(values[start:stop], None if valid is None else valid[start:stop])
 
 
 def _bools(array: pa.Array) -> Form:
     valid = valid_of(array)
     yield _head(len(array), valid)
     if len(array):
-        bits = _bits(array.buffers()[1], array.offset, len(array))
+        bits = bits_of(array.buffers()[1], array.offset, len(array))
         yield np.packbits(bits if valid is None else bits & valid, bitorder="little").data
 
 
@@ -308,27 +202,17 @@ def _has_minus_zero(values: Numbers) -> bool:
 
 def _strings(array: pa.Array) -> Form:
     rows, valid = len(array), valid_of(array)
-    offsets = _offsets(array)
+    offsets = offsets_of(array)
     lengths = np.diff(offsets)
     if valid is not None:
-        lengths = _zeroed(lengths, valid)
+        lengths = zeroed(lengths, valid)
         if int(lengths.sum(dtype="<i8")) != int(offsets[-1]) - int(offsets[0]):  # bytes under missing slots
             array = array.drop_null()
-            offsets = _offsets(array)
+            offsets = offsets_of(array)
     yield from _sizes(rows, valid, lengths)
     first, last = int(offsets[0]), int(offsets[-1])
     if last > first:
         yield memoryview(array.buffers()[2])[first:last]
-
-
-def _offsets(array: pa.Array) -> Numbers:
-    """Look at where each value begins, and where the last one ends."""
-    types, data_type = pa.types, array.type
-    large = types.is_large_string(data_type) or types.is_large_binary(data_type)
-    dtype = np.dtype("<i8" if large or types.is_large_list(data_type) else "<i4")
-    if len(array) == 0:
-        return np.zeros(1, dtype)
-    return np.frombuffer(array.buffers()[1], dtype, len(array) + 1, array.offset * dtype.itemsize)
 
 
 def _sizes(rows: int, valid: Mask | None, lengths: Numbers) -> Form:
@@ -343,7 +227,7 @@ def _dates(array: pa.Array) -> Form:
         yield from _integers(numbers_of(array, "<i4"), valid_of(array))
         return
     valid = valid_of(array)
-    milliseconds = _zeroed(numbers_of(array, "<i8"), valid)
+    milliseconds = zeroed(numbers_of(array, "<i8"), valid)
     days = milliseconds // MILLISECONDS_A_DAY
     if (days * MILLISECONDS_A_DAY != milliseconds).any():
         raise MalformedInput("holds dates with a time of day: convert it to timestamps")
@@ -445,37 +329,12 @@ def _lists(array: pa.Array) -> Form:
     yield from form_of(items)
 
 
-def items_of(array: pa.Array, valid: Mask | None) -> tuple[Numbers, pa.Array]:
-    """Return the length of each list, 0 where missing, and the items of all present lists together."""
-    types, data_type, rows = pa.types, array.type, len(array)
-    if types.is_fixed_size_list(data_type):
-        size = data_type.list_size
-        lengths = _zeroed(np.full(rows, size), valid)
-        items = array.values.slice(array.offset * size, rows * size)
-        return lengths, items if valid is None else items.filter(pa.array(np.repeat(valid, size)))
-    if types.is_list_view(data_type) or types.is_large_list_view(data_type):
-        # Views may overlap and stand in any order, so their items are gathered.
-        dtype = np.dtype("<i8" if types.is_large_list_view(data_type) else "<i4")
-        sizes = np.frombuffer(array.buffers()[2], dtype)[array.offset : array.offset + rows]
-        return _zeroed(sizes, valid), array.flatten()
-    offsets = _offsets(array)
-    lengths, first, last = np.diff(offsets), int(offsets[0]), int(offsets[-1])
-    items = array.values.slice(first, last - first)
-    present = _zeroed(lengths, valid)
-    if valid is not None and int(present.sum(dtype="<i8")) != last - first:  # items under missing slots
-        items = items.filter(pa.array(np.repeat(valid, lengths)))
-    return present, items
-
-
 def _structs(array: pa.Array) -> Form:
     yield _head(len(array), valid_of(array))
     # flatten() marks the fields of a missing struct as missing.
     for field in array.flatten():
         yield from form_of(field)
 
-
-NAMED_TYPES = frozenset({"arrow.uuid", "arrow.json", "arrow.bool8"})
-"""Extension types that are equal to their storage: 16 bytes, text, and truths of one byte each."""
 
 SIMPLE_TYPES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
     (pa.types.is_boolean, "bool"),

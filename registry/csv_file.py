@@ -30,7 +30,7 @@ from pyarrow import csv
 
 from audit.errors import MalformedInput
 from registry.arrow import Pieces, Source, batches, column_names
-from registry.columns import numbers_of
+from registry.layouts import numbers_of
 
 __all__ = ["CSV_MISSING", "from_csv", "open_csv", "what_is_wrong"]
 

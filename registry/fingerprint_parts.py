@@ -32,10 +32,11 @@ from pyarrow import ipc
 
 from audit.errors import MalformedInput
 from registry.arrow import column_names, unified
-from registry.columns import joined, leaf, logical_type
+from registry.columns import leaf, logical_type
 from registry.diff import RUN
 from registry.fingerprint import ColumnFingerprint, Fingerprint
 from registry.fingerprint_key import FingerprintKey
+from registry.layouts import joined
 from registry.runs import cut
 
 __all__ = ["Piece", "assembled", "joint_schema", "leaves_of", "pieces_of"]

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from registry.cardinality import hashed_texts, mixed
-from registry.columns import MICROSECONDS, is_list, items_of, numbers_of, plain, valid_of
+from registry.layouts import MICROSECONDS, is_list, items_of, numbers_of, plain, valid_of
 
 __all__ = ["hashes_of"]
 

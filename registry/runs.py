@@ -25,8 +25,9 @@ import pyarrow as pa
 
 from audit.errors import MalformedInput
 from registry.arrow import Source
-from registry.columns import joined, leaf, logical_type
+from registry.columns import leaf, logical_type
 from registry.diff import RUN
+from registry.layouts import joined
 
 __all__ = ["Column", "Workers", "cut", "feed"]
 
