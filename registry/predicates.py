@@ -6,8 +6,8 @@ model version names the run's entry as its subject, by leaf hash, so that it can
 Members that a reader does not know are passed over; one that it needs and that is missing or of another type is
 refused, so that no such statement ever stands in a ledger.
 
-The run's own predicate is built by `registry.run` and read where its parts are needed; `check_run` says what every
-reader may count on.
+The run's own predicate is built by `registry.run_recorder` and read where its parts are needed; `check_run` says what
+every reader may count on.
 """
 
 import re

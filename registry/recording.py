@@ -46,7 +46,9 @@ from registry.predicates import check_model_name
 from registry.privacy import Privacy
 from registry.profiling import Profiling, checked_columns
 from registry.recorded_fields import RecordedFields
-from registry.run import RunRecorder, RunResult, judge, not_hiding
+from registry.run import not_hiding
+from registry.run_evaluation import judge
+from registry.run_recorder import RunRecorder, RunResult
 from registry.told import tell
 
 __all__ = ["Recorder", "Recording", "record"]
@@ -194,7 +196,7 @@ class Recording:
             run.keeping.see(name, table, outputs)
             run.origins.find(name, "source", source)
             if isinstance(source, Path) or (isinstance(source, str) and "://" not in source):
-                run.add_source(name, "source", Path(source))
+                run.sources.add(name, "source", Path(source))
             flows = self._fields.of_table(name, table, told, made_from)
             flows = run.with_files(name, table, outputs, flows)
             # A table that is its file, cell by cell, was made from nothing else.

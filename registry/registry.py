@@ -44,7 +44,7 @@ from registry.predicates import (
 )
 from registry.privacy import Privacy, demands_of
 from registry.references import KeptArtifacts
-from registry.run import RunResult
+from registry.run_recorder import RunResult
 
 MOST_RULES = 100
 MOST_OF_THE_RULES = 36_000

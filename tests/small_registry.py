@@ -10,7 +10,7 @@ from audit.canonical import JsonObject, decimal
 from registry.founding import Founding, create_home
 from registry.home import FOLDER, Home
 from registry.registry import Registry
-from registry.run import RunResult
+from registry.run_recorder import RunResult
 
 PEOPLE = {"scientist": "recorder", "validator": "validator", "approver": "approver"}
 

@@ -7,7 +7,7 @@ from audit.canonical import JsonObject
 from registry.policy import packaged
 from registry.predicates import IssuedReport, Reproduction
 from registry.registry import Registry
-from registry.run import RunResult
+from registry.run_recorder import RunResult
 from tests.small_registry import new_registry, run_result
 
 __all__ = ["referring", "tell"]

@@ -17,8 +17,9 @@ from registry.artifacts import ArtifactStore
 from registry.data_checks import CHANGED, ChecksFailed, check_parts
 from registry.facts import FACTS
 from registry.recording import Recording
-from registry.run import RunResult, run_pipeline
+from registry.run import run_pipeline
 from registry.run_predicate import artifacts_named
+from registry.run_recorder import RunResult
 from tests.command_line import Folder, empty_folder
 from tests.test_recording import Kept, kept
 

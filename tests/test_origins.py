@@ -20,8 +20,9 @@ from registry.artifacts import ArtifactStore
 from registry.origins import Origins, clean_database, clean_uri, sql_source
 from registry.recorded import resolve_run
 from registry.recording import Recording
-from registry.run import RunResult, run_pipeline
+from registry.run import run_pipeline
 from registry.run_predicate import MOST_BYTES, artifacts_named, fit_in_record
+from registry.run_recorder import RunResult
 from tests.small_registry import new_registry
 from tests.test_recording import Kept, kept
 

@@ -17,7 +17,7 @@ from registry.artifacts import ArtifactStore
 from registry.fingerprint_key import FingerprintKey
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.recording import Recording
-from registry.run import RunResult
+from registry.run_recorder import RunResult
 from tests.lending_pipeline import FEATURES, applications
 
 

@@ -22,8 +22,9 @@ from registry.parameters import recorded_parameters
 from registry.pipeline import Pipeline
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.recording import record
-from registry.run import RunResult, run_pipeline
+from registry.run import run_pipeline
 from registry.run_predicate import MOST_BYTES, artifacts_named, resolve, resolve_steps
+from registry.run_recorder import RunResult
 from tests.lending_pipeline import FEATURES, applications, lending
 
 
