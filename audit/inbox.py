@@ -2,8 +2,8 @@
 
 Whoever holds the log's key and gets the advisory lock is elected for one transaction: it writes its own batch and all
 that waits in the inbox. Whoever does not get it, or has no key of the log's, puts its envelopes into the inbox and
-waits for a notice. So a process without the log's key can append as long as somebody with it does, or runs
-``affidavit ledger sequence``.
+waits for a notice; one of those with the key waits for the lock instead, to be the next. So a process without the log's
+key can append as long as somebody with it does, or runs ``affidavit ledger sequence``.
 
 Invariants:
 
@@ -24,8 +24,9 @@ See docs/adr/0007-one-sequencer-writes.md.
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from sqlalchemy import Engine, event, select
+from sqlalchemy import Connection, Engine, event, select
 
 from audit import errors, inbox_rows, postgres, tables
 from audit.canonical import decode, encode
@@ -49,6 +50,9 @@ GIVE_UP_SECONDS = 5
 
 _Posted = dict[int, Submission]
 
+Take = Callable[[Connection], list[Row] | None]
+"""Takes the ledger's lock and the rows that wait; None where the lock is not to be had."""
+
 
 class Inbox:
     """Settles batches of submissions on PostgreSQL; `commit` is what a `Sequencer` calls."""
@@ -65,6 +69,7 @@ class Inbox:
         self._writer = writer
         self._log_signer = log_signer
         self._patience = patience
+        self._alone = True
         line = self._line = Line(engine, ANSWERED)
         # With the engine's other connections: when the ledger is closed, and before a fork.
         event.listen(engine, "engine_disposed", lambda _: line.close())
@@ -104,7 +109,9 @@ class Inbox:
     def _commit(self, batch: Sequence[Submission]) -> None:
         if self._log_signer is not None:
             decided = any(s.within is not None or s.log_signers for s in batch)
-            if self._elected(batch, self._log_signer, wait=decided) is not None:
+            take = inbox_rows.take_when_free if decided else inbox_rows.take
+            # Where others were writing the last time, the lock is not likely to be free: the inbox is the short way.
+            if (decided or self._alone) and self._elected(batch, self._log_signer, take) is not None:
                 return
         self._settle_what_stands([s for s in batch if s.doubtful])
         waiting = [s for s in batch if not s.is_settled]
@@ -114,13 +121,14 @@ class Inbox:
                 self._hand_in_decided(submission)
 
     def _elected(
-        self, batch: Sequence[Submission], log_signer: Callable[[], Signer], *, wait: bool = False
+        self, batch: Sequence[Submission], log_signer: Callable[[], Signer], take: Take = inbox_rows.take
     ) -> int | None:
         """Write a batch, and what waits in the inbox, if the lock can be had; say how many rows that was, else None."""
         signer, written = log_signer(), None
         with tables.failures(), self._engine.connect() as connection, connection.begin():
-            rows = inbox_rows.take_when_free(connection) if wait else inbox_rows.take(connection)
+            rows = take(connection)
             if rows is None:
+                self._alone = False
                 return None
             tables.upgrade(connection)
             posted, refused = _read(rows)
@@ -130,9 +138,9 @@ class Inbox:
                 ended = dict(written.errors)
                 refused += [_refusal(ended[s], number) for number, s in posted.items() if s in ended]
                 stands = {submission for submission, _ in written.entries}
-                inbox_rows.answer(connection, [n for n, s in posted.items() if s in stands], refused)
-            elif refused:
-                inbox_rows.answer(connection, [], refused)
+                posted = {number: s for number, s in posted.items() if s in stands}
+            if posted or refused:
+                inbox_rows.answer(connection, list(posted), refused)
         if written is not None:
             self._writer.settle(written)
         return len(rows)
@@ -142,22 +150,46 @@ class Inbox:
         if not batch:
             return
         self._line.open()  # before they are put: the notice of their end must be heard
-        posted = self._put(batch)
         try:
-            self._wait_for(posted)
+            posted, is_next = self._put(batch)
+            self._handed_in(posted, is_next)
+        except BaseException:
+            self._line.close()  # who is the next and goes away must not keep others from being it
+            raise
+
+    def _handed_in(self, posted: _Posted, is_next: bool) -> None:
+        over = time.monotonic() + self._patience
+        try:
+            if is_next:
+                self._lead_as_next(posted)
+            self._wait_for(posted, over)
         except EnvironmentFailed as error:
             raise _HandedIn(
                 f"{error}; the statement lies in the inbox and may be appended within {self._patience:g} s: look with "
                 "`affidavit log` before you say it again"
             ) from error
 
-    def _put(self, batch: Sequence[Submission]) -> _Posted:
+    def _put(self, batch: Sequence[Submission]) -> tuple[_Posted, bool]:
         said = [encode([envelope.to_json() for envelope in submission.envelopes]) for submission in batch]
-        numbers = self._line.put(said, [submission.if_size for submission in batch], self._patience)
-        return dict(zip(numbers, batch, strict=True))
+        sizes = [submission.if_size for submission in batch]
+        numbers, is_next = self._line.put(said, sizes, self._patience, leads=self._log_signer is not None)
+        return dict(zip(numbers, batch, strict=True)), is_next
 
-    def _wait_for(self, posted: _Posted) -> None:
-        over = time.monotonic() + self._patience
+    def _lead_as_next(self, posted: _Posted) -> None:
+        """Wait for the lock in the place of all who put rows, and empty the inbox."""
+        assert self._log_signer is not None
+        try:
+            take = partial(inbox_rows.take_as_next, seconds=self._patience, line=self._line)
+            found = self._elected([], self._log_signer, take)
+        except EnvironmentFailed as error:
+            if not postgres.is_lock_taken(error):
+                raise
+            self._line.close()
+        else:
+            self._alone = found == len(posted)
+            self._collect(posted)
+
+    def _wait_for(self, posted: _Posted, over: float) -> None:
         while posted:
             left = over - time.monotonic()
             if left <= 0:
@@ -166,7 +198,10 @@ class Inbox:
             heard = self._line.heard(min(left, LOOK_UP_SECONDS))
             if heard is None or heard & posted.keys():
                 self._collect(posted)
-            if posted and self._log_signer is not None and self._elected([], self._log_signer) is not None:
+            # Nothing was heard, and the one who was the next may be gone.
+            if not posted or heard is not None or self._log_signer is None:
+                continue
+            if self._elected([], self._log_signer) is not None:
                 self._collect(posted)
 
     def _collect(self, posted: _Posted) -> None:

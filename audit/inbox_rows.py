@@ -7,11 +7,15 @@ Rules:
 - Who answers says in the notice which rows it answered, so that the others need not look.
 - A row is taken only by who has the ledger's lock, asked for in the same message as the rows; to who does not get it
   none are sent.
+- Of those who put rows while another has the lock, one waits for it, as the next. That is asked for once the rows are
+  there, and given up between getting the ledger's lock and looking: so the next one finds the rows of all who asked in
+  vain. It is the line's, and ends with it at the latest.
 - A `Line` is one connection, kept: it listens, puts and looks. Only one thread at a time speaks over it.
 
 Source: PostgreSQL 15 documentation, NOTIFY (the payload is shorter than 8,000 bytes), 30.4 (asynchronous commit).
 """
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,14 +25,14 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from audit import postgres, tables
-from audit.postgres import LOCK
+from audit.postgres import LOCK, NEXT
 from audit.postgres_session import check_durable
 
-__all__ = ["ANSWERED", "COME", "Answer", "Line", "Row", "answer", "take", "take_when_free"]
+__all__ = ["ANSWERED", "COME", "Answer", "Line", "Row", "answer", "take", "take_as_next", "take_when_free"]
 
 COME, ANSWERED = "affidavit_inbox", "affidavit_appended"
 MOST_ROWS = 1_000
-_MOST_PAYLOAD, _NONE = 7_000, "none"
+_MOST_PAYLOAD = 7_000
 _NUMBER = re.compile("[0-9]{1,19}")
 
 _PUT = (
@@ -48,6 +52,8 @@ _TAKE = (
     f"ORDER BY number LIMIT {MOST_ROWS}"
 )
 _TAKE_IF_FREE = _TAKE.replace("WHERE", "WHERE current_setting('affidavit.free') = 'true' AND")
+_BE_NEXT = f"SELECT CASE WHEN %s THEN pg_try_advisory_lock({NEXT}) ELSE false END"
+_GIVE_WAY = f"SELECT pg_advisory_unlock({NEXT})"
 _ANSWER = (
     "WITH done AS (DELETE FROM inbox WHERE number = ANY(%s) OR until < clock_timestamp() - interval '1 day') "
     f"SELECT pg_notify('{ANSWERED}', %s)"
@@ -94,11 +100,24 @@ class Line:
         with tables.failures():
             self._open()
 
-    def put(self, said: Sequence[bytes], sizes: Sequence[int | None], seconds: float) -> list[int]:
-        """Put rows that may be appended for so many seconds; return their numbers."""
+    def put(
+        self, said: Sequence[bytes], sizes: Sequence[int | None], seconds: float, *, leads: bool
+    ) -> tuple[list[int], bool]:
+        """Put rows that may be appended for so many seconds; return their numbers, and whether to be the next.
+
+        Who `leads` and is the next has to `give_way`, or to close the line.
+        """
         with tables.failures(), postgres.translated(self._open()) as driver:
-            rows = driver.execute(_PUT, (seconds, list(said), list(sizes))).fetchall()
-            return [number for number, *_ in rows]
+            with driver.pipeline() as pipeline:
+                put = driver.execute(_PUT, (seconds, list(said), list(sizes)))
+                pipeline.sync()  # the rows are there for all to see before it is asked who is the next
+                asked = driver.execute(_BE_NEXT, (leads,))
+            return [number for number, *_ in put.fetchall()], asked.fetchone()[0]
+
+    def give_way(self) -> None:
+        """Let another be the next."""
+        with tables.failures(), postgres.translated(self._open()) as driver:
+            driver.execute(_GIVE_WAY)
 
     def look(self, numbers: Sequence[int], entry_ids: Sequence[str]) -> Answer:
         """Look which rows are there still, and what entries stand."""
@@ -114,7 +133,7 @@ class Line:
         with tables.failures(), postgres.translated(self._open()) as driver:
             notices = list(driver.notifies(timeout=seconds, stop_after=1))
             notices += driver.notifies(timeout=0)
-        said = {number for notice in notices for number in notice.payload.split(",")} - {_NONE}
+        said = {number for notice in notices for number in notice.payload.split(",")}
         # Any login can give a notice, and say anything in it.
         if not notices or not all(_NUMBER.fullmatch(number) for number in said):
             return None
@@ -153,13 +172,18 @@ def take_when_free(connection: Connection) -> list[Row]:
         return _rows(driver.execute(_TAKE))
 
 
-def answer(connection: Connection, done: Iterable[int], refused: Sequence[tuple[str, str, int]]) -> None:
-    """Take rows away whose entries stand now, keep with the others (class, sentence, number) why they do not, tell.
+def take_as_next(connection: Connection, seconds: float, line: Line) -> list[Row]:
+    """Wait so long for the lock as the next one, let another be the next, and take the rows that wait."""
+    postgres.lock(connection, math.ceil(seconds))
+    line.give_way()
+    with postgres.translated(connection) as driver:
+        return _rows(driver.execute(_TAKE))
 
-    Where there are none of either it is told all the same, since others wait for the lock that ends now.
-    """
+
+def answer(connection: Connection, done: Iterable[int], refused: Sequence[tuple[str, str, int]]) -> None:
+    """Take rows away whose entries stand now, keep with the others (class, sentence, number) why they do not, tell."""
     done = list(done)
-    payload = ",".join(str(number) for number in (*done, *(number for _, _, number in refused))) or _NONE
+    payload = ",".join(str(number) for number in (*done, *(number for _, _, number in refused)))
     with postgres.translated(connection) as driver, driver.pipeline():
         if refused:
             driver.cursor().executemany(_REFUSE, refused)

@@ -50,6 +50,7 @@ from audit.postgres_url import HARMLESS, parse_url
 
 __all__ = [
     "LOCK",
+    "NEXT",
     "SHARED",
     "check_pages",
     "create_guards",
@@ -64,6 +65,7 @@ __all__ = [
     "identity_of",
     "inbox",
     "is_damage",
+    "is_lock_taken",
     "keeping",
     "lock",
     "lost_columns",
@@ -87,6 +89,9 @@ __all__ = [
 SHARED = True
 LOCK = "1095124553, hashtext(current_schema())"
 """The advisory lock of the ledger in the current schema: "AFFI", as SQLite's application id."""
+
+NEXT = "1095124558, hashtext(current_schema())"
+"""The advisory lock of the one who waits to be the next with that lock: "AFFN"."""
 
 _KEPT_CONNECTIONS = 16
 _LOCK_TAKEN = "55P03"
@@ -251,12 +256,19 @@ def lock(connection: Connection, seconds: int = BUSY_SECONDS) -> None:
             f"SELECT set_config('lock_timeout', '{seconds}s', true), pg_advisory_xact_lock({LOCK})"
         )
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _LOCK_TAKEN:
+        if not is_lock_taken(error):
             raise
         raise EnvironmentFailed(
             f"another process has held the ledger's lock for {seconds} s: nothing was half-written, look what writes "
             "to it and try again"
         ) from error
+
+
+def is_lock_taken(error: BaseException | None) -> bool:
+    """Say whether an error, or what it was raised from, is that the lock was waited for in vain."""
+    if not isinstance(error, DBAPIError):
+        return error is not None and is_lock_taken(error.__cause__)
+    return getattr(error.orig, "sqlstate", None) == _LOCK_TAKEN
 
 
 @contextmanager

@@ -15,10 +15,11 @@ from sqlalchemy import Connection, select
 
 from audit import tables
 from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotPermitted, NotVerified
+from audit.inbox import LOOK_UP_SECONDS
 from audit.keystore import KeyStore
 from audit.ledger import Ledger
 from audit.note import VerifierKey
-from audit.postgres import LOCK
+from audit.postgres import LOCK, NEXT
 from audit.postgres_schema import inbox as rows
 from audit.statement import Statement, Subject
 from tests.postgres_ledger import Database, Databases, Sequencing, failed, made_at, opened, titles
@@ -250,6 +251,51 @@ def test_an_append_whose_connections_are_cut_is_written_once_and_acknowledged(
     client.close()
 
 
+def test_of_those_who_wait_for_the_lock_only_one_asks_the_server_for_it(
+    shared_ledger: Ledger, shared_database: Database
+) -> None:
+    clients, told = [opened(shared_database) for _ in range(4)], list[int]()
+    plain = shared_database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    threads = [
+        threading.Thread(target=lambda c=client, n=n: told.append(c.append(report(f"t{n}")).seq))
+        for n, client in enumerate(clients)
+    ]
+    with psycopg.connect(plain, autocommit=True) as holder:
+        holder.execute(f"SELECT pg_advisory_lock({LOCK})".encode())
+        for thread in threads:
+            thread.start()
+        while len(holder.execute("SELECT number FROM inbox").fetchall()) < len(clients):
+            time.sleep(0.02)
+        time.sleep(3 * LOOK_UP_SECONDS)
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = "
+        [asking] = holder.execute(
+            (waiting + "(SELECT oid FROM pg_database WHERE datname = current_database())").encode()
+        ).fetchall()
+    for thread in threads:
+        thread.join(60)
+    assert (asking, sorted(told)) == ((1,), [1, 2, 3, 4])
+    for client in clients:
+        client.close()
+
+
+def test_a_next_one_that_never_comes_holds_nobody_up(
+    shared_ledger: Ledger, shared_database: Database
+) -> None:
+    client, told = opened(shared_database), list[int]()
+    appending = threading.Thread(target=lambda: told.append(client.append(report("one")).seq))
+    plain = shared_database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain, autocommit=True) as dead:
+        dead.execute(f"SELECT pg_advisory_lock({NEXT})".encode())
+        with psycopg.connect(plain, autocommit=True) as holder:
+            holder.execute(f"SELECT pg_advisory_lock({LOCK})".encode())
+            appending.start()
+            while not holder.execute("SELECT number FROM inbox").fetchall():
+                time.sleep(0.02)
+        appending.join(10)
+        assert (told, failed(client)) == ([1], [])
+    client.close()
+
+
 def test_who_waits_in_the_inbox_waits_for_a_database_that_admits_nobody_for_a_while(
     databases: Databases, shared_database: Database
 ) -> None:
@@ -263,10 +309,10 @@ def test_who_waits_in_the_inbox_waits_for_a_database_that_admits_nobody_for_a_wh
         while appending.is_alive() and not holder.execute("SELECT number FROM inbox").fetchall():
             time.sleep(0.02)
         databases.root.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        # Those over which it asks for the lock end; the one that the inbox was filled over, and listens on, stays.
+        # The one over which it waits for the lock ends; the one that the inbox was filled over, and listens on, stays.
         ended = (
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND state = 'idle' AND query IN ('COMMIT', 'ROLLBACK')"
+            "AND wait_event_type = 'Lock'"
         )
         while appending.is_alive() and not holder.execute(ended.encode()).fetchall():
             time.sleep(0.02)
