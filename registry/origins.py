@@ -12,19 +12,15 @@ What is found, and how:
 
 Rules:
 
-- No user, password, query string or fragment of a URL is recorded, and of host, database and path only what has the
-  form of one. Of PostgreSQL's parameters the name of a service is told, since nothing else may say where the database
-  is: what the service file says of it is not. A query that holds what looks like a secret is withheld.
+- Of URLs only what `registry.clean_urls` leaves is recorded. A query that holds what looks like a secret is withheld.
 - Values bound to a query are not recorded; what is written into its text is.
 - The first 200 origins of a run are recorded. Where there were more, one last row says so.
 - What the store does not tell is null, with a note that says why. That never breaks a run.
 
 A run says `"origins": [{"step", "parameter", "kind", "uri", "how", "query", "version", "note"}]`.
 
->>> clean_database("postgresql+psycopg://ana:hunter2@db.bank.example/loans?password=hunter3")
+>>> sql_source("postgresql+psycopg://ana:hunter2@db.bank.example/loans", "SELECT * FROM debts").uri
 'postgresql+psycopg://db.bank.example/loans'
->>> clean_uri("s3://KEY:SECRET@bucket/loans.parquet?token=1")
-'s3://bucket/loans.parquet'
 """
 
 import hashlib
@@ -32,30 +28,24 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from audit.canonical import JsonObject
 from audit.errors import EnvironmentFailed, MalformedInput
 from registry.artifacts import ArtifactStore
+from registry.clean_urls import clean_database, clean_uri, scheme_of
+from registry.object_version import version_of
 from registry.parameters import to_json
 
-__all__ = ["Origins", "SqlSource", "clean_database", "clean_uri", "sql_source"]
+__all__ = ["Origins", "SqlSource", "sql_source"]
 
 OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abfss", "adl", "r2", "memory"})
 OTHER_URLS = frozenset({"http", "https", "ftp", "sftp", "hdfs"})
 MOST_ORIGINS = 200
 NOT_RECORDED = "not recorded"
 MOST_INLINE = 2_000
-SECONDS = 5
-"""How long an object store may take to answer."""
 
 _URI = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
-_HOST = re.compile(r"[\w.\-\[\]:]{1,255}")
-_SERVICE = re.compile(r"[\w.\-]{1,255}")
-_CONTAINER = re.compile(r"[a-z0-9](?:[a-z0-9]|-(?!-)){2,62}")
-_PLACE = re.compile(r"[\w.\-/+=%$ ]{0,1024}")
 _READS = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:select|with|table|values|from|exec|execute|call)\b", re.I | re.S
 )
@@ -126,14 +116,15 @@ class Origins:
         if isinstance(value, SqlSource):
             self.add_query(step, value.uri, value.query, parameter=name, how="declared")
         elif isinstance(value, str) and _URI.fullmatch(value):
-            scheme = urlsplit(value).scheme if _splits(value) else ""
+            scheme = scheme_of(value)
             if scheme in OBJECT_STORES:
-                version, note = _version(value) if len(self.found) < MOST_ORIGINS else (None, None)
-                self._add(step, name, "object", clean_uri(value), "declared", version=version, note=note)
-            elif scheme in OTHER_URLS:
+                version, note = version_of(value) if len(self.found) < MOST_ORIGINS else (None, None)
                 self._add(
-                    step, name, "url", clean_uri(value), "declared", note="it was not asked for its version"
+                    _row(step, name, "object", clean_uri(value), "declared", version=version, note=note)
                 )
+            elif scheme in OTHER_URLS:
+                note = "it was not asked for its version"
+                self._add(_row(step, name, "url", clean_uri(value), "declared", note=note))
 
     def add_query(
         self, step: str, uri: str, query: str, *, parameter: str | None = None, how: str = "observed"
@@ -147,7 +138,7 @@ class Origins:
             return
         if isinstance(said, dict) and "artifact" in said and len(self.found) < MOST_ORIGINS:
             self._artifacts.put(text.encode())
-        self._add(step, parameter, "sql", uri, how, query=said)
+        self._add(_row(step, parameter, "sql", uri, how, query=said))
 
     @contextmanager
     def listening(self, step: str) -> Iterator[None]:
@@ -169,39 +160,37 @@ class Origins:
     def _is_cut(self) -> bool:
         return len(self.found) > MOST_ORIGINS
 
-    def _add(
-        self,
-        step: str,
-        parameter: str | None,
-        kind: str,
-        uri: str,
-        how: str,
-        *,
-        query: str | JsonObject | None = None,
-        version: JsonObject | None = None,
-        note: str | None = None,
-    ) -> None:
-        if len(self.found) >= MOST_ORIGINS:
-            parameter, kind, uri, query, version = (
-                None,
-                NOT_RECORDED,
-                f"more than {MOST_ORIGINS} origins",
-                None,
-                None,
-            )
-            note = f"the first {MOST_ORIGINS} origins of a run are recorded; this step and those after it had more"
-        self.found.append(
-            {
-                "step": step,
-                "parameter": parameter,
-                "kind": kind,
-                "uri": uri,
-                "how": how,
-                "query": query,
-                "version": version,
-                "note": note,
-            }
-        )
+    def _add(self, row: JsonObject) -> None:
+        is_last = len(self.found) == MOST_ORIGINS
+        self.found.append(_had_more(str(row["step"]), str(row["how"])) if is_last else row)
+
+
+def _row(
+    step: str,
+    parameter: str | None,
+    kind: str,
+    uri: str,
+    how: str,
+    *,
+    query: str | JsonObject | None = None,
+    version: JsonObject | None = None,
+    note: str | None = None,
+) -> JsonObject:
+    return {
+        "step": step,
+        "parameter": parameter,
+        "kind": kind,
+        "uri": uri,
+        "how": how,
+        "query": query,
+        "version": version,
+        "note": note,
+    }
+
+
+def _had_more(step: str, how: str) -> JsonObject:
+    note = f"the first {MOST_ORIGINS} origins of a run are recorded; this step and those after it had more"
+    return _row(step, None, NOT_RECORDED, f"more than {MOST_ORIGINS} origins", how, note=note)
 
 
 def _said(query: str) -> str | JsonObject:
@@ -209,87 +198,3 @@ def _said(query: str) -> str | JsonObject:
     if to_json("query", query) == {"withheld": True}:
         return {"withheld": True}
     return query if len(query) <= MOST_INLINE else {"artifact": hashlib.sha256(query.encode()).hexdigest()}
-
-
-def clean_database(url: Any) -> str:
-    """Write a database's URL less its credentials; what has not the form of a host or a database is left out."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        parsed = make_url(url)
-        port = parsed.port
-    except (ArgumentError, ValueError):
-        scheme = re.match(r"[A-Za-z][A-Za-z0-9+._-]*(?=://)", str(url))
-        return f"{scheme[0] if scheme else 'database'}://"
-    database = parsed.database or ""
-    if parsed.drivername.startswith(("sqlite", "duckdb")):
-        return f"{parsed.drivername}:///{_file(database)}"
-    host = _formed(_HOST, parsed.host or "") + (f":{port}" if port is not None else "")
-    return f"{parsed.drivername}://{host}/{_formed(_PLACE, database)}{_service(parsed)}"
-
-
-def _service(url: Any) -> str:
-    """Name the service (libpq, "The Connection Service File") that says where a PostgreSQL database is."""
-    named = url.query.get("service") if url.drivername.startswith("postgresql") else None
-    name = _formed(_SERVICE, named) if isinstance(named, str) else ""
-    return f"?service={name}" if name else ""
-
-
-def clean_uri(uri: str) -> str:
-    """Write a URI less user, password, query and fragment; what has not the form of a host or a path is left out."""
-    if not _splits(uri):
-        return f"{uri.partition('://')[0]}://"
-    parts = urlsplit(uri)
-    user, _, host = parts.netloc.rpartition("@")
-    # What stands there is the container (abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH), and no user.
-    container = _formed(_CONTAINER, user) if parts.scheme in ("abfs", "abfss") else ""
-    host = (f"{container}@" if container else "") + _formed(_HOST, host)
-    return f"{parts.scheme}://{host}{_formed(_PLACE, parts.path)}"
-
-
-def _splits(uri: str) -> bool:
-    try:
-        return bool(urlsplit(uri).scheme)
-    except ValueError:
-        return False
-
-
-def _formed(form: re.Pattern[str], text: str) -> str:
-    """Return what has a form and holds no secret that can be told by its own, else nothing."""
-    return text if form.fullmatch(text) and to_json("place", text) == text else ""
-
-
-def _file(database: str) -> str:
-    """Name the file of an embedded database from the working directory, or by its name alone."""
-    name = re.split("[?;#]", database.removeprefix("file:"), maxsplit=1)[0]
-    if not name or name == ":memory:":
-        return name
-    whole, here = Path(name).resolve(), Path.cwd()
-    short = whole.relative_to(here).as_posix() if whole.is_relative_to(here) else whole.name
-    return short if to_json("place", short) == short else ""
-
-
-def _version(uri: str) -> tuple[JsonObject | None, str | None]:
-    """Ask an object store for the version of an object, without reading it; else say why there is none."""
-    try:
-        import obstore
-        from obstore.store import from_url
-    except ModuleNotFoundError:
-        return None, "its version was not asked for: pip install 'affidavit[s3]'"
-    parts = urlsplit(uri)
-    try:
-        store = from_url(
-            f"{parts.scheme}://{parts.netloc}",
-            client_options={"timeout": f"{SECONDS}s", "connect_timeout": f"{SECONDS}s", "allow_http": True},
-            retry_config={"max_retries": 0},
-        )
-        found = obstore.head(store, parts.path.lstrip("/"))
-    except Exception as error:  # a store may fail in any way, and its words may hold the URI
-        return None, f"its version could not be told ({type(error).__name__})"
-    return {
-        "etag": found["e_tag"],
-        "version": found["version"],
-        "bytes": found["size"],
-        "modified": found["last_modified"].isoformat(),
-    }, None

@@ -17,7 +17,8 @@ from affidavit import Pipeline
 from audit.canonical import JsonObject, encode
 from audit.errors import EnvironmentFailed, MalformedInput
 from registry.artifacts import ArtifactStore
-from registry.origins import Origins, clean_database, clean_uri, sql_source
+from registry.clean_urls import clean_database, clean_uri
+from registry.origins import Origins, sql_source
 from registry.recorded import resolve_run
 from registry.recording import Recording
 from registry.run import run_pipeline
