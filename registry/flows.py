@@ -111,6 +111,13 @@ class Flow:
         """Whether all is known of where its columns and its rows come from."""
         return self.rows_complete and self.complete >= set(self.columns)
 
+    def by_column(self) -> dict[str | None, list[Link]]:
+        """Sort the links by the column that they lead into (None: the rows)."""
+        found: dict[str | None, list[Link]] = {}
+        for link in self.links:
+            found.setdefault(link.column, []).append(link)
+        return found
+
     def to_json(self) -> JsonObject:
         """Write the flow as a run records it: links that share how, use and input stand together."""
         numbers = {column: number for number, column in enumerate(self.columns)}

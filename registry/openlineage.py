@@ -18,7 +18,7 @@ Rules:
 'COMPLETE'
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -71,16 +71,17 @@ def event_of(run: Mapping[str, Json], namespace: str, leaf_hash: str) -> JsonObj
 
 
 def _output(flow: Flow, namespace: str, known: Map) -> JsonObject:
+    links = flow.by_column()
     facets: JsonObject = {
         "schema": _facet(SCHEMA) | {"fields": [{"name": name} for name in flow.columns]},
         "columnLineage": _facet(COLUMN_LINEAGE)
         | {
             "fields": {
-                name: {"inputFields": _fields(flow, name, namespace)}
+                name: {"inputFields": _fields(flow, links[name], namespace)}
                 for name in flow.columns
-                if any(link.column == name for link in flow.links)
+                if name in links
             },
-            "dataset": _fields(flow, None, namespace),
+            "dataset": _fields(flow, links.get(None, []), namespace),
         },
     }
     if flow.kind == "model" and (dropped := known.dropped()):
@@ -107,9 +108,8 @@ def _changes(flow: Flow, known: Map) -> list[str]:
     return said if after is None else [*said, after]
 
 
-def _fields(flow: Flow, column: str | None, namespace: str) -> list[Json]:
-    """List the input fields of a column (None: of the rows), each with everything it is used for."""
-    links = [link for link in flow.links if link.column == column]
+def _fields(flow: Flow, links: Sequence[Link], namespace: str) -> list[Json]:
+    """List the input fields of a column, or of the rows, each with everything it is used for."""
     several = one_of_several(flow, links)
     uses: dict[tuple[str, str], list[Json]] = {}
     for link in links:

@@ -17,7 +17,7 @@ Rules:
 'column:loans.debt'
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -127,6 +127,19 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
+class _Known:
+    """What is asked of a flow for each of its columns, to be looked up: a table may have thousands."""
+
+    columns: frozenset[str]
+    unseen: frozenset[str]
+    links: Mapping[str | None, Sequence[Link]]
+
+    @classmethod
+    def of(cls, flow: Flow) -> "_Known":
+        return cls(frozenset(flow.columns), frozenset(flow.unseen), flow.by_column())
+
+
+@dataclass(frozen=True, slots=True)
 class Map:
     """The flows, steps and sources of one run."""
 
@@ -142,6 +155,14 @@ class Map:
     """The tables that were changed in place, by the step that received them so and their name."""
     model_changed: str | None = None
     """What is to be said of a model that is not the one that its step returned."""
+    _known: Mapping[tuple[str, str], _Known] = field(init=False, repr=False, compare=False)
+    _features: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        flows = [flow for flow in (*self.tables.values(), self.model, self.encoded) if flow is not None]
+        # The way round a frozen dataclass: both follow from its other fields and are no part of its value.
+        object.__setattr__(self, "_known", {(flow.kind, flow.part): _Known.of(flow) for flow in flows})
+        object.__setattr__(self, "_features", frozenset(self.features))
 
     @property
     def end(self) -> Place:
@@ -179,7 +200,7 @@ class Map:
                 return self._before_change(place, change)
             case "column" if place.part.startswith(FILE):
                 return [Into(Place("source", "", place.part.removeprefix(FILE)), None, "declared", None)]
-            case "column" if (flow := self.tables.get(place.part)) is not None and place.name in flow.columns:
+            case "column" if (flow := self._flow(place)) is not None:
                 return self._through(flow, place.name) + self._rows(flow)
             case "rows" if place.part in self.tables:
                 return self._through(self.tables[place.part], None)
@@ -210,11 +231,11 @@ class Map:
             return Doubt(place, None, UNKNOWN, f"{place.words}: where it comes from is not recorded")
         if place.name in flow.complete or (place.kind == "rows" and flow.rows_complete):
             return None
-        how = UNKNOWN if place.name in flow.unseen else _how_far(flow)
+        how = UNKNOWN if place.name in self._of(flow).unseen else _how_far(flow)
         what = f"how {place.words} comes about"
         if place.kind == "rows":
             what = "what else the model learned from" if flow.kind == "model" else "what decides its rows"
-        named = place.kind == "feature" and any(link.column == place.name for link in flow.links)
+        named = place.kind == "feature" and place.name in self._of(flow).links
         return Doubt(place, flow.step, how, f"step {flow.step}: {what} {how}", named)
 
     def notes(self, place: Place) -> tuple[str, ...]:
@@ -230,11 +251,14 @@ class Map:
                 return self.encoded
             case "column":
                 flow = self.tables.get(place.part)
-                return flow if flow is not None and place.name in flow.columns else None
+                return flow if flow is not None and place.name in self._of(flow).columns else None
             case "rows":
                 known = self.model if self.model is not None and place.part == self.model.part else None
                 return self.tables.get(place.part) or known
         return None
+
+    def _of(self, flow: Flow) -> _Known:
+        return self._known[flow.kind, flow.part]
 
     def _into_model(self) -> list[Into]:
         last = (
@@ -249,7 +273,7 @@ class Map:
     def _through(self, flow: Flow | None, column: str | None) -> list[Into]:
         if flow is None:
             return []
-        links = [link for link in flow.links if link.column == column]
+        links = self._of(flow).links.get(column, ())
         several = one_of_several(flow, links)
         return [
             Into(
@@ -262,7 +286,7 @@ class Map:
         ]
 
     def _start(self, flow: Flow, part: str, source: str) -> Place:
-        if flow.kind == "encoded" and source in self.features:
+        if flow.kind == "encoded" and source in self._features:
             return Place("feature", "", source)
         if (flow.step, part) in self.changes:
             part = _received(part, flow.step)

@@ -32,12 +32,13 @@ def _added(flow: Flow, seen: Mapping[str, Seen]) -> Flow:
     if found.failure is not None:
         note = f"step {flow.step} was not observed: {found.failure}"
         return replace(flow, notes=(*flow.notes, note))
+    columns = frozenset(flow.columns)
     known = {(link.column, link.part, link.source) for link in flow.links}
     read = {(link.part, link.source) for link in flow.links} if flow.kind == "model" else set()
     new = [
         link
         for link in found.links
-        if (link.column is None or link.column in flow.columns)
+        if (link.column is None or link.column in columns)
         and (link.column, link.part, link.source) not in known
         and (link.part, link.source) not in read
     ]
@@ -56,7 +57,10 @@ def _added(flow: Flow, seen: Mapping[str, Seen]) -> Flow:
 
 
 def _unseen(flow: Flow, found: Seen) -> tuple[str, ...]:
-    return () if found.columns is None else tuple(name for name in flow.columns if name not in found.columns)
+    if found.columns is None:
+        return ()
+    returned = frozenset(found.columns)
+    return tuple(name for name in flow.columns if name not in returned)
 
 
 def _undeclared(flow: Flow, new: Sequence[Link]) -> list[str]:
