@@ -30,22 +30,19 @@ from audit.entry_checks import EntryChecks
 from audit.errors import AffidavitError, MalformedInput, NotVerified
 from audit.evidence import (
     AFTERWARDS,
-    NOTHING_READ,
     Brought,
     Evidence,
-    check_seen,
     finding,
     steps_in_order,
     unread,
     whose,
 )
-from audit.kept_head import incomparable
-from audit.known_key import told, unfollowed
+from audit.evidence_heads import EvidenceHeads
 from audit.merkle import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
 from audit.note import Note
 from audit.proof import TlogProof
 from audit.record import Entry
-from audit.report import Anchor, Findings, Report, Step, counted
+from audit.report import Anchor, Findings, Report, Step
 from audit.statement import written_time
 
 __all__ = ["verify_bundle"]
@@ -104,23 +101,22 @@ class _BundleCheck:
     def __init__(self, bundle: Bundle, head: Checkpoint, brought: Brought) -> None:
         self.bundle, self.head, self.brought = bundle, head, brought
         self.entries = EntryChecks(head.origin)
-        self.tree, self.anchors = Findings(2, "tree"), Findings(3, "anchors")
-        self.observed = Findings(5, "observed")
+        self.heads = EvidenceHeads(head.size, brought, self.entries, self._is_of_this_history)
+        self.anchors = Findings(3, "anchors")
         self.proofs_used: set[int] = set()
-        self.both_signed: set[int] = set()
         self.signed_heads: dict[str, Checkpoint] = {}
         self.confirming = self.brought.log_key is not None
         self.files = NamedFiles()
         self.said_about = BundleAbout()
         self.anchor: Anchor | None = None
-        self.about = self.unanswered = ""
+        self.about = ""
         self.about_is_signed = True
 
     def run(self) -> Evidence:
         """Read every entry once, then what is about all of them."""
         for seq in self.bundle.seqs:
             record = self.bundle.record(seq)
-            with finding(self.tree, f"entry {seq}", seq):
+            with finding(self.heads.tree, f"entry {seq}", seq):
                 self._included(seq, record)
             entry = self.entries.see(seq, record)
             if entry is not None:
@@ -129,7 +125,7 @@ class _BundleCheck:
             self._contents()
         with finding(self.entries.records):
             self._learn_about()
-        self._heads()
+        self._signed_heads()
         self._keys()
         # Before the tree: the checkpoint that was brought may be one in which the log's key changed.
         anchors = self._anchors_step()
@@ -137,12 +133,14 @@ class _BundleCheck:
             self.entries.records_step(
                 f"{len(self.bundle.seqs)} records parse, are canonical and follow each other where they are neighbours"
             ),
-            self._tree_step(),
+            self.heads.tree_step(
+                f"{len(self.bundle.seqs)} inclusion proofs lead to the root of {self.head.size} entries"
+            ),
             anchors,
             self.entries.signatures_step(
                 "" if self.is_whole else "; a key entry that was left out of the bundle would not be seen"
             ),
-            self._observed_step(),
+            self.heads.observed_step("the checkpoint's history"),
             Findings(6, "tables").skipped("a bundle has no tables"),
             self.files.step(self.bundle),
             self.entries.times_step(),
@@ -159,7 +157,7 @@ class _BundleCheck:
             about_is_signed=self.about_is_signed,
             entries=self.bundle.seqs,
             log_key=self.entries.trust.log_at(self.head.size),
-            confirmed=known and not self.unanswered,
+            confirmed=known and not self.heads.unanswered,
             doubted=self.entries.doubted,
             not_shown=(
                 *(() if self.is_whole else (LEFT_OUT,)),
@@ -168,7 +166,7 @@ class _BundleCheck:
                 UNSIGNED,
                 *(() if known else (whose(self.brought),)),
             ),
-            unanswered=self.unanswered,
+            unanswered=self.heads.unanswered,
             more={"entries": list[Json](self.bundle.seqs)},
         )
 
@@ -184,7 +182,7 @@ class _BundleCheck:
         if proof.checkpoint != self.bundle.checkpoint:
             raise NotVerified("its inclusion proof is under another checkpoint than the bundle's")
         verify_inclusion(leaf_hash(record), seq, self.head.size, proof.hashes, self.head.root)
-        self.tree.figures["inclusion proofs"] += 1
+        self.heads.tree.figures["inclusion proofs"] += 1
 
     def _contents(self) -> None:
         manifest = self.bundle.manifest
@@ -205,7 +203,7 @@ class _BundleCheck:
 
     def _learn(self, seq: int, entry: Entry) -> None:
         self.said_about.see(entry)
-        check_seen(self.observed, seq, entry, self._is_of_this_history)
+        self.heads.see(seq, entry)
         self.files.see(entry)
 
     def _is_of_this_history(self, size: int, root: bytes) -> None:
@@ -223,28 +221,23 @@ class _BundleCheck:
         self.proofs_used.add(size)
         verify_consistency(size, self.head.size, root, self.head.root, self.bundle.consistency(size))
 
-    def _heads(self) -> None:
+    def _signed_heads(self) -> None:
         """Check who signed the checkpoint and the anchors' heads, and that the log's keys follow from each other."""
-        logs = self.entries.trust.logs
-        with finding(self.tree, "the checkpoint"):
-            self.signed_heads["checkpoint"] = logs.open(self.bundle.checkpoint)
-            self.both_signed.add(self.head.size)
+        heads = self.heads
+        with finding(heads.tree, "the checkpoint"):
+            self.signed_heads["checkpoint"] = heads.open_checkpoint(self.bundle.checkpoint)
         for name, note in self.bundle.notes():
-            with finding(self.tree, name):
-                head = logs.open(note)
-                self._is_of_this_history(head.size, head.root)
-                self.signed_heads[name] = head
-                self.both_signed.add(head.size)
-        for size in logs.handovers:
-            if size not in self.both_signed:
-                self.tree.add(
+            with finding(heads.tree, name):
+                self.signed_heads[name] = heads.take(heads.logs.open(note))
+        for size in heads.logs.handovers:
+            if size not in heads.signed:
+                heads.tree.add(
                     f"the head of {size} entries, with which the log's key changed, is not in the bundle"
                 )
-        with finding(self.tree):
-            if self.bundle.vkeys != logs.keys:
-                raise NotVerified("vkey.txt does not hold the keys that the entries name as the log's")
+        with finding(heads.tree):
+            heads.check_keys(self.bundle.vkeys)
         for size in set(self.bundle.proven) - self.proofs_used:
-            self.observed.add(f"consistency/{size} is about no tree head in the bundle")
+            heads.observed.add(f"consistency/{size} is about no tree head in the bundle")
 
     def _keys(self) -> None:
         grants = self.entries.trust.grants
@@ -257,27 +250,17 @@ class _BundleCheck:
         for keyid in self.entries.signers.keys() - set(self.bundle.keyids):
             self.entries.said.add(f"the key {keyid[:16]} signed and is not among the bundle's keys")
 
-    def _tree_step(self) -> Step:
-        logs, known = self.entries.trust.logs, self.brought.log_key
-        problem = unfollowed(known, logs, self.both_signed)
-        if problem:
-            self.tree.add(problem)
-        return self.tree.step(
-            f"{len(self.bundle.seqs)} inclusion proofs lead to the root of {self.head.size} entries; it is signed by "
-            f"the log's key, {told(known, logs)}"
-        )
-
     def _anchors_step(self) -> Step:
         held = []
         with finding(self.anchors, "the checkpoint that was given"):
-            if self._is_comparable():
-                kept = self._kept()
+            kept = self._kept()
+            if kept is not None:
                 held.append(f"the checkpoint that was given (size {kept.size})")
         opened = open_bundled(
             self.bundle,
             self.signed_heads,
             self.brought.pinned,
-            self.entries.trust.logs,
+            self.heads.logs,
             self.head.size,
             self.brought.now,
         )
@@ -291,41 +274,26 @@ class _BundleCheck:
             age = max(0, int(self.brought.now - newest.time)) if self.brought.now != float("inf") else None
             self.anchor = Anchor(newest.kind, newest.size, age)
         unknown = f"; not checked: {', '.join(opened.skipped)}" if opened.skipped else ""
-        if self.unanswered:
+        if self.heads.unanswered:
             others = f"; of this history: {', '.join(held)}" if held else ""
-            return self.anchors.skipped(f"the checkpoint that was given: {self.unanswered}{others}{unknown}")
+            return self.anchors.skipped(
+                f"the checkpoint that was given: {self.heads.unanswered}{others}{unknown}"
+            )
         if not held:
             return self.anchors.skipped(
                 f"nothing from outside vouches for it (--checkpoint FILE, --anchors FILE){unknown}"
             )
         return self.anchors.step(f"of this history: {', '.join(held)}{unknown}")
 
-    def _is_comparable(self) -> bool:
-        """Say whether a checkpoint was brought that the bundle can be held against."""
+    def _kept(self) -> Checkpoint | None:
+        """Hold the bundle against the checkpoint that was brought, if one was that can be; raise `NotVerified`."""
         if self.brought.checkpoint is None:
-            return False
+            return None
         proven = {self.head.size, *self.bundle.proven}
-        logs = self.entries.trust.logs
-        self.unanswered = incomparable(
-            self.brought.checkpoint, logs, self.head.size, lambda size: size in proven
-        )
-        return not self.unanswered
-
-    def _kept(self) -> Checkpoint:
-        """Hold the bundle against the checkpoint that was brought; raise `NotVerified`."""
-        kept = self.entries.trust.logs.open(self.brought.checkpoint or b"")
-        self._is_of_this_history(kept.size, kept.root)
-        self.both_signed.add(kept.size)
-        self.anchor, self.confirming = Anchor("checkpoint file", kept.size, None), True
+        kept = self.heads.open_brought(self.brought.checkpoint, proven.__contains__)
+        if kept is not None:
+            self.anchor, self.confirming = Anchor("checkpoint file", kept.size, None), True
         return kept
-
-    def _observed_step(self) -> Step:
-        count = self.observed.figures["tree heads"]
-        if not count:
-            return self.observed.skipped(NOTHING_READ)
-        return self.observed.step(
-            f"{counted(count, 'tree head')} that signers saw are part of the checkpoint's history"
-        )
 
 
 def _written(time: float | None) -> str:

@@ -9,16 +9,15 @@ Rules:
   no finding and no pass: the step is skipped, and the answer is not "verified".
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from audit.anchor_settings import AnchorSettings
 from audit.canonical import Json, JsonObject
 from audit.doubt import Doubted, entries_of
-from audit.errors import AffidavitError, NotVerified
+from audit.errors import AffidavitError
 from audit.note import VerifierKey
-from audit.record import Entry
 from audit.report import STEPS, Findings, Report, Step
 
 __all__ = [
@@ -26,7 +25,6 @@ __all__ = [
     "NOTHING_READ",
     "Brought",
     "Evidence",
-    "check_seen",
     "finding",
     "steps_in_order",
     "unread",
@@ -115,18 +113,6 @@ def finding(found: Findings, what: str = "", entry: int | None = None) -> Iterat
         yield
     except AffidavitError as error:
         found.add(f"{what}: {error}" if what else str(error), entry)
-
-
-def check_seen(
-    found: Findings, seq: int, entry: Entry, is_of_this_history: Callable[[int, bytes], None]
-) -> None:
-    """Check the tree head that the signer of an entry saw: it was no later, and is of the same history."""
-    found.figures["tree heads"] += 1
-    seen = entry.statement.observed
-    with finding(found, f"the tree head that the signer of entry {seq} saw", seq):
-        if seen.size > seq:
-            raise NotVerified(f"it is of {seen.size} entries, more than there were")
-        is_of_this_history(seen.size, bytes.fromhex(seen.root))
 
 
 def steps_in_order(*steps: Step) -> tuple[Step, ...]:

@@ -18,20 +18,16 @@ from audit.entry_checks import EntryChecks
 from audit.errors import AffidavitError, NotVerified
 from audit.evidence import (
     AFTERWARDS,
-    NOTHING_READ,
     Brought,
     Evidence,
-    check_seen,
     finding,
     steps_in_order,
     unread,
     whose,
 )
-from audit.kept_head import incomparable
-from audit.known_key import told, unfollowed
+from audit.evidence_heads import EvidenceHeads
 from audit.merkle import EMPTY_ROOT, HASH_SIZE, CompactRange, leaf_hash, root_at
 from audit.note import Note
-from audit.record import Entry
 from audit.report import MOST_NAMED, Anchor, Findings, Report, Step, counted
 from audit.tiles import TILE_HEIGHT, TILE_WIDTH, TileReader, Tiles
 from audit.tiles_folder import TilesFolder, handover_name, tile_name
@@ -70,14 +66,9 @@ class _TilesCheck:
         self.range, self.tiles = CompactRange(), Tiles()
         self.roots = OrderedDict({0: EMPTY_ROOT})
         self.reader = TileReader(self._stored)
-        self.tree, self.anchors, self.observed = (
-            Findings(2, "tree"),
-            Findings(3, "anchors"),
-            Findings(5, "observed"),
-        )
-        self.both_signed: set[int] = set()
+        self.heads = EvidenceHeads(head.size, brought, self.entries, self._is_of_this_history)
+        self.anchors = Findings(3, "anchors")
         self.anchor: Anchor | None = None
-        self.unanswered = ""
 
     def run(self, progress: Progress | None) -> Evidence:
         """Read every record once, then what is about all of them."""
@@ -87,7 +78,8 @@ class _TilesCheck:
                     progress(seq, self.head.size)
                 entry = self.entries.see(seq, record)
                 if entry is not None:
-                    self._saw(seq, entry)
+                    # Before the entry itself is in the tree: its signer cannot have seen that.
+                    self.heads.see(seq, entry)
                 self._grow(leaf_hash(record))
         if progress is not None:
             progress(self.head.size, self.head.size)
@@ -98,10 +90,13 @@ class _TilesCheck:
         anchors = self._anchors_step()
         steps = steps_in_order(
             self.entries.records_step(f"all {self.entries.count} records parse, are canonical and chain"),
-            self._tree_step(),
+            self.heads.tree_step(
+                f"the root of {self.head.size} entries and {counted(self.heads.tree.figures['tiles'], 'tile')} follow "
+                "from the records"
+            ),
             anchors,
             self.entries.signatures_step(),
-            self._observed_step(),
+            self.heads.observed_step("this history"),
             Findings(6, "tables").skipped("a tiles tree has no tables"),
             Findings(7, "artifacts").skipped("a tiles tree holds no artifacts"),
             self.entries.times_step(),
@@ -115,10 +110,10 @@ class _TilesCheck:
             report=report,
             origin=self.head.origin,
             log_key=self.entries.trust.log_at(self.head.size),
-            confirmed=known and not self.unanswered,
+            confirmed=known and not self.heads.unanswered,
             doubted=self.entries.doubted,
             not_shown=(AFTERWARDS, FILES, *self._others(), *(() if known else (whose(self.brought),))),
-            unanswered=self.unanswered,
+            unanswered=self.heads.unanswered,
         )
 
     def _others(self) -> tuple[str, ...]:
@@ -129,10 +124,6 @@ class _TilesCheck:
         return (
             f"what else lies in the folder, which is no part of it: {', '.join(names[:MOST_NAMED])}{more}",
         )
-
-    def _saw(self, seq: int, entry: Entry) -> None:
-        """Check the tree head that the signer saw, before the entry itself is in the tree."""
-        check_seen(self.observed, seq, entry, self._is_of_this_history)
 
     def _is_of_this_history(self, size: int, root: bytes) -> None:
         if size > self.range.size:
@@ -157,9 +148,9 @@ class _TilesCheck:
                 self._compare(level, number, hashes)
 
     def _compare(self, level: int, number: int, hashes: bytes) -> None:
-        self.tree.figures["tiles"] += 1
+        self.heads.tree.figures["tiles"] += 1
         width = len(hashes) // HASH_SIZE
-        with finding(self.tree):
+        with finding(self.heads.tree):
             if self.folder.tile(level, number, width) != hashes:
                 raise NotVerified(f"{tile_name(level, number, width)} is not what the records give")
 
@@ -169,61 +160,36 @@ class _TilesCheck:
 
     def _signed(self) -> None:
         """Check root and signature of the checkpoint, and the log's keys."""
-        logs = self.entries.trust.logs
-        with finding(self.tree, "the checkpoint"):
+        with finding(self.heads.tree, "the checkpoint"):
             if (self.range.size, self.range.root()) != (self.head.size, self.head.root):
                 raise NotVerified(f"its root is not that of the {self.range.size} records that could be read")
-            logs.open(self.folder.checkpoint)
-            self.both_signed.add(self.head.size)
-        with finding(self.tree):
-            if self.folder.vkeys != logs.keys:
-                raise NotVerified("vkey.txt does not hold the keys that the entries name as the log's")
+            self.heads.open_checkpoint(self.folder.checkpoint)
+        with finding(self.heads.tree):
+            self.heads.check_keys(self.folder.vkeys)
 
     def _handovers(self) -> None:
         """Check the heads that the log's old and new key signed, as far as they are in the folder."""
-        logs = self.entries.trust.logs
+        logs = self.heads.logs
         for size in logs.handovers:
             note = self.folder.handover(size)
             if note is None:
                 continue
-            with finding(self.tree, handover_name(size)):
+            with finding(self.heads.tree, handover_name(size)):
                 head = logs.open(note)
                 if head.size != size:
                     raise NotVerified(f"it is a head of {head.size} entries")
-                self._is_of_this_history(head.size, head.root)
-                self.both_signed.add(size)
+                self.heads.take(head)
 
     def _anchors_step(self) -> Step:
         note = self.brought.checkpoint
         if note is None:
             return self.anchors.skipped("no tree head from outside was given (--checkpoint FILE)")
         with finding(self.anchors, "the checkpoint that was given"):
-            logs = self.entries.trust.logs
-            self.unanswered = incomparable(note, logs, self.head.size)
-            if self.unanswered:
-                return self.anchors.skipped(f"the checkpoint that was given: {self.unanswered}")
-            kept = logs.open(note)
-            self._is_of_this_history(kept.size, kept.root)
-            self.both_signed.add(kept.size)
+            kept = self.heads.open_brought(note)
+            if kept is None:
+                return self.anchors.skipped(f"the checkpoint that was given: {self.heads.unanswered}")
             self.anchor = Anchor("checkpoint file", kept.size, None)
             return self.anchors.step(
                 f"the checkpoint that was given (size {kept.size}) is part of this history"
             )
         return self.anchors.step("")
-
-    def _tree_step(self) -> Step:
-        logs, known = self.entries.trust.logs, self.brought.log_key
-        problem = unfollowed(known, logs, self.both_signed)
-        if problem:
-            self.tree.add(problem)
-        tiles = counted(self.tree.figures["tiles"], "tile")
-        return self.tree.step(
-            f"the root of {self.head.size} entries and {tiles} follow from the records; it is signed by the log's key, "
-            f"{told(known, logs)}"
-        )
-
-    def _observed_step(self) -> Step:
-        count = self.observed.figures["tree heads"]
-        if not count:
-            return self.observed.skipped(NOTHING_READ)
-        return self.observed.step(f"{counted(count, 'tree head')} that signers saw are part of this history")
