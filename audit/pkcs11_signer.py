@@ -42,7 +42,7 @@ except ImportError:
 if TYPE_CHECKING:
     from pkcs11.types import Session, Token
 
-__all__ = ["Pkcs11Signer", "create_key", "find_key"]
+__all__ = ["Pkcs11Signer", "create_key", "failures", "find_key"]
 
 _LOST = (
     failed.SessionHandleInvalid,
@@ -77,7 +77,7 @@ class Pkcs11Signer:
 
     def sign(self, message: bytes) -> bytes:
         """Sign the message: 64 bytes for Ed25519, DER for ECDSA."""
-        with _ONE_AT_A_TIME, _failures(self._uri):
+        with _ONE_AT_A_TIME, failures(self._uri):
             try:
                 signature = self._sign(message)
             except _LOST:
@@ -112,7 +112,7 @@ def create_key(uri: str, algorithm: Algorithm, pin: Callable[[], bytes]) -> Publ
     named = Pkcs11Uri.parse(uri)
     if named.label is None:
         raise MalformedInput("a new key on a token gets a label: name it with object= in the URI")
-    with _ONE_AT_A_TIME, _failures(named):
+    with _ONE_AT_A_TIME, failures(named):
         session = _log_in(named, pin, write=True)
         try:
             if _all(session, named, ObjectClass.PRIVATE_KEY):
@@ -128,7 +128,7 @@ def create_key(uri: str, algorithm: Algorithm, pin: Callable[[], bytes]) -> Publ
 def find_key(uri: str, pin: Callable[[], bytes]) -> PublicKey:
     """Read the public part of a key that is on the token."""
     named = Pkcs11Uri.parse(uri)
-    with _ONE_AT_A_TIME, _failures(named):
+    with _ONE_AT_A_TIME, failures(named):
         session = _log_in(named, pin, write=False)
         try:
             return _public(_one(session, named, ObjectClass.PUBLIC_KEY))
@@ -197,7 +197,7 @@ def _public(key: Any) -> PublicKey:
 
 
 @contextmanager
-def _failures(uri: Pkcs11Uri) -> Iterator[None]:
+def failures(uri: Pkcs11Uri) -> Iterator[None]:
     """Turn what a token answers into one sentence."""
     try:
         yield

@@ -31,7 +31,7 @@ from audit.trust import KEY_KINDS, Trust
 from audit.verify_checkpoints import Checkpoints
 from audit.verify_tree import Tree
 
-__all__ = ["Asked", "RangeCheck", "learned", "records_query"]
+__all__ = ["Asked", "RangeCheck", "learned", "may_be_key_entry", "payload_of", "records_query"]
 
 _COLUMNS = ("seq", "record", "leaf_hash", "entry_id", "kind", "key", "time")
 _BEFORE_PAYLOAD = b'{"entry":{"payload":"'
@@ -83,7 +83,7 @@ class RangeCheck:
         leaf = leaf_hash(record)
         self._place(seq, len(record))
         if seq < self.asked.trusted:
-            payload = _payload_of(record)
+            payload = payload_of(record)
             self._trusted_id(seq, payload)
             if not self._is_needed(seq, payload):
                 self._grow(leaf)
@@ -120,7 +120,7 @@ class RangeCheck:
 
     def _is_needed(self, seq: int, payload: bytes | None) -> bool:
         """Say whether a trusted entry is read all the same: a key entry, or the one whose time comes before."""
-        return seq == self.asked.trusted - 1 or _may_be_key_entry(payload)
+        return seq == self.asked.trusted - 1 or may_be_key_entry(payload)
 
     def _trusted_id(self, seq: int, payload: bytes | None) -> None:
         """Take the id of a trusted statement: the checkpoint stands for it, so it is read without its rules."""
@@ -186,7 +186,7 @@ def learned(trust: Trust, entry: Entry) -> Trust:
         return trust
 
 
-def _payload_of(record: bytes) -> bytes | None:
+def payload_of(record: bytes) -> bytes | None:
     """Take the payload out of a record without reading the rest; None where it is not at its place."""
     if not record.startswith(_BEFORE_PAYLOAD):
         return None
@@ -197,6 +197,6 @@ def _payload_of(record: bytes) -> bytes | None:
         return None
 
 
-def _may_be_key_entry(payload: bytes | None) -> bool:
+def may_be_key_entry(payload: bytes | None) -> bool:
     """Say whether a payload could be a key entry's, by its bytes: canonical JSON spells its type one way."""
     return payload is None or any(kind in payload for kind in _KEY_TYPES)

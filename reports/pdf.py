@@ -28,7 +28,7 @@ from typing import Any
 
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput
 
-__all__ = ["write"]
+__all__ = ["library", "write"]
 
 HERE = Path(__file__).parent
 SCHEME = "affidavit-package:"
@@ -130,7 +130,7 @@ def main() -> int:
 
 
 def _draw(request: dict[str, str]) -> bytes:
-    weasyprint = _library()
+    weasyprint = library()
     complaints = _listen()
     source = _printable(request["html"])
     page = weasyprint.HTML(string=source, base_url=SCHEME, url_fetcher=_fetcher())
@@ -161,7 +161,8 @@ def _finished(_document: Any, pdf: Any) -> None:
             stream.compress = False
 
 
-def _library() -> Any:
+def library() -> Any:
+    """Return WeasyPrint; raise `EnvironmentFailed` where it cannot draw, with what to install."""
     # "No fonts configured": that is the point of fonts.conf
     warnings.filterwarnings("ignore", message="No fonts configured")
     try:

@@ -1,6 +1,7 @@
 """Issuing a report: the file and its entry are both there, or neither is."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from audit.durable import UNFINISHED
 from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotPermitted
 from audit.record import Entry
 from registry.registry import Registry
-from reports.dossier import Dossier
+from reports.dossier import Dossier, compose
 from reports.issue import gather, issue_report
 from tests.small_registry import new_registry, run_result
 
@@ -70,16 +71,15 @@ def test_an_entry_that_cannot_be_written_leaves_the_file_as_it_was(
 def test_a_report_covers_one_head_even_where_the_ledger_moves_on(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
-    gather_once, left = reports.issue._gather, [times]
+    left = [times]
 
-    def be_overtaken(registry: Registry, ref: str, head: object) -> Dossier:
-        dossier = gather_once(registry, ref, head)  # type: ignore[arg-type]
+    def be_overtaken(**gathered: Any) -> Dossier:
         if left[0]:
             left[0] -= 1
             registry.record_run(run_result(registry, auc=0.9))
-        return dossier
+        return compose(**gathered)
 
-    monkeypatch.setattr(reports.issue, "_gather", be_overtaken)
+    monkeypatch.setattr("reports.issue.compose", be_overtaken)
     if times == 1:
         assert gather(registry, "credit@1").size == registry.ledger.head().size
     else:

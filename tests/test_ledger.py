@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotFound, 
 from audit.keys import LocalSigner, new_private_key
 from audit.ledger import Ledger, create_ledger
 from audit.merkle import CompactRange, leaf_hash
-from audit.sequencer import Submission
 from audit.statement import Observed
 from tests.small_ledger import ORIGIN, Clock, People, Titles, claimed, new_ledger, reopened, report, signer
 
@@ -141,14 +139,20 @@ def test_nothing_is_written_when_a_follower_raises(ledger: Ledger) -> None:
 def test_nothing_is_written_when_one_signature_of_many_does_not_verify(
     ledger: Ledger, people: People
 ) -> None:
-    before = state(ledger)
-    envelopes = [
-        sign(ledger.claim(report(str(n)), people.admin.public.keyid).payload(), [people.admin])
-        for n in range(20)
-    ]
-    envelopes[12] = replace(envelopes[12], signatures=envelopes[13].signatures)
+    class Slips:
+        """Signs something else the thirteenth time."""
+
+        public = people.admin.public
+        signed = 0
+
+        def sign(self, message: bytes) -> bytes:
+            self.signed += 1
+            return people.admin.sign(b"something else" if self.signed == 13 else message)
+
+    before, slips = state(ledger), Slips()
     with pytest.raises(NotVerified):
-        ledger._submit(Submission(tuple(envelopes)))
+        ledger.append_many([report(str(n)) for n in range(20)], signer=slips)
+    assert slips.signed == 20
     assert state(ledger) == before
 
 
@@ -218,7 +222,7 @@ def test_a_statement_of_this_ledger_is_not_appended_again(ledger: Ledger, people
     with (
         pytest.raises(MalformedInput, match="stands in this ledger already"),
     ):
-        ledger._sequencer.submit(Submission((entry.envelope,)))
+        ledger.append_signed(entry.envelope)
     assert state(ledger) == before
 
 
@@ -233,7 +237,7 @@ def test_a_statement_of_another_ledger_is_not_appended(
             MalformedInput, match=r"for the ledger 'other\.example', this one is 'test\.example/ledger'"
         ),
     ):
-        ledger._sequencer.submit(Submission((entry.envelope,)))
+        ledger.append_signed(entry.envelope)
     assert state(ledger) == before
 
 
@@ -243,7 +247,7 @@ def test_a_statement_that_was_changed_after_signing_is_not_appended(ledger: Ledg
     forged = sign(statement.payload(), [people.admin])
     forged = type(forged)(other.payload(), forged.signatures)
     with pytest.raises(NotVerified):
-        ledger._sequencer.submit(Submission((forged,)))
+        ledger.append_signed(forged)
 
 
 # -- two ledgers under one name ----------------------------------------------------------------------------------------
@@ -256,7 +260,7 @@ def test_a_history_told_twice_is_caught_by_what_its_signers_saw(tmp_path: Path) 
     one.append(report("one"))
     entry = one.append(report("two"))
     two.append(report("another"))
-    two._sequencer.submit(Submission((entry.envelope,)))
+    two.append_signed(entry.envelope)
     failed = [step for step in two.verify().steps if step.status == "failed"]
     assert [(step.name, step.entries) for step in failed] == [("observed", (2,))]
 

@@ -180,7 +180,7 @@ def test_a_library_that_is_missing_is_named_with_the_line_that_installs_it(
     with pytest.raises(
         EnvironmentFailed, match=r"apt-get install libpango-1\.0-0 libpangoft2-1\.0-0 libharfbuzz-subset0"
     ):
-        pdf._library()
+        pdf.library()
 
 
 def test_a_drawing_process_that_dies_is_an_environment_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:

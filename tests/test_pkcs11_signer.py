@@ -137,10 +137,10 @@ def test_what_is_missing_is_said(named: str, secret: str, error: type[AffidavitE
 def test_what_no_token_in_software_answers_is_said_too(
     answer: str, error: type[AffidavitError], sentence: str
 ) -> None:
-    from audit.pkcs11_signer import _failures
+    from audit.pkcs11_signer import failures
     from audit.pkcs11_uri import Pkcs11Uri
 
-    with pytest.raises(error, match=sentence), _failures(Pkcs11Uri.parse(uri("ana"))):
+    with pytest.raises(error, match=sentence), failures(Pkcs11Uri.parse(uri("ana"))):
         raise getattr(pkcs11.exceptions, answer)
 
 

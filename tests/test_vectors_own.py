@@ -27,6 +27,7 @@ from audit.trust import Trust
 from tests.published import Tally
 from tests.vectors import timestamps
 from tests.vectors.evidence import written
+from tests.vectors.key_events import OFFERS
 from tests.vectors.make import FOLDER, MAKERS, text_of
 
 Case = dict[str, Any]
@@ -238,19 +239,7 @@ class Log:
         return root(bytes.fromhex(entry.leaf_hash) for entry in self.entries[:size]).hex()
 
 
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [
-        ("first_entries", 7),
-        ("grants", 23),
-        ("revocations", 10),
-        ("rotations", 13),
-        ("expiries", 9),
-        ("thresholds", 14),
-        ("log_rotations", 10),
-        ("places", 11),
-    ],
-)
+@pytest.mark.parametrize(("name", "count"), OFFERS.items())
 def test_every_offer_stands_or_is_refused_as_it_says(
     request: pytest.FixtureRequest, name: str, count: int
 ) -> None:

@@ -14,6 +14,7 @@ from tests.portable_verifier import VERIFIER, answer, said_by
 from tests.published import Tally
 from tests.vectors.evidence import written
 from tests.vectors.history import History
+from tests.vectors.key_events import OFFERS
 from tests.vectors.make import FOLDER
 from tests.vectors.people import ORIGIN, signer
 
@@ -133,19 +134,7 @@ class Kept:
         return "refused" if failed & {"records", "signatures", "observed"} else str(failed or "stands")
 
 
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [
-        ("first_entries", 7),
-        ("grants", 23),
-        ("revocations", 10),
-        ("rotations", 13),
-        ("expiries", 9),
-        ("thresholds", 14),
-        ("log_rotations", 10),
-        ("places", 11),
-    ],
-)
+@pytest.mark.parametrize(("name", "count"), OFFERS.items())
 def test_it_takes_or_refuses_a_history_with_each_offer_as_it_says(
     request: pytest.FixtureRequest, tmp_path: Path, name: str, count: int
 ) -> None:

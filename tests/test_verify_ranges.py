@@ -621,12 +621,12 @@ def test_an_incremental_verification_needs_a_checkpoint(template: Told) -> None:
 
 
 def test_a_key_entry_is_told_by_its_bytes_as_by_reading_it(template: Told) -> None:
-    from audit.verify_range import _may_be_key_entry, _payload_of
+    from audit.verify_range import may_be_key_entry, payload_of
 
     records = dishonest.records_of(template.folder)
     kinds = [parse_record(record).kind for record in records]
-    payloads = map(_payload_of, records)
-    suspected = [kind for kind, payload in zip(kinds, payloads, strict=True) if _may_be_key_entry(payload)]
+    payloads = map(payload_of, records)
+    suspected = [kind for kind, payload in zip(kinds, payloads, strict=True) if may_be_key_entry(payload)]
     assert suspected == ["genesis", "key-grant", "key-revoke"]
 
 

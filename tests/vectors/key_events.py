@@ -17,9 +17,21 @@ from audit.statement import Observed, Statement, Subject
 from tests.vectors.history import History, begin, begun, report
 from tests.vectors.people import ORIGIN, signer
 
-__all__ = ["FILES"]
+__all__ = ["FILES", "OFFERS"]
 
 SALT = bytes(range(32))
+
+OFFERS = {
+    "first_entries": 7,
+    "grants": 23,
+    "revocations": 10,
+    "rotations": 13,
+    "expiries": 9,
+    "thresholds": 14,
+    "log_rotations": 10,
+    "places": 11,
+}
+"""How many offers each history makes: whoever answers them has to have met every one."""
 
 
 def first_entries() -> History:
