@@ -26,8 +26,10 @@ from registry.observe import Observation, observe, take_sample
 from registry.parts import is_fitted_model, parts_of
 from registry.pipeline import PlannedStep, Step
 from registry.recomputed import as_received, explained
+from registry.relations import NotUnderstood
 from registry.seen import with_what_was_seen
 from registry.told import Inputs, refuse_unreturned
+from registry.written_settings import unwritten
 
 __all__ = ["Watch", "watch"]
 
@@ -49,6 +51,8 @@ class Watch:
     """Why what the step received could not be noted."""
     hindered: tuple[str, ...] = ()
     """Why some of it could not be: its tables' places in memory, or a sample. The rest stands."""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    """The step's parameters and their values; every other argument holds what an earlier step returned."""
 
     def flows(self, value: object) -> list[Flow]:
         """Say how the columns of what the step returned come about.
@@ -61,7 +65,7 @@ class Watch:
         flows = [flow for name, item in parts for flow in self._of_part(name, item)]
         refuse_unreturned(self.step.told, self.step.name, {flow.part: flow.columns for flow in flows})
         flows = attempted(
-            lambda: explained(flows, dict(parts), self.before),
+            lambda: explained(flows, dict(parts), self.before, self._computed),
             lambda why: _noted(flows, self.step.name, why),
         )
         flows = attempted(lambda: self._seen(flows), lambda why: _noted(flows, self.step.name, why))
@@ -94,6 +98,9 @@ class Watch:
             parsed = self.step.query is not None or (is_lazy(item) and not told)
             yield self._parsed(flow, item) if parsed else declared_flow(flow, self.step.told, self.inputs)
 
+    def _computed(self, transformer: Any) -> str | None:
+        return unwritten(transformer, self.step.function, self.parameters)
+
     def _astray(self) -> str | None:
         from registry.plan_code import astray
 
@@ -106,6 +113,8 @@ class Watch:
             if self.step.query is not None:
                 from registry.sql_lineage import query_flow
 
+                if given := [name for name in self.step.query.parameters if name not in self.parameters]:
+                    raise NotUnderstood(f"the query's ${given[0]} is what another step returned, not a table")
                 return query_flow(self.step.query.text, self.inputs, flow.columns, flow.step)
             from registry.polars_memory import Held
             from registry.polars_plan import plan_flow
@@ -139,10 +148,14 @@ def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
     hindered: list[str] = []
     sample = attempted(lambda: take_sample(planned, returned), hindered.append) if observed else None
     if not frames:
-        return Watch(step, inputs, sample, before=before, hindered=tuple(hindered))
+        return Watch(
+            step, inputs, sample, before=before, hindered=tuple(hindered), parameters=planned.parameters
+        )
     held = attempted(lambda: _held(frames), hindered.append)
     kinds = {name: _kind(returned[name]) for name in planned.after}
-    return Watch(step, inputs, sample, held, kinds, before, hindered=tuple(hindered))
+    return Watch(
+        step, inputs, sample, held, kinds, before, hindered=tuple(hindered), parameters=planned.parameters
+    )
 
 
 def _held(frames: Mapping[str, Any]) -> Any:

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from registry.function_source import module_tree
 
-__all__ = ["FRAME_METHODS", "GATHERS", "is_constant", "is_harmless", "is_open_module"]
+__all__ = ["FRAME_METHODS", "GATHERS", "is_constant", "is_harmless", "is_open_module", "is_same"]
 
 
 def _listed(names: str) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ def is_constant(name: str, value: object, filename: str, is_code: Callable[[ast.
     if statement is None or statement.value is None:
         return False
     try:
-        return _is_same(ast.literal_eval(statement.value), value)
+        return is_same(ast.literal_eval(statement.value), value)
     except (ValueError, TypeError, SyntaxError, MemoryError):
         return isinstance(value, (*FIXED, polars.Expr)) and is_code(statement.value)
 
@@ -130,11 +130,12 @@ def _sets(statement: ast.stmt, name: str) -> bool:
     )
 
 
-def _is_same(one: Any, other: Any) -> bool:
+def is_same(one: Any, other: Any) -> bool:
+    """Say whether two literals are one, also in their types: 1 is neither True nor 1.0."""
     if type(one) is not type(other):
         return False
     if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(_is_same, one, other))
+        return len(one) == len(other) and all(map(is_same, one, other))
     if isinstance(one, dict):
-        return _is_same(list(one.items()), list(other.items()))
+        return is_same(list(one.items()), list(other.items()))
     return bool(one == other)

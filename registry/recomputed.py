@@ -7,14 +7,15 @@ Rules:
   one, gives exactly the same cells; else it is unknown, and a note says so.
 - What the step received is taken as it was before the step was called: it may have changed it in place.
 - Only transformers whose every class is known (`registry.estimators`), since only those are as their parameters say;
-  none that learned from a target, which is not recorded.
+  none that learned from a target, which is not recorded. None with a setting that the step may have computed
+  (`registry.written_settings`).
 - At most `MOST_CELLS` cells of a table, and `MOST_SECONDS`.
 
->>> explained(flows, items, before)                                         # doctest: +SKIP
+>>> explained(flows, items, before, computed)                               # doctest: +SKIP
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -56,12 +57,25 @@ class _Known:
         return tuple(output.name for output in self.outputs)
 
 
-def explained(flows: Sequence[Flow], items: Mapping[str, Any], before: Mapping[str, Any]) -> list[Flow]:
-    """Explain the tables among what a step returned (`items`, by part) from what it had received (`before`)."""
+def explained(
+    flows: Sequence[Flow],
+    items: Mapping[str, Any],
+    before: Mapping[str, Any],
+    computed: Callable[[Any], str | None],
+) -> list[Flow]:
+    """Explain the tables among what a step returned (`items`, by part) from what it had received (`before`).
+
+    `computed` names a setting of a transformer that is not of the step's code.
+    """
     told = {flow.part: flow for flow in flows if flow.kind == "table"}
     for known in _known(items.values()):
         for part, flow in told.items():
             if flow.columns == known.names and not flow.complete >= set(flow.columns):
+                if (setting := computed(known.transformer)) is not None:
+                    told[part] = _noted(
+                        flow, f"whose {setting} is not written in the step, which may have computed it"
+                    )
+                    continue
                 told[part] = _explained(flow, known, list(_pairs(known, items[part], before)))
     return [told.get(flow.part, flow) if flow.kind == "table" else flow for flow in flows]
 
@@ -122,16 +136,17 @@ def _same(first: Any, second: Any) -> bool:
 
 def _explained(flow: Flow, known: _Known, pairs: Sequence[tuple[str, str]]) -> Flow:
     if not pairs:
-        note = (
-            f"step {flow.step}: {flow.part} has the columns of the transformer beside it, and could not be made again "
-            "with it from what the step received"
-        )
-        return replace(flow, notes=(*flow.notes, note))
+        return _noted(flow, "and could not be made again with it from what the step received")
     new = [output for output in known.outputs if output.name not in flow.complete]
     links = [link for output in new for link in _links(output, known.features, pairs)]
     return replace(
         flow, links=(*flow.links, *links), complete=flow.complete | {output.name for output in new}
     )
+
+
+def _noted(flow: Flow, why: str) -> Flow:
+    note = f"step {flow.step}: {flow.part} has the columns of the transformer beside it, {why}"
+    return replace(flow, notes=(*flow.notes, note))
 
 
 def _links(output: Output, features: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Iterator[Link]:

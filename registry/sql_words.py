@@ -33,7 +33,15 @@ CLAUSES: Final = frozenset({
 })  # fmt: skip
 """The clauses of a SELECT and of a set operation that are read, or in which only columns of their own could matter."""
 
-REFUSED = (exp.Pivot, exp.TableColumn, exp.TableFromRows, exp.Lateral, exp.MatchRecognize, exp.Columns)
+REFUSED = (
+    exp.Pivot,
+    exp.TableColumn,
+    exp.TableFromRows,
+    exp.Lateral,
+    exp.MatchRecognize,
+    exp.Columns,
+    exp.PositionalColumn,
+)
 
 
 def refuse(tree: Any) -> None:

@@ -9,7 +9,14 @@ import polars as pl
 import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import KNNImputer
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler, TargetEncoder
+from sklearn.preprocessing import (
+    Binarizer,
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+    TargetEncoder,
+)
 
 from registry import recomputed
 from registry.field_lineage import watch
@@ -109,9 +116,23 @@ def made_by_code_of_its_own(loans: pd.DataFrame) -> dict[str, Any]:
     return {"own": fitted.set_output(transform="pandas"), "table": fitted.fit_transform(loans[COLUMNS])}
 
 
+def coded_in_the_order_of_a_protected_column(loans: pd.DataFrame) -> dict[str, Any]:
+    order = list(loans.groupby("region")["race"].mean().sort_values().index)
+    fitted = OrdinalEncoder(categories=[order]).set_output(transform="pandas").fit(loans[["region"]])
+    return {"encoder": fitted, "table": fitted.transform(loans[["region"]])}
+
+
+def cut_at_the_mean_of_a_protected_column(loans: pd.DataFrame) -> dict[str, Any]:
+    cut = Binarizer(threshold=0.5).set_output(transform="pandas").set_params(threshold=loans["race"].mean())
+    fitted = ColumnTransformer([("cut", cut, COLUMNS)], verbose_feature_names_out=False)
+    return {"cut": fitted.set_output(transform="pandas"), "table": fitted.fit_transform(loans[COLUMNS])}
+
+
 @pytest.mark.parametrize(
     "step",
     [
+        coded_in_the_order_of_a_protected_column,
+        cut_at_the_mean_of_a_protected_column,
         changed_afterwards,
         input_changed_before,
         learned_from_a_protected_column,
@@ -128,6 +149,22 @@ def test_a_table_that_could_not_be_made_again_says_so() -> None:
     flow = flows_of(changed_afterwards)["changed_afterwards.table"]
     assert [note.partition(" has ")[2] for note in flow.notes] == [
         "the columns of the transformer beside it, and could not be made again with it from what the step received"
+    ]
+
+
+def test_a_setting_that_the_step_writes_or_takes_as_a_parameter_is_of_its_code() -> None:
+    def cut(loans: pd.DataFrame, least: float = 0.25) -> dict[str, Any]:
+        parts = [("high", Binarizer(threshold=least), ["income"]), ("low", Binarizer(threshold=-1), ["debt"])]
+        fitted = ColumnTransformer(parts, verbose_feature_names_out=False).set_output(transform="pandas")
+        return {"cut": fitted, "table": fitted.fit_transform(loans[COLUMNS])}
+
+    assert flows_of(cut)["cut.table"].complete == {"income", "debt"}
+
+
+def test_a_setting_that_may_have_been_computed_is_named() -> None:
+    flow = flows_of(cut_at_the_mean_of_a_protected_column)["cut_at_the_mean_of_a_protected_column.table"]
+    assert [note.partition(", ")[2] for note in flow.notes] == [
+        "whose threshold is not written in the step, which may have computed it"
     ]
 
 

@@ -137,6 +137,13 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[JsonObjec
     @pipeline.sql_step("SELECT n FROM range(2) AS r(n), loans")
     def opaque(loans: pd.DataFrame) -> Any: ...
 
+    @pipeline.step
+    def highest(people: pd.DataFrame) -> str:
+        return str(people["race"].max())
+
+    @pipeline.sql_step("SELECT id, $highest AS race FROM loans")
+    def given(loans: pd.DataFrame, highest: str) -> Any: ...
+
     pipeline.sql_step(TEXT)(joined)
     result = run_pipeline(pipeline, {"least": 1.0}, artifacts=store)
     assert result.exception is None
@@ -165,6 +172,14 @@ def test_a_query_that_is_not_understood_runs_and_is_unknown(
     flow = flow_named(recorded[0], "opaque")
     assert (flow.links, flow.complete) == ((), frozenset())
     assert "not understood" in flow.notes[0]
+
+
+def test_a_query_with_a_parameter_that_a_step_returned_is_unknown(
+    recorded: tuple[JsonObject, ArtifactStore],
+) -> None:
+    flow = flow_named(recorded[0], "given")
+    assert (flow.links, flow.complete, flow.rows_complete) == ((), frozenset(), False)
+    assert flow.notes == ("step given: the query's $highest is what another step returned, not a table",)
 
 
 def test_pipelines_without_queries_load_neither_package() -> None:

@@ -50,6 +50,7 @@ SELECT row_number() OVER () AS z, income FROM t WHERE race = 1 ORDER BY id
 SELECT first(z) AS l FROM (SELECT income AS z FROM t ORDER BY race, id)
 SELECT income FROM t ORDER BY id LIMIT (SELECT max(race) + 1 FROM u)
 SELECT t AS whole FROM t ORDER BY id
+SELECT #2 + 1 AS z FROM t
 SELECT CASE WHEN EXISTS (SELECT 1 FROM u WHERE race = 1 AND x > 7) THEN income END AS z FROM t ORDER BY id
 """.strip().splitlines()
 

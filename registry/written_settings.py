@@ -1,0 +1,104 @@
+"""Whether the settings of a transformer are of the code: a setting may hold what a step computed from a column.
+
+`OrdinalEncoder(categories=[order])` gives every value the place that `order` says, and `order` may be sorted by another
+column; a threshold may be its mean. What a transformer gives out then depends on that column, and its class does
+not tell.
+
+Rules:
+
+- A setting is of the code where it is its class's default, or where the step's function writes it: as a literal in a
+  call, under its name or first, or as a parameter of the step that the function never sets anew. Where the function
+  writes it otherwise as well, it is not.
+- Which transformers there are and which columns they take is taken as the code says it.
+
+>>> from sklearn.preprocessing import Binarizer
+>>> unwritten(Binarizer(threshold=0.37), len, {}), unwritten(Binarizer(), len, {})
+('threshold', None)
+"""
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType
+from typing import Any, Final
+
+from registry.function_source import source_of
+from registry.plan_names import is_same
+from registry.relations import NotUnderstood
+
+__all__ = ["unwritten"]
+
+STRUCTURE: Final = ("transformers", "steps", "transformer_list")
+"""Settings that hold the parts of a transformer."""
+
+_Written = Mapping[str, list[Any]]
+
+_COMPUTED: Final = object()
+
+
+def unwritten(
+    transformer: Any, function: Callable[..., object], parameters: Mapping[str, object]
+) -> str | None:
+    """Name a setting of a transformer that a step's function does not write; None where all are of the code."""
+    try:
+        node = source_of(function).node if isinstance(function, FunctionType) else None
+    except NotUnderstood:
+        node = None
+    written = {} if node is None else _written(node, parameters)
+    return next(_unwritten(transformer, written), None)
+
+
+def _unwritten(estimator: Any, written: _Written) -> Iterator[str]:
+    defaults = inspect.signature(type(estimator)).parameters
+    for name, value in estimator.get_params(deep=False).items():
+        if name in STRUCTURE:
+            for part in _parts(value):
+                yield from _unwritten(part, written)
+        elif hasattr(value, "get_params"):
+            yield from _unwritten(value, written)
+        elif not _is(value, defaults[name].default):
+            said = written.get(name, []) or written.get(f"{type(estimator).__name__}()", [])
+            if not said or any(one is _COMPUTED for one in said) or not any(_is(value, one) for one in said):
+                yield name
+
+
+def _parts(listed: Any) -> Iterator[Any]:
+    for each in listed:
+        yield from (part for part in each if hasattr(part, "get_params"))
+
+
+def _is(value: Any, other: Any) -> bool:
+    return value is other or (
+        type(value) is type(other) and isinstance(value, _PLAIN) and is_same(value, other)
+    )
+
+
+_PLAIN: Final = (bool, int, float, str, bytes, list, tuple, dict)
+
+
+def _written(node: ast.AST, parameters: Mapping[str, object]) -> _Written:
+    """Collect what a function gives to calls, by the argument's name, or by `Called()` where it comes first."""
+    taken = {
+        each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+    }
+    own = {name: value for name, value in parameters.items() if name not in taken}
+    found: dict[str, list[Any]] = {}
+    for call in ast.walk(node):
+        if not isinstance(call, ast.Call):
+            continue
+        for keyword in call.keywords:
+            if keyword.arg is not None:
+                found.setdefault(keyword.arg, []).append(_value(keyword.value, own))
+        called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        if call.args:
+            found.setdefault(f"{called}()", []).append(_value(call.args[0], own))
+    return found
+
+
+def _value(node: ast.expr, own: Mapping[str, object]) -> Any:
+    if isinstance(node, ast.Name) and node.id in own:
+        return own[node.id]
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return _COMPUTED
