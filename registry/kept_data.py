@@ -32,7 +32,7 @@ from typing import Any, BinaryIO, Literal
 from audit.canonical import Json, JsonObject
 from audit.errors import AffidavitError, MalformedInput, NotVerified
 from registry.artifacts import ArtifactStore
-from registry.fingerprint import SCHEME, fingerprint, opened
+from registry.fingerprint import SCHEME, fingerprint
 from registry.held import holder_of
 from registry.parts import parts_of
 from registry.privacy import NO_DEMANDS, Privacy
@@ -158,7 +158,6 @@ def _written(part: JsonObject, item: Any, place: Json) -> Waiting:
     file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when it is stored, or forgotten
     try:
         _write(item, holder, file)
-        columns = opened(item).names
         if str(fingerprint(read_kept(file, holder))) != _mark(part, item):
             raise MalformedInput("it does not come back from Parquet as it was")
     except Exception as error:  # a table may hold anything, and what holds it is somebody else's code
@@ -166,8 +165,19 @@ def _written(part: JsonObject, item: Any, place: Json) -> Waiting:
         ours = isinstance(error, AffidavitError)
         said["reason"] = str(error) if ours else f"it cannot be written as Parquet ({type(error).__name__})"
         return Waiting(part, said, (), None)
+    columns = tuple(dict.fromkeys(_names_in(file)))
     said["bytes"] = file.seek(0, os.SEEK_END)
     return Waiting(part, said, columns, file)
+
+
+def _names_in(file: BinaryIO) -> Iterator[str]:
+    """Name all that a copy holds: its columns, what is in their structs, and the index of a pandas table."""
+    from pyarrow import parquet
+
+    waiting = list(parquet.ParquetFile(file).schema_arrow)
+    for field in waiting:
+        yield field.name
+        waiting += (field.type.field(number) for number in range(field.type.num_fields))
 
 
 def _write(item: Any, holder: str, file: BinaryIO) -> None:

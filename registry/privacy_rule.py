@@ -7,31 +7,40 @@ Rules:
   gives it. What cannot be read is `missing`, and so is a run that does not tell of every column that the rule is about:
   a name that nothing has may be misspelt.
 - A copy of a table that was kept holds all of it in clear: it fails, unless the rule has `kept: all`.
-- A column that is made of a protected one by its name (`race_black`) is one of them. A column that was renamed
+- A column that is made of a protected one by its name (`race_black`) is one of them, and so is a field of a struct,
+  which is keyed with its column. A column that was renamed
   otherwise is not recognised, and neither is what stands in a value that is no table.
-- Figures that are told at all hold the small-cell rule (`registry.disclosure`), whatever the rule allows.
+- Figures that are told at all hold the small-cell rule (`registry.disclosure`), whatever the rule allows. A profile
+  whose columns are not those of its table's fingerprint is the profile of something else.
 
 >>> born = TableTold("people", "load", (("born", False),), (("born", "missing"),))
 >>> judge_privacy(PrivacyRule(id="r", says="", clauses=(), columns=("born",), fingerprint="keyed"), {}, [born]).outcome
 'failed'
 """
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, Final, cast
 
 from audit.canonical import Json, JsonObject, decode
-from audit.errors import AffidavitError, EnvironmentFailed, NotVerified
+from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.disclosure import SMALL_CELL
 from registry.finding import AbsentError, Finding, at, items, text
-from registry.profile import LEVELS, Level, Profile
+from registry.profile import LEVELS, ColumnProfile, Level, Profile
 from registry.protected_names import is_protected
 from registry.rules import PrivacyRule
 from registry.sentences import listed
 
+if TYPE_CHECKING:
+    from registry.fingerprint import Fingerprint
+
 __all__ = ["TableTold", "judge_privacy", "tables_told"]
 
+
+_NAME: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 MARKS = (("fingerprint",), ("document",), ("profile",), ("kept", "artifact"))
 """What a part says of its table, and where it says it."""
@@ -155,9 +164,16 @@ def _tells(other: Sequence[Json], mark: Sequence[Json]) -> bool:
 def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> TableTold:
     name, kept = str(part.get("name")), at(part, "kept", "artifact") is not None
     try:
-        columns = _columns(part, artifacts)
+        table = _fingerprint(part, artifacts)
+        columns = tuple(
+            (each, column.key is not None)
+            for column in table.columns
+            for each in (column.name, *_fields(column.type))
+        )
         profile = part.get("profile")
         shown = None if profile is None else Profile.from_json(decode(artifacts.get(str(profile))))
+        if shown is not None and not _is_of(shown, table):
+            raise NotVerified("its profile is that of another table")
     except EnvironmentFailed:
         raise
     except AffidavitError as error:
@@ -169,16 +185,41 @@ def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> Ta
         column.name
         for column in shown.columns
         if column.told in ("counts", "all")
-        and (shown.small_cell < SMALL_CELL or any(rows < SMALL_CELL for _, rows in column.values))
+        and (shown.small_cell < SMALL_CELL or any(0 < rows < SMALL_CELL for rows in _cells(column)))
     )
     return TableTold(name, step, columns, told, rare, kept=kept)
 
 
-def _columns(part: Mapping[str, object], artifacts: ArtifactStore) -> tuple[tuple[str, bool], ...]:
+def _cells(column: ColumnProfile) -> Iterator[int]:
+    """Yield the numbers of rows that a profile tells of the values of a column."""
+    yield from (rows for _, rows in column.values)
+    # What is hidden is told as well, together.
+    yield column.hidden_rows or 0
+
+
+def _is_of(shown: Profile, table: "Fingerprint") -> bool:
+    """Say whether a profile is of the table of a fingerprint, as far as names, types and rows tell."""
+    told = [(column.name, column.type) for column in table.columns[: len(shown.columns)]]
+    return (
+        told == [(column.name, column.type) for column in shown.columns]
+        and len(table.columns) == len(shown.columns) + shown.omitted
+        and shown.rows == table.rows
+    )
+
+
+def _fields(kind: str) -> list[str]:
+    """Name the fields of the structs in a logical type, which are written as JSON strings."""
+    try:
+        return [str(json.loads(name)) for name in _NAME.findall(kind)]
+    except ValueError:
+        raise MalformedInput(f"its fingerprint has the type {kind!r}, which is none") from None
+
+
+def _fingerprint(part: Mapping[str, object], artifacts: ArtifactStore) -> "Fingerprint":
     # Here and not above: reading a fingerprint loads NumPy, and few gates ask for it.
     from registry.fingerprint import Fingerprint
 
     found = Fingerprint.from_json(cast(JsonObject, decode(artifacts.get(str(part.get("document"))))))
     if str(found) != part.get("fingerprint"):
         raise NotVerified("its fingerprint is not the one that the run names")
-    return tuple((column.name, column.key is not None) for column in found.columns)
+    return found

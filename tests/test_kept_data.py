@@ -120,6 +120,19 @@ def test_a_table_with_a_protected_column_is_not_kept_unless_all_are(store: Artif
     assert taken["artifact"] is not None
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame({"a": [1, 2]}, index=pd.Index(["x", "y"], name="race")),
+        pl.DataFrame({"who": [[{"a": 1, "race_b": 2}]]}),
+    ],
+)
+def test_a_protected_index_or_field_of_a_struct_is_not_kept_either(table: Any, store: ArtifactStore) -> None:
+    [said] = keep(table, store, protected=("race",))
+    assert str(said["reason"]).startswith("it holds protected columns (race")
+    assert said["artifact"] is None
+
+
 @pytest.mark.parametrize("wanted", [True, "all"])
 @pytest.mark.parametrize("columns", [("race",), None])
 def test_a_table_that_a_policy_has_not_kept_is_not_kept_however_that_is_asked_for(

@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import pandas as pd
+import polars as pl
 import pytest
 
 from affidavit import Pipeline
@@ -72,6 +73,39 @@ def test_a_profile_that_tells_of_a_few_rows_fails_whatever_is_allowed(store: Art
     found = judged(run, store, columns=("age",), profile="all")
     assert found.outcome == "failed"
     assert "tells of fewer than 10 rows in age" in found.message
+
+
+def test_few_rows_of_hidden_values_are_few_rows_too(store: ArtifactStore) -> None:
+    run = run_pipeline(_many(), {}, artifacts=store).predicate
+    shown = cast(JsonObject, decode(store.get(str(part(run)["profile"]))))
+    cast(list[JsonObject], shown["columns"])[0].update(values=[["0", 95]], hidden=1, hidden_rows=5)
+    part(run)["profile"] = store.put(encode(shown))
+    assert "tells of fewer than 10 rows in age" in judged(run, store, columns=("age",), profile="all").message
+
+
+@pytest.mark.parametrize("change", [{"name": "rage"}, {"type": "float"}])
+def test_the_profile_of_another_table_is_missing(change: JsonObject, store: ArtifactStore) -> None:
+    run = recorded(store, ASKED)
+    shown = cast(JsonObject, decode(store.get(str(part(run)["profile"]))))
+    cast(list[JsonObject], shown["columns"])[1].update(change)
+    part(run)["profile"] = store.put(encode(shown))
+    with pytest.raises(AbsentError, match="its profile is that of another table"):
+        judged(run, store, columns=("race",), profile="missing")
+
+
+@pytest.mark.parametrize("kept", ["nothing", None])
+def test_a_protected_field_of_a_struct_is_a_protected_column(kept: Any, store: ArtifactStore) -> None:
+    pipeline = Pipeline("people")
+
+    @pipeline.step
+    def load() -> pl.DataFrame:
+        return pl.DataFrame({"race": [1, 2], "who": [[{"race": 1, "x": 2}], []]})
+
+    run = run_pipeline(pipeline, {}, artifacts=store, key=KEY, privacy=ASKED, keep_data="all").predicate
+    asked: dict[str, Any] = {"kept": kept} if kept else {"kept": "all", "fingerprint": "keyed"}
+    found = judged(run, store, columns=("race",), **asked)
+    assert found.outcome == "failed"
+    assert ("was kept, with race, race" if kept else "race in load (step load) was finger") in found.message
 
 
 def test_a_copy_that_was_kept_fails_also_when_it_is_gone(store: ArtifactStore) -> None:
