@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from registry.flows import written
 
-__all__ = ["column_labels", "holder_of", "is_lazy", "polars_frame", "settled"]
+__all__ = ["column_labels", "holder_of", "is_lazy", "polars_frame", "run_plan", "settled"]
 
 HOLDERS: Final = frozenset(
     {
@@ -52,10 +52,19 @@ def is_lazy(value: object) -> bool:
     return holder_of(value) == ("polars", "LazyFrame")
 
 
+def run_plan(plan: Any) -> Any:
+    """Run a polars plan on its engine in memory, which gives the same bits each time.
+
+    The streaming one, which polars may choose by itself, adds up the floats of a group in the order in which its
+    threads come: other last bits each time, and nothing that is made of them could be reproduced.
+    """
+    return plan.collect(engine="in-memory")
+
+
 def polars_frame(value: Any) -> Any:
     """Return a polars table as a DataFrame; None where a value is none."""
     if is_lazy(value):
-        return value.collect()
+        return run_plan(value)
     return value if holder_of(value) == ("polars", "DataFrame") else None
 
 
@@ -66,7 +75,7 @@ def settled(value: Any) -> Any:
     step's plan knows them again.
     """
     if is_lazy(value):
-        frame = value.collect()
+        frame = run_plan(value)
         return (type(frame)(frame.get_columns()) if frame.width else frame).lazy()
     if type(value) is dict and any(map(is_lazy, value.values())):
         return {name: settled(item) for name, item in value.items()}

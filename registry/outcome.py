@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit.errors import AffidavitError
 from registry.flows import written
-from registry.held import column_labels, holder_of
+from registry.held import column_labels, holder_of, run_plan
 from registry.model_state import fingerprint_model
 from registry.parts import is_fitted_model, parts_of
 
@@ -122,7 +122,7 @@ def _as_pandas(item: Any) -> "pd.DataFrame":
         case "pandas", _:
             table = item.to_frame()
         case "polars", "LazyFrame":
-            table = item.collect().to_pandas()
+            table = run_plan(item).to_pandas()
         case "polars", "Series":
             table = item.to_frame().to_pandas()
         case "polars" | "pyarrow", _:

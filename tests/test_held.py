@@ -88,3 +88,24 @@ def test_a_subclass_of_a_table_is_kept_as_what_comes_back_from_parquet(tmp_path:
     result = run_pipeline(places(), {}, artifacts=ArtifactStore(tmp_path), keep_data=True)
     steps: Any = result.predicate["steps"]
     assert steps[0]["outputs"][0]["kept"]["holder"] == "pandas.DataFrame"
+
+
+def test_a_plan_that_adds_up_floats_gives_the_same_bits_each_time(tmp_path: Path) -> None:
+    drawn = np.random.default_rng(5)
+    rows = pl.DataFrame({"who": drawn.integers(0, 900, 40_000), "paid": drawn.normal(size=40_000)})
+    pipeline = Pipeline("sums")
+
+    @pipeline.step
+    def payments() -> pl.LazyFrame:
+        return rows.lazy()
+
+    @pipeline.step
+    def habits(payments: pl.LazyFrame) -> pl.LazyFrame:
+        return payments.group_by("who").agg(pl.col("paid").sum()).sort("who")
+
+    roots = set()
+    for _ in range(4):
+        result = run_pipeline(pipeline, {}, artifacts=ArtifactStore(tmp_path), unprofiled="not asked for")
+        steps: Any = result.predicate["steps"]
+        roots.add(steps[1]["outputs"][0]["fingerprint"])
+    assert len(roots) == 1
