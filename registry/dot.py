@@ -2,8 +2,9 @@
 
 Rules:
 
-- How a link is known is its stroke: declared is solid, parsed dashed, observed dotted; what for stands beside it. The
-  columns of a table stand in one frame.
+- How a link is known is its stroke: declared is solid, parsed dashed, observed dotted; what for stands beside it. One
+  of several that may be the feature has an open head, and says so. The columns of a table stand in one frame.
+- What is not known stands below the drawing.
 - A name is shown as it is, whatever it holds: quotes, backslashes and, in labels, HTML's entities are escaped. Control
   characters are written as Python writes them, since NUL would end the text.
 - The same lineage gives the same bytes.
@@ -21,7 +22,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from registry.lineage import Edge, Lineage, Node
-from registry.places import FILE
+from registry.places import FILE, ONE_OF
 
 __all__ = ["dot_of"]
 
@@ -49,7 +50,7 @@ def dot_of(lineage: Lineage) -> str:
     ]
     for table, nodes in frames.items():
         lines += _frame(table, nodes)
-    return "\n".join([*lines, *map(_edge, lineage.edges), "}"])
+    return "\n".join([*lines, *map(_edge, lineage.edges), *_unknown(lineage.unknown), "}"])
 
 
 def _frame(table: str, nodes: list[Node]) -> Iterator[str]:
@@ -60,6 +61,13 @@ def _frame(table: str, nodes: list[Node]) -> Iterator[str]:
     yield "  }"
 
 
+def _unknown(sentences: tuple[str, ...]) -> Iterator[str]:
+    """Write what is not known; at the end, since frames take on what is said of the whole drawing before them."""
+    if sentences:
+        lines = "".join(f"{_label(sentence)[1:-1]}\\l" for sentence in ("not known:", *sentences))
+        yield f'  label="{lines}"; labelloc=b; labeljust=l; fontsize=10;'
+
+
 def _node(node: Node, indent: str) -> str:
     table = (node.table or "").removeprefix(FILE)
     name = node.name.removeprefix(f"{table}.") if table else node.name
@@ -67,6 +75,9 @@ def _node(node: Node, indent: str) -> str:
 
 
 def _edge(edge: Edge) -> str:
+    if edge.use == ONE_OF:
+        ends = f"{_quoted(edge.start)} -> {_quoted(edge.end)}"
+        return f'  {ends} [label="one of these, not known which", style=dashed, arrowhead=empty];'
     label = f"label={_label(f'{edge.how} {edge.use}')}, " if edge.use is not None else ""
     return f"  {_quoted(edge.start)} -> {_quoted(edge.end)} [{label}style={STROKES[edge.how]}];"
 

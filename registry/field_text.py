@@ -8,7 +8,7 @@ debt_to_income, a feature of loans@1
 """
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from registry.field_trace import Trace, sentences
 from registry.places import DROPPED, ONE_OF, Into, Place
@@ -44,10 +44,23 @@ def summary(found: Trace, features: Sequence[Place]) -> Iterator[str]:
         every = dict.fromkeys(end.words for end in _ends(found, feature, rows=True))
         more = [words for words in every if words not in values]
         by = f"; by their rows {', '.join(more)}" if more else ""
-        several = any(each.use == ONE_OF for each in found.into.get(feature, ())) and len(values) > 1
-        made = f"one of {', '.join(values)}" if several else ", ".join(values) or NOTHING
+        made = _one_of(found, feature, values) or ", ".join(values) or NOTHING
         yield f"feature {feature.words} <- {made}{by}"
     yield from _unknown(found)
+
+
+def _one_of(found: Trace, feature: Place, values: Iterable[str]) -> str:
+    """Name what is behind each column that may be the feature, then the rest; nothing where all lead to the same."""
+    either = dict.fromkeys(
+        tuple(dict.fromkeys(end.words for end in _ends(found, each.start, rows=False))) or (each.start.words,)
+        for each in found.into.get(feature, ())
+        if each.use == ONE_OF
+    )
+    if len({frozenset(names) for names in either}) < 2:
+        return ""
+    named = [names[0] if len(names) == 1 else f"({', '.join(names)})" for names in either]
+    rest = [words for words in values if not any(words in names for names in either)]
+    return " and ".join(["one of " + ", ".join(named), *rest])
 
 
 def _what(place: Place) -> str:

@@ -70,8 +70,10 @@ def lineage(opened: Open, ref: str, field: str | None, form: str, as_json: bool)
         print_json(_whole(lineage_of(run), known).to_json())
     elif form == "dot":
         from registry.dot import dot_of
+        from registry.field_trace import whole_trace
 
-        say(dot_of(lineage_of(run)))
+        fields = whole_trace(known).lineage()
+        say(dot_of(fields if fields.edges else lineage_of(run)))
     elif form == "svg":
         from registry.field_trace import whole_trace
         from reports.field_drawing import field_drawing

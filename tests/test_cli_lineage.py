@@ -49,7 +49,13 @@ def test_text_of_a_field_shows_the_code_on_the_way(here: Folder) -> None:
 
 def test_a_graph_of_a_field_is_one_for_graphviz(here: Folder) -> None:
     said = here.text("lineage", "loans@1", "--field", "income", "--format", "dot")
-    assert '"column:split.train.income" -> "feature:income" [label="declared ONE_OF", style=solid];' in said
+    assert '"column:split.train.income" -> "feature:income" [label="one of these, not known which"' in said
+
+
+def test_a_graph_of_a_version_leads_its_features_back_to_columns(here: Folder) -> None:
+    said = here.text("lineage", "loans@1", "--format", "dot")
+    assert '"column:split.train.income" -> "feature:income"' in said
+    assert "not known:" in said
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from registry.dot import dot_of
 from registry.field_trace import trace, whole_trace
 from registry.flows import Flow, Link
 from registry.lineage import Edge, Lineage, Node
-from tests.test_field_trace import LOAD, MODEL, RATIOS, of
+from tests.test_field_trace import LOAD, MODEL, RATIOS, halves, of, several
 
 NAMES = [
     'say "hi"', "C:\\new\\", "\\N \\G \\l", "a|b {c} <d>", "R&amp;D & co", "收入 доход דחופה", "caf\u00e9",
@@ -87,3 +87,17 @@ def test_forty_columns_are_drawn_with_each_name_once_in_its_table() -> None:
     )
     texts = drawn(dot_of(whole_trace(known).lineage()))
     assert [texts.count(name) for name in names] == [3] * 40
+
+
+def test_what_is_not_known_stands_below_and_a_column_that_may_be_the_feature_is_not_drawn_as_declared() -> (
+    None
+):
+    known = of(*halves(), several())
+    found = whole_trace(known).lineage()
+    dot = dot_of(found)
+    assert (
+        '"column:train.ratio" -> "feature:ratio" [label="one of these, not known which", style=dashed' in dot
+    )
+    assert "declared" not in dot
+    assert {"not known:", *found.unknown} <= set(drawn(dot))
+    assert found.unknown

@@ -207,6 +207,26 @@ def test_a_feature_that_several_tables_have_is_one_of_these() -> None:
     assert {edge.use for edge in trace(known, known.inputs()).lineage().edges} == {"ONE_OF"}
 
 
+def cut(name: str, *columns: str) -> Flow:
+    """Say a part of a split that has one column, made of those of the file."""
+    links = tuple(Link("ratio", "load", column, "declared", "TRANSFORMATION") for column in columns)
+    return Flow(name, "ratios", "table", ("ratio",), links, **all_known(("ratio",)))
+
+
+def test_halves_that_are_made_of_the_same_columns_leave_nothing_open_in_the_summary() -> None:
+    known = of(LOAD, cut("train", "debt", "income"), cut("test", "income", "debt"), several())
+    assert next(summary(whole_trace(known), known.inputs())).startswith(
+        "feature ratio <- loans.csv.debt, loans.csv.income"
+    )
+
+
+def test_halves_that_are_made_of_other_columns_are_told_apart_in_the_summary() -> None:
+    known = of(LOAD, cut("train", "debt", "income"), cut("test", "income"), several())
+    assert next(summary(whole_trace(known), known.inputs())).startswith(
+        "feature ratio <- one of (loans.csv.debt, loans.csv.income), loans.csv.income"
+    )
+
+
 def test_a_feature_that_is_declared_to_be_the_columns_of_its_name_is_that() -> None:
     known = of(*halves(), several(complete=True))
     assert {edge.use for edge in trace(known, known.inputs()).lineage().edges} >= {"IDENTITY"}
