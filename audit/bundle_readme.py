@@ -35,6 +35,13 @@ to mislead you: compare them with the page docs/bundles.md of the project, or re
 Unpack the bundle into an empty folder, and type there.
 """
 
+_VERIFIERS = """
+Two verifiers came with it, which share no code with affidavit. verify_affidavit.py needs Python and its package
+cryptography, and does all of this and more: "python3 verify_affidavit.py THIS-FILE.zip --key FILE", with the log's key
+in FILE. verify_affidavit.html is a page to open in a browser; it asks no network. Both are signed by nobody: where that
+matters, take them from the project (audit/portable).
+"""
+
 _KEY = """
 1. Whose ledger is this?
 
@@ -127,16 +134,19 @@ def readme(
     signature_line: int,
     files: tuple[str, ...] = (),
     tokens: tuple[str, ...] = (),
+    verifiers: bool = False,
 ) -> bytes:
     """Write the README of a bundle that checks one of its entries by hand.
 
     `keys` are those that made the signatures of the entry, in their order, `signature_line` the line of the checkpoint
     with the signature by the last key in vkey.txt, `files` the names of artifacts and the report, `tokens` those of
-    notes with a timestamp token.
+    notes with a timestamp token, `verifiers` says whether the portable verifiers came
+    along.
     """
     listed = ", ".join(map(str, entries))
     parts = [
         _HEAD.format(about=about, origin=entry.log, entries=listed, size=size, seq=entry.seq),
+        *([_VERIFIERS] if verifiers else []),
         _KEY,
         _LEAF.format(seq=entry.seq),
         *_path(entry.seq, size),

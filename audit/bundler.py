@@ -134,6 +134,7 @@ def _members(ledger: Ledger, wanted: Wanted) -> Members:
             sorted(name for name in members if name.startswith("artifacts/") or name == "report.pdf")
         ),
         tokens=tuple(f"anchors/{n}.note" for n, note in enumerate(notes) if note.token is not None),
+        verifiers=set(VERIFIERS) <= wanted.more.keys(),
     )
     return members
 

@@ -280,8 +280,13 @@ def _print_report(report: "Report", scope: str, about: Mapping[Path, list[int]])
     else:
         failed = ", ".join(f"{s.number} {s.name}" for s in report.steps if s.status == "failed")
         say(f"{mark('failed')}: not verified, step {failed}{not_done}")
+    from audit.report import listed
+
     for path, entries in about.items():
         if entries:
-            say(f"{path} is what entry {', '.join(map(str, entries))} is about")
+            one = len(entries) == 1
+            say(
+                f"{path} is what {'entry' if one else 'entries'} {listed(entries)} {'is' if one else 'are'} about"
+            )
         else:
             say(f"{path} {mark('failed')}: is in no entry of this ledger")

@@ -47,6 +47,7 @@ __all__ = ["Stamp", "check_granted", "obtain", "open_response", "pin", "verify_s
 
 MOST_BYTES = 64 * 1024
 _SHA256 = "2.16.840.1.101.3.4.2.1"
+_NOT_DER = "the answer of the authority is not a TimeStampResp in DER (RFC 3161)"
 _QUERY = "application/timestamp-query"
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -167,14 +168,32 @@ def check_granted(response: bytes) -> None:
 def _decoded(response: bytes) -> TimeStampResponse:
     try:
         answer = decode_timestamp_response(response)
+    except ValueError:
+        answer = _decoded_in_order(response)
+    try:
         status = answer.status
     except ValueError:
-        raise MalformedInput("the answer of the authority is not a TimeStampResp in DER (RFC 3161)") from None
+        raise MalformedInput(_NOT_DER) from None
     if status != 0:
         raise NotVerified(
             f"the authority did not grant a timestamp: its status is {status} (RFC 3161, 2.4.2)"
         )
     return answer
+
+
+def _decoded_in_order(response: bytes) -> TimeStampResponse:
+    """Read an answer whose certificates stand in another order than DER's, as `openssl ts` writes several.
+
+    RFC 5652, 5.1, asks for no order of them, and nothing that is signed changes with it.
+    """
+    try:
+        token = tsp.TimeStampResp.load(response)["time_stamp_token"]
+        certificates = [each.dump() for each in token["content"]["certificates"]]
+        written, sorted_ones = b"".join(certificates), b"".join(sorted(certificates))
+        return decode_timestamp_response(response.replace(written, sorted_ones, 1))
+    except Exception:
+        # What the reader of odd bytes raises is not one class.
+        raise MalformedInput(_NOT_DER) from None
 
 
 def _stamp(answer: TimeStampResponse) -> Stamp:

@@ -50,7 +50,8 @@ class NamedArtifacts:
         except OSError as error:
             self.found.add(f"the artifact store cannot be read: {error.strerror} ({error.filename})")
         named, unnamed = self.found.figures["artifacts"], self.found.figures["unnamed artifacts"]
-        extra = f"; {unnamed} more that no entry names are unchanged too" if unnamed else ""
+        others = "which entries before that may name," if since else "that no entry names"
+        extra = f"; {unnamed} more {others} are unchanged too" if unnamed else ""
         by = f" that entries{since} name" if since else ""
         return self.found.step(f"{counted(named, 'artifact')}{by} read again, digests right{extra}")
 

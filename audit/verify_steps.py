@@ -92,7 +92,7 @@ def report_of(
             _observed(whole, asked),
             _tables(replay, stored, whole.trust, asked),
             _artifacts(named, asked),
-            _times(whole),
+            _times(whole, asked),
         ),
         anchor=anchor,
     )
@@ -211,8 +211,10 @@ def _artifacts(named: NamedArtifacts | None, asked: Asked) -> Step:
     return named.finish(_from(asked))
 
 
-def _times(whole: Whole) -> Step:
+def _times(whole: Whole, asked: Asked) -> Step:
     found = whole.found["times"]
+    if 0 < whole.size <= asked.trusted:
+        return found.skipped("no entry stands after the checkpoint that was given")
     if not whole.first_time:
         return found.skipped(NOTHING_READ)
     return found.step(f"the log's times run from {whole.first_time} to {whole.last_time} without going back")

@@ -1,6 +1,6 @@
 """Commands that decide: gate, approve, reject, promote, roll back, and the policies behind them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -241,9 +241,19 @@ def policy_adopt(
     if not dry_run:
         registry.keep(adopted)
     named = [{"name": p.name, "sha256": p.sha256} for p in adopted]
+    before = registry.stage_policies().get(stage)
+    no_longer = [p.name for p in before or () if p.sha256 not in {policy.sha256 for policy in adopted}]
     sentence = f"{stage} is guarded by {', '.join(p.name for p in adopted)} from now on"
-    facts = {"stage": stage, "policies": named}
+    sentence += _in_place_of(no_longer, {policy.name for policy in adopted})
+    sentence += "; it is a new stage" if before is None else ""
+    facts = {"stage": stage, "policies": named, "no_longer": no_longer, "new_stage": before is None}
     said(registry, KeyEvent(statement), as_keys, draft, dry_run, as_json, facts, sentence)
+
+
+def _in_place_of(no_longer: Sequence[str], adopted: Container[str]) -> str:
+    """Say which policies guard the stage no more: that a policy was left out is easily overlooked."""
+    told = [f"{name} as it was before" if name in adopted else name for name in no_longer]
+    return f", and no longer by {', '.join(told)}" if told else ""
 
 
 def _rules(found: "Policy") -> str:

@@ -12,6 +12,7 @@ Example: `from_file(Path("loanapp.csv")).names` are the names in the header.
 """
 
 import contextlib
+import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
@@ -53,7 +54,7 @@ def from_file(path: Path) -> Source:
     _refuse_what_is_no_file(path)
     kind = kind_of(path)
     if kind is None and not path.exists():
-        raise NotFound(f"there is no file {path}: check its name")
+        raise _no_file(path)
     if kind is None:
         raise MalformedInput(
             f"{path} is not a table by its name: give a .csv, .parquet, .arrow, .feather or .orc file"
@@ -127,6 +128,14 @@ def _by_number(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]
 
 
+def _no_file(path: Path) -> NotFound:
+    """Say that a file is not there, with the tables beside it that are called nearly so."""
+    tables = [each for each in path.parent.iterdir() if kind_of(each)] if path.parent.is_dir() else []
+    beside = {each.stem: each.name for each in tables}
+    near = " or ".join(beside[stem] for stem in difflib.get_close_matches(path.stem, beside, n=2))
+    return NotFound(f"there is no file {path}: {f'did you mean {near}?' if near else 'check its name'}")
+
+
 def _refuse_what_is_no_file(path: Path) -> None:
     """Refuse a pipe or a device, which can be read once at most and may never end."""
     if path.exists() and not path.is_file():
@@ -139,7 +148,7 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise NotFound(f"there is no file {path}: check its name") from None
+        raise _no_file(path) from None
     except UnicodeEncodeError:
         raise MalformedInput(f"the file's name {str(path)!r} is not text in UTF-8: rename it") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

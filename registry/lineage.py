@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from audit.canonical import Json, JsonObject
+from audit.report import counted
 from registry.changes import model_part
 from registry.recorded import steps_of
 
@@ -79,7 +80,8 @@ class Lineage:
             came = f" <- {', '.join(into)}" if into else ""
             yield f"{node.kind} {node.name}{came}{f'  ({node.detail})' if node.detail else ''}"
             if node.kind == "model" and features:
-                yield f"  reads {len(features)} features: {', '.join(sorted(names[f] for f in features))}"
+                read = ", ".join(sorted(names[feature] for feature in features))
+                yield f"  reads {counted(len(features), 'feature')}: {read}"
 
 
 def lineage_of(run: Mapping[str, Json]) -> Lineage:

@@ -7,6 +7,7 @@
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from registry.bounds import TIMES
 from registry.profile import SCHEME, ColumnProfile, Profile
 
 __all__ = ["HEADINGS", "TextRow", "promise", "rows"]
@@ -26,6 +27,8 @@ UNTOLD = "-"
 MOST_VALUES = 4
 LONGEST = 24
 BRIEF = 10
+_DAY = 86_400
+_UNITS = {"date": " days", **dict.fromkeys(TIMES, " s")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +75,20 @@ def _row(column: ColumnProfile) -> TextRow:
         _distinct(column),
         _range(column),
         _span(quantiles.get("0.25"), quantiles.get("0.75")),
-        UNTOLD if column.mean is None else f"{column.mean} ± {column.deviation}",
+        _mean(column),
         column.note or _frequent(column),
     )
+
+
+def _mean(column: ColumnProfile) -> str:
+    """Write the mean and the deviation, which for dates is in days, and for times in seconds."""
+    if column.mean is None or column.deviation is None:
+        return UNTOLD
+    spread = Decimal(column.deviation)
+    if column.type in TIMES and spread >= 2 * _DAY:
+        days = Decimal(f"{spread / _DAY:.2e}")
+        return f"{column.mean} ± {days.normalize():f} days"
+    return f"{column.mean} ± {column.deviation}{_UNITS.get(column.type, '')}"
 
 
 def _missing(column: ColumnProfile) -> str:

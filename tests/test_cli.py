@@ -267,6 +267,17 @@ def test_another_policy_refuses_what_the_first_one_let_pass(here: Folder) -> Non
     assert here.json("gate", "loans@1", "--stage", "production", status=1)["decision"] == "would_refuse"
 
 
+def test_adopting_says_what_guards_the_stage_no_more_and_that_a_stage_is_new(here: Folder) -> None:
+    said = here.text("policy", "adopt", "strict.yaml", "--stage", "production", "--as", "admin", "--dry-run")
+    assert "production is guarded by strict from now on, and no longer by easy." in said
+    easy = here.path / "easy.yaml"
+    easy.write_text(easy.read_text().replace("title: ", "title: Not so "))
+    said = here.text("policy", "adopt", "easy.yaml", "--stage", "production", "--as", "admin", "--dry-run")
+    assert "and no longer by easy as it was before." in said
+    pilot = here.json("policy", "adopt", "baseline", "--stage", "pilt", "--as", "admin", "--dry-run")
+    assert (pilot["new_stage"], pilot["no_longer"]) == (True, [])
+
+
 def test_policies_are_listed_shown_and_checked(here: Folder) -> None:
     listed = here.json("policy", "list")
     assert {policy["name"] for policy in listed["policies"]} >= {"baseline", "lending"}

@@ -99,6 +99,9 @@ def test_with_a_verifier_both_are_in_it_or_it_is_said_that_there_is_none(here: F
         return
     here.text("export", "loans@1", "-o", "v.zip", "--with-verifier")
     assert members_of(here.path / "v.zip").items() >= there.items()
+    told = b"python3 verify_affidavit.py THIS-FILE.zip"
+    assert told in members_of(here.path / "v.zip")["README.txt"].replace(b"\n", b" ")
+    assert told not in members_of(here.path / "evidence.zip")["README.txt"].replace(b"\n", b" ")
 
 
 def test_a_checkpoint_that_an_auditor_kept_is_proven(here: Folder, tmp_path: Path) -> None:

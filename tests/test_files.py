@@ -411,3 +411,10 @@ def test_a_damaged_arrow_file_is_refused_or_read_but_never_followed_out_of_memor
     path.write_bytes(path.read_bytes().replace(offsets, np.array([0, 1 << 30, 1, 3], "<i4").tobytes()))
     with pytest.raises(MalformedInput, match="cannot be read as arrow"):
         fingerprint(path)
+
+
+def test_a_file_that_is_not_there_brings_the_table_that_is_called_nearly_so_to_mind(tmp_path: Path) -> None:
+    (tmp_path / "customers.csv").write_text("a\n1\n")
+    (tmp_path / "custmers.txt").write_text("a\n1\n")
+    with pytest.raises(NotFound, match=r"there is no file .*custmers\.csv: did you mean customers\.csv\?"):
+        fingerprint(tmp_path / "custmers.csv")

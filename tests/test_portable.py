@@ -138,6 +138,15 @@ def test_running_it_loads_nothing_of_ours(bundle: Path) -> None:
     assert not {"audit", "registry", "reports", "affidavit"} & set(done.stderr.split())
 
 
+def test_where_cryptography_is_missing_it_says_so_in_a_line(bundle: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(SCRIPT), str(bundle)],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "verify_affidavit: cryptography is missing here: pip install cryptography\n"
+
+
 # -- what it says ------------------------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ from audit.canonical import Json, decode, encode
 from audit.errors import MalformedInput, NotFound
 from registry.cardinality import RELATIVE_ERROR
 from registry.profile import MOST_COLUMNS, ColumnProfile, Profile, profile
+from registry.profile_text import rows
 from registry.protected_names import is_protected
 from registry.value_sample import MEAN_ERROR, SHARE_ERROR
 
@@ -314,3 +315,11 @@ DAMAGED: list[Json] = [
 def test_what_is_no_profile_is_refused(value: Json) -> None:
     with pytest.raises(MalformedInput):
         Profile.from_json(value)
+
+
+def test_how_far_dates_and_times_spread_is_said_in_days_or_with_its_unit() -> None:
+    days = pd.date_range("1940-01-01", periods=400, freq="30D")
+    spread = [row.mean for row in rows(profile(pd.DataFrame({"born": days, "seen": days[:1].repeat(400)})))]
+    assert spread[0].endswith(" days")
+    assert float(spread[0].split(" ± ")[1].removesuffix(" days")) == pytest.approx(3464, rel=0.05)
+    assert spread[1].endswith(" ± 0 s")

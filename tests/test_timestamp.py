@@ -96,6 +96,18 @@ def test_a_pinned_policy_is_the_one_that_a_token_names(local: LocalAuthority, st
         verify_stamp(stamped, pin(URL, local.chain, "1.2.3.4"), TEXT, now=now())
 
 
+def test_a_token_whose_certificates_openssl_left_unsorted_verifies(tmp_path: Path) -> None:
+    root = root_certificate("R")
+    local = LocalAuthority.make(
+        tmp_path / "chain", root, certified(root, "a name that makes it the longer one")
+    )
+    (local.folder / "root.pem").write_text(root.pem)
+    answer = local.answer(query(), "-chain", "root.pem")
+    signer_first = der(local.signer) + der(root)
+    assert signer_first in answer  # DER wants the shorter one first
+    assert verify_stamp(answer, pin(URL, local.chain), TEXT, now=now())
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 

@@ -561,6 +561,16 @@ def test_an_incremental_verification_says_what_it_took_from_the_checkpoint(
         assert "replaying needs all of them" in details["tables"]
 
 
+def test_an_incremental_verification_from_the_newest_head_on_says_that_nothing_stands_after_it(
+    template: Told, here: None
+) -> None:
+    answer = template.verify(1, checkpoint=template.ledger().head_at(SIZE).checkpoint, incremental=True)
+    assert answer
+    assert (answer.steps[7].status, answer.steps[7].detail) == (
+        "skipped", "no entry stands after the checkpoint that was given",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "trick", ["edited", "by_a_revoked_key", "by_a_revoked_key_whose_revocation_the_index_hides", "backdated"]
 )

@@ -50,10 +50,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Union
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.hashes import SHA256
+except ModuleNotFoundError as absent:
+    print(f"verify_affidavit: {absent.name} is missing here: pip install cryptography", file=sys.stderr)
+    raise SystemExit(2) from None
 
 # -- 1. what all of it uses ------------------------------------------------------------------------------------------
 
