@@ -17,7 +17,12 @@ from click.testing import CliRunner, Result
 
 from reports.cli import affidavit
 
-__all__ = ["COMMAND", "LOANS", "Folder", "a_lender", "clean_environment", "empty_folder"]
+__all__ = [
+    "COMMAND", "ENTRIES", "LOANS", "Folder", "a_lender", "clean_environment", "complaint", "empty_folder", "untouched",
+]  # fmt: skip
+
+ENTRIES = 11
+"""How many the ledger of a lender has."""
 
 COMMAND = [sys.executable, "-P", "-m", "affidavit"]
 
@@ -189,3 +194,22 @@ def _rows() -> list[str]:
         race = "black" if drawn[2] < 0.4 else "white"
         rows.append(f"{income},{debt},{race},{int(income - debt + 40 * (drawn[3] - 0.5) > 30)}")
     return rows
+
+
+def complaint(result: Result, status: int = 2) -> str:
+    """Return the one line that a failed command said."""
+    assert result.exit_code == status, (result.exit_code, result.stdout, result.stderr)
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+    assert "a fault in affidavit" not in result.stderr
+    return result.stderr
+
+
+def untouched(here: Folder, entries: int = ENTRIES) -> None:
+    """Assert that the ledger verifies and holds as many entries as it should."""
+    document = here.json("verify")
+    assert document["verified"] is True, document
+    assert document["size"] == entries
+    assert not list((here.path / ".affidavit").rglob(".new-*"))

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, select, text
 
 from audit import tables
 from audit.canonical import Json, JsonObject
@@ -29,6 +29,8 @@ __all__ = [
     "reopened",
     "report",
     "signer",
+    "state",
+    "titles",
 ]
 
 ORIGIN = "test.example/ledger"
@@ -143,3 +145,19 @@ def claimed(
             said = replace(said, subjects=(Subject("subject", about or DIGEST),))
     seen = observed or Observed(0, DIGEST)
     return claim(said, ledger=ledger, entry_id=entry_id, signed_at=TIME, observed=seen, role=role)
+
+
+def titles(ledger: Ledger) -> list[tuple[int, str]]:
+    """Read what the follower of titles has learned."""
+    with ledger.engine.connect() as connection:
+        return [
+            (row.seq, row.title)
+            for row in connection.execute(select(Titles.table).order_by(Titles.table.c.seq))
+        ]
+
+
+def state(ledger: Ledger) -> list[list[tuple[object, ...]]]:
+    """Read every row of every table."""
+    with ledger.engine.connect() as connection:
+        names = sorted(t.name for t in (*tables.ledger_metadata.sorted_tables, Titles.table))
+        return [[tuple(row) for row in connection.execute(text(f"SELECT * FROM {name}"))] for name in names]

@@ -1,45 +1,18 @@
-"""Tests of the command line as it is used when all is well: the documents, the statuses, the help."""
+"""The command line as it is used when all is well: the documents that other programs read, and the statuses."""
 
 import json
-import os
-import pty
 import re
-import shlex
-import signal
-import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
-from click.testing import CliRunner
 
-from audit.terminal import Command, folded, printable, say
-from reports.cli import affidavit
-from tests.command_line import COMMAND, Folder, a_lender, clean_environment, empty_folder
+from tests.command_line import Folder, a_lender, empty_folder
 
 
 @pytest.fixture
 def here(tmp_path: Path) -> Folder:
     """Give a lender's folder: loans@1 in production, loans@2 recorded."""
     return a_lender(tmp_path / "lender")
-
-
-def every_command(group: click.Group = affidavit, path: str = "affidavit") -> Iterator[tuple[str, Command]]:
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from every_command(command, f"{path} {name}")
-        else:
-            assert isinstance(command, Command)
-            yield f"{path} {name}", command
-
-
-COMMANDS = dict(every_command())
-EXAMPLES = [example for command in COMMANDS.values() for example in command.examples]
-
-
-# -- the documents that other programs read ---------------------------------------------------------------------------
 
 
 def test_verify_prints_the_document_of_the_interface(here: Folder) -> None:
@@ -361,171 +334,3 @@ def test_what_is_printed_for_people_has_no_colour_and_no_padding_in_a_pipe(
     assert "\x1b" not in said
     assert said.strip("\n")
     assert all(line == line.rstrip() for line in said.split("\n"))
-
-
-# -- help -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", COMMANDS)
-def test_every_command_has_an_example_in_its_help(path: str) -> None:
-    result = CliRunner().invoke(affidavit, [*path.split()[1:], "--help"])
-    assert result.exit_code == 0
-    assert all(f"\n  {example}\n" in result.stdout for example in COMMANDS[path].examples)
-    assert COMMANDS[path].examples
-
-
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_every_example_is_a_command_line_that_parses(
-    example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    words = shlex.split(example)
-    # Variables may be set in front, and the shell may send the output to a file.
-    words = words[words.index("affidavit") + 1 : words.index(">") if ">" in words else None]
-    for word in words:
-        if "." in word and "/" not in word and not word.startswith("-"):
-            Path(word).touch()
-    command: click.Command | None = affidavit
-    context = click.Context(affidavit, info_name="affidavit")
-    while isinstance(command, click.Group):
-        name, command, words = command.resolve_command(context, words)
-    assert isinstance(command, Command)
-    assert command.make_context(name, words, parent=context).params
-
-
-@pytest.mark.parametrize("group", ["", "key", "policy", "ledger"])
-def test_no_short_help_is_cut_on_a_narrow_terminal(group: str) -> None:
-    result = CliRunner().invoke(affidavit, [*group.split(), "--help"], terminal_width=80)
-    assert "..." not in result.stdout.partition("Commands:")[2]
-
-
-def test_the_help_tells_the_exit_statuses() -> None:
-    said = " ".join(CliRunner().invoke(affidavit, ["--help"]).stdout.split())
-    assert "0 yes, 1 no, 2 wrong input, 3 the environment failed" in said
-
-
-def test_the_version_is_the_packages() -> None:
-    from affidavit import __version__
-
-    assert CliRunner().invoke(affidavit, ["--version"]).stdout == f"affidavit, version {__version__}\n"
-
-
-# -- as a process -----------------------------------------------------------------------------------------------------
-
-
-def test_it_runs_as_a_module(here: Folder) -> None:
-    done = here.typed("verify", "--json")
-    assert done.returncode == 0
-    assert json.loads(done.stdout)["verified"] is True
-    assert done.stderr == ""
-
-
-def test_a_reader_that_goes_away_makes_no_noise(here: Folder) -> None:
-    with subprocess.Popen(
-        [*COMMAND, "show", "loans@1", "--json"],
-        cwd=here.path, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        complaint = process.stderr.read()
-        status = process.wait(timeout=60)
-    assert complaint == ""
-    assert status == 141
-
-
-def test_who_has_closed_the_streams_is_answered_by_the_exit_status(here: Folder) -> None:
-    command = f"exec {shlex.join(COMMAND)} log 0<&- 1>&- 2>&-"
-    done = subprocess.run(["sh", "-c", command], cwd=here.path, env=clean_environment(), check=False)
-    assert done.returncode == 0
-
-
-def test_an_interrupt_ends_with_one_line_and_the_run_is_recorded(here: Folder) -> None:
-    (here.path / "slow.py").write_text(
-        "import pathlib, time\nfrom affidavit import Pipeline\np = Pipeline('slow')\n"
-        "@p.step\ndef wait():\n    pathlib.Path('waiting').touch()\n"
-        # In short sleeps: a signal that comes just before a long one is noticed at its end.
-        "    for _ in range(600):\n        time.sleep(0.1)\n"
-    )
-    with subprocess.Popen(
-        [*COMMAND, "run", "slow.py", "--as", "scientist"],
-        cwd=here.path, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        for _ in range(600):
-            if (here.path / "waiting").exists():
-                break
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        said, complaint = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert said == ""
-    assert "Traceback" not in complaint
-    assert complaint.splitlines()[-1].startswith("Error: interrupted")
-    assert (
-        here.json("log", "-n", "1")["entries"][0]["summary"]
-        == "run of slow failed in wait (KeyboardInterrupt)"
-    )
-    assert here.json("verify")["verified"] is True
-
-
-def on_a_terminal(here: Folder, *arguments: str) -> str:
-    """Run a command on a terminal of 80 columns and return what it shows."""
-    try:
-        ours, theirs = pty.openpty()
-    except OSError:
-        pytest.skip("this machine gives no pseudo-terminals (is /dev/pts mounted?), so none was tried")
-    environment = {**clean_environment(), "TERM": "xterm", "COLUMNS": "80"}
-    environment.pop("NO_COLOR", None)
-    with subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=here.path, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True,
-    ):  # fmt: skip
-        os.close(theirs)
-        shown = b""
-        # A terminal whose other end is closed gives an error and not an end of file on Linux.
-        try:
-            while more := os.read(ours, 65_536):
-                shown += more
-        except OSError:
-            pass
-    os.close(ours)
-    return shown.decode().replace("\r\n", "\n")
-
-
-def test_a_terminal_gets_colour_and_lines_folded_to_its_width(here: Folder) -> None:
-    shown = on_a_terminal(here, "verify")
-    assert "\x1b[32m\x1b[1mpassed\x1b[0m" in shown
-    assert all(
-        len(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).rpartition("\r")[2]) <= 80
-        for line in shown.split("\n")
-    )
-
-
-# -- texts ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_recorded_text_cannot_draw_on_the_terminal(here: Folder) -> None:
-    here.text(
-        "approve", "loans@2", "--stage", "production", "--as", "validator", "--role", "validator",
-        "--meaning", "fine\x1b[2K\x1b[1Apassed",
-    )  # fmt: skip
-    shown = here.text("gate", "loans@2", "--stage", "production")
-    assert "\x1b" not in shown
-    assert r"fine\x1b[2K\x1b[1Apassed" in shown
-
-
-def test_control_characters_are_written_as_escapes() -> None:
-    assert printable("a\x1b[2Kb\u202ec\u00e9") == r"a\x1b[2Kb\u202ecé"
-
-
-def test_styles_take_no_place_when_a_line_is_folded() -> None:
-    plain = folded("passed " + "word " * 30, "    ", 40)
-    styled = folded("\x1b[32m\x1b[1mpassed\x1b[0m " + "word " * 30, "    ", 40)
-    assert styled.replace("\x1b[32m\x1b[1m", "").replace("\x1b[0m", "").split() == plain.split()
-    assert all(len(line) <= 40 for line in plain.split("\n"))
-    assert plain.split("\n")[1].startswith("    word")
-
-
-def test_styles_are_the_only_control_characters_that_are_said(capsys: pytest.CaptureFixture[str]) -> None:
-    say("one\ntwo\x07")
-    assert capsys.readouterr().out == "one\ntwo\\x07\n"

@@ -5,17 +5,28 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select
 
 from audit import tables
 from audit.checkpoint import open_checkpoint
 from audit.envelope import sign
-from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotFound, NotPermitted, NotVerified
+from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotPermitted, NotVerified
 from audit.keys import LocalSigner, new_private_key
-from audit.ledger import Ledger, create_ledger
+from audit.ledger import Ledger
 from audit.merkle import CompactRange, leaf_hash
 from audit.statement import Observed
-from tests.small_ledger import ORIGIN, Clock, People, Titles, claimed, new_ledger, reopened, report, signer
+from tests.small_ledger import (
+    Clock,
+    People,
+    Titles,
+    claimed,
+    new_ledger,
+    reopened,
+    report,
+    signer,
+    state,
+    titles,
+)
 
 
 @pytest.fixture
@@ -34,21 +45,6 @@ def ledger(tmp_path: Path, people: People) -> Ledger:
         log_signer=lambda: people.log,
         clock=Clock(1_900_000_000.0),
     )
-
-
-def titles(ledger: Ledger) -> list[tuple[int, str]]:
-    with ledger.engine.connect() as connection:
-        return [
-            (row.seq, row.title)
-            for row in connection.execute(select(Titles.table).order_by(Titles.table.c.seq))
-        ]
-
-
-def state(ledger: Ledger) -> list[list[tuple[object, ...]]]:
-    """Read every row of every table."""
-    with ledger.engine.connect() as connection:
-        names = sorted(t.name for t in (*tables.ledger_metadata.sorted_tables, Titles.table))
-        return [[tuple(row) for row in connection.execute(text(f"SELECT * FROM {name}"))] for name in names]
 
 
 # -- appending ---------------------------------------------------------------------------------------------------------
@@ -124,6 +120,20 @@ def test_every_entry_of_one_append_saw_the_same_head(ledger: Ledger) -> None:
 
 def test_every_entry_has_an_id_of_its_own(ledger: Ledger) -> None:
     assert len({e.entry_id for e in ledger.append_many([report("same")] * 50)}) == 50
+
+
+def test_threads_that_append_at_once_lose_nothing(ledger: Ledger) -> None:
+    def work(name: str) -> None:
+        for number in range(10):
+            ledger.append(report(f"{name}{number}"))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [e.seq for e in ledger.entries()] == list(range(31))
+    assert ledger.verify()
 
 
 # -- all or nothing ----------------------------------------------------------------------------------------------------
@@ -280,52 +290,6 @@ def test_a_ledger_under_this_name_with_another_log_key_is_caught_by_the_key_know
     assert "not the key that was given" in answer.steps[1].detail
 
 
-# -- creation ----------------------------------------------------------------------------------------------------------
-
-
-def test_an_origin_that_is_not_in_normal_form_makes_no_ledger(tmp_path: Path) -> None:
-    with pytest.raises(MalformedInput, match="NFC"):
-        new_ledger(tmp_path, origin="kredit.example/ba\u0308ume")
-
-
-def test_a_first_key_without_the_role_admin_makes_no_ledger(tmp_path: Path) -> None:
-    with pytest.raises(MalformedInput, match="role admin"):
-        new_ledger(tmp_path, roles=("recorder",))
-
-
-def test_one_key_for_the_log_and_a_person_makes_no_ledger(tmp_path: Path) -> None:
-    own = signer()
-    with pytest.raises(MalformedInput, match="two different keys"):
-        new_ledger(tmp_path, People(own, own))
-
-
-def test_a_ledger_is_not_made_over_another(tmp_path: Path, ledger: Ledger, people: People) -> None:
-    before = state(ledger)
-    with pytest.raises(MalformedInput, match="never overwritten"):
-        new_ledger(tmp_path)
-    with pytest.raises(MalformedInput, match="never overwritten"):
-        create_ledger(
-            ledger.engine,
-            origin=ORIGIN,
-            name="other",
-            holder="Other",
-            roles=("admin",),
-            signer=signer(),
-            log_signer=signer(),
-        )
-    assert state(ledger) == before
-
-
-def test_a_place_where_no_file_can_be_made_is_said(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentFailed, match="cannot be made"):
-        tables.create(tmp_path / "nowhere" / "ledger.db", [])
-
-
-def test_a_place_without_a_ledger_is_said(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="there is no ledger at"):
-        tables.open_database(tmp_path / "ledger.db")
-
-
 # -- time --------------------------------------------------------------------------------------------------------------
 
 
@@ -395,86 +359,6 @@ def test_a_ledger_opened_for_reading_appends_nothing(ledger: Ledger, people: Peo
         Ledger(ledger.engine).append(report())
     with pytest.raises(MalformedInput, match="opened for reading"):
         Ledger(ledger.engine).append(report(), signer=people.admin)
-
-
-# -- reading -----------------------------------------------------------------------------------------------------------
-
-
-def test_entries_are_read_in_order_by_kind_and_newest_first(ledger: Ledger) -> None:
-    ledger.append_many([report("one"), report("two")])
-    assert [e.seq for e in ledger.entries()] == [0, 1, 2]
-    assert [e.seq for e in ledger.entries(newest_first=True)] == [2, 1, 0]
-    assert [e.seq for e in ledger.entries(kind="report")] == [1, 2]
-
-
-@pytest.mark.parametrize("seq", [1, -1, 2**63, 10**30])
-def test_an_entry_that_is_not_there_is_said(ledger: Ledger, seq: int) -> None:
-    with pytest.raises(NotFound, match=f"no entry {seq}"):
-        ledger.entry(seq)
-
-
-def test_an_entry_is_found_by_the_start_of_its_hash(ledger: Ledger) -> None:
-    entry = ledger.append(report("one"))
-    assert ledger.find(entry.leaf_hash[:8].upper()) == entry
-
-
-@pytest.mark.parametrize("prefix", ["", "abc", "________", "%%%%%%%%", "0" * 65, "ghijklmn"])
-def test_what_is_no_start_of_a_hash_is_refused(ledger: Ledger, prefix: str) -> None:
-    with pytest.raises(MalformedInput, match="not the start of a hash"):
-        ledger.find(prefix)
-
-
-def test_a_hash_that_no_entry_has_is_said(ledger: Ledger) -> None:
-    with pytest.raises(NotFound, match="no entries start with the hash 00000000"):
-        ledger.find("00000000")
-
-
-def test_a_reader_sees_one_view_while_another_writes(ledger: Ledger, tmp_path: Path, people: People) -> None:
-    ledger.append_many([report(str(n)) for n in range(20)])
-    reading = ledger.entries()
-    first = [next(reading) for _ in range(3)]
-    reopened(tmp_path, people, [Titles()]).append(report("later"))
-    assert [e.seq for e in [*first, *reading]] == list(range(21))
-
-
-def test_readers_and_verification_do_not_wait_for_a_writer(ledger: Ledger) -> None:
-    ledger.append(report("one"))
-    answers: list[object] = []
-
-    def read(connection: Connection) -> None:
-        reader = threading.Thread(target=lambda: answers.extend([ledger.head().size, bool(ledger.verify())]))
-        reader.start()
-        reader.join(timeout=30)
-
-    ledger.append(report("two"), within=read)
-    assert answers == [2, True]
-
-
-def test_threads_that_append_at_once_lose_nothing(ledger: Ledger) -> None:
-    def work(name: str) -> None:
-        for number in range(10):
-            ledger.append(report(f"{name}{number}"))
-
-    threads = [threading.Thread(target=work, args=(name,)) for name in "abc"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [e.seq for e in ledger.entries()] == list(range(31))
-    assert ledger.verify()
-
-
-# -- rebuilding --------------------------------------------------------------------------------------------------------
-
-
-def test_rebuilding_learns_the_same_tables_again(ledger: Ledger) -> None:
-    ledger.append_many([report("one"), report("two")])
-    before = titles(ledger)
-    with tables.writing(ledger.engine) as connection:
-        connection.execute(Titles.table.update().values(title="edited"))
-    assert not ledger.verify()
-    assert ledger.rebuild() == 3
-    assert (titles(ledger), bool(ledger.verify())) == (before, True)
 
 
 # -- a kept connection -------------------------------------------------------------------------------------------------
