@@ -13,7 +13,11 @@ Rules:
 - Only a file is replaced: a device or a pipe of that name stays what it is, also for who may do everything (a
   superuser's ``-o /dev/null`` would leave the machine without it).
 
->>> replace_file(Path(folder) / "anchors.json", b"{}", 0o644)          # doctest: +SKIP
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder:
+...     replace_file(Path(folder) / "anchors.json", b"{}", 0o644)
+...     os.listdir(folder)
+['anchors.json']
 """
 
 import errno

@@ -9,9 +9,10 @@ Rules:
 - Reading hashes first and hands out afterwards. Bytes that differ from their name are never returned.
 - Only digests reach the file system: anything that is not 64 lower-case hex digits is refused.
 
->>> store = ArtifactStore(Path(folder))                        # doctest: +SKIP
->>> digest = store.put(b"evidence")                            # doctest: +SKIP
->>> store.get(digest)                                          # doctest: +SKIP
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder:
+...     store = ArtifactStore(Path(folder))
+...     store.get(store.put(b"evidence"))
 b'evidence'
 """
 

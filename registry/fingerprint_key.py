@@ -2,9 +2,11 @@
 
 Rules:
 
-- A key is 32 random bytes. Every column has one of its own, HMAC-SHA256(key, label | 0x00 | name), so that two columns
-  with equal values have different leaves (domain separation, NIST SP 800-108r1 in feedback-free form of one block).
-- Its id, the first 16 bytes of HMAC-SHA256(key, label of the id), is in every fingerprint; it says which key, not what.
+- A key is 32 random bytes. Every column has one of its own, HMAC-SHA256(key, label | 0x00 | "column" | 0x00 | name), so
+  that two columns with equal values have different leaves (domain separation, NIST SP 800-108r1 in feedback-free form of
+  one block). The label is "affidavit-table-keyed-v1", the name in UTF-8.
+- Its id, the first 16 bytes of HMAC-SHA256(key, label | 0x00 | "id"), is in every fingerprint; it says which key, not
+  what.
 - The file has mode 0600, and one that others can read is refused. Whoever holds the key can try values out on the
   fingerprints, and whoever loses it can compare no new table with the old ones.
 - With a passphrase the line below is encrypted as ``openssl enc`` does it: PBKDF2-HMAC-SHA256 at 600,000 rounds, as for
@@ -19,7 +21,7 @@ Rules:
 the line.
 
 >>> FingerprintKey(bytes(32)).id
-'fc78cea2bcb371b27ac4e7d6d4f4cdb0'
+'80cb347f987d70054902d4c92300ffe6'
 """
 
 import base64

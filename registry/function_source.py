@@ -6,8 +6,8 @@ Rules:
   read, or code that was made otherwise, has no source here.
 - A function is found by its code, a lambda by its place in the line.
 
->>> source = source_of(json.dumps)                                         # doctest: +SKIP
->>> source.node.name                                                       # doctest: +SKIP
+>>> import json
+>>> source_of(json.dumps).node.name
 'dumps'
 """
 

@@ -8,7 +8,7 @@ Rules:
 - A drawing shows nothing that the profile does not tell. What cannot be drawn has no bars.
 
 >>> blocks((1.0, 0.5, 0.0))
-'█▄▁'
+'█▅▁'
 """
 
 from collections.abc import Sequence

@@ -8,8 +8,13 @@ Rules:
   was in force and protected.
 - A reader that meets such a place follows it by `resolve` and checks the digest on the way.
 
->>> [step["name"] for step in resolve_steps(predicate, store)]            # doctest: +SKIP
-['applications', 'split', 'model', 'evaluation']
+>>> import tempfile
+>>> from pathlib import Path
+>>> with tempfile.TemporaryDirectory() as folder:
+...     store = ArtifactStore(Path(folder))
+...     moved = {"artifact": store.put(encode([{"name": "applications"}])), "count": 1}
+...     resolve_steps({"steps": moved}, store)
+[{'name': 'applications'}]
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,8 +1,12 @@
 """The code of steps as a run kept it: the source of functions, the text of queries.
 
->>> print(code_of(run, ["cleaned"], store)["cleaned"])                     # doctest: +SKIP
-@mortgage.step
-def cleaned(applications): ...
+>>> import tempfile
+>>> from pathlib import Path
+>>> with tempfile.TemporaryDirectory() as folder:
+...     store = ArtifactStore(Path(folder))
+...     run = {"steps": [{"name": "cleaned", "source": store.put(b"def cleaned(applications): ...")}]}
+...     code_of(run, ["cleaned"], store)
+{'cleaned': 'def cleaned(applications): ...'}
 """
 
 from collections.abc import Collection, Mapping
