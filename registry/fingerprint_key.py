@@ -3,8 +3,8 @@
 Rules:
 
 - A key is 32 random bytes. Every column has one of its own, HMAC-SHA256(key, label | 0x00 | "column" | 0x00 | name), so
-  that two columns with equal values have different leaves (domain separation, NIST SP 800-108r1 in feedback-free form of
-  one block). The label is "affidavit-table-keyed-v1", the name in UTF-8.
+  that two columns with equal values have different leaves (domain separation, NIST SP 800-108r1 in feedback-free form
+  of one block). The label is "affidavit-table-keyed-v1", the name in UTF-8.
 - Its id, the first 16 bytes of HMAC-SHA256(key, label | 0x00 | "id"), is in every fingerprint; it says which key, not
   what.
 - The file has mode 0600, and one that others can read is refused. Whoever holds the key can try values out on the
