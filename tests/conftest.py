@@ -7,6 +7,7 @@ from hypothesis import settings
 from tests.kept_story import kept, template
 from tests.postgres_ledger import databases, empty_database, own_server, shared_database, shared_ledger
 from tests.published import PROPERTY
+from tests.quick_place import quick_place
 
 __all__ = [
     "databases", "empty_database", "kept", "own_server", "shared_database", "shared_ledger", "template",
@@ -19,6 +20,10 @@ settings.load_profile("affidavit")
 # pandera has Arrow ignore zones from its import on, unless somebody decided: the tests' own tables must not depend on
 # which test of this process came first. Theirs that are about it say so.
 os.environ["PYARROW_IGNORE_TIMEZONE"] = ""
+
+# The folders of the tests, unless somebody chose a place: every ledger in them is made durable, file by file.
+if (place := quick_place()) is not None and "TMPDIR" not in os.environ:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", place)
 
 LONG = [
     "test_reproduce.py",

@@ -20,6 +20,8 @@ import psycopg
 import pytest
 from sqlalchemy.engine import URL, make_url
 
+from tests.quick_place import quick_place
+
 __all__ = ["Server", "binaries", "named_server", "needed_binaries", "newest"]
 
 SETTINGS = {
@@ -74,7 +76,8 @@ class Server:
     @classmethod
     def make(cls, bin_folder: Path, *, durable: bool = True) -> "Server":
         """Make a cluster in a new folder and start it."""
-        folder = Path(tempfile.mkdtemp(prefix="affidavit-pg-", dir="/tmp" if durable else _quick_place()))
+        place = None if durable else quick_place()
+        folder = Path(tempfile.mkdtemp(prefix="affidavit-pg-", dir=place or "/tmp"))
         folder.chmod(0o755)
         server = cls(folder, bin_folder, durable)
         (folder / "socket").mkdir()
@@ -146,13 +149,6 @@ class Server:
         return URL.create(
             "postgresql+psycopg", user, database=database, query={"host": str(self.folder / "socket")}
         )
-
-
-def _quick_place() -> str:
-    """Return a folder in memory where there is room for the databases of all tests, else the usual one."""
-    memory = "/dev/shm"
-    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 << 30
-    return memory if roomy else "/tmp"
 
 
 def _as_nobody_special() -> list[str]:
