@@ -24,8 +24,8 @@ from audit.canonical import Json, JsonObject
 from audit.errors import AffidavitError, MalformedInput
 from registry.artifacts import ArtifactStore, digest_of_file
 from registry.git import git
-from registry.parameters import from_json
 from registry.recorded import steps_of
+from registry.recorded_values import from_json
 from registry.untracked import only_left_out
 
 __all__ = ["CheckedOut", "Impossible", "check_out"]

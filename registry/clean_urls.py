@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from registry.parameters import to_json
+from registry.recorded_values import to_json
 from registry.source_files import short_name
 
 __all__ = ["clean_database", "clean_uri", "scheme_of"]

@@ -237,7 +237,8 @@ def reproduce(opened: Open, ref: str, kept: bool, as_key: str | None, as_json: b
 
 
 def _print_plan(target: str, given: tuple[str, ...], as_json: bool) -> None:
-    from registry.parameters import read_assignments, to_json
+    from registry.parameters import read_assignments
+    from registry.recorded_values import to_json
     from registry.target import load_target
 
     with redirect_stdout(sys.stderr) if as_json else nullcontext():

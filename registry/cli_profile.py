@@ -48,7 +48,7 @@ def profile(opened: Open, what: str, protected: tuple[str, ...], small_cell: int
     Types, missing and distinct values, range, quantiles and frequent values, told so that no person shows.
     FILE-OR-REF is a CSV, Parquet, Arrow or Feather file, or a table that a run recorded: NAME@VERSION:TABLE.
     """
-    from registry.parameters import did_you_mean
+    from registry.sentences import did_you_mean
 
     found = _recorded(opened, what) or _of_file(Path(what), small_cell)
     for name in protected:

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 
 from audit.errors import MalformedInput, NotFound
 from registry.lineage import Edge, Lineage, Node
-from registry.parameters import did_you_mean
 from registry.places import Doubt, Into, Map, Place
-from registry.sentences import listed
+from registry.sentences import did_you_mean, listed
 
 __all__ = ["Trace", "find_field", "step_level", "trace", "whole_trace"]
 

@@ -29,9 +29,9 @@ from audit.errors import MalformedInput, NotFound
 from audit.keystore import Passphrase
 from registry.fingerprint import Fingerprint, fingerprint_of, is_table, opened
 from registry.fingerprint_key import FingerprintKey, key_file_of, read_key
-from registry.parameters import did_you_mean
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.protected_names import is_protected
+from registry.sentences import did_you_mean
 
 __all__ = ["UNKEYED", "Keying", "key_at_hand", "protects_nothing", "warn_of_protecting_nothing"]
 

@@ -28,11 +28,10 @@ from audit.errors import MalformedInput
 from registry.field_trace import Trace, sentences, trace
 from registry.finding import AbsentError, Finding, at, items, text
 from registry.flows import CONDITIONAL, DIRECT
-from registry.parameters import did_you_mean
 from registry.places import ONE_OF, Doubt, Map, Place, map_of
 from registry.protected_names import is_protected, is_same_name
 from registry.rules import LineageRule
-from registry.sentences import listed
+from registry.sentences import did_you_mean, listed
 
 __all__ = ["judge_lineage"]
 

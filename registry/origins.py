@@ -35,7 +35,7 @@ from audit.errors import EnvironmentFailed, MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.clean_urls import clean_database, clean_uri, scheme_of
 from registry.object_version import version_of
-from registry.parameters import to_json
+from registry.recorded_values import to_json
 
 __all__ = ["Origins", "SqlSource", "sql_source"]
 

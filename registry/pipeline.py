@@ -32,10 +32,11 @@ from audit.errors import MalformedInput
 from registry.data_checks import Checks, checked_schemas
 from registry.fingerprint_key import FingerprintKey
 from registry.keying import Keying, warn_of_protecting_nothing
-from registry.parameters import MISSING, Parameter, assign, did_you_mean
+from registry.parameters import MISSING, Parameter, assign
 from registry.predicates import check_model_name
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.profiling import Profiling, checked_columns
+from registry.sentences import did_you_mean
 from registry.settings import Settings
 from registry.told import Told, tell
 

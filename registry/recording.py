@@ -39,7 +39,6 @@ from registry.kept_data import KeepData, Keeping, checked_keeping, warn_of_not_k
 from registry.keying import Keying, warn_of_protecting_nothing
 from registry.model_file import save_model
 from registry.origins import SqlSource
-from registry.parameters import did_you_mean
 from registry.parts import is_fitted_model
 from registry.pipeline import check_options
 from registry.predicates import check_model_name
@@ -49,6 +48,7 @@ from registry.recorded_fields import RecordedFields
 from registry.run import not_hiding
 from registry.run_evaluation import judge
 from registry.run_recorder import RunRecorder, RunResult
+from registry.sentences import did_you_mean
 from registry.told import tell
 
 __all__ = ["Recorder", "Recording", "record"]

@@ -16,8 +16,8 @@ from audit.canonical import JsonObject, decode, encode
 from audit.errors import AffidavitError
 from registry.artifacts import ArtifactStore
 from registry.fingerprint_key import FingerprintKey
-from registry.parameters import from_json
 from registry.privacy import Privacy
+from registry.recorded_values import from_json
 from registry.run import run_pipeline
 from registry.standing_in import stand_in_for
 from registry.target import load_target

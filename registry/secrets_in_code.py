@@ -1,4 +1,4 @@
-"""Whether Python code looks as if it holds a secret, by the rule for parameters (`registry.parameters`).
+"""Whether Python code looks as if it holds a secret, by the rule for parameters (`registry.recorded_values`).
 
 Rules:
 
@@ -19,7 +19,7 @@ import tokenize
 import warnings
 from collections.abc import Iterator
 
-from registry.parameters import to_json
+from registry.recorded_values import to_json
 
 __all__ = ["holds_a_secret"]
 

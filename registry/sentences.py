@@ -1,15 +1,18 @@
-"""Pieces of sentences that several messages share: a list of names, and what a library says first.
+"""Pieces of sentences that several messages share: a list of names, near ones, and what a library says first.
 
 >>> listed(["a", "b", "c", "d", "e", "f", "g", "h"])
 'a, b, c, d, e, f and 2 more'
 >>> first_line(ValueError("not a number")), first_line(ValueError())
 ('not a number', 'ValueError')
+>>> did_you_mean("incme", ["income", "debt"])
+': did you mean income?'
 """
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-__all__ = ["first_line", "listed"]
+__all__ = ["did_you_mean", "first_line", "listed"]
 
 _MOST_SHOWN: Final = 6
 
@@ -27,3 +30,16 @@ def first_line(error: BaseException) -> str:
         return str(error).strip().partition("\n")[0] or type(error).__name__
     except Exception:  # the class may be anybody's, and its code raise anything
         return type(error).__name__
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return the end of a sentence that names the nearest known names, or all of them if there are few."""
+    known = sorted(set(names))
+    folded = {other.casefold(): other for other in known}
+    near = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]
+    if near:
+        return f": did you mean {' or '.join(near)}?"
+    if not known:
+        return ""
+    there = "there is" if len(known) == 1 else "there are"
+    return f": {there} {', '.join(known[:12])}{' and more' if len(known) > 12 else ''}"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from audit.canonical import JsonObject
 from registry.artifacts import digest_of_file
-from registry.parameters import to_json
+from registry.recorded_values import to_json
 
 __all__ = ["SourceFiles", "short_name"]
 

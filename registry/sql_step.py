@@ -28,9 +28,8 @@ from typing import Any
 from audit.errors import EnvironmentFailed, MalformedInput
 from registry.fingerprint import is_table
 from registry.held import column_labels, holder_of
-from registry.parameters import did_you_mean
 from registry.parts import parts_of
-from registry.sentences import first_line, listed
+from registry.sentences import did_you_mean, first_line, listed
 
 __all__ = ["Query", "as_function", "read_query"]
 

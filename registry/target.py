@@ -25,10 +25,9 @@ from types import CodeType, ModuleType
 from typing import TypeVar
 
 from audit.errors import AffidavitError, MalformedInput, NotFound
-from registry.parameters import did_you_mean
 from registry.pipeline import Pipeline
 from registry.recording import Recording
-from registry.sentences import first_line
+from registry.sentences import did_you_mean, first_line
 
 __all__ = ["Target", "load_target"]
 

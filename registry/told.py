@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from audit.errors import MalformedInput
 from registry.flows import ALL_ROWS, IDENTITY, ROWS, TRANSFORMATION, Link
-from registry.parameters import did_you_mean
+from registry.sentences import did_you_mean
 
 __all__ = ["Inputs", "Told", "declared_links", "declared_rows", "refuse_unreturned", "tell"]
 

@@ -12,17 +12,9 @@ from hypothesis import strategies as st
 
 from audit.canonical import encode
 from audit.errors import MalformedInput
-from registry.parameters import (
-    MISSING,
-    Parameter,
-    assign,
-    did_you_mean,
-    from_json,
-    read_assignments,
-    read_text,
-    recorded_parameters,
-    to_json,
-)
+from registry.parameters import MISSING, Parameter, assign, read_assignments, read_text
+from registry.recorded_values import from_json, recorded_parameters, to_json
+from registry.sentences import did_you_mean
 
 
 class Colour(enum.Enum):

@@ -18,9 +18,9 @@ from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
 from registry.model_file import load_model
 from registry.model_state import fingerprint_value
-from registry.parameters import recorded_parameters
 from registry.pipeline import Pipeline
 from registry.privacy import NO_DEMANDS, Privacy
+from registry.recorded_values import recorded_parameters
 from registry.recording import record
 from registry.run import run_pipeline
 from registry.run_predicate import MOST_BYTES, artifacts_named, resolve, resolve_steps
