@@ -24,10 +24,10 @@ from registry.flows import Flow
 from registry.held import column_labels, is_lazy, polars_frame
 from registry.observe import Observation, observe, take_sample
 from registry.parts import is_fitted_model, parts_of
-from registry.pipeline import PlannedStep, Step
 from registry.recomputed import as_received, explained
 from registry.relations import NotUnderstood
 from registry.seen import with_what_was_seen
+from registry.steps import PlannedStep, Step
 from registry.told import Inputs, refuse_unreturned
 from registry.written_settings import unwritten
 

@@ -42,9 +42,9 @@ from registry.bounded_call import Raised, TookTooLong, bounded
 from registry.flows import ALL_ROWS, DEPENDENCE, ROWS, Link
 from registry.no_effects import HasEffect, no_effects
 from registry.outcome import Outcome, moved, outcomes
-from registry.pipeline import PlannedStep
 from registry.sampling import changed, sampled, tables_in, unchangeable
 from registry.sentences import listed
+from registry.steps import PlannedStep
 
 __all__ = ["MOST_SECONDS", "Seen", "apart", "observe", "take_sample"]
 

@@ -7,7 +7,7 @@ Rules:
 - The order is topological; steps that do not depend on each other keep the order of their declaration.
 - A decorated function stays the function it was.
 - At most one step evaluates. It returns `y_true`, `y_pred` and, if it has them, `y_score` and `sensitive`.
-- What cannot be recorded honestly is refused when it is declared: `*args`, `**kwargs`, coroutines, generators.
+- What cannot be recorded honestly is refused when it is declared (`registry.steps`).
 
 >>> mortgage = Pipeline("mortgage")
 >>> @mortgage.step
@@ -19,13 +19,10 @@ Rules:
 """
 
 import inspect
-import sys
-import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from audit.errors import MalformedInput
@@ -37,7 +34,8 @@ from registry.predicates import check_model_name
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.profiling import Profiling, checked_columns
 from registry.sentences import did_you_mean
-from registry.settings import Settings
+from registry.settings import check_options
+from registry.steps import PlannedStep, Step, arguments_of, name_of
 from registry.told import Told, tell
 
 if TYPE_CHECKING:
@@ -45,60 +43,10 @@ if TYPE_CHECKING:
     from registry.registry import RunEntry
     from registry.sql_step import Query
 
-__all__ = ["Pipeline", "PlannedStep", "Step", "check_options"]
+__all__ = ["Pipeline"]
 
 ModelFormat = Literal["skops", "pickle"]
 F = TypeVar("F", bound=Callable[..., object])
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """One argument of a step's function; only the whole pipeline knows whether it names a step."""
-
-    name: str
-    expected: object
-    default: object
-    positional: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A declared step: `sensitive` and `options` are for the one that evaluates."""
-
-    name: str
-    kind: Literal["step", "evaluate"]
-    function: Callable[..., object]
-    arguments: tuple[Argument, ...]
-    sensitive: tuple[str, ...] = ()
-    options: tuple[tuple[str, object], ...] = ()
-    told: Told = field(default_factory=Told)
-    """What the declaration says of the step's columns."""
-    query: "Query | None" = None
-    """The query that makes a SQL step."""
-    checks: Checks = field(default_factory=dict)
-    """The schemas that what it returns is held against."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
-    """A step in its place: the steps it takes its inputs from, the value of every parameter, and which were given."""
-
-    step: Step
-    after: tuple[str, ...]
-    parameters: Mapping[str, object]
-    given: tuple[str, ...] = ()
-
-    def call(self, returned: Mapping[str, object]) -> object:
-        """Call the step's function with what the steps before it returned."""
-        positional: list[object] = []
-        named: dict[str, object] = {}
-        for argument in self.step.arguments:
-            source = returned if argument.name in self.after else self.parameters
-            if argument.positional:
-                positional.append(source[argument.name])
-            else:
-                named[argument.name] = source[argument.name]
-        return self.step.function(*positional, **named)
 
 
 class Pipeline:
@@ -318,17 +266,10 @@ class Pipeline:
         query: "Query | None" = None,
         checks: Checks | None = None,
     ) -> None:
-        if not callable(function):
-            raise MalformedInput(f"a step is a function, not an object of the type {type(function).__name__}")
-        name = getattr(function, "__name__", "")
-        if not name.isidentifier():
-            raise MalformedInput(
-                f"a step needs a function with a name, and {name or 'this'} is not one: use def"
-            )
+        name = name_of(function)
         if name in self._steps:
             raise MalformedInput(f"the pipeline {self.name} already has a step {name}: rename one of the two")
-        _refuse_deferred(name, function)
-        arguments = _arguments(name, function)
+        arguments = arguments_of(name, function)
         told = told or Told()
         self._steps[name] = Step(
             name, kind, function, arguments, sensitive, options, told, query, checks or {}
@@ -378,65 +319,6 @@ class Pipeline:
                 if value is self:
                     return f"{self.file}:{name}"
         return str(self.file)
-
-
-def check_options(options: Mapping[str, object]) -> None:
-    """Refuse what is no option of an evaluation, or no value for one, with `MalformedInput`."""
-    known = ("positive", "minimum", "replicates", "confidence", "seed")
-    for name in options:
-        if name not in known:
-            raise MalformedInput(f"evaluate has no option {name}{did_you_mean(name, known)}")
-    Settings(**cast(dict[str, Any], {name: value for name, value in options.items() if name != "positive"}))
-
-
-def _refuse_deferred(name: str, function: Callable[..., object]) -> None:
-    plain = inspect.unwrap(function)
-    if inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
-        raise MalformedInput(
-            f"the step {name} is asynchronous: a step is a plain function that returns its result"
-        )
-    if inspect.isgeneratorfunction(plain):
-        raise MalformedInput(f"the step {name} is a generator: return a list or a table instead of yielding")
-
-
-def _arguments(name: str, function: Callable[..., object]) -> tuple[Argument, ...]:
-    try:
-        signature = inspect.signature(function)
-    except (ValueError, TypeError):
-        raise MalformedInput(f"the step {name} does not say which arguments it takes: use def") from None
-    hints = _hints(function)
-    arguments = []
-    for parameter in signature.parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
-            raise MalformedInput(
-                f"the step {name} takes {stars}{parameter.name}: name every argument, so that it can be recorded"
-            )
-        if not parameter.name.isascii():
-            raise MalformedInput(
-                f"the argument {parameter.name} of the step {name} must be written in ASCII letters"
-            )
-        expected = hints.get(parameter.name, parameter.annotation)
-        arguments.append(
-            Argument(parameter.name, expected, parameter.default, parameter.kind is parameter.POSITIONAL_ONLY)
-        )
-    return tuple(arguments)
-
-
-def _hints(function: Callable[..., object]) -> Mapping[str, object]:
-    """Resolve annotations one by one: a name that exists for type checkers only must not hide the others."""
-    plain = inspect.unwrap(function)
-    space = dict(vars(sys.modules.get(getattr(plain, "__module__", ""), typing)))
-    if isinstance(plain, FunctionType):
-        space = dict(plain.__globals__)
-    hints: dict[str, object] = {}
-    for name, annotation in getattr(plain, "__annotations__", {}).items():
-        probe = cast(Any, type("Probe", (), {"__annotations__": {name: annotation}}))
-        try:
-            hints[name] = typing.get_type_hints(probe, globalns=space, include_extras=True)[name]
-        except Exception:  # an annotation may be any expression, and promises nothing if it fails
-            hints[name] = annotation if isinstance(annotation, type) else Any
-    return hints
 
 
 def _circle(waiting: Mapping[str, Iterable[str]]) -> list[str]:

@@ -40,7 +40,6 @@ from registry.keying import Keying, warn_of_protecting_nothing
 from registry.model_file import save_model
 from registry.origins import SqlSource
 from registry.parts import is_fitted_model
-from registry.pipeline import check_options
 from registry.predicates import check_model_name
 from registry.privacy import Privacy
 from registry.profiling import Profiling, checked_columns
@@ -49,6 +48,7 @@ from registry.run import not_hiding
 from registry.run_evaluation import judge
 from registry.run_recorder import RunRecorder, RunResult
 from registry.sentences import did_you_mean
+from registry.settings import check_options
 from registry.told import tell
 
 __all__ = ["Recorder", "Recording", "record"]

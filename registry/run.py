@@ -21,9 +21,10 @@ from registry.artifacts import ArtifactStore
 from registry.fingerprint_key import FingerprintKey
 from registry.kept_data import KeepData, Keeping
 from registry.parts import is_fitted_model, parts_of
-from registry.pipeline import Pipeline, PlannedStep
+from registry.pipeline import Pipeline
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.run_recorder import RunRecorder, RunResult
+from registry.steps import PlannedStep
 
 __all__ = ["not_hiding", "run_pipeline"]
 

@@ -17,8 +17,8 @@ from typing import Any, cast
 from audit.canonical import JsonObject, encode
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
-from registry.pipeline import Step
 from registry.sentences import did_you_mean
+from registry.steps import Step
 
 __all__ = ["judge", "judge_step"]
 

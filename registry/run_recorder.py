@@ -36,13 +36,13 @@ from registry.keying import Keying
 from registry.model_file import save_model
 from registry.origins import Origins
 from registry.parts import describe, parts_of
-from registry.pipeline import PlannedStep
 from registry.private import Private
 from registry.profiling import Profiling
 from registry.recorded_values import to_json
 from registry.run_evaluation import judge_step
 from registry.run_predicate import fit_in_record
 from registry.source_files import SourceFiles
+from registry.steps import PlannedStep
 
 __all__ = ["RunRecorder", "RunResult"]
 

@@ -8,12 +8,14 @@ It loads no pandas, so that a pipeline can refuse a wrong option where it is dec
 
 import math
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from audit.errors import MalformedInput
+from registry.sentences import did_you_mean
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "check_options"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,15 @@ class Settings:
         confidence: object = self.confidence
         if not isinstance(confidence, float) or not math.isfinite(confidence) or not 0 < confidence < 1:
             raise MalformedInput(f"confidence is a share between 0 and 1, such as 0.95, not {confidence!r}")
+
+
+def check_options(options: Mapping[str, object]) -> None:
+    """Refuse what is no option of an evaluation, or no value for one, with `MalformedInput`."""
+    known = ("positive", "minimum", "replicates", "confidence", "seed")
+    for name in options:
+        if name not in known:
+            raise MalformedInput(f"evaluate has no option {name}{did_you_mean(name, known)}")
+    Settings(**cast(dict[str, Any], {name: value for name, value in options.items() if name != "positive"}))
 
 
 def _whole(name: str, value: Any, least: int) -> int:

@@ -20,9 +20,10 @@ from audit.canonical import Json, JsonObject
 from audit.errors import AffidavitError, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.kept_data import read_kept
-from registry.pipeline import Pipeline, Step
+from registry.pipeline import Pipeline
 from registry.recorded import parts_of_run, parts_of_step, steps_of
 from registry.sentences import listed
+from registry.steps import Step
 
 __all__ = ["kept_tables", "lost_tables", "stand_in_for", "with_kept", "without_sources"]
 
