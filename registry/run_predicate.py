@@ -52,7 +52,8 @@ def artifacts_named(predicate: Mapping[str, Json], artifacts: ArtifactStore) -> 
     raises, where a part of the predicate was moved there.
     """
     seen: set[str] = set()
-    waiting: list[Json] = [value for key, value in predicate.items() if key != "sources"]
+    waiting: list[Json] = [value for key, value in predicate.items() if key not in ("sources", "privacy")]
+    waiting += _named_by_privacy(predicate.get("privacy"))
     if isinstance(predicate["sources"], dict):
         waiting.append(predicate["sources"])
     if isinstance(predicate["steps"], dict):
@@ -70,6 +71,20 @@ def artifacts_named(predicate: Mapping[str, Json], artifacts: ArtifactStore) -> 
             if isinstance(digest, str) and digest not in seen:
                 seen.add(digest)
                 yield digest
+
+
+def _named_by_privacy(said: Json) -> Iterator[JsonObject]:
+    """Yield what names artifacts in what was in force: lists that were moved, and the texts of policies.
+
+    A rule has a `profile` too, which is how much profiles may tell, and no digest.
+    """
+    if not isinstance(said, dict):
+        return
+    for value in said.values():
+        if isinstance(value, dict):
+            yield value
+        elif isinstance(value, list):
+            yield from ({"sha256": rule.get("sha256")} for rule in value if isinstance(rule, dict))
 
 
 def fit_in_record(

@@ -20,7 +20,7 @@ from registry.recording import Recording
 from registry.registry import Registry
 from registry.rerun import main as rerun
 from registry.run import run_pipeline
-from registry.run_predicate import fit_in_record
+from registry.run_predicate import artifacts_named, fit_in_record
 from tests.small_registry import new_registry
 from tests.test_keying import KEY, keyed, people, store
 from tests.test_recording import Kept
@@ -226,6 +226,37 @@ def test_the_policies_of_every_stage_are_in_force_together(registry: Registry) -
     assert isinstance(key, FingerprintKey)
     assert set(privacy.keyed) == {"race", "born"}
     assert [demand.policy for demand in privacy.demands] == ["privacy", "privacy", "two", "one"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_ledger_whose_runs_were_recorded_under_such_a_policy_verifies(
+    registry: Registry, level: Level
+) -> None:
+    policy = a_policy("one", f"columns: [race], profile: {level}, kept: nothing")
+    registry.keep((policy,))
+    registry.adopt("production", (policy,))
+    pipeline = Pipeline("people")
+
+    @pipeline.step
+    def load() -> pd.DataFrame:
+        return PEOPLE
+
+    _, privacy = registry.on_record()
+    recorded = registry.record_run(
+        run_pipeline(pipeline, {}, artifacts=registry.artifacts, privacy=privacy, keep_data=True)
+    )
+    assert level in encode(cast(JsonObject, recorded.entry.statement.predicate["privacy"])).decode()
+    step = registry.ledger.verify().steps[6]
+    assert (step.name, step.status) == ("artifacts", "passed"), step.detail
+    registry.artifacts.path(policy.sha256).unlink()
+    assert registry.ledger.verify().steps[6].status == "failed"
+
+
+def test_what_was_moved_out_of_a_record_for_its_size_is_named(store: ArtifactStore) -> None:
+    run = run_pipeline(people(), {}, artifacts=store).predicate
+    run["privacy"] = NO_DEMANDS.to_json(f"column {number:06}" for number in range(5_000))
+    moved = cast(JsonObject, cast(JsonObject, fit_in_record(run, (), store)["privacy"])["protected"])
+    assert moved["artifact"] in set(artifacts_named(run, store))
 
 
 def test_a_policy_can_have_nothing_kept(registry: Registry) -> None:
