@@ -1,27 +1,32 @@
-"""URLs of databases, object stores and others, less their credentials.
+"""URLs of databases, object stores, remotes of git and others, less their credentials.
 
 Rules:
 
 - No user, password, query string or fragment is left, and of host, database and path only what has the form of one.
 - Of PostgreSQL's parameters the name of a service is told, since nothing else may say where the database is: what the
   service file says of it is not.
+- A remote of git that is a folder is named by its last part alone.
 - An embedded database is named from the working directory, or by the name of its file alone.
 
 >>> clean_database("postgresql+psycopg://ana:hunter2@db.bank.example/loans?password=hunter3")
 'postgresql+psycopg://db.bank.example/loans'
 >>> clean_uri("s3://KEY:SECRET@bucket/loans.parquet?token=1")
 's3://bucket/loans.parquet'
+>>> clean_remote("https://alice:secret@example.org/team/models.git?token=1")
+'https://example.org/team/models.git'
+>>> clean_remote("git@example.org:team/models.git")
+'example.org:team/models.git'
 """
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from urllib.parse import urlsplit
 
 from registry.recorded_values import to_json
 from registry.source_files import short_name
 
-__all__ = ["clean_database", "clean_uri", "scheme_of"]
+__all__ = ["clean_database", "clean_remote", "clean_uri", "scheme_of"]
 
 _HOST = re.compile(r"[\w.\-\[\]:]{1,255}")
 _SERVICE = re.compile(r"[\w.\-]{1,255}")
@@ -64,6 +69,30 @@ def clean_uri(uri: str) -> str:
     container = _formed(_CONTAINER, user) if parts.scheme in ("abfs", "abfss") else ""
     host = (f"{container}@" if container else "") + _formed(_HOST, host)
     return f"{parts.scheme}://{host}{_formed(_PLACE, parts.path)}"
+
+
+def clean_remote(url: str) -> str | None:
+    """Return a remote without anything that may be a credential; None where it cannot be told apart."""
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*::", url):
+        return None  # a remote helper's address may hold a command line
+    if "://" in url:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            return None
+        if parts.scheme == "file":
+            return f"file:{PurePosixPath(parts.path).name}"
+        # An @ that is left over can be the rest of a password with a slash in it.
+        if not host or "@" in parts.path:
+            return None
+        host = f"[{host}]" if ":" in host else host
+        return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path.partition(';')[0]}"
+    scp = re.fullmatch(r"(?:[^/]*@)?([^/:@]+:[^@]*)", url)
+    if scp and not re.match(r"[a-zA-Z]:\\", url):
+        return re.split(r"[?#]", scp[1])[0]
+    # Both kinds of slash: a path of Windows names a person as well.
+    return None if "@" in url else f"file:{PureWindowsPath(url).name}"
 
 
 def scheme_of(uri: str) -> str:

@@ -9,7 +9,7 @@ import click
 from audit.cli_drafts import as_keys_option, draft_option, dry_run_option, said
 from audit.errors import NotFound
 from audit.terminal import Command, Group, folded, json_option, mark, print_json, print_table, say
-from registry.cli import as_option
+from registry.cli_run import as_option
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:

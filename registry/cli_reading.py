@@ -15,7 +15,7 @@ from audit.terminal import (
     print_table,
     say,
 )
-from registry.cli import short
+from registry.cli_run import short
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:

@@ -11,32 +11,26 @@ Rules:
 - `dirty` is true where the patch would hold something. Files that git was told to take as unchanged
   (`assume-unchanged`, `skip-worktree`) are looked at all the same.
 - The working directory is recorded from the top of the repository (`folder`); one outside it is null.
-- A remote is recorded without user, password, query and fragment; a remote that is a folder by its name alone.
-
->>> clean_remote("https://alice:secret@example.org/team/models.git?token=1")
-'https://example.org/team/models.git'
->>> clean_remote("git@example.org:team/models.git")
-'example.org:team/models.git'
+- A remote is recorded without credentials (`registry.clean_urls`).
 """
 
 import inspect
 import os
-import re
 import shutil
 import tempfile
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from urllib.parse import urlsplit
+from pathlib import Path, PurePosixPath
 
 from audit.canonical import JsonObject
 from audit.errors import EnvironmentFailed
 from registry.artifacts import ArtifactStore
+from registry.clean_urls import clean_remote
 from registry.git import git
 from registry.untracked import Untracked, sorted_out
 
-__all__ = ["clean_remote", "describe_code", "keep_source"]
+__all__ = ["describe_code", "keep_source"]
 
 MOST_PATCH = 5_000_000
 _SECRETS = (
@@ -127,30 +121,6 @@ def keep_source(function: Callable[..., object], artifacts: ArtifactStore) -> st
     except (OSError, TypeError, SyntaxError):
         return None
     return artifacts.put(source.encode("utf-8", "backslashreplace"))
-
-
-def clean_remote(url: str) -> str | None:
-    """Return a remote without anything that may be a credential; None where it cannot be told apart."""
-    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*::", url):
-        return None  # a remote helper's address may hold a command line
-    if "://" in url:
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            return None
-        if parts.scheme == "file":
-            return f"file:{PurePosixPath(parts.path).name}"
-        # An @ that is left over can be the rest of a password with a slash in it.
-        if not host or "@" in parts.path:
-            return None
-        host = f"[{host}]" if ":" in host else host
-        return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path.partition(';')[0]}"
-    scp = re.fullmatch(r"(?:[^/]*@)?([^/:@]+:[^@]*)", url)
-    if scp and not re.match(r"[a-zA-Z]:\\", url):
-        return re.split(r"[?#]", scp[1])[0]
-    # Both kinds of slash: a path of Windows names a person as well.
-    return None if "@" in url else f"file:{PureWindowsPath(url).name}"
 
 
 def _git(

@@ -26,12 +26,13 @@ from audit.terminal import (
     print_json,
     say,
 )
-from registry import cli as registry_commands
 from registry import cli_decisions as decision_commands
 from registry import cli_export as export_commands
 from registry import cli_fingerprint as fingerprint_commands
+from registry import cli_init as init_commands
 from registry import cli_profile as profile_commands
 from registry import cli_reading as reading_commands
+from registry import cli_run as run_commands
 from reports import cli_lineage as lineage_commands
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
@@ -134,8 +135,8 @@ def _open(ctx: click.Context, ledger: str | None) -> "Registry":
 
 for _command in (
     demo,
-    registry_commands.init,
-    registry_commands.run,
+    init_commands.init,
+    run_commands.run,
     reading_commands.log,
     reading_commands.show,
     reading_commands.compare,
@@ -150,7 +151,7 @@ for _command in (
     decision_commands.policy,
     report,
     audit_commands.verify,
-    registry_commands.reproduce,
+    run_commands.reproduce,
     export_commands.export,
     evidence_commands.import_bundle,
     audit_commands.checkpoint,

@@ -9,7 +9,8 @@ import pytest
 
 from registry import code
 from registry.artifacts import ArtifactStore
-from registry.code import clean_remote, describe_code, keep_source
+from registry.clean_urls import clean_remote
+from registry.code import describe_code, keep_source
 
 
 @pytest.fixture(autouse=True)

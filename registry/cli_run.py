@@ -1,114 +1,28 @@
-"""Commands about runs: init, run, reproduce."""
+"""Commands that run a pipeline: run, reproduce."""
 
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotVerified
-from audit.terminal import (
-    Command,
-    NewPassphrase,
-    folded,
-    json_option,
-    mark,
-    print_json,
-    print_table,
-    say,
-    warn,
-)
+from audit.terminal import Command, folded, json_option, mark, print_json, print_table, say, warn
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
     from audit.canonical import Json, JsonObject
     from registry.registry import Registry
 
-__all__ = [
-    "init",
-    "reproduce",
-    "run",
-]
+__all__ = ["as_option", "reproduce", "run", "short"]
 
 Open = Callable[[], "Registry"]
 MOST_OF_A_MESSAGE = 500
-_FILE = click.Path(path_type=Path)
-_DIGEST = re.compile(r"(?:affidavit-(?:table|model|object)-v\d:sha256:)?\b([0-9a-f]{12})[0-9a-f]{28,}\b")
-_FIGURE = re.compile(r"\b\d\.\d{5,}\b")
 
 as_option = click.option("--as", "as_key", metavar="KEY", help="The key that signs, by name.")
-
-
-@click.command(
-    cls=Command,
-    examples=[
-        "affidavit init --origin bank.example/credit-models",
-        "AFFIDAVIT_PASSPHRASE=... affidavit init models --origin bank.example/credit --holder 'Ana Ruiz'",
-        "affidavit init --origin bank.example/credit --anchor /mnt/compliance/credit.checkpoint",
-        "AFFIDAVIT_LEDGER=postgresql+psycopg://ana@db.bank.example/credit affidavit init --origin bank.example/credit",
-    ],
-)
-@click.argument("folder", default=".", metavar="[DIR]", type=_FILE)
-@click.option(
-    "--origin", required=True, help="The ledger's name, unique for ever, such as bank.example/credit-models."
-)
-@click.option("--key", "name", default="owner", show_default=True, help="Name of the first key.")
-@click.option("--holder", help="The person who holds it (default: the key's name).")
-@click.option(
-    "--role",
-    "roles",
-    multiple=True,
-    default=("admin", "recorder"),
-    show_default=True,
-    help="Its roles; repeat for several.",
-)
-@click.option(
-    "--anchor",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep the newest signed head in this file, outside the ledger's folder (default: inside it).",
-)
-@json_option
-@click.pass_context
-def init(
-    ctx: click.Context,
-    folder: Path,
-    origin: str,
-    name: str,
-    holder: str | None,
-    roles: tuple[str, ...],
-    anchor: Path | None,
-    as_json: bool,
-) -> None:
-    """Make a new ledger with its first key.
-
-    It is the folder DIR/.affidavit, and begins with a genesis entry that names the key and its roles. With the URL of
-    an empty PostgreSQL database in --ledger, or in AFFIDAVIT_LEDGER and without DIR, it is made there.
-    """
-    from audit.postgres_url import is_url
-    from registry.founding import Founding, create_home, create_shared_home
-    from registry.home import passphrase_from_environment
-
-    passphrase = NewPassphrase(passphrase_from_environment)
-    # A folder that is named is meant, whatever the environment says.
-    elsewhere = os.environ.get("AFFIDAVIT_LEDGER") if folder == Path() else None
-    named = str(ctx.find_root().params.get("ledger") or elsewhere or "")
-    make = partial(create_shared_home, named) if is_url(named) else partial(create_home, folder, told=warn)
-    home = make(Founding(origin, name, holder or name, roles), passphrase, anchor)
-    passphrase.warn_of_none()
-    kept = home.folder / str(home.anchors.file)
-    if as_json:
-        made = {"ledger": home.name, "origin": origin, "key": name, "roles": list(roles)}
-        print_json(made | {"anchor": str(kept)})
-        return
-    say(f"Made the ledger {origin} in {home.name}, with the key {name} ({', '.join(roles)}).")
-    if anchor is not None:
-        say(f"Its newest head is kept in {kept}.")
-    say("Next: affidavit run PIPELINE.py")
 
 
 @click.command(
@@ -159,12 +73,9 @@ def run(
     # Before the run: a key that does not open is better known before than after an hour.
     registry.signer_for("run", as_key)
     from registry.documents import run_document
-    from registry.kept_data import not_kept
-    from registry.keying import protects_nothing
     from registry.parameters import read_assignments
     from registry.run import run_pipeline
     from registry.target import load_target
-    from registry.untracked import told
 
     key, privacy = registry.on_record()
     with _printing_aside() if as_json else nullcontext():
@@ -184,10 +95,7 @@ def run(
         )
     recorded = registry.record_run(result, as_key)
     document = run_document(registry, recorded)
-    for sentence in not_kept(result.predicate, "--keep-protected-data keeps it too"):
-        warn(f"Note: {sentence}")
-    for sentence in (*told(result.predicate), *protects_nothing(result.predicate)):
-        warn(f"Note: {sentence}")
+    _warn_of(result.predicate)
     if as_json:
         print_json(document)
     if result.exception is not None:
@@ -326,6 +234,17 @@ def _told(error: BaseException) -> str:
         line = "(it cannot be shown)"
     line = line if len(line) <= MOST_OF_A_MESSAGE else line[: MOST_OF_A_MESSAGE - 3] + "..."
     return line if isinstance(error, AffidavitError) else f"{type(error).__name__}: {line}"
+
+
+def _warn_of(recorded: "JsonObject") -> None:
+    """Say what a run does not have that somebody may count on."""
+    from registry.kept_data import not_kept
+    from registry.keying import protects_nothing
+    from registry.untracked import told
+
+    kept_too = "--keep-protected-data keeps it too"
+    for sentence in (*not_kept(recorded, kept_too), *told(recorded), *protects_nothing(recorded)):
+        warn(f"Note: {sentence}")
 
 
 def _print_run(document: "JsonObject") -> None:
