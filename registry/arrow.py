@@ -37,6 +37,8 @@ ARROW_TIMES = frozenset({"M8[D]", *(f"{kind}8[{unit}]" for kind in "mM" for unit
 ZONED_TIME = re.compile(r"\bTIME WITH TIME ZONE")
 """DuckDB's name of the type, also inside lists and structs; TIMESTAMP WITH TIME ZONE is another."""
 
+UNSIGNED_128 = re.compile(r"\bUHUGEINT\b")
+
 FINE_UNITS = ("ms", "us", "ns", "ps", "fs", "as")
 """The units below a second that numpy knows."""
 
@@ -82,7 +84,7 @@ def from_memory(holder: tuple[str, str] | None, table: Any) -> Source:
         raise MalformedInput(
             f"a {type(table).__name__} is not a table: give a pandas, polars, Arrow or numpy table, or a file's path"
         )
-    _refuse_lost_zones(table)
+    _refuse_lost_values(table)
     reader = pa.RecordBatchReader.from_stream(table)
     if not reader.schema.names:
         return _from_arrow(reader.read_all())
@@ -131,8 +133,8 @@ def _refuse_objects(schema: Any) -> None:
             raise MalformedInput(f"column {name!r} holds Python objects: convert it to numbers or text")
 
 
-def _refuse_lost_zones(table: Any) -> None:
-    """Refuse a DuckDB relation with times of day that have a zone: its Arrow stream drops the zones, unsaid."""
+def _refuse_lost_values(table: Any) -> None:
+    """Refuse a DuckDB relation whose Arrow stream gives other values, unsaid: zones get lost, high bits become signs."""
     if not type(table).__module__.startswith(("duckdb", "_duckdb")) or not hasattr(table, "types"):
         return
     for name, data_type in zip(table.columns, table.types, strict=True):
@@ -140,6 +142,11 @@ def _refuse_lost_zones(table: Any) -> None:
             raise MalformedInput(
                 f"column {name!r} holds times of day with a zone, which DuckDB drops on the way to Arrow: cast it to "
                 "TIME or to TIMESTAMPTZ"
+            )
+        if UNSIGNED_128.search(str(data_type)):
+            raise MalformedInput(
+                f"column {name!r} holds UHUGEINT numbers, of which DuckDB makes negative ones from 2^127 on, on the way "
+                "to Arrow: cast it to HUGEINT"
             )
 
 

@@ -237,6 +237,12 @@ def test_duckdbs_times_of_day_with_a_zone_are_refused_since_arrow_gets_no_zone(h
         fingerprint(duckdb.sql(f"SELECT {held} AS a"))
 
 
+@pytest.mark.parametrize("held", ["(2::UHUGEINT ** 100)::UHUGEINT", "[1::UHUGEINT]"])
+def test_duckdbs_unsigned_integers_of_128_bits_are_refused_since_arrow_gets_negative_ones(held: str) -> None:
+    with pytest.raises(MalformedInput, match="column 'a' holds UHUGEINT numbers"):
+        fingerprint(duckdb.sql(f"SELECT {held} AS a"))
+
+
 def test_duckdbs_moments_with_a_zone_are_instants() -> None:
     (column,) = fingerprint(duckdb.sql("SELECT TIMESTAMPTZ '2024-01-01 10:00:00+01' AS a")).columns
     assert column.type == "instant"
