@@ -134,7 +134,7 @@ def _refuse_objects(schema: Any) -> None:
 
 
 def _refuse_lost_values(table: Any) -> None:
-    """Refuse a DuckDB relation whose Arrow stream gives other values, unsaid: zones get lost, high bits become signs."""
+    """Refuse a DuckDB relation whose Arrow stream gives other values, unsaid: zones and high bits get lost."""
     if not type(table).__module__.startswith(("duckdb", "_duckdb")) or not hasattr(table, "types"):
         return
     for name, data_type in zip(table.columns, table.types, strict=True):
@@ -145,8 +145,8 @@ def _refuse_lost_values(table: Any) -> None:
             )
         if UNSIGNED_128.search(str(data_type)):
             raise MalformedInput(
-                f"column {name!r} holds UHUGEINT numbers, of which DuckDB makes negative ones from 2^127 on, on the way "
-                "to Arrow: cast it to HUGEINT"
+                f"column {name!r} holds UHUGEINT numbers, and from 2^127 on DuckDB makes negative ones of them on the "
+                "way to Arrow: cast it to HUGEINT"
             )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 import click
 
-from audit.errors import AffidavitError, MalformedInput, NotFound
+from audit.errors import AffidavitError, MalformedInput, NotFound, NotVerified
 from audit.outputs import Kind
 from audit.terminal import (
     Command,
@@ -386,4 +386,10 @@ def _kept(registry: "Registry", part: "JsonObject") -> "Fingerprint":
     from audit.canonical import decode
     from registry.fingerprint import Fingerprint
 
-    return Fingerprint.from_json(decode(registry.artifacts.get(str(part["document"]))))
+    found = Fingerprint.from_json(decode(registry.artifacts.get(str(part["document"]))))
+    if str(found) != part["fingerprint"]:
+        raise NotVerified(
+            f"the run says that the fingerprint of {part['name']} is {part['fingerprint']}, and names the document of "
+            f"another, {found}: do not rely on what it says of this table"
+        )
+    return found
