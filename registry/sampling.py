@@ -64,8 +64,11 @@ def unchangeable(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         for part, item in parts_of(step, value):
             if column_labels(item) is None and item is not None:
                 yield part, "it is no table of distinct columns, so that it was not changed"
-            elif _has_own_labels(item):
+                continue
+            if _has_own_labels(item):
                 yield f"{part} (its index)", "an index is not changed"
+            if getattr(item, "attrs", None):
+                yield f"{part} (its attrs)", "what a table carries beside its columns is not changed"
 
 
 def _has_own_labels(item: Any) -> bool:
@@ -74,7 +77,8 @@ def _has_own_labels(item: Any) -> bool:
     if holder is None or holder[0] != "pandas":
         return False
     index = item.index
-    return any(name is not None for name in index.names) or index.dtype.kind not in "iu"
+    named = any(name is not None for name in index.names)
+    return named or index.dtype.kind not in "iu" or not index.is_unique
 
 
 def _mapped(step: str, value: Any, change: Callable[[str, Any], Any]) -> Any:

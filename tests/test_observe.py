@@ -56,12 +56,19 @@ def pairs(found: Seen, *, rows: bool = True) -> set[tuple[str, str]]:
     }
 
 
+def with_attrs(table: pd.DataFrame) -> pd.DataFrame:
+    table.attrs["race"] = table["race"].tolist()
+    return table
+
+
 @pytest.mark.parametrize(
     ("given", "names"),
     [
         ({"table": loans(20), "list": [1, 2]}, ("loans.list",)),
         ({"table": loans(20), "dict": {1: "black"}, "none": None}, ("loans.dict",)),
         ({"table": loans(20).set_index("race")}, ("loans.table (its index)",)),
+        ({"table": loans(20).set_axis([0, 1] * 10)}, ("loans.table (its index)",)),
+        ({"table": with_attrs(loans(20))}, ("loans.table (its attrs)",)),
         ({"table": loans(20)}, ()),
     ],
 )
