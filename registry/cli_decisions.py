@@ -108,8 +108,10 @@ def promote(opened: Open, ref: str, stage: str, as_key: str | None, as_json: boo
 
     The stage's policies decide; the decision is an entry either way, with the outcome of every rule.
     """
-    entry, decision = opened().promote(ref, stage, key=as_key)
-    _print_decision("promoted" if decision.allowed else "refused", stage, decision, as_json, entry.seq)
+    registry = opened()
+    entry, decision = registry.promote(ref, stage, key=as_key)
+    by = None if as_key else registry.ledger.trust().grants[entry.key].name
+    _print_decision("promoted" if decision.allowed else "refused", stage, decision, as_json, entry.seq, by)
 
 
 @click.command(
@@ -126,11 +128,13 @@ def rollback(opened: Open, name: str, stage: str, as_key: str | None, reason: st
 
     The gate judges that version anew; the decision is an entry either way.
     """
-    entry, decision = opened().rollback(name, stage, key=as_key, reason=reason)
+    registry = opened()
+    entry, decision = registry.rollback(name, stage, key=as_key, reason=reason)
+    by = None if as_key else registry.ledger.trust().grants[entry.key].name
     said = entry.statement.predicate
     if not as_json:
         say(f"Rolling {stage} back to {said['model']}@{said['version']}: {said['reason']}\n")
-    _print_decision("promoted" if decision.allowed else "refused", stage, decision, as_json, entry.seq)
+    _print_decision("promoted" if decision.allowed else "refused", stage, decision, as_json, entry.seq, by)
 
 
 @click.group(cls=Group)
@@ -260,7 +264,10 @@ def _rules(found: "Policy") -> str:
     return "1 rule" if len(found.rules) == 1 else f"{len(found.rules)} rules"
 
 
-def _print_decision(word: str, stage: str, decision: "Decision", as_json: bool, entry: int | None) -> None:
+def _print_decision(
+    word: str, stage: str, decision: "Decision", as_json: bool, entry: int | None, by: str | None = None
+) -> None:
+    """Print the outcome of every rule and the decision; `by` is the key that signed it, where nobody named one."""
     if as_json:
         document: dict[str, object] = {"decision": word, "stage": stage, "rules": decision.to_json()}
         print_json(document | ({} if entry is None else {"entry": entry}))
@@ -269,6 +276,7 @@ def _print_decision(word: str, stage: str, decision: "Decision", as_json: bool, 
             padding = " " * (10 - len(result.outcome))
             told = f"{mark(result.outcome)}{padding} {result.policy}/{result.id}: {result.message}"
             say(folded(told, " " * 11))
-        where = f" (entry {entry})" if entry is not None else ""
+        signed = f", signed by {by}" if by is not None else ""
+        where = f" (entry {entry}{signed})" if entry is not None else ""
         say(f"\n{mark(word)} for {stage}{where}")
     raise SystemExit(0 if decision.allowed else 1)

@@ -45,9 +45,10 @@ BARS = 16
 def profile(opened: Open, what: str, protected: tuple[str, ...], small_cell: int, as_json: bool) -> None:
     """Profile a data file, column by column.
 
-    Types, missing and distinct values, range, quantiles and frequent values, told so that no person shows.
+    Types, missing and distinct values, range, quantiles and frequent values; no figure is about fewer than ten rows.
     FILE-OR-REF is a CSV, Parquet, Arrow or Feather file, or a table that a run recorded: NAME@VERSION:TABLE.
     """
+    from registry.profile_text import promise
     from registry.sentences import did_you_mean
 
     found = _recorded(opened, what) or _of_file(Path(what), small_cell)
@@ -60,12 +61,13 @@ def profile(opened: Open, what: str, protected: tuple[str, ...], small_cell: int
         return
     say(f"{found.rows} rows, {len(found.columns) + found.omitted} columns\n")
     print_profile(found)
+    say(f"\n{promise(found)}")
 
 
 def print_profile(found: "Profile", most: int | None = None) -> None:
-    """Print a profile as a table, at most so many columns, and say what is not in it."""
+    """Print a profile as a table, at most so many columns, and say how many are not in it."""
     from registry.profile_shape import blocks, shape
-    from registry.profile_text import HEADINGS, promise, rows
+    from registry.profile_text import HEADINGS, rows
 
     shown = [
         (
@@ -82,7 +84,6 @@ def print_profile(found: "Profile", most: int | None = None) -> None:
         for r, c in list(zip(rows(found), found.columns, strict=True))[:most]
     ]
     print_table(HEADINGS, shown)
-    say(f"\n{promise(found)}")
     if found.omitted:
         say(f"The last {found.omitted} columns are not profiled.")
 

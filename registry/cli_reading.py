@@ -230,6 +230,7 @@ def _warned(check: "JsonObject") -> str:
 def _print_profiles(registry: "Registry", document: "JsonObject") -> None:
     """Print the profiles of the tables that came in from outside: what other steps returned is one command away."""
     from registry.cli_profile import print_profile, recorded_profiles, unprofiled_tables
+    from registry.profile_text import promise
     from registry.recorded import parts_of_run
 
     run_said = cast("JsonObject", document["run"])
@@ -240,12 +241,15 @@ def _print_profiles(registry: "Registry", document: "JsonObject") -> None:
         if not step["after"] and step.get("kind") != "evaluate"
     }
     name = f"{document['model']}@{document['version']}"
-    for table in [each for each in found if each in first][:MOST_PROFILES]:
+    shown = [each for each in found if each in first][:MOST_PROFILES]
+    for table in shown:
         say(f"\n{table}: {found[table].rows} rows")
         print_profile(found[table], MOST_COLUMNS)
         more = len(found[table].columns) - MOST_COLUMNS
         if more > 0:
             say(f"{more} more columns: affidavit profile {name}:{table}")
+    for said in dict.fromkeys(promise(found[table]) for table in shown):
+        say(f"\n{said}")
     for table, why in unprofiled_tables(run_said).items():
         if table in first:
             say(f"\n{table} is not profiled: {why}.")

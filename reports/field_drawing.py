@@ -87,9 +87,14 @@ def field_drawing(found: Trace, title: str) -> str:
     parts += _legend(found, height)
     given = ("(dropped): given to the model and dropped by its transformers",)
     drops = given if any(each.use == DROPPED for ways in found.into.values() for each in ways) else ()
+    doubts, noted = sentences(found.doubts), found.notes
     notes = [
         sentence
-        for said in (*drops, *sentences(found.doubts), *found.notes)
+        for said in (
+            *drops,
+            *(["not known:", *doubts] if doubts else ()),
+            *(["noted while it ran:", *noted] if noted else ()),
+        )
         for sentence in _folded(said, width)
     ]
     for number, line in enumerate(notes):
@@ -233,7 +238,7 @@ def _legend(found: Trace, top: float) -> list[str]:
     if any(_is_pale(place, each) for place, each in ways):
         signs.append(("decides rows only", _line(PALE, "")))
     if found.doubts:
-        dashed = f'v-8h34v8z" fill="none" stroke="{MUTED}" stroke-width="0.9" stroke-dasharray="4 3"'
+        dashed = f'm0 4v-8h34v8z" fill="none" stroke="{MUTED}" stroke-width="0.9" stroke-dasharray="4 3"'
         signs.append(("not all is known", dashed))
     parts: list[str] = []
     left = MARGIN

@@ -251,6 +251,15 @@ def test_adopting_says_what_guards_the_stage_no_more_and_that_a_stage_is_new(her
     assert (pilot["new_stage"], pilot["no_longer"]) == (True, [])
 
 
+def test_a_decision_says_which_key_signed_it_where_none_was_named(here: Folder) -> None:
+    assert "promoted for production (entry 11, signed by approver)" in here.text(
+        "promote", "loans@1", "production"
+    )
+    assert "promoted for production (entry 12)" in here.text(
+        "promote", "loans@1", "production", "--as", "approver"
+    )
+
+
 def test_policies_are_listed_shown_and_checked(here: Folder) -> None:
     listed = here.json("policy", "list")
     assert {policy["name"] for policy in listed["policies"]} >= {"baseline", "lending"}
