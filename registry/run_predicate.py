@@ -29,6 +29,9 @@ __all__ = ["MOST_BYTES", "artifacts_named", "fit_in_record", "resolve", "resolve
 MOST_BYTES = 40_000
 """What predicate and subjects may take of a statement's 45 KB; the rest is for the fields that every entry has."""
 
+_KEYED_BY_USERS = frozenset({"parameters", "group"})
+"""What may hold any key: parameters, and the protected columns of a group. Nothing in them names an artifact."""
+
 
 def resolve(value: Json, artifacts: ArtifactStore) -> Json:
     """Return a part of a predicate, read from the artifact store if it was moved there."""
@@ -64,8 +67,7 @@ def artifacts_named(predicate: Mapping[str, Json], artifacts: ArtifactStore) -> 
             waiting += value
         if not isinstance(value, dict):
             continue
-        # A user's parameters may use any key; nothing in them names an artifact.
-        waiting += [item for key, item in value.items() if key != "parameters"]
+        waiting += [item for key, item in value.items() if key not in _KEYED_BY_USERS]
         for key in ("artifact", "document", "patch", "profile", "schema", "source", "sha256"):
             digest = value.get(key)
             if isinstance(digest, str) and digest not in seen:

@@ -55,6 +55,7 @@ def test_show_prints_the_profile_of_what_came_in(lender: Folder) -> None:
     assert "applications: " in shown
     assert "split.train: " not in shown
     assert "affidavit profile loans@1:TABLE" in shown
+    assert shown.count("Missing values apart, no figure is about fewer than") == 1
 
 
 def test_a_run_without_profiles_says_so_wherever_they_would_be(lender: Folder) -> None:

@@ -345,6 +345,23 @@ def test_every_artifact_in_the_store_is_named_by_the_run(count: int, store: Arti
     assert set(artifacts_named(result.predicate, store)) == set(store.digests())
 
 
+@pytest.mark.parametrize("column", ["profile", "document", "source", "artifact"])
+def test_a_protected_column_that_is_called_as_a_place_of_digests_names_no_artifact(
+    column: str, store: ArtifactStore
+) -> None:
+    pipeline = Pipeline("groups")
+
+    @pipeline.evaluate(sensitive=[column], replicates=100)
+    def evaluation() -> dict[str, Any]:
+        truth = [0, 1] * 40
+        return {"y_true": truth, "y_pred": truth, "sensitive": pd.DataFrame({column: ["a", "b"] * 40})}
+
+    result = run(pipeline, store)
+    assert result.exception is None
+    assert f'"group":{{"{column}":"a"}}' in encode(result.predicate).decode()
+    assert set(artifacts_named(result.predicate, store)) == set(store.digests())
+
+
 def test_every_artifact_of_a_whole_run_is_named(store: ArtifactStore) -> None:
     result = run(lending(), store)
     assert set(artifacts_named(result.predicate, store)) == set(store.digests())
