@@ -56,7 +56,7 @@ def write_tiles_tree(ledger: Ledger, folder: Path, progress: Progress | None = N
                 _put(folder / handover_name(changed), ledger.head_at(changed).checkpoint)
         _put(folder / "vkey.txt", write_vkeys([key for seq, key in logs.named if seq < head.size]))
         _put(folder / "checkpoint", head.checkpoint)
-        _drop_partial(folder, size, head.size)
+        _drop_partial(folder, size)
     except OSError as error:
         raise EnvironmentFailed(
             f"{error.filename or folder} cannot be written: {error.strerror}; the checkpoint in {folder} is as it was"
@@ -168,7 +168,7 @@ def _put(path: Path, data: bytes) -> None:
     replace_file(path, data, 0o666)
 
 
-def _drop_partial(folder: Path, before: int, size: int) -> None:
+def _drop_partial(folder: Path, before: int) -> None:
     """Remove the partial tiles, of the tree of `before` entries, that are full now."""
     for level, count in [
         ("entries", before),

@@ -151,7 +151,7 @@ def _verify_together(stored: Connection, scratch: Connection, replay: Replay, re
     try:
         with Workers(request.jobs, setup) as workers:
             ids = StatementIds(scratch)
-            whole = recompute_together(stored, workers, asked, ids, tell, request.progress, size)
+            whole = recompute_together(stored, workers, ids, tell, request.progress, size)
     except DatabaseError as error:
         raise Disproved("the database does not read; who reads it alone says where") from error
     request.progress(size, size)

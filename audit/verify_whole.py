@@ -111,7 +111,6 @@ def recompute(
 def recompute_together(
     stored: Connection,
     workers: Workers,
-    asked: Asked,
     ids: StatementIds,
     tell: Reader | None,
     progress: Progress,

@@ -13,7 +13,7 @@ Rules:
 >>> fingerprint_spark(spark.read.parquet("loans/"), order="files")                  # doctest: +SKIP
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import Any
@@ -40,7 +40,6 @@ ARROW_PIECE = pa.schema(
 FILE, ROW = "__affidavit_file", "__affidavit_row"
 
 Batches = Iterator[pa.RecordBatch]
-OnArrow = Callable[[Batches], Batches]
 
 
 def fingerprint_spark(

@@ -21,16 +21,16 @@ import datetime
 import enum
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
 
-from audit.canonical import MOST_INTEGER, Json, JsonObject, encode
+from audit.canonical import MOST_INTEGER, Json, encode
 from audit.errors import MalformedInput
 from registry.private import Private
 from registry.secret_forms import is_secret_name, is_secret_text
 
-__all__ = ["from_json", "plain", "recorded_parameters", "to_json"]
+__all__ = ["from_json", "plain", "to_json"]
 
 
 def to_json(name: str, value: object) -> Json:
@@ -78,24 +78,6 @@ def from_json(value: Json) -> object:
         if mark == "opaque":
             raise MalformedInput(f"the value is of the type {content}, which is not recorded: give it again")
     raise MalformedInput(f"a recorded value with the keys {', '.join(sorted(value))} is not known here")
-
-
-def recorded_parameters(steps: Iterable[JsonObject]) -> tuple[dict[str, object], list[str]]:
-    """Return the parameters of a recorded run as values keyed `step.NAME`, and the names that were not recorded.
-
-    A default that was not recorded is not missed: it stands in the recorded code, and the caller did not set it.
-    """
-    values: dict[str, object] = {}
-    missing: list[str] = []
-    for step in steps:
-        for name, value in cast(JsonObject, step["parameters"]).items():
-            address = f"{step['name']}.{name}"
-            try:
-                values[address] = from_json(value)
-            except MalformedInput:
-                if name in cast(list[Json], step.get("given", [name])):
-                    missing.append(address)
-    return values, missing
 
 
 _RESTORE: dict[str, Callable[..., object]] = {

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from audit.canonical import encode
 from audit.errors import MalformedInput
 from registry.parameters import MISSING, Parameter, assign, read_assignments, read_text
-from registry.recorded_values import from_json, recorded_parameters, to_json
+from registry.recorded_values import from_json, to_json
 from registry.sentences import did_you_mean
 
 
@@ -206,19 +206,9 @@ def test_a_path_comes_back_as_a_path() -> None:
     assert from_json(to_json("x", Path("a/b.csv"))) == Path("a/b.csv")
 
 
-def test_parameters_of_a_recorded_run_come_back_with_the_names_that_were_not_recorded() -> None:
-    steps: list[dict[str, object]] = [{"name": "load", "parameters": {"n": 1, "token": {"withheld": True}}}]
-    assert recorded_parameters(steps) == ({"load.n": 1}, ["load.token"])  # type: ignore[arg-type]
-
-
 def test_a_short_list_of_names_is_shown_where_none_is_near() -> None:
     assert did_you_mean("zzz", ["a", "b"]) == ": there are a, b"
     assert did_you_mean("zzz", []) == ""
-
-
-def test_a_default_that_was_not_recorded_is_not_missed() -> None:
-    step: dict[str, object] = {"name": "load", "parameters": {"how": {"opaque": "x.Y"}, "n": 1}, "given": []}
-    assert recorded_parameters([step]) == ({"load.n": 1}, [])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(
