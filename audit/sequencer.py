@@ -13,6 +13,8 @@ Invariants:
   stand in the ledger or not, as with any interrupted append: it was not acknowledged.
 - A leader that is interrupted settles nothing by guess. Each of those that wait offers its own submission again, as
   `doubtful`: who commits it looks first whether it stands already, so it is neither lost nor written twice.
+- An interrupt is whatever is raised and not an error of ours: a signal's handler may raise any class (`TimeoutError`),
+  between the commit and its acknowledgement too. Only an error of ours says that nothing of the batch was written.
 - Who waits looks up once a second, so that a leader that was struck down between two steps leaves nobody waiting.
 - A fork waits until no batch is being written and nobody looks into the database to sign; the child begins with an
   empty queue, since those who wait are threads of the parent.
@@ -28,7 +30,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from audit.envelope import Envelope
-from audit.errors import MalformedInput
+from audit.errors import AffidavitError, MalformedInput
 from audit.forks import at_fork
 from audit.keys import Signer
 from audit.record import Entry, parse_record
@@ -169,7 +171,7 @@ class Sequencer:
     def _settle(self, batch: Sequence[Submission]) -> None:
         try:
             self._commit(batch)
-        except Exception as error:
+        except AffidavitError as error:
             for submission in batch:
                 if not submission.is_settled:
                     submission.error = error

@@ -214,21 +214,24 @@ class Commits:
             submission.error = Conflict("settled")
 
 
-def interrupted_with_one_waiting(commits: Commits, when: str) -> tuple[Submission, Submission]:
+def interrupted_with_one_waiting(
+    commits: Commits, when: str, by: type[BaseException] = KeyboardInterrupt
+) -> tuple[Submission, Submission]:
     """Lead with one submission while another waits in its batch, and interrupt the leader once."""
     sequencer = Sequencer(commits)
     own, other = Submission(()), Submission(())
 
     def interrupt() -> None:
         setattr(commits, when, lambda: None)
-        raise KeyboardInterrupt
+        raise by
 
     # The queue as it is when both have come and nobody leads yet.
     sequencer._queue.append(other)
     setattr(commits, when, interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(by):
         sequencer.submit(own)
-    sequencer._lead(other)
+    if not other.is_settled:
+        sequencer._lead(other)
     return own, other
 
 
@@ -245,6 +248,14 @@ def test_an_interrupt_after_the_commit_writes_nothing_twice() -> None:
     own, other = interrupted_with_one_waiting(commits, "after")
     assert commits.written == [other, own]
     assert other.is_settled
+    assert not own.is_settled
+
+
+def test_a_signals_handler_that_raises_after_the_commit_does_not_tell_the_others_that_theirs_failed() -> None:
+    commits = Commits()
+    own, other = interrupted_with_one_waiting(commits, "after", TimeoutError)
+    assert commits.written == [other, own]
+    assert isinstance(other.error, Conflict)
     assert not own.is_settled
 
 
@@ -293,14 +304,14 @@ def test_an_error_of_the_whole_batch_reaches_each_of_its_callers(
 ) -> None:
     def fail(batch: Sequence[Submission]) -> None:
         if len(batch) > 1:
-            raise OSError("the disk is gone")
+            raise EnvironmentFailed("the disk is gone")
         commit(batch)
 
     commit = ledger._sequencer._commit
     monkeypatch.setattr(ledger._sequencer, "_commit", fail)
     outcomes = one_batch(ledger, {n: partial(ledger.append, report(n)) for n in "ab"})
     assert isinstance(outcomes["leader"], Entry)
-    assert [type(outcomes[name]) for name in "ab"] == [OSError, OSError]
+    assert [type(outcomes[name]) for name in "ab"] == [EnvironmentFailed, EnvironmentFailed]
     monkeypatch.undo()
     assert ledger.append(report("next")).seq == 2
 
