@@ -9,7 +9,7 @@ import click
 
 from audit.cli_postgres import roles, sequence
 from audit.durable import replace_file
-from audit.errors import MalformedInput, NotVerified
+from audit.errors import MalformedInput, NotFound, NotVerified
 from audit.outputs import CHECKPOINT
 from audit.terminal import (
     Command,
@@ -177,7 +177,8 @@ def checkpoint(opened: Open, output: Path | None, size: int | None, as_json: boo
     """Print the signed head of the ledger.
 
     Keep it where the keepers of the ledger cannot reach: `affidavit verify --checkpoint` then shows a tail that was
-    cut off, or a history that was signed anew.
+    cut off, or a history that was signed anew. A FILE that holds the head of another history is not written over, nor
+    one of more entries: it may be all that shows what was lost.
     """
     here = opened()
     opened_ledger = here.ledger
@@ -185,6 +186,7 @@ def checkpoint(opened: Open, output: Path | None, size: int | None, as_json: boo
         _check_not_its_anchor(output, here.home.folder)
     head = opened_ledger.head() if size is None else opened_ledger.head_at(size)
     if output is not None:
+        _check_goes_on(output, opened_ledger, head.size)
         replace_file(output, head.checkpoint, 0o666)
     if as_json:
         log = opened_ledger.trust().log
@@ -211,6 +213,32 @@ def _check_not_its_anchor(output: Path, folder: Path) -> None:
     if file is not None and output.resolve() == file.path.resolve():
         raise MalformedInput(
             f"{output} is the ledger's own anchor file, which it writes itself: name another file"
+        )
+
+
+def _check_goes_on(output: Path, opened_ledger: "Ledger", size: int) -> None:
+    """Refuse to put a head of `size` entries over one that is not of the same history, or is of more entries."""
+    from audit.checkpoint import Checkpoint
+    from audit.note import Note
+
+    if not output.is_file() or not output.stat().st_size:
+        return
+    there = Checkpoint.parse(Note.parse(output.read_bytes()).text)
+    if there.origin != opened_ledger.origin:
+        raise MalformedInput(f"{output} is a checkpoint of the ledger {there.origin!r}: name another file")
+    if there.size > size:
+        raise MalformedInput(
+            f"{output} is a checkpoint of {there.size} entries and this one is of {size}: name another file, and "
+            f"look with `affidavit verify --checkpoint {output}` whether the ledger lost its tail"
+        )
+    try:
+        known = opened_ledger.head_at(there.size).root
+    except NotFound:
+        known = b""
+    if there.root != known:
+        raise MalformedInput(
+            f"{output} is a checkpoint of another history of {there.size} entries: keep it, name another file, and "
+            f"look with `affidavit verify --checkpoint {output}`"
         )
 
 

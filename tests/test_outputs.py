@@ -135,3 +135,23 @@ def test_keys_and_artifacts_that_are_kept_elsewhere_are_the_ledgers_too(
     monkeypatch.setenv(name, str(tmp_path))
     with pytest.raises(MalformedInput, match="in a ledger's own folder"):
         check_file(tmp_path / "new", NEW)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "reason"),
+    [
+        (0, "other.example/models", "a checkpoint of the ledger 'other.example/models'"),
+        (1, "999", "whether the ledger lost its tail"),
+        (2, "A" * 43 + "=", "a checkpoint of another history"),
+    ],
+)
+def test_a_head_that_may_be_all_that_shows_a_loss_is_not_written_over(
+    made: Folder, tmp_path: Path, line: int, instead: str, reason: str
+) -> None:
+    there = made.text("checkpoint").split("\n")
+    there[line] = instead
+    kept = tmp_path / "kept.txt"
+    kept.write_text(before := "\n".join(there))
+    result = made("checkpoint", "-o", str(kept))
+    assert (result.exit_code, reason in result.stderr) == (2, True), result.stderr
+    assert kept.read_text() == before
