@@ -14,11 +14,12 @@ from sqlalchemy import Connection, Engine, select
 
 from audit import tables
 from audit.anchors import Kept, Opened
+from audit.checkpoint import Checkpoint
 from audit.doubt import Doubts, entries_of, granted_words
 from audit.evidence import NOTHING_READ
 from audit.follower import Artifacts, Follower
 from audit.log_keys import LogKeys
-from audit.note import VerifierKey
+from audit.note import Note, VerifierKey
 from audit.report import STEPS, Findings, Report, Step, counted
 from audit.trust import Trust
 from audit.verify_anchors import (
@@ -85,7 +86,7 @@ def report_of(
         size=whole.size,
         root=whole.tree.root().hex(),
         steps=(
-            _records(whole, asked),
+            _records(whole, request),
             _tree(whole, stored, request),
             anchors,
             _signatures(whole, asked, stored, opened),
@@ -124,12 +125,14 @@ def records_read(engine: Engine) -> int:
     return read
 
 
-def _records(whole: Whole, asked: Asked) -> Step:
-    found = whole.found["records"]
+def _records(whole: Whole, request: Request) -> Step:
+    found, asked = whole.found["records"], request.asked
     count = found.figures["records"]
     if count == 0:
         found.add("the table records is empty: not even the genesis entry is there", 0)
-    if asked.trusted:
+    if asked.trusted and request.checkpoint is not None:
+        if whole.root_at(asked.trusted) != Checkpoint.parse(Note.parse(request.checkpoint).text).root:
+            found.add(f"the records before entry {asked.trusted} do not hash to the checkpoint that was given")
         rest = counted(max(0, count - asked.trusted), "record")
         return found.step(
             f"the records before entry {asked.trusted} hash to the checkpoint that was given, which stands for what "
@@ -216,7 +219,8 @@ def _times(whole: Whole, asked: Asked) -> Step:
     if 0 < whole.size <= asked.trusted:
         return found.skipped("no entry stands after the checkpoint that was given")
     if not whole.first_time:
-        return found.skipped(NOTHING_READ)
+        none_since = whole.size and whole.size == asked.trusted
+        return found.skipped("no entry came after the checkpoint that was given" if none_since else NOTHING_READ)
     return found.step(f"the log's times run from {whole.first_time} to {whole.last_time} without going back")
 
 
