@@ -70,8 +70,8 @@ def add_file(opened: Open, path: Path, replacing: bool, dry_run: bool, as_json: 
     backed up, restored and guarded on its own.
 
     With --replace the ledger must go on from the head in the file that it has now, and the new file holds the newest
-    head before the old one is let go. The old file stays where it is; processes that have the ledger open keep to it
-    until they end.
+    head before the old one is let go. The old file stays where it is; processes that have the ledger open keep to the
+    new one from their next entry on.
     """
     from audit.anchor_settings import is_outside
 
@@ -108,6 +108,7 @@ def _keep_head_in(
     here: Opened, settings: "AnchorSettings", path: Path, name: str, replacing: bool, dry_run: bool
 ) -> None:
     """Let a file hold the newest head, then name it in the list of anchors; in this order nothing is unguarded."""
+    from audit import tables
     from audit.anchor_file import AnchorFile
 
     file, ledger = AnchorFile(path), here.ledger
@@ -121,13 +122,10 @@ def _keep_head_in(
         file.check_free(ledger.origin)
     if dry_run:
         return
-    if is_ours:
-        file.renew(ledger.head().checkpoint)
-    else:
-        file.create(ledger.head().checkpoint)
-    replace(settings, file=name).write(here.home.folder)
-    # What was appended meanwhile was written to the file before.
-    file.renew(ledger.head().checkpoint)
+    # Nobody appends until the list names the file: each entry is in the file that the next one is compared with.
+    with tables.writing(ledger.engine):
+        (file.renew if is_ours else file.create)(ledger.head().checkpoint)
+        replace(settings, file=name).write(here.home.folder)
 
 
 @anchor_add.command(

@@ -53,7 +53,8 @@ class Ledger(History):
     """One ledger in one database, that can be appended to.
 
     `signer` gives the key for a kind of statement unless a call names another; `log_signer` is asked for the log's
-    key on the first append. Clock (seconds since 1970) and randomness are arguments.
+    key on the first append; `anchor` for the anchor file on each (`audit.anchor_in_use`). Clock (seconds since 1970)
+    and randomness are arguments.
 
     On PostgreSQL a ledger without `log_signer` appends through the inbox, and waits `patience` seconds for who has the
     log's key (`audit.inbox`).
@@ -67,7 +68,7 @@ class Ledger(History):
         artifacts: Artifacts | None = None,
         signer: Callable[[str], Signer] | None = None,
         log_signer: Callable[[], Signer] | None = None,
-        anchor: AnchorFile | None = None,
+        anchor: Callable[[], AnchorFile | None] = lambda: None,
         pinned: AnchorSettings | None = None,
         clock: Callable[[], float] = clocks.time,
         random_bytes: Callable[[int], bytes] = os.urandom,
@@ -190,7 +191,8 @@ class Ledger(History):
         `pinned` says whose anchors are believed, in place of what lies in the ledger's own folder.
         """
         # Before the records: what is anchored later is not in what is read here.
-        kept = () if self._anchor is None else (kept_in(self._anchor),)
+        file = self._anchor()
+        kept = () if file is None else (kept_in(file),)
         return verify_ledger(
             self.engine,
             followers=self.followers,

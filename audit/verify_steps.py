@@ -132,7 +132,9 @@ def _records(whole: Whole, request: Request) -> Step:
         found.add("the table records is empty: not even the genesis entry is there", 0)
     if asked.trusted and request.checkpoint is not None:
         if whole.root_at(asked.trusted) != Checkpoint.parse(Note.parse(request.checkpoint).text).root:
-            found.add(f"the records before entry {asked.trusted} do not hash to the checkpoint that was given")
+            found.add(
+                f"the records before entry {asked.trusted} do not hash to the checkpoint that was given"
+            )
         rest = counted(max(0, count - asked.trusted), "record")
         return found.step(
             f"the records before entry {asked.trusted} hash to the checkpoint that was given, which stands for what "
@@ -220,7 +222,9 @@ def _times(whole: Whole, asked: Asked) -> Step:
         return found.skipped("no entry stands after the checkpoint that was given")
     if not whole.first_time:
         none_since = whole.size and whole.size == asked.trusted
-        return found.skipped("no entry came after the checkpoint that was given" if none_since else NOTHING_READ)
+        return found.skipped(
+            "no entry came after the checkpoint that was given" if none_since else NOTHING_READ
+        )
     return found.step(f"the log's times run from {whole.first_time} to {whole.last_time} without going back")
 
 

@@ -69,7 +69,10 @@ class _Start:
 
 @dataclass(slots=True)
 class Written:
-    """What a transaction wrote: the edge after it, its checkpoint, and how each submission ended."""
+    """What a transaction wrote: the edge after it, its checkpoint, and how each submission ended.
+
+    `anchor` is the file that it was compared with, and that holds the checkpoint next.
+    """
 
     edge: Edge
     note: bytes = b""
@@ -77,6 +80,7 @@ class Written:
     errors: list[tuple[Submission, Exception]] = field(default_factory=list)
     tiles: dict[tuple[int, int], bytes] = field(default_factory=dict)
     log_signers: list[Signer] = field(default_factory=list)
+    anchor: AnchorFile | None = None
 
     def add(self, submission: Submission, placed: Placed) -> None:
         """Take a submission in that has its place."""
@@ -96,7 +100,7 @@ class Writer:
         edges: EdgeReader,
         followers: Sequence[Follower],
         log_signer: Callable[[], Signer],
-        anchor: AnchorFile | None,
+        anchor: Callable[[], AnchorFile | None],
         clock: Callable[[], float],
     ) -> None:
         """Write to a database; nothing is opened until a batch comes."""
@@ -134,8 +138,9 @@ class Writer:
         """
         guarded = goes_on or len(batch) > 1
         before = self._edges.read_to_grow(connection)
-        if self._anchor is not None and before.tree.size:
-            _compare(connection, before, self._anchor)
+        anchor = self._anchor() if before.tree.size else None
+        if anchor is not None:
+            _compare(connection, before, anchor)
         start = _Start(
             before,
             time=max(written_time(self._clock()), before.last_time),
@@ -146,6 +151,7 @@ class Writer:
             written = self._one_by_one(connection, batch, start, guarded)
         if written.edge is not before:
             self._finish(connection, before, written, [log_signer, *written.log_signers])
+        written.anchor = anchor
         return written
 
     def _together(self, connection: Connection, batch: Sequence[Submission], start: _Start) -> Written | None:
@@ -198,8 +204,8 @@ class Writer:
             refused.error = error
         if written.note:
             self._edges.keep(written.edge)
-            if self._anchor is not None:
-                self._anchor.advance(written.note)
+            if written.anchor is not None:
+                written.anchor.advance(written.note)
         for submission, entries in written.entries:
             submission.entries = entries
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from audit import tables
+from audit.anchor_in_use import AnchorInUse
 from audit.anchor_settings import AnchorSettings
 from audit.canonical import JsonObject, encode
 from audit.erasure import holder_shown
@@ -77,7 +78,7 @@ class Registry(Models):
             artifacts=KeptArtifacts(home.artifacts),
             signer=self.signer_for,
             log_signer=self._log_signer_at_hand(),
-            anchor=anchors.anchor_file(home.folder),
+            anchor=AnchorInUse(home.folder),
             pinned=anchors,
         )
         super().__init__(ledger, home.artifacts)

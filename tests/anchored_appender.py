@@ -20,11 +20,12 @@ def main(folder: Path, anchor: Path, keys: Path, count: int) -> None:
         LocalSigner(Ed25519PrivateKey.from_private_bytes((keys / name).read_bytes()))
         for name in ("admin", "log")
     )
+    file = AnchorFile(anchor)
     ledger = Ledger(
         tables.open_database(folder / "ledger.db"),
         signer=lambda kind: admin,
         log_signer=lambda: log,
-        anchor=AnchorFile(anchor),
+        anchor=lambda: file,
     )
     for number in range(count):
         ledger.append(Statement("report", (Subject("x", "ab" * 32),), {"number": number}))

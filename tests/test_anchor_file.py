@@ -43,11 +43,12 @@ def ledger(tmp_path: Path, people: People, anchor: AnchorFile) -> Ledger:
 
 def opened(folder: Path, people: People, anchor: AnchorFile) -> Ledger:
     """Open a ledger anew, as another process would."""
+    file = AnchorFile(anchor.path)
     return Ledger(
         tables.open_database(folder / "ledger.db"),
         signer=lambda kind: people.admin,
         log_signer=lambda: people.log,
-        anchor=AnchorFile(anchor.path),
+        anchor=lambda: file,
         clock=Clock(),
     )
 

@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 
+from audit import key_events
 from audit.anchor_file import AnchorFile
 from audit.anchor_settings import AnchorSettings
 from audit.cosignature import WitnessKey
 from audit.errors import EnvironmentFailed
 from audit.keystore import KeyStore
 from audit.note import VerifierKey
+from registry.home import Home
+from registry.registry import Registry
 from tests import dishonest
 from tests.authority import LocalAuthority, served
 from tests.command_line import Folder, a_lender
@@ -332,6 +335,34 @@ def test_the_head_is_kept_in_another_file_in_one_step_and_the_old_file_stays(mov
     )
     grown(moving)
     assert (old.read_bytes(), file_of(moving)["newest_size"]) == (before, 12)
+
+
+def test_a_process_that_has_the_ledger_open_keeps_to_the_new_file_from_its_next_entry_on(
+    moving: Folder,
+) -> None:
+    registry = Registry(Home(moving.path / ".affidavit"))
+    registry.ledger.say(key_events.threshold(registry.ledger.origin, 1), by=registry.signer("admin"))
+    moving.text("anchor", "add", "file", "../elsewhere/head", "--replace")
+    registry.ledger.say(key_events.threshold(registry.ledger.origin, 1), by=registry.signer("admin"))
+    assert file_of(moving)["newest_size"] == 13
+    registry.ledger.close()
+
+
+def test_nobody_appends_between_the_new_file_and_the_list_that_names_it(
+    moving: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = []
+
+    def write(*_: object) -> None:
+        with closing(sqlite3.connect(moving.path / ".affidavit" / "ledger.db", timeout=0)) as other:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                refused.append(str(error))
+
+    monkeypatch.setattr(AnchorSettings, "write", write)
+    moving.text("anchor", "add", "file", "../elsewhere/head", "--replace")
+    assert refused == ["database is locked"]
 
 
 def grown(here: Folder) -> None:

@@ -71,13 +71,14 @@ class Append:
     def _ledger(self, folder: Path) -> Ledger:
         keys = KeyStore(folder / "keys")
         admin, log = (keys.open(name, lambda _: b"") for name in ("admin", "log"))
+        anchor = AnchorFile(folder / ANCHOR_FILE)
         return Ledger(
             tables.open_database(folder / "ledger.db"),
             followers=[Titles()],
             artifacts=KeptArtifacts(ArtifactStore(folder / "artifacts")),
             signer=lambda _: admin,
             log_signer=lambda: log,
-            anchor=AnchorFile(folder / ANCHOR_FILE),
+            anchor=lambda: anchor,
         )
 
 
