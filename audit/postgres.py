@@ -9,6 +9,7 @@ Rules:
 - A message to the server and back takes longer than the work of most statements, so what need not wait for an answer is
   sent together (psycopg's pipeline), and by the driver alone where SQLAlchemy would take longer than the server.
 - A kept connection that the server has closed, as one that is started again does, is opened anew before it is used.
+  One that was struck down in the middle of a command is closed (`audit.postgres_driver`).
 - No message shows a password, and no error repeats what was written.
 
 What else differs stands in `audit.postgres_url`, `audit.postgres_schema`, `audit.postgres_session`,
@@ -25,12 +26,12 @@ from functools import cache, partial
 from select import POLLIN, poll
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from audit.errors import EnvironmentFailed
+from audit.errors import AffidavitError, EnvironmentFailed
 from audit.forks import at_fork
 from audit.postgres_failures import BUSY_SECONDS, damage, failure, is_damage
 from audit.postgres_schema import (
@@ -137,10 +138,19 @@ def _engine(url: URL, *, execution_options: dict[str, Any] | None = None, **more
         execution_options=place | (execution_options or {}),
         **more,
     )
+    event.listen(engine, "do_connect", _connect)
     look_at_sessions(engine)
     event.listen(engine, "checkin", _was_used)
     event.listen(engine, "checkout", _check_open)
     return engine
+
+
+def _connect(
+    dialect: Dialect, record: ConnectionPoolEntry, arguments: list[Any], more: dict[str, Any]
+) -> Any:
+    from audit.postgres_driver import ClosingConnection
+
+    return ClosingConnection.connect(*arguments, **more)
 
 
 def _was_used(driver: Any, record: ConnectionPoolEntry) -> None:
@@ -286,6 +296,12 @@ def translated(connection: Connection) -> Iterator[Any]:
         raise DBAPIError.instance(
             None, None, error, dialect.dbapi.Error, connection_invalidated=lost, dialect=dialect
         ) from error
+    except (AffidavitError, SQLAlchemyError):
+        raise
+    except BaseException:
+        # Struck down before an answer was read, as by a signal: the next to use it would take that for its own.
+        connection.invalidate()
+        raise
 
 
 @cache

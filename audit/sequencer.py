@@ -13,6 +13,7 @@ Invariants:
   stand in the ledger or not, as with any interrupted append: it was not acknowledged.
 - A leader that is interrupted settles nothing by guess. Each of those that wait offers its own submission again, as
   `doubtful`: who commits it looks first whether it stands already, so it is neither lost nor written twice.
+- Where that look fails, what is said is that it may stand: "nothing was written" would be a guess.
 - An interrupt is whatever is raised and not an error of ours: a signal's handler may raise any class (`TimeoutError`),
   between the commit and its acknowledgement too. Only an error of ours says that nothing of the batch was written.
 - Who waits looks up once a second, so that a leader that was struck down between two steps leaves nobody waiting.
@@ -30,7 +31,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from audit.envelope import Envelope
-from audit.errors import AffidavitError, MalformedInput
+from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput
 from audit.forks import at_fork
 from audit.keys import Signer
 from audit.record import Entry, parse_record
@@ -174,7 +175,8 @@ class Sequencer:
         except AffidavitError as error:
             for submission in batch:
                 if not submission.is_settled:
-                    submission.error = error
+                    unknown = submission.doubtful and isinstance(error, EnvironmentFailed)
+                    submission.error = _in_doubt(error) if unknown else error
 
     def _begin(self) -> None:
         self._mutex = threading.Lock()
@@ -193,3 +195,11 @@ class Sequencer:
 
     def _resume(self) -> None:
         self._mutex.release()
+
+
+def _in_doubt(error: AffidavitError) -> EnvironmentFailed:
+    """Say of a submission that was under way before that nobody could tell whether it stands."""
+    return EnvironmentFailed(
+        f"the entry was under way when its writing was interrupted, and then whether it stands could not be told "
+        f"({error}): look with `affidavit log` before you say it again"
+    )

@@ -266,6 +266,21 @@ def test_a_doubtful_submission_that_stands_is_acknowledged_and_not_written_again
     assert ledger.head().size == 2
 
 
+def test_of_a_doubtful_submission_that_cannot_be_looked_for_nobody_says_that_it_was_not_written() -> None:
+    def fail(batch: Sequence[Submission]) -> None:
+        raise EnvironmentFailed("the disk is gone: nothing was written")
+
+    own, begun = Submission(()), Submission((), doubtful=True)
+    sequencer = Sequencer(fail)
+    sequencer._queue.append(begun)
+    with pytest.raises(EnvironmentFailed, match=r"^the disk is gone: nothing was written$"):
+        sequencer.submit(own)
+    with pytest.raises(
+        EnvironmentFailed, match=r"whether it stands could not be told .*look with `affidavit log`"
+    ):
+        begun.outcome()
+
+
 def test_what_somebody_else_said_under_the_same_id_does_not_acknowledge_a_doubtful_submission(
     ledger: Ledger, people: People
 ) -> None:
