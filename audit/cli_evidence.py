@@ -116,7 +116,9 @@ def _checkpoint_in(path: Path) -> bytes:
 
     data = path.read_bytes()
     try:
-        Checkpoint.parse(Note.parse(data).text)
+        note = Note.parse(data)
+        if Checkpoint.parse(note.text).text() != note.text:
+            raise MalformedInput("a log's checkpoint has the lines origin, size and root, and no more")
     except MalformedInput as error:
         raise MalformedInput(
             f"{path} is no checkpoint ({error}): give a file that `affidavit checkpoint -o` wrote"

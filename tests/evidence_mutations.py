@@ -160,6 +160,8 @@ def _trees(folder: Path, keys: Kept) -> list[Mutated]:
     tree("a handover that is none", 1, _with_handover(10, b"x"))
     tree("a handover where no key changed", 0, _with_handover(7, b"x"))
     tree("a newer head", 1, lambda path: None, kept=_longer(keys, new))
+    more = keys.head().replace(b"=\n\n", b"=\nand more\n\n", 1)
+    tree("a head of four lines to be held against it", 2, lambda path: None, kept=more)
     tree(
         "a newer head by a key that came later", 1, lambda path: None, kept=_longer(keys, keys.people["bob"])
     )
