@@ -266,14 +266,18 @@ def ledger_rebuild(opened: Open, as_json: bool) -> None:
         say(f"Learned the catalogue again from {count} entries.")
 
 
-def _entries_about(opened_ledger: "Ledger", path: Path) -> list[int]:
+def _entries_about(opened_ledger: "Ledger", path: Path) -> dict[int, bool]:
+    """Give the numbers of the entries about exactly this file, and for each whether it is in doubt."""
+    from audit.doubt import Doubts
+
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return [
-        entry.seq
+    doubts = Doubts.of(opened_ledger.trust().grants)
+    return {
+        entry.seq: doubts.about(entry.envelope, entry.seq) is not None
         for entry in opened_ledger.entries()
         if digest in {s.sha256 for s in entry.statement.subjects}
-    ]
+    }
 
 
 def print_steps(report: "Report") -> None:
@@ -290,15 +294,18 @@ _VERDICTS = {
 }
 
 
-def _print_as_json(report: "Report", scope: str, about: Mapping[Path, list[int]]) -> None:
-    known = [{"file": str(path), "entries": entries} for path, entries in about.items()]
+def _print_as_json(report: "Report", scope: str, about: Mapping[Path, Mapping[int, bool]]) -> None:
+    known = [
+        {"file": str(path), "entries": list(entries), "in_doubt": [n for n in entries if entries[n]]}
+        for path, entries in about.items()
+    ]
     verified = bool(report) and all(about.values())
     print_json(
         report.to_json() | ({"files": known} if about else {}) | {"verified": verified, "scope": scope}
     )
 
 
-def _print_report(report: "Report", scope: str, about: Mapping[Path, list[int]]) -> None:
+def _print_report(report: "Report", scope: str, about: Mapping[Path, Mapping[int, bool]]) -> None:
     print_steps(report)
     say()
     skipped = sum(step.status == "skipped" for step in report.steps)
@@ -313,8 +320,9 @@ def _print_report(report: "Report", scope: str, about: Mapping[Path, list[int]])
     for path, entries in about.items():
         if entries:
             one = len(entries) == 1
-            say(
-                f"{path} is what {'entry' if one else 'entries'} {listed(entries)} {'is' if one else 'are'} about"
-            )
+            doubted = [n for n in entries if entries[n]]
+            in_doubt = f" (in doubt, see step 4: {listed(doubted)})" if doubted else ""
+            named = f"{'entry' if one else 'entries'} {listed(list(entries))}{in_doubt}"
+            say(f"{path} is what {named} {'is' if one else 'are'} about")
         else:
             say(f"{path} {mark('failed')}: is in no entry of this ledger")

@@ -2,6 +2,8 @@
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -51,11 +53,26 @@ def test_another_logs_key_does_not_verify(here: Folder, tmp_path: Path) -> None:
 def test_a_file_that_is_in_no_entry_does_not_verify(here: Folder) -> None:
     document = here.json("verify", "loans.csv", "easy.yaml", "strict.yaml", status=1)
     assert document["files"] == [
-        {"file": "loans.csv", "entries": [7, 8]},
-        {"file": "easy.yaml", "entries": [6]},
-        {"file": "strict.yaml", "entries": []},
+        {"file": "loans.csv", "entries": [7, 8], "in_doubt": []},
+        {"file": "easy.yaml", "entries": [6], "in_doubt": []},
+        {"file": "strict.yaml", "entries": [], "in_doubt": []},
     ]
     assert document["verified"] is False
+
+
+def test_of_a_file_that_an_entry_in_doubt_is_about_the_doubt_is_said(here: Folder) -> None:
+    [run] = here.json("show", "9")["subjects"]
+    with closing(sqlite3.connect(here.path / ".affidavit" / "ledger.db")) as connection:
+        query = "SELECT record FROM records WHERE hex(leaf_hash) = ?"
+        [about] = connection.execute(query, (run["sha256"].upper(),)).fetchone()
+    # A run's leaf hash, which an approval is about, is the digest of this file.
+    (here.path / "run").write_bytes(b"\0" + about)
+    assert here.text("verify", "run").endswith("run is what entries 9 to 10 are about\n")
+    here.text("key", "revoke", "validator", "--reason", "stolen", "--suspect-since", "9")
+    assert here.json("verify", "run")["files"] == [{"file": "run", "entries": [9, 10], "in_doubt": [9]}]
+    assert here.text("verify", "run").endswith(
+        "run is what entries 9 to 10 (in doubt, see step 4: 9) are about\n"
+    )
 
 
 def test_the_ledger_can_be_named_by_its_own_folder(here: Folder, tmp_path: Path) -> None:
