@@ -11,6 +11,7 @@ This module knows no table: `audit.tables` says which there are. What a database
 Source: sqlite.org, "Write-Ahead Logging".
 """
 
+import functools
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -116,8 +117,12 @@ def identity_of(place: str) -> list[int] | None:
     return [found.st_dev, found.st_ino]
 
 
+@functools.cache  # with each engine goes what SQLAlchemy compiled for it, a fifth of the verification of a small ledger
 def open_scratch() -> Engine:
-    """Open an empty database for replaying: it goes away with its one connection, and is on disk once it is large."""
+    """Open an empty database for replaying, of each connection its own: it goes away with that.
+
+    It is on disk once it is large.
+    """
     # SQLite documentation, "Temporary databases": no name means one of its own, kept in memory while it fits a cache.
     engine = create_engine(
         "sqlite://",

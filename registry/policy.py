@@ -121,6 +121,7 @@ class _Document:
     ]
 
 
+@functools.lru_cache(maxsize=64)  # one command reads the same few policies again and again
 def parse(text: bytes, where: str) -> Policy:
     """Read a policy from its bytes; `where` (a path or a name) begins every message.
 
