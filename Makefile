@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but Python 3.11, git and make: the first run sets up everything else.
 # PYTHON=python3.12 chooses another interpreter. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format bench faults fuzz spark azure docs lock wheel test-wheel clean
+.PHONY: help setup demo test check lint format bench faults fuzz spark azure docs lowest lock wheel test-wheel clean
 export PYTHON
 # The tests start some thousand processes: where bytecode is not kept, each of them compiles all its libraries again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -55,6 +55,9 @@ azure: setup  ## what Azure's storage tells of an object, asked of its emulator 
 
 docs: setup  ## run what the README and the documentation show
 	$(bin)/pytest tests/test_readme.py tests/test_docs.py
+
+lowest: setup  ## run the tests with the lowest versions that pyproject.toml allows, in build/lowest (TESTS=... for some)
+	.ci/lowest $(TESTS)
 
 lock: setup  ## bring requirements.lock up to date with pyproject.toml (UPGRADE=1 takes newer releases)
 	.ci/uv pip compile pyproject.toml --universal --generate-hashes --all-extras --group dev --quiet \

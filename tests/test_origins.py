@@ -173,9 +173,11 @@ def test_a_database_that_cannot_be_reached_is_one_sentence(store: ArtifactStore,
 def test_a_table_that_is_no_longer_there_is_one_sentence(database: str, store: ArtifactStore) -> None:
     source = sql_source(database, "SELECT * FROM dropped WHERE name = 'Ana Ruiz'")
     result = loading(lambda: source.read(), store)
-    assert str(result.exception) == (
-        "the query fails: sqlite:///bank.db (DatabaseError): check that its tables and columns are still there"
-    )
+    # pandas 3 raises an error of its own, pandas 2 lets SQLAlchemy's pass.
+    assert str(result.exception) in {
+        f"the query fails: sqlite:///bank.db ({error}): check that its tables and columns are still there"
+        for error in ("DatabaseError", "OperationalError")
+    }
     assert result.exception is not None
     assert result.exception.__context__ is None
 
