@@ -164,7 +164,7 @@ def _reason(path: Path, message: str) -> str:
         return known
     # Arrow's own words may quote a value, except where there is nothing to quote.
     why = " (Empty CSV file)" if "Empty CSV file" in message else ""
-    return f"cannot be read as {kind}{why}: it may be cut short, damaged or of another format"
+    return f"cannot be read as {kind}{why}: it may be cut short, damaged, encrypted or of another format"
 
 
 def _read(path: Path, pieces: Pieces) -> Pieces:
