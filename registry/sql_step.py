@@ -59,16 +59,17 @@ def read_query(text: str) -> Query:
         raise MalformedInput("a SQL step is one SELECT: it reads tables and writes nothing")
     [tree] = statements
     within = {cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE)}
-    tables: dict[str, None] = {}
+    tables: dict[str, str] = {}
     for table in tree.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
             continue  # a function of DuckDB's; what it may not read, DuckDB refuses
         if table.db or table.name.lower() not in within or _reads_its_namesake(table, exp):
-            tables[f"{table.db}.{table.name}" if table.db else table.name] = None
+            named = f"{table.db}.{table.name}" if table.db else table.name
+            tables.setdefault(named.lower(), named)  # SQL does not tell `loans` from `LOANS`
     parameters = dict.fromkeys(node.name for node in tree.find_all(exp.Placeholder))
     if any(not name.isidentifier() for name in parameters):
         raise MalformedInput("the parameters of a SQL step have names: write $least, not ? or $1")
-    return Query(text, tuple(tables), tuple(parameters))
+    return Query(text, tuple(tables.values()), tuple(parameters))
 
 
 def as_function(query: Query, function: Callable[..., object]) -> Callable[..., object]:
@@ -81,6 +82,11 @@ def as_function(query: Query, function: Callable[..., object]) -> Callable[..., 
         raise MalformedInput(f"the step {name} is made by its query: leave its body empty (...)")
     signature = inspect.signature(function)
     arguments = {argument.lower(): argument for argument in signature.parameters}
+    if alike := [each for each in signature.parameters if each not in arguments.values()]:
+        raise MalformedInput(
+            f"the step {name} takes {alike[0]} and {arguments[alike[0].lower()]}, which differ only in case, which SQL "
+            "does not tell apart: rename one"
+        )
     for table in query.tables:
         if table.partition(".")[0].lower() not in arguments:
             raise MalformedInput(

@@ -109,6 +109,17 @@ def test_what_the_tables_do_not_allow_is_one_sentence(text: str, table: Any, say
     assert "\n" not in str(raised.value)
 
 
+def test_a_table_may_be_written_in_two_cases() -> None:
+    assert len(declared("SELECT a.id FROM loans a JOIN LOANS b USING (id)")(LOANS)) == len(LOANS)
+
+
+def test_tables_that_differ_only_in_case_are_refused() -> None:
+    def joined(loans: pd.DataFrame, Loans: pd.DataFrame) -> Any: ...  # noqa: N803
+
+    with pytest.raises(MalformedInput, match="takes loans and Loans, which differ only in case"):
+        Pipeline("loans").sql_step("SELECT * FROM loans")(joined)
+
+
 def test_a_recursive_query_reads_itself_and_runs() -> None:
     text = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT i FROM n"
     assert len(declared(f"{text}, loans")(LOANS)) == 9
