@@ -611,11 +611,6 @@ def test_an_old_record_that_was_changed_no_longer_hashes_to_the_checkpoint(
     assert "do not hash to the checkpoint" in found["records"].detail
 
 
-def test_of_a_checkpoint_over_all_entries_nothing_is_called_unreadable(template: Told) -> None:
-    answer = template.verify(1, checkpoint=template.ledger().head().checkpoint, incremental=True)
-    assert answer.steps[-1].detail == "no entry came after the checkpoint that was given"
-
-
 def test_a_key_entry_before_the_checkpoint_is_found_whatever_the_index_says(
     kept: Told, here: None, template: Told
 ) -> None:
