@@ -277,6 +277,8 @@ def _column(values: Any, what: str) -> pd.Series:
         column = pd.Series(values if isinstance(values, (pd.Series, np.ndarray)) else list(values))
     except TypeError:
         raise MalformedInput(f"{what} must be a column of shape (n,), not {type(values).__name__}") from None
+    except OverflowError:  # of pandas 2; pandas 3 keeps such a number as an object
+        raise MalformedInput(f"{what} must hold finite numbers, not an integer beyond any float") from None
     column = column.reset_index(drop=True)
     if column.empty:
         raise MalformedInput(f"{what} is empty: there is nothing to evaluate")
