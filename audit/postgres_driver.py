@@ -12,7 +12,14 @@ Source: psycopg's documentation, "Connection.wait".
 
 from typing import Any
 
-import psycopg
+from audit.errors import EnvironmentFailed
+
+try:
+    import psycopg
+except ModuleNotFoundError:
+    raise EnvironmentFailed(
+        "a ledger on PostgreSQL needs the driver: pip install 'affidavit[postgres]'"
+    ) from None
 
 __all__ = ["ClosingConnection"]
 
