@@ -177,10 +177,9 @@ def _print_plan(target: str, given: tuple[str, ...], as_json: bool) -> None:
 
 def _shown(value: "Json") -> str:
     """Show a parameter as it would be recorded: a secret stays one."""
-    if isinstance(value, dict) and len(value) == 1:
-        [(kind, content)] = value.items()
-        return str(content) if kind in ("decimal", "path", "home", "integer", "time") else f"({kind})"
-    return repr(value)
+    from registry.recorded_values import shown
+
+    return repr(value) if isinstance(value, str) else shown(value)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import cast
 
 from audit.canonical import Json, JsonObject
 from registry.recorded import parts_of_step, steps_of
+from registry.recorded_values import shown
 
 __all__ = ["Row", "compare_versions"]
 
@@ -74,6 +75,4 @@ def _figure(figure: JsonObject) -> str:
 
 
 def _text(value: Json) -> str | None:
-    if isinstance(value, dict) and value.keys() == {"decimal"}:
-        return str(value["decimal"])
-    return None if value is None else str(value)
+    return None if value is None else shown(value)

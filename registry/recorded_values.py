@@ -30,7 +30,7 @@ from audit.errors import MalformedInput
 from registry.private import Private
 from registry.secret_forms import is_secret_name, is_secret_text
 
-__all__ = ["from_json", "plain", "to_json"]
+__all__ = ["WRITTEN_AS_TEXT", "from_json", "plain", "shown", "to_json"]
 
 
 def to_json(name: str, value: object) -> Json:
@@ -78,6 +78,33 @@ def from_json(value: Json) -> object:
         if mark == "opaque":
             raise MalformedInput(f"the value is of the type {content}, which is not recorded: give it again")
     raise MalformedInput(f"a recorded value with the keys {', '.join(sorted(value))} is not known here")
+
+
+WRITTEN_AS_TEXT = frozenset({"decimal", "nonfinite", "integer", "path", "home", "time"})
+"""The kinds of values that JSON cannot say and that are recorded as the text that says them."""
+
+
+def shown(value: Json) -> str:
+    """Write a recorded value for people: what stands for a number, a path or a time as that, also in a list.
+
+    >>> shown([1, {"decimal": "2.5"}, {"time": "2026-01-31"}]), shown({"withheld": True})
+    ('[1, 2.5, 2026-01-31]', '(withheld)')
+    """
+    if isinstance(value, list):
+        return f"[{', '.join(map(shown, value))}]"
+    if not isinstance(value, dict) or len(value) != 1:
+        return str(value)
+    [(kind, content)] = value.items()
+    match kind, content:
+        case "tuple", list():
+            return f"({', '.join(map(shown, content))})"
+        case "mapping", dict():
+            return f"{{{', '.join(f'{key}: {shown(item)}' for key, item in content.items())}}}"
+        case "opaque", _:
+            return f"({content})"
+        case "withheld", _:
+            return "(withheld)"
+    return str(content) if kind in WRITTEN_AS_TEXT else str(value)
 
 
 _RESTORE: dict[str, Callable[..., object]] = {

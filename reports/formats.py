@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 from audit.canonical import Json
+from registry.recorded_values import WRITTEN_AS_TEXT
 
 __all__ = [
     "DASH",
@@ -182,14 +183,14 @@ def plain_list(items: Sequence[str], none: str = "none") -> str:
 
 
 def value(item: Json) -> str:
-    """Write one parameter; `{"decimal": "1.0"}` stands for the float it names."""
+    """Write one parameter; `{"decimal": "1.0"}` stands for the float it names, `{"time": ...}` for the time."""
     if item is None:
         return "none"
     if isinstance(item, bool):
         return "true" if item else "false"
     if isinstance(item, Mapping):
-        if set(item) == {"decimal"}:
-            return str(item["decimal"])
+        if len(item) == 1 and item.keys() <= WRITTEN_AS_TEXT:
+            return str(next(iter(item.values())))
         return "{" + ", ".join(f"{key}: {value(item[key])}" for key in sorted(item)) + "}"
     if isinstance(item, list):
         return "[" + ", ".join(value(part) for part in item) + "]"

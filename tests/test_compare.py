@@ -51,6 +51,13 @@ def test_a_parameter_is_shown_as_it_was_given() -> None:
     assert differences(a_run(), other) == [Row("parameter", "load.C", "1.0", "0.5")]
 
 
+def test_numbers_and_times_in_a_list_are_shown_as_what_they_are() -> None:
+    first, other = a_run(), a_run()
+    first["steps"][0]["parameters"]["C"] = [1, {"decimal": "2.5"}, "a"]
+    other["steps"][0]["parameters"]["C"] = {"time": "2026-01-31"}
+    assert differences(first, other) == [Row("parameter", "load.C", "[1, 2.5, a]", "2026-01-31")]
+
+
 def test_a_parameter_that_only_one_run_has_is_there() -> None:
     other = a_run()
     other["steps"][0]["parameters"]["extra"] = True
