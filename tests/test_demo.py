@@ -83,7 +83,7 @@ def test_its_ledger_verifies_with_every_step_listed(told: Told) -> None:
     document = told.here.json("verify", "--checkpoint", "kept-elsewhere.checkpoint", "mortgage-2.pdf")
     assert document["verified"] is True
     assert [step["status"] for step in document["steps"]] == ["passed"] * 8
-    assert document["files"] == [{"file": "mortgage-2.pdf", "entries": [16]}]
+    assert document["files"] == [{"file": "mortgage-2.pdf", "entries": [16], "in_doubt": []}]
 
 
 def test_its_ledger_can_be_named_from_anywhere(told: Told, tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ def test_what_is_given_and_would_not_be_used_is_refused(
 
 
 def test_a_pdf_is_still_looked_up_in_the_ledger(here: Folder) -> None:
-    assert here.json("verify", "card.pdf")["files"] == [{"file": "card.pdf", "entries": [11]}]
+    assert here.json("verify", "card.pdf")["files"] == [{"file": "card.pdf", "entries": [11], "in_doubt": []}]
 
 
 def test_a_tiles_tree_and_a_proof_verify_elsewhere(here: Folder, elsewhere: Folder) -> None:
