@@ -174,7 +174,7 @@ def take_when_free(connection: Connection) -> list[Row]:
 
 def take_as_next(connection: Connection, seconds: float, line: Line) -> list[Row]:
     """Wait so long for the lock as the next one, let another be the next, and take the rows that wait."""
-    postgres.lock(connection, math.ceil(seconds))
+    postgres.lock(connection, max(1, math.ceil(seconds)))  # 0 would be: for ever
     line.give_way()
     with postgres.translated(connection) as driver:
         return _rows(driver.execute(_TAKE))
