@@ -112,81 +112,98 @@ def _entry(
     return entry
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was read last: an edge, and what is trusted after all key events before the entry `since`.
+
+    Many threads read and one writes: each takes one such value and goes on from it, whatever the others put there.
+    """
+
+    edge: Edge | None = None
+    since: int = 0
+    trust: Trust = field(default_factory=Trust)
+
+    def known(self) -> dict[str, int]:
+        """Say what is known of the history: the entry that was the last one, and from where key events are not."""
+        return {"last_seen": -1 if self.edge is None else self.edge.tree.size - 1, "since": self.since}
+
+    def next(self, row: tuple[Any, ...]) -> Edge | None:
+        """Return the edge of a row that was asked for with `known`, if it goes on and no key event came since."""
+        if self.edge is None:
+            return None
+        if row[: len(self.edge.head_row())] == tuple(self.edge.head_row().values()):
+            return self.edge
+        return None if row[-1] or not self.is_before(row) else _edge(row, self.trust)
+
+    def is_before(self, row: tuple[Any, ...]) -> bool:
+        """Say whether the database holds the history that was seen, and not another that was put in its place."""
+        leaf = row[-2]
+        return self.edge is None or (leaf is not None and bytes(leaf).hex() == self.edge.last_leaf)
+
+
 class EdgeReader:
     """Reads the edge of one ledger, and what is trusted there; keeps what is provably unchanged."""
 
     def __init__(self) -> None:
         """Read nothing yet."""
-        self._kept: Edge | None = None
-        self._trusted: tuple[int, Trust] = (0, Trust())
+        self._seen = _Seen()
 
     def kept(self, engine: Engine) -> Edge | None:
         """Return the newest edge if one row is enough to know it: what is trusted has not changed since."""
-        if self._kept is None:
+        seen = self._seen
+        if seen.edge is None:
             return None
-        row = tables.quick_row(engine, _HEAD_SINCE, self._known())
-        return None if row is None else self._next(row)
+        row = tables.quick_row(engine, _HEAD_SINCE, seen.known())
+        return None if row is None else self._gone_on(seen, row)
 
     def read(self, connection: Connection) -> Edge:
         """Read the edge as it is committed, and what is trusted there; without the tiles, which only a writer needs."""
-        row = tables.fetch_row(connection, _HEAD_SINCE, self._known())
+        seen = self._seen
+        row = tables.fetch_row(connection, _HEAD_SINCE, seen.known())
         if row is None:
             raise MalformedInput(
                 "the ledger's database has no head row: it was cut short or edited, run `affidavit verify`"
             )
-        edge = self._next(row)
+        edge = self._gone_on(seen, row)
         if edge is None:
-            if self._kept is not None and not _continues(row, self._kept):
-                self._trusted = (0, Trust())
-            edge = self._kept = _edge(row, self.trust(connection))
+            since, trust = _trusted(connection, seen if seen.is_before(row) else _Seen())
+            edge = _edge(row, trust)
+            self._seen = _Seen(edge, since, trust)
         return edge
 
-    def _known(self) -> dict[str, int]:
-        """Say what is known of the history: the entry that was the last one, and from where key events are not."""
-        return {
-            "last_seen": -1 if self._kept is None else self._kept.tree.size - 1,
-            "since": self._trusted[0],
-        }
-
-    def _next(self, row: tuple[Any, ...]) -> Edge | None:
-        """Return the edge of a row if it goes on from the one that was kept and nothing about keys came since."""
-        kept = self._kept
-        if kept is None:
-            return None
-        if row[: len(kept.head_row())] == tuple(kept.head_row().values()):
-            return kept
-        if row[-1] or not _continues(row, kept):
-            return None
-        self._kept = _edge(row, self._trusted[1])
-        return self._kept
+    def _gone_on(self, seen: _Seen, row: tuple[Any, ...]) -> Edge | None:
+        edge = seen.next(row)
+        if edge is not None and edge is not seen.edge:
+            self._seen = replace(seen, edge=edge)
+        return edge
 
     def read_to_grow(self, connection: Connection) -> Edge:
         """Read the edge with the last tile of every level; a writer asks before it writes."""
         edge = self.read(connection)
         if edge.tree.size and not edge.tiles:
-            edge = self._kept = replace(edge, tiles=_last_tiles(connection))
+            edge = replace(edge, tiles=_last_tiles(connection))
         return edge
 
     def keep(self, edge: Edge) -> None:
         """Keep an edge that was just committed."""
-        self._kept = edge
-        self._trusted = (edge.tree.size, edge.trust)
+        self._seen = _Seen(edge, edge.tree.size, edge.trust)
 
     def trust(self, connection: Connection) -> Trust:
         """Read what is trusted after the newest entry that is committed."""
-        since, trust = self._trusted
-        for record in connection.execute(_KEY_ENTRIES, {"since": since}).scalars():
-            entry = parse_record(bytes(record))
-            trust = trust.after(entry.seq, entry.statement, entry.envelope.keyids)
-            since = entry.seq + 1
-        self._trusted = (since, trust)
+        seen = self._seen
+        since, trust = _trusted(connection, seen)
+        self._seen = replace(seen, since=since, trust=trust)
         return trust
 
 
-def _continues(row: tuple[Any, ...], kept: Edge) -> bool:
-    """Say whether the database holds the history that was kept, and not another that was put in its place."""
-    leaf = row[-2]
-    return leaf is not None and bytes(leaf).hex() == kept.last_leaf
+def _trusted(connection: Connection, seen: _Seen) -> tuple[int, Trust]:
+    """Go on from what was trusted: return what is now, and the entry before which all key events are in it."""
+    since, trust = seen.since, seen.trust
+    for record in connection.execute(_KEY_ENTRIES, {"since": since}).scalars():
+        entry = parse_record(bytes(record))
+        trust = trust.after(entry.seq, entry.statement, entry.envelope.keyids)
+        since = entry.seq + 1
+    return since, trust
 
 
 def _edge(row: tuple[Any, ...], trust: Trust) -> Edge:
