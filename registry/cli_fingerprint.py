@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from audit.errors import AffidavitError, MalformedInput, NotFound, NotVerified
+from audit.errors import AffidavitError, MalformedInput, NotFound
 from audit.outputs import Kind
 from audit.terminal import (
     Command,
@@ -238,7 +238,7 @@ def _print_columns(found: "Fingerprint") -> None:
         print_table(headings, rows)
 
 
-# --- what it is compared with -------------------------------------------------------------------------------
+# --- compared with another -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +255,9 @@ class _Wanted:
 
 def _compare(opened: Open, path: Path, ref: str, wanted: _Wanted) -> NoReturn:
     """Say how the table of a file differs from another table, and end with 0 or 1."""
-    other = _other(opened, ref)
+    from registry.named_table import named_table, recorded_source
+
+    other = named_table(opened, ref)
     if isinstance(other, Path):
         old, new = (_at_hand(each, wanted) for each in (other, path))
         before, after = old.fingerprint, new.fingerprint
@@ -269,7 +271,7 @@ def _compare(opened: Open, path: Path, ref: str, wanted: _Wanted) -> NoReturn:
         from registry.cells import cells_of
 
         cells = cells_of(old, new, most=wanted.cells)
-    source = None if difference.equal else _recorded_source(opened, path, ref)
+    source = None if difference.equal else recorded_source(opened, path, ref)
     if wanted.as_json:
         said = None if cells is None else cells.to_json(values=wanted.values)
         print_json({**difference.to_json(), "cells": said, "recorded_source": source})
@@ -298,98 +300,3 @@ def _at_hand(path: Path, wanted: _Wanted) -> "AtHand":
             key=wanted.key,
             progress=lambda done, total: progress(done, total or 0),
         )
-
-
-def _other(opened: Open, ref: str) -> "Path | Fingerprint":
-    """Find what to compare with: the path of a table, or a fingerprint that was filed or recorded."""
-    from registry.files import kind_of
-    from registry.fingerprint_text import filed, is_filed
-
-    path = Path(ref)
-    if path.is_file() and kind_of(path) is None and is_filed(path):
-        return filed(path)
-    name, colon, table = ref.partition(":")
-    if ref.startswith("affidavit-table-") and not path.exists():
-        return _with_fingerprint(opened(), ref)
-    if not _is_reference(ref):
-        return path
-    if not colon:
-        raise MalformedInput(
-            f"a table of {name} has a name: {_tables_to_name(name, _run_named(opened(), name))}"
-        )
-    return _recorded(opened(), name, table)
-
-
-def _is_reference(ref: str) -> bool:
-    """Say whether this names a version or an entry, and no file."""
-    from registry.files import kind_of
-
-    name = ref.partition(":")[0]
-    is_file = Path(ref).exists() or (name == ref and kind_of(Path(ref)) is not None)
-    return not is_file and ("@" in name or name.isdecimal())
-
-
-def _tables_to_name(name: str, run: "JsonObject") -> str:
-    return f"write {name}:TABLE, with one of {', '.join(_tables(run)) or 'none'}"
-
-
-def _recorded_source(opened: Open, path: Path, ref: str) -> "JsonObject | None":
-    """Return the source of a recorded run of which a file is a copy, byte for byte; None where there is none."""
-    from registry.artifacts import digest_of_file
-
-    if not _is_reference(ref) or not path.is_file():
-        return None
-    run = _run_named(opened(), ref.partition(":")[0])
-    digest, _ = digest_of_file(path)
-    same = (each for each in cast(list["JsonObject"], run["sources"]) if each["sha256"] == digest)
-    found = next(same, None)
-    return None if found is None else {name: found[name] for name in ("uri", "step", "sha256")}
-
-
-def _recorded(registry: "Registry", name: str, table: str) -> "Fingerprint":
-    """Read the fingerprint of a table of a version or of an entry."""
-    kept = _tables(_run_named(registry, name))
-    if table not in kept:
-        raise NotFound(f"{name} has no table {table!r}: its tables are {', '.join(kept) or 'none'}")
-    return _kept(registry, kept[table])
-
-
-def _run_named(registry: "Registry", name: str) -> "JsonObject":
-    """Read the run of a version or of an entry."""
-    from registry.recorded import resolve_run
-
-    if "@" in name:
-        return registry.run_of(registry.find(name))
-    entry = registry.ledger.entry(int(name[:18]))
-    if entry.kind != "run":
-        raise NotFound(f"entry {name} is no run: only runs have tables")
-    return resolve_run(entry.statement.predicate, registry.artifacts)
-
-
-def _tables(run: "JsonObject") -> "dict[str, JsonObject]":
-    from registry.recorded import parts_of_run
-
-    return {str(part["name"]): part for _, part in parts_of_run(run) if part["document"] is not None}
-
-
-def _with_fingerprint(registry: "Registry", ref: str) -> "Fingerprint":
-    from registry.recorded import parts_of_run
-
-    for found in registry.versions():
-        for _, part in parts_of_run(registry.run_of(found)):
-            if part["fingerprint"] == ref and part["document"] is not None:
-                return _kept(registry, part)
-    raise NotFound(f"no version in this ledger has a table with the fingerprint {ref}")
-
-
-def _kept(registry: "Registry", part: "JsonObject") -> "Fingerprint":
-    from audit.canonical import decode
-    from registry.fingerprint import Fingerprint
-
-    found = Fingerprint.from_json(decode(registry.artifacts.get(str(part["document"]))))
-    if str(found) != part["fingerprint"]:
-        raise NotVerified(
-            f"the run says that the fingerprint of {part['name']} is {part['fingerprint']}, and names the document of "
-            f"another, {found}: do not rely on what it says of this table"
-        )
-    return found

@@ -1,0 +1,119 @@
+"""The table that a reference names: a file, a filed fingerprint, or a table that a run recorded.
+
+- `NAME@VERSION:TABLE` and `7:TABLE` name a table of a version and of an entry. A file that is called so comes first.
+- `affidavit-table-...` names the table with this fingerprint, of whichever version has one.
+- Any other reference is the path of a table, or of a fingerprint that was filed.
+
+A recorded fingerprint is read from the document that the run names, and only where it is the one that the run names.
+
+>>> def without_ledger():
+...     raise NotFound("there is no ledger here")
+>>> str(named_table(without_ledger, "new.csv"))
+'new.csv'
+>>> named_table(without_ledger, "mortgage@3:applications")
+Traceback (most recent call last):
+    ...
+audit.errors.NotFound: there is no ledger here
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from audit.canonical import JsonObject, decode
+from audit.errors import MalformedInput, NotFound, NotVerified
+from registry.artifacts import digest_of_file
+from registry.files import kind_of
+from registry.fingerprint import Fingerprint
+from registry.fingerprint_text import filed, is_filed
+from registry.recorded import parts_of_run, resolve_run
+
+if TYPE_CHECKING:
+    from registry.registry import Registry
+
+__all__ = ["named_table", "recorded_source"]
+
+Open = Callable[[], "Registry"]
+
+
+def named_table(opened: Open, ref: str) -> Path | Fingerprint:
+    """Find what a reference names: the path of a table, or a fingerprint that was filed or recorded.
+
+    Raises `NotFound` where the ledger, the run or its table is not there, `MalformedInput` for a filed fingerprint that
+    is not as it was written, and `NotVerified` where the run names the document of another fingerprint.
+    """
+    path = Path(ref)
+    if path.is_file() and kind_of(path) is None and is_filed(path):
+        return filed(path)
+    name, colon, table = ref.partition(":")
+    if ref.startswith("affidavit-table-") and not path.exists():
+        return _with_fingerprint(opened(), ref)
+    if not _is_reference(ref):
+        return path
+    if not colon:
+        raise MalformedInput(
+            f"a table of {name} has a name: {_tables_to_name(name, _run_named(opened(), name))}"
+        )
+    return _recorded(opened(), name, table)
+
+
+def recorded_source(opened: Open, path: Path, ref: str) -> JsonObject | None:
+    """Return the source of a recorded run of which a file is a copy, byte for byte; None where there is none."""
+    if not _is_reference(ref) or not path.is_file():
+        return None
+    run = _run_named(opened(), ref.partition(":")[0])
+    digest, _ = digest_of_file(path)
+    same = (each for each in cast(list[JsonObject], run["sources"]) if each["sha256"] == digest)
+    found = next(same, None)
+    return None if found is None else {name: found[name] for name in ("uri", "step", "sha256")}
+
+
+def _is_reference(ref: str) -> bool:
+    """Say whether this names a version or an entry, and no file."""
+    name = ref.partition(":")[0]
+    is_file = Path(ref).exists() or (name == ref and kind_of(Path(ref)) is not None)
+    return not is_file and ("@" in name or name.isdecimal())
+
+
+def _tables_to_name(name: str, run: JsonObject) -> str:
+    return f"write {name}:TABLE, with one of {', '.join(_tables(run)) or 'none'}"
+
+
+def _recorded(registry: "Registry", name: str, table: str) -> Fingerprint:
+    """Read the fingerprint of a table of a version or of an entry."""
+    kept = _tables(_run_named(registry, name))
+    if table not in kept:
+        raise NotFound(f"{name} has no table {table!r}: its tables are {', '.join(kept) or 'none'}")
+    return _kept(registry, kept[table])
+
+
+def _run_named(registry: "Registry", name: str) -> JsonObject:
+    """Read the run of a version or of an entry."""
+    if "@" in name:
+        return registry.run_of(registry.find(name))
+    entry = registry.ledger.entry(int(name[:18]))
+    if entry.kind != "run":
+        raise NotFound(f"entry {name} is no run: only runs have tables")
+    return resolve_run(entry.statement.predicate, registry.artifacts)
+
+
+def _tables(run: JsonObject) -> dict[str, JsonObject]:
+    return {str(part["name"]): part for _, part in parts_of_run(run) if part["document"] is not None}
+
+
+def _with_fingerprint(registry: "Registry", ref: str) -> Fingerprint:
+    for found in registry.versions():
+        for _, part in parts_of_run(registry.run_of(found)):
+            if part["fingerprint"] == ref and part["document"] is not None:
+                return _kept(registry, part)
+    raise NotFound(f"no version in this ledger has a table with the fingerprint {ref}")
+
+
+def _kept(registry: "Registry", part: JsonObject) -> Fingerprint:
+    found = Fingerprint.from_json(decode(registry.artifacts.get(str(part["document"]))))
+    if str(found) != part["fingerprint"]:
+        raise NotVerified(
+            f"the run says that the fingerprint of {part['name']} is {part['fingerprint']}, and names the document of "
+            f"another, {found}: do not rely on what it says of this table"
+        )
+    return found
