@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from registry import recorded
+from registry.recorded import parts_of_run
 from tests.command_line import Folder, a_lender, empty_folder
 
 
@@ -152,12 +152,11 @@ def test_a_table_that_is_not_recorded_is_not_found(ref: str, sentence: str, here
 def test_a_run_that_names_the_document_of_another_fingerprint_is_not_compared_with(
     here: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = recorded.parts_of_run
     monkeypatch.setattr(
-        recorded,
-        "parts_of_run",
+        "registry.named_table.parts_of_run",
         lambda run: [
-            (step, {**part, "fingerprint": "affidavit-table-v1:sha256:00"}) for step, part in honest(run)
+            (step, {**part, "fingerprint": "affidavit-table-v1:sha256:00"})
+            for step, part in parts_of_run(run)
         ],
     )
     result = here("fingerprint", "loans.csv", "--against", "loans@1:applications")
