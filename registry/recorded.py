@@ -16,20 +16,9 @@ from typing import Literal, cast
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
-from registry.run_predicate import resolve
+from registry.run_predicate import MOVABLE, resolve
 
 __all__ = ["parts_of_run", "parts_of_step", "resolve_run", "steps_of"]
-
-_MOVABLE: tuple[tuple[str, ...], ...] = (
-    ("lineage",),
-    ("steps",),
-    ("sources",),
-    ("origins",),
-    ("model_file", "features"),
-    ("evaluation", "bias"),
-    ("privacy", "rules"),
-    ("privacy", "protected"),
-)
 
 _SHAPES: Mapping[tuple[str, ...], Mapping[str, type]] = {
     ("environment", "packages"): {"artifact": str},
@@ -52,15 +41,11 @@ def resolve_run(predicate: Mapping[str, Json], artifacts: ArtifactStore) -> Json
     Raises `NotFound` or `NotVerified` when an artifact is not what it was, `MalformedInput` when the run is none.
     """
     whole: JsonObject = dict(predicate)
-    for path in _MOVABLE:
+    for path in MOVABLE:
         _put_back(whole, path, artifacts)
     for path, members in _SHAPES.items():
         for value in _at(whole, path):
-            for name, kind in members.items():
-                if not isinstance(value, dict) or not isinstance(value.get(name), kind):
-                    raise MalformedInput(
-                        f"the recorded run cannot be read: its {'.'.join(path)} has no {name} that is a {kind.__name__}"
-                    )
+            _check(value, path, members)
     return whole
 
 
@@ -79,6 +64,14 @@ def parts_of_run(run: Mapping[str, Json]) -> Iterator[tuple[JsonObject, JsonObje
     for step in steps_of(run):
         for part in parts_of_step(step):
             yield step, part
+
+
+def _check(value: Json, path: tuple[str, ...], members: Mapping[str, type]) -> None:
+    for name, kind in members.items():
+        if not isinstance(value, dict) or not isinstance(value.get(name), kind):
+            raise MalformedInput(
+                f"the recorded run cannot be read: its {'.'.join(path)} has no {name} that is a {kind.__name__}"
+            )
 
 
 def _at(value: Json, path: tuple[str, ...]) -> Iterator[Json]:

@@ -7,7 +7,7 @@ from audit.canonical import Json
 from audit.errors import AffidavitError
 from audit.statement import Statement
 from registry.artifacts import ArtifactStore
-from registry.run_predicate import artifacts_named
+from registry.run_predicate import NAMING, artifacts_named
 
 __all__ = ["KeptArtifacts"]
 
@@ -55,9 +55,10 @@ class KeptArtifacts:
         return map(str, self.store.strays())
 
     def _named_by_run(self, predicate: Mapping[str, Json]) -> Iterator[str]:
-        moved = predicate.get("steps")
-        if isinstance(moved, dict) and self.problem(str(moved.get("artifact"))):
-            # The list of steps is gone or damaged: it is named, and what it named cannot be known.
-            yield str(moved.get("artifact"))
-            predicate = {**predicate, "steps": []}
+        for name in NAMING:
+            moved = predicate.get(name)
+            if isinstance(moved, dict) and self.problem(str(moved.get("artifact"))):
+                # The list is gone or damaged: it is named, and what it named cannot be known.
+                yield str(moved.get("artifact"))
+                predicate = {**predicate, name: []}
         yield from artifacts_named(predicate, self.store)

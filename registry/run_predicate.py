@@ -1,33 +1,47 @@
-"""The run predicate's size, and reading it again wherever its parts are kept.
+"""A run's statement fits in a record: what is too long moves to the artifact store, and is followed there.
 
 Rules:
 
-- A record holds 65,535 bytes, and a run is never refused for its size: where it is too long, its longest lists move
-  to the artifact store as canonical JSON and leave `{"artifact": sha256, "count": n}` in their place. First the
-  lineage of fields, then the steps, the features, the sources and origins, the groups of the bias analysis, and what
-  was in force and protected.
-- A reader that meets such a place follows it by `resolve` and checks the digest on the way.
+- A record holds 65,535 bytes, and a run is never refused for its size: where it is too long, its longest lists
+  (`MOVABLE`) move to the artifact store as canonical JSON and leave `{"artifact": sha256, "count": n}` in their place.
+- A reader that meets such a place follows it by `resolve`, and the digest is checked on the way; `registry.recorded`
+  puts all of them back.
 
 >>> import tempfile
 >>> from pathlib import Path
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     store = ArtifactStore(Path(folder))
 ...     moved = {"artifact": store.put(encode([{"name": "applications"}])), "count": 1}
-...     resolve_steps({"steps": moved}, store)
+...     resolve(moved, store)
 [{'name': 'applications'}]
 """
 
-from collections.abc import Iterator, Mapping
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from audit.canonical import Json, JsonObject, decode, encode
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
 
-__all__ = ["MOST_BYTES", "artifacts_named", "fit_in_record", "resolve", "resolve_steps"]
+__all__ = ["MOST_BYTES", "MOVABLE", "NAMING", "artifacts_named", "fit_in_record", "resolve"]
 
 MOST_BYTES = 40_000
 """What predicate and subjects may take of a statement's 45 KB; the rest is for the fields that every entry has."""
+
+MOVABLE: Final[tuple[tuple[str, ...], ...]] = (
+    ("lineage",),
+    ("steps",),
+    ("model_file", "features"),
+    ("sources",),
+    ("origins",),
+    ("evaluation", "bias"),
+    ("privacy", "rules"),
+    ("privacy", "protected"),
+)
+"""Where the lists stand that may move, in the order in which moving them hides least."""
+
+NAMING: Final = ("steps", "origins")
+"""The lists among them that name artifacts themselves."""
 
 _KEYED_BY_USERS = frozenset({"parameters", "group"})
 """What may hold any key: parameters, and the protected columns of a group. Nothing in them names an artifact."""
@@ -38,14 +52,6 @@ def resolve(value: Json, artifacts: ArtifactStore) -> Json:
     if isinstance(value, dict) and value.keys() == {"artifact", "count"}:
         return decode(artifacts.get(str(value["artifact"])))
     return value
-
-
-def resolve_steps(predicate: Mapping[str, Json], artifacts: ArtifactStore) -> list[JsonObject]:
-    """Return the list of steps of a run predicate, wherever it is kept."""
-    steps = resolve(predicate["steps"], artifacts)
-    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
-        raise MalformedInput("the steps of this run are not a list of steps")
-    return cast(list[JsonObject], steps)
 
 
 def artifacts_named(predicate: Mapping[str, Json], artifacts: ArtifactStore) -> Iterator[str]:
@@ -59,8 +65,9 @@ def artifacts_named(predicate: Mapping[str, Json], artifacts: ArtifactStore) -> 
     waiting += _named_by_privacy(predicate.get("privacy"))
     if isinstance(predicate["sources"], dict):
         waiting.append(predicate["sources"])
-    if isinstance(predicate["steps"], dict):
-        waiting += resolve_steps(predicate, artifacts)
+    waiting += [
+        _moved(name, predicate[name], artifacts) for name in NAMING if isinstance(predicate.get(name), dict)
+    ]
     while waiting:
         value = waiting.pop()
         if isinstance(value, list):
@@ -75,10 +82,18 @@ def artifacts_named(predicate: Mapping[str, Json], artifacts: ArtifactStore) -> 
                 yield digest
 
 
+def _moved(name: str, place: Json, artifacts: ArtifactStore) -> Json:
+    items = resolve(place, artifacts)
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise MalformedInput(f"the {name} of this run are not a list of objects")
+    return items
+
+
 def _named_by_privacy(said: Json) -> Iterator[JsonObject]:
     """Yield what names artifacts in what was in force: lists that were moved, and the texts of policies.
 
-    A rule has a `profile` too, which is how much profiles may tell, and no digest.
+    A rule has a `profile` too, which is how much profiles may tell, and no digest. The policies of rules that were
+    moved are named by the entries that adopted them.
     """
     if not isinstance(said, dict):
         return
@@ -94,18 +109,19 @@ def fit_in_record(
 ) -> JsonObject:
     """Move the longest lists to the artifact store, in the order that hides least, until a record holds the rest."""
     space = MOST_BYTES - sum(len(encode(name)) + 120 for name, _ in subjects)
-    places: list[tuple[JsonObject, str]] = [(predicate, "lineage"), (predicate, "steps")]
-    if isinstance(model_file := predicate["model_file"], dict):
-        places.append((model_file, "features"))
-    places += [(predicate, "sources"), (predicate, "origins")]
-    if isinstance(evaluation := predicate["evaluation"], dict):
-        places.append((evaluation, "bias"))
-    if isinstance(privacy := predicate.get("privacy"), dict):
-        places += [(privacy, "rules"), (privacy, "protected")]
-    for holder, key in places:
+    for *way, name in MOVABLE:
         if len(encode(predicate)) <= space:
             break
-        value = holder.get(key)
-        if isinstance(value, list):
-            holder[key] = {"artifact": artifacts.put(encode(value)), "count": len(value)}
+        holder = _holder(predicate, way)
+        value = None if holder is None else holder.get(name)
+        if holder is not None and isinstance(value, list):
+            holder[name] = {"artifact": artifacts.put(encode(value)), "count": len(value)}
     return predicate
+
+
+def _holder(predicate: JsonObject, way: Sequence[str]) -> JsonObject | None:
+    """Return the object at the end of a way, or None where there is none."""
+    held: Json = predicate
+    for name in way:
+        held = held.get(name) if isinstance(held, dict) else None
+    return held if isinstance(held, dict) else None

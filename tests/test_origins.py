@@ -363,6 +363,24 @@ def test_many_origins_fit_in_a_record_and_are_read_back(store: ArtifactStore) ->
     assert resolve_run(fitted, store)["origins"] == many.found
 
 
+def test_long_queries_are_named_by_the_run_though_its_origins_moved_to_the_artifact_store(
+    store: ArtifactStore,
+) -> None:
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def load() -> None: ...
+
+    many = Origins(store)
+    for number in range(150):
+        place = f"mysql://host{'x' * 100}{number}/db"
+        many.add_query("load", place, f"SELECT '{number} {'x' * 3_000}'")
+    found = run_pipeline(pipeline, {}, artifacts=store).predicate
+    fitted = fit_in_record({**found, "origins": list(many.found)}, (), store)
+    assert "artifact" in cast(JsonObject, fitted["origins"])
+    assert set(artifacts_named(fitted, store)) == set(store.digests())
+
+
 def test_one_last_row_says_that_there_were_more_origins_than_are_recorded(store: ArtifactStore) -> None:
     many = Origins(store)
     for number in range(210):

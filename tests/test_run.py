@@ -22,7 +22,7 @@ from registry.pipeline import Pipeline
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.recording import record
 from registry.run import run_pipeline
-from registry.run_predicate import MOST_BYTES, artifacts_named, resolve, resolve_steps
+from registry.run_predicate import MOST_BYTES, artifacts_named, resolve
 from registry.run_recorder import RunResult
 from tests.lending_pipeline import FEATURES, applications, lending
 
@@ -318,7 +318,7 @@ def test_a_run_of_any_size_fits_in_a_record_and_its_steps_can_be_read_again(stor
     assert len(encode(result.predicate)) < MOST_BYTES
     marker = cast(dict[str, Any], result.predicate["steps"])
     assert marker["count"] == 40
-    found = resolve_steps(result.predicate, store)
+    found = cast(list[dict[str, Any]], resolve(marker, store))
     assert [step["name"] for step in found] == [f"step_{number:03}" for number in range(40)]
     assert found[0]["parameters"] == {"n": 1}
 
