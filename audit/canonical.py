@@ -21,7 +21,17 @@ import orjson
 
 from audit.errors import MalformedInput
 
-__all__ = ["MOST_DEPTH", "Json", "JsonObject", "decimal", "decode", "encode", "utf8"]
+__all__ = [
+    "MOST_DEPTH",
+    "MOST_INTEGER",
+    "Json",
+    "JsonObject",
+    "decimal",
+    "decode",
+    "encode",
+    "storable",
+    "utf8",
+]
 
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 JsonObject = dict[str, Json]
@@ -64,6 +74,17 @@ def decimal(number: float | None) -> str | None:
     if number is None or not math.isfinite(number):
         return None
     return repr(float(number))
+
+
+def storable(text: str) -> str:
+    r"""Write text so that UTF-8, and so a statement, can hold it: a lone surrogate becomes its escape.
+
+    Names of files hold such where their bytes are no UTF-8 (PEP 383).
+
+    >>> storable("caf\udce9.csv")
+    'caf\\udce9.csv'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def utf8(data: bytes, what: str) -> str:

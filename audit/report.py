@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from audit.canonical import Json, JsonObject
+from audit.canonical import Json, JsonObject, storable
 
 __all__ = ["MOST_NAMED", "STEPS", "Anchor", "Findings", "Report", "Status", "Step", "counted", "listed"]
 
@@ -115,7 +115,7 @@ class Findings:
         self._count += 1
         if len(self._named) < MOST_NAMED:
             # What was read from a damaged table may not be printable as UTF-8; a finding always is.
-            self._named.append(sentence.encode("utf-8", "backslashreplace").decode("utf-8"))
+            self._named.append(storable(sentence))
         if entry is not None and len(self._entries) < MOST_ENTRIES:
             self._entries[entry] = None
 

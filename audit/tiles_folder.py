@@ -26,6 +26,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from audit.bundle import MOST_TEXT, parse_vkeys
+from audit.canonical import storable
 from audit.errors import NotVerified
 from audit.merkle import HASH_SIZE
 from audit.note import VerifierKey
@@ -66,7 +67,7 @@ class TilesFolder:
         names = (p.relative_to(self.folder).as_posix() for p in self.folder.rglob("*") if not p.is_dir())
         others = sorted(name for name in names if name not in part and _TILE.fullmatch(name) is None)
         # A name may be any bytes; one that is no UTF-8 has to be written all the same.
-        return [name.encode("utf-8", "backslashreplace").decode() for name in others]
+        return [storable(name) for name in others]
 
     def tile(self, level: int, number: int, width: int) -> bytes:
         """Read the first `width` hashes of a tile."""

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from audit.canonical import JsonObject
+from audit.canonical import JsonObject, storable
 from audit.errors import EnvironmentFailed
 from registry.artifacts import ArtifactStore
 from registry.clean_urls import clean_remote
@@ -120,7 +120,7 @@ def keep_source(function: Callable[..., object], artifacts: ArtifactStore) -> st
         source = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
     except (OSError, TypeError, SyntaxError):
         return None
-    return artifacts.put(source.encode("utf-8", "backslashreplace"))
+    return artifacts.put(storable(source).encode())
 
 
 def _git(
@@ -175,7 +175,7 @@ def _parse_status(output: bytes) -> _Status:
     commit, branch = headers.get("oid"), headers.get("head")
     return _Status(
         commit=None if commit == "(initial)" else commit,
-        branch=None if branch in (None, "(detached)") else _printable(branch),
+        branch=None if branch in (None, "(detached)") else storable(branch),
         upstream=headers.get("upstream"),
         changed=changed,
         submodules=submodules,
@@ -205,7 +205,7 @@ def _remote(top: Path, status: _Status) -> str | None:
     name = (upstream or [name for name in names if name == "origin"] or names)[0]
     # `git remote get-url` would apply insteadOf rules, which people use to put a token in.
     url = _git(top, "config", "--get", f"remote.{name}.url")
-    return clean_remote(_printable(url.decode("utf-8", "replace").strip())) if url else None
+    return clean_remote(storable(url.decode("utf-8", "replace").strip())) if url else None
 
 
 def _keep_patch(
@@ -298,14 +298,10 @@ def _is_secret(path: str) -> bool:
     return any(PurePosixPath(path).match(pattern) for pattern in _SECRETS)
 
 
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 def _working_folder(top: Path) -> str | None:
     """Name the working directory from the top of the repository, so that relative paths can be followed again."""
     here, whole = Path.cwd(), top.resolve()
-    return _printable(here.relative_to(whole).as_posix()) if here.is_relative_to(whole) else None
+    return storable(here.relative_to(whole).as_posix()) if here.is_relative_to(whole) else None
 
 
 def _relative(target: str | None, folder: Path) -> str | None:
@@ -316,8 +312,8 @@ def _relative(target: str | None, folder: Path) -> str | None:
     if not target.endswith(".py"):
         path, colon, name = target.rpartition(":")
     if not path.endswith(".py"):
-        return _printable(target)
+        return storable(target)
     whole = Path(path).resolve()
     top = folder.resolve()
     short = whole.relative_to(top).as_posix() if whole.is_relative_to(top) else whole.name
-    return _printable(f"{short}{colon}{name}")
+    return storable(f"{short}{colon}{name}")

@@ -30,7 +30,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audit.canonical import Json, JsonObject, encode
+from audit.canonical import Json, JsonObject, encode, storable
 from audit.errors import MalformedInput, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.parts import parts_of
@@ -264,5 +264,5 @@ def _check_name(check: Any) -> str:
 
 def _text(value: object) -> str:
     text = "" if value is None else str(value)
-    clean = "".join(c if c.isprintable() else " " for c in text.encode("utf-8", "backslashreplace").decode())
+    clean = "".join(c if c.isprintable() else " " for c in storable(text))
     return clean if len(clean) <= MOST_TEXT else clean[: MOST_TEXT - 1] + "…"

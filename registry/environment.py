@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 
-from audit.canonical import Json, JsonObject
+from audit.canonical import Json, JsonObject, storable
 from registry.artifacts import ArtifactStore
 
 __all__ = ["VARIABLES", "describe_environment", "packages_text"]
@@ -50,9 +50,7 @@ def describe_environment(artifacts: ArtifactStore, environ: Mapping[str, str] = 
     """Return the run predicate's `environment`; the list of packages goes to the artifact store."""
     text, count = packages_text(metadata.distributions())
     variables: dict[str, Json] = {
-        name: environ[name][:MOST_VALUE].encode("utf-8", "backslashreplace").decode()
-        for name in VARIABLES
-        if name in environ
+        name: storable(environ[name][:MOST_VALUE]) for name in VARIABLES if name in environ
     }
     return {
         "python": platform.python_version(),

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from audit.canonical import Json, JsonObject
+from audit.canonical import Json, JsonObject, storable
 from audit.errors import MalformedInput
 
 __all__ = [
@@ -180,7 +180,7 @@ def flows_of(run: Mapping[str, Json]) -> tuple[Flow, ...]:
 
 def written(names: Iterable[object]) -> tuple[str, ...]:
     """Write column labels as text that a statement can hold."""
-    return tuple(str(name).encode("utf-8", "backslashreplace").decode() for name in names)
+    return tuple(storable(str(name)) for name in names)
 
 
 def _links(group: Json, columns: tuple[str, ...]) -> Iterable[Link]:

@@ -17,7 +17,7 @@ import pickle
 from collections.abc import Iterable
 from typing import cast
 
-from audit.canonical import Json, JsonObject
+from audit.canonical import Json, JsonObject, storable
 from audit.errors import EnvironmentFailed, MalformedInput, NotPermitted
 from registry.artifacts import ArtifactStore
 from registry.model_state import class_path, fingerprint_model
@@ -184,4 +184,4 @@ def _features(model: object, features: Iterable[object] | None) -> Json:
         return None
     if isinstance(names, str):
         raise MalformedInput(f"features takes the names of all columns: write features=[{names!r}]")
-    return [str(name).encode("utf-8", "backslashreplace").decode() for name in names]
+    return [storable(str(name)) for name in names]

@@ -30,7 +30,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from audit.canonical import JsonObject
+from audit.canonical import JsonObject, storable
 from audit.errors import EnvironmentFailed, MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.clean_urls import clean_database, clean_uri, scheme_of
@@ -132,7 +132,7 @@ class Origins:
         """Record a query, once for each step."""
         if self._is_cut():
             return
-        text = query.strip().encode("utf-8", "backslashreplace").decode()
+        text = storable(query.strip())
         said = _said(text)
         if any((each["step"], each["uri"], each["query"]) == (step, uri, said) for each in self.found):
             return

@@ -22,7 +22,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from audit.canonical import JsonObject, encode
+from audit.canonical import JsonObject, encode, storable
 from audit.errors import AffidavitError, EnvironmentFailed
 from registry.artifacts import ArtifactStore
 from registry.fingerprint import is_table
@@ -53,7 +53,7 @@ def describe(name: str, value: object, artifacts: ArtifactStore, keying: Keying 
 
     Raises `EnvironmentFailed` if the store cannot be written, and nothing else.
     """
-    name = name.encode("utf-8", "backslashreplace").decode()
+    name = storable(name)
     part: JsonObject = {
         "name": name,
         "kind": "opaque",
@@ -135,5 +135,5 @@ def _quiet(value: object, name: str) -> object:
 
 
 def _short(text: str) -> str:
-    clean = " ".join(text.encode("utf-8", "backslashreplace").decode().split())
+    clean = " ".join(storable(text).split())
     return clean if len(clean) <= MOST_NOTE else clean[: MOST_NOTE - 3] + "..."

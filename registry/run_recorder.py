@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from audit.canonical import Json, JsonObject, decimal
+from audit.canonical import Json, JsonObject, decimal, storable
 from audit.errors import MalformedInput
 from audit.statement import written_time
 from audit.subjects import Referrer
@@ -318,7 +318,7 @@ class RunRecorder:
             status=status,
         )
         if step.query is not None:
-            text = step.query.text.encode("utf-8", "backslashreplace")
+            text = storable(step.query.text).encode()
             row["query"] = {"language": "DuckDB SQL", "artifact": self.artifacts.put(text)}
         return row
 

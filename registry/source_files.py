@@ -11,7 +11,7 @@ A run says `"sources": [{"step", "parameter", "uri", "sha256", "bytes"}]`.
 from contextlib import suppress
 from pathlib import Path
 
-from audit.canonical import JsonObject
+from audit.canonical import JsonObject, storable
 from registry.artifacts import digest_of_file
 from registry.recorded_values import to_json
 
@@ -36,7 +36,7 @@ class SourceFiles:
     def add(self, step: str, parameter: str, path: Path) -> None:
         """Record a file that a step reads."""
         digest, size = digest_of_file(path)
-        uri = _written(path)
+        uri = storable(short_name(path))
         self._paths[step, uri] = path
         self.found.append({"step": step, "parameter": parameter, "uri": uri, "sha256": digest, "bytes": size})
 
@@ -49,11 +49,6 @@ def short_name(path: Path) -> str:
     """Name a file from the working directory; one outside it by its name alone, which tells nothing of the machine."""
     whole, here = path.resolve(), Path.cwd()
     return whole.relative_to(here).as_posix() if whole.is_relative_to(here) else whole.name
-
-
-def _written(path: Path) -> str:
-    """Return the short name of a file as text that JSON can hold, whatever bytes it has."""
-    return short_name(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _file_named(value: str | Path) -> Path | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from audit.canonical import Json, JsonObject
+from audit.canonical import Json, JsonObject, storable
 from registry.secrets_in_code import holds_a_secret
 
 __all__ = ["Untracked", "lacking", "only_left_out", "sorted_out", "told"]
@@ -43,7 +43,7 @@ class Untracked:
             "names": _named(self.kept),
             "left_out": len(self.left_out),
             "left_out_names": _named(self.left_out),
-            "open_secret": None if self.open_secret is None else _printable(self.open_secret),
+            "open_secret": None if self.open_secret is None else storable(self.open_secret),
         }
 
 
@@ -103,7 +103,7 @@ def _said(run: Mapping[str, Json]) -> JsonObject:
 
 
 def _named(paths: Sequence[str]) -> list[Json]:
-    return [_printable(path) for path in paths[:MOST_NAMED]]
+    return [storable(path) for path in paths[:MOST_NAMED]]
 
 
 def _listed(names: Json, count: int) -> str:
@@ -118,7 +118,3 @@ def _holds_a_secret(path: Path) -> bool:
             return holds_a_secret(file.read(MOST_READ).decode("utf-8", "replace"))
     except OSError:
         return False
-
-
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
