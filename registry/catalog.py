@@ -18,8 +18,8 @@ from audit.errors import MalformedInput
 from audit.record import Entry
 from registry.gate import ALLOWING
 from registry.predicates import (
-    Approval,
     Decided,
+    GivenApproval,
     IssuedReport,
     PolicyDigest,
     Reproduction,
@@ -127,7 +127,7 @@ class Catalog:
             case "stage":
                 _put_stage_policies(connection, entry, StagePolicies.read(predicate))
             case "approval":
-                approval = Approval.read(predicate)
+                approval = GivenApproval.read(predicate)
                 _about(connection, entry, approval, approval.stage, approval.verdict)
             case "decision":
                 decided = Decided.read(predicate)
@@ -220,7 +220,7 @@ def read_about(
 def _about(
     connection: Connection,
     entry: Entry,
-    said: Approval | Decided | Reproduction | IssuedReport,
+    said: GivenApproval | Decided | Reproduction | IssuedReport,
     stage: str,
     verdict: str,
 ) -> None:

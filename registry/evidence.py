@@ -34,8 +34,7 @@ from registry.catalog import Catalogued
 from registry.gate import Approval, Evidence
 from registry.models import Models
 from registry.policy import Policy
-from registry.predicates import Approval as ApprovalSaid
-from registry.predicates import PolicyDigest, StagePolicies
+from registry.predicates import GivenApproval, PolicyDigest, StagePolicies
 from registry.privacy_rule import tables_told
 from registry.rules import PrivacyRule
 
@@ -170,7 +169,7 @@ def _approvals(
     for entry in entries:
         if entry.kind != "approval":
             continue
-        said = ApprovalSaid.read(entry.statement.predicate)
+        said = GivenApproval.read(entry.statement.predicate)
         if said.evidence == digest and not (said.verdict == "approve" and _is_doubted(entry, doubts)):
             person, role = models.ledger.holder(entry.key), entry.statement.text("role")
             key = first_key(entry.key)

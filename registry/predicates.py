@@ -21,8 +21,8 @@ from audit.errors import MalformedInput
 from audit.statement import Statement, Subject
 
 __all__ = [
-    "Approval",
     "Decided",
+    "GivenApproval",
     "IssuedReport",
     "PolicyDigest",
     "Reproduction",
@@ -79,7 +79,7 @@ class StagePolicies:
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
+class GivenApproval:
     """``approval``: a person approves or rejects a version for a stage, on exactly this evidence."""
 
     model: str
@@ -105,7 +105,7 @@ class Approval:
         )
 
     @classmethod
-    def read(cls, predicate: Mapping[str, Json]) -> "Approval":
+    def read(cls, predicate: Mapping[str, Json]) -> "GivenApproval":
         """Read it."""
         verdict = _text(predicate, "verdict")
         if verdict not in ("approve", "reject"):

@@ -2,7 +2,8 @@
 
 What a verb decides it decides on one view of the ledger: the evidence is gathered, judged and signed, and inside
 the writing transaction it is compared; if it changed meanwhile, nothing is written (`Conflict`). `registry.models`
-reads, `registry.evidence` says which statements count, `registry.gate` judges.
+reads, `registry.evidence` says which statements count, `registry.gate` judges, `registry.approvers` keeps people from
+signing what would not count.
 """
 
 import os
@@ -15,7 +16,6 @@ from audit import tables
 from audit.anchor_in_use import AnchorInUse
 from audit.anchor_settings import AnchorSettings
 from audit.canonical import JsonObject, encode
-from audit.erasure import holder_shown
 from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted
 from audit.keys import Signer
 from audit.keystore import KeyStore, Passphrase
@@ -24,9 +24,10 @@ from audit.record import Entry
 from audit.rotation import settle, waiting
 from audit.statement import Statement, Subject
 from audit.subjects import Referrer
-from audit.trust import MAY_SAY, Grant, article
+from audit.trust import MAY_SAY, article
 from registry import catalog
-from registry.catalog import Catalog, Catalogued
+from registry.approvers import check_approver, check_role
+from registry.catalog import Catalog
 from registry.evidence import Gathered, gather, unchanged
 from registry.fingerprint_key import FingerprintKey
 from registry.gate import Decision, decide
@@ -34,24 +35,16 @@ from registry.home import LOG_KEY, Home, find_home, passphrase_from_environment
 from registry.keying import key_at_hand
 from registry.models import Models
 from registry.policy import Policy
-from registry.predicates import (
-    Approval as ApprovalSaid,
-)
-from registry.predicates import (
-    Decided,
-    PolicyDigest,
-    StagePolicies,
-    check_stage_name,
-)
+from registry.predicates import Decided, GivenApproval, PolicyDigest, StagePolicies, check_stage_name
 from registry.privacy import Privacy, demands_of
 from registry.references import KeptArtifacts
 from registry.run_recorder import RunResult
 
+__all__ = ["Gathered", "Registry", "RunEntry", "open_ledger", "open_registry"]
+
 MOST_RULES = 100
 MOST_OF_THE_RULES = 36_000
 """Bytes of a decision's rules: the rest of a statement's 45 KB is for what every entry has."""
-
-__all__ = ["Gathered", "Registry", "RunEntry", "open_ledger", "open_registry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +207,10 @@ class Registry(Models):
         gathered = self.gather(ref, stage)
         found = gathered.found
         signer = self.signer_for("approval", key)
-        self._check_role(key, signer, role)
+        check_role(self.ledger, key, signer.public.keyid, role)
         if verdict == "approve":
-            self._check_independent(key, signer, found)
-            self._check_other_person(key, signer, gathered)
-        said = ApprovalSaid(found.model, found.version, stage, verdict, meaning.strip(), gathered.digest)
+            check_approver(self.ledger, key, signer.public.keyid, gathered)
+        said = GivenApproval(found.model, found.version, stage, verdict, meaning.strip(), gathered.digest)
         return self.ledger.append(
             said.statement(found.leaf_hash), signer=signer, role=role, within=unchanged(gathered)
         )
@@ -283,68 +275,6 @@ class Registry(Models):
         entry = self.ledger.append(said.statement(gathered.found.leaf_hash), signer=signer, within=within)
         return entry, decision
 
-    def _check_independent(self, name: str, signer: Signer, found: Catalogued) -> None:
-        keyid, said = signer.public.keyid, f"recorded {found.model}@{found.version}"
-        match self._same_person(found.recorder, keyid):
-            case True:
-                raise NotPermitted(
-                    f"the holder of the key {name!r} {said} and so cannot approve it: another person must"
-                )
-            case None:
-                raise NotPermitted(
-                    f"nobody can tell whether the holder of the key {name!r} {said}: "
-                    f"{self._untold(found.recorder, keyid)}"
-                )
-
-    def _check_other_person(self, name: str, signer: Signer, gathered: Gathered) -> None:
-        keyid = self.ledger.trust().first_key(signer.public.keyid)
-        for given in gathered.evidence.approvals:
-            if given.verdict != "approve" or given.key == keyid:
-                continue
-            match self._same_person(given.key, keyid):
-                case True:
-                    raise NotPermitted(
-                        f"the holder of the key {name!r} has approved this already, with another key "
-                        f"(entry {given.seq}): another person must"
-                    )
-                case None:
-                    raise NotPermitted(
-                        f"nobody can tell whether the holder of the key {name!r} has approved this already "
-                        f"(entry {given.seq}): {self._untold(given.key, keyid)}"
-                    )
-
-    def _same_person(self, one: str, other: str) -> bool | None:
-        """Say whether two keys are held by one person; None where that takes a name that was erased.
-
-        One key, or keys that took each other's place, are one person's; else the holders' names tell. Unknown is never
-        a pass: an erasure must not turn a refusal into an approval.
-        """
-        trust = self.ledger.trust()
-        if trust.first_key(one) == trust.first_key(other):
-            return True
-        first, second = self.ledger.holder(one), self.ledger.holder(other)
-        return None if first is None or second is None else _plain(first) == _plain(second)
-
-    def _untold(self, *keyids: str) -> str:
-        """Say which holder is not known, and what to do."""
-        keyid = next(keyid for keyid in keyids if self.ledger.holder(keyid) is None)
-        grant = self.ledger.trust().grants.get(keyid)
-        return (
-            f"who holds the key {grant.name if grant else keyid[:16]!r} is {holder_shown(self.ledger, keyid)} "
-            "(record the run again with another key, or grant that key anew with its holder)"
-        )
-
-    def _check_role(self, name: str, signer: Signer, role: str) -> None:
-        grant: Grant | None = self.ledger.trust().grants.get(signer.public.keyid)
-        if role not in MAY_SAY["approval"]:
-            raise MalformedInput(
-                f"an approval is given in the role {' or '.join(MAY_SAY['approval'])}, not {role!r}"
-            )
-        if grant is None or not grant.holds(role, self.ledger.head().size):
-            raise NotPermitted(
-                f"the key {name!r} does not hold the role {role}: `affidavit key list` shows its roles"
-            )
-
 
 def open_registry(
     path_or_url: str | None = None, passphrase: Passphrase = passphrase_from_environment
@@ -374,11 +304,6 @@ def _fitted(decision: Decision) -> tuple[JsonObject, ...]:
         most = MOST_OF_THE_RULES // len(rules) // 2
         rules = [{**rule, "message": _cut(str(rule["message"]), most), "clauses": []} for rule in rules]
     return tuple(rules)
-
-
-def _plain(name: str) -> str:
-    """Return a name as two spellings of it compare: case and spacing aside."""
-    return " ".join(name.casefold().split())
 
 
 def _cut(text: str, most: int) -> str:

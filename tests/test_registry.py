@@ -4,7 +4,7 @@ import pytest
 
 from audit.errors import Conflict, MalformedInput, NotFound, NotPermitted, NotVerified
 from registry.policy import load, packaged, parse
-from registry.predicates import Approval, PolicyDigest, Reproduction, StagePolicies
+from registry.predicates import GivenApproval, PolicyDigest, Reproduction, StagePolicies
 from registry.registry import Registry, open_ledger
 from tests.small_registry import made_registry, new_registry, run_result
 
@@ -414,7 +414,7 @@ def test_the_recorder_approving_by_hand_does_not_count(registry: Registry) -> No
     roles = ("approver", "recorder", "validator")
     registry.ledger.grant("scientist", public, roles, "Ana", by=registry.signer("admin"))
     gathered = registry.gather("credit@1", "production")
-    said = Approval("credit", 1, "production", "approve", "Fine", gathered.digest)
+    said = GivenApproval("credit", 1, "production", "approve", "Fine", gathered.digest)
     for role in ("approver", "validator"):
         registry.ledger.append(
             said.statement(gathered.found.leaf_hash), signer=registry.signer("scientist"), role=role

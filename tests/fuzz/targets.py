@@ -32,7 +32,7 @@ from audit.statement import Statement
 from audit.timestamp import open_response
 from audit.trust import Trust
 from registry.policy import packaged, packaged_names, parse
-from registry.predicates import Approval, Decided, IssuedReport, Reproduction, StagePolicies, check_run
+from registry.predicates import Decided, GivenApproval, IssuedReport, Reproduction, StagePolicies, check_run
 from tests.fuzz import evidence
 from tests.fuzz.target import Target, again
 from tests.published import BESIDE
@@ -108,7 +108,7 @@ def _permitted(data: bytes) -> None:
 def _read_predicates(payload: bytes) -> None:
     statement = Statement.parse(payload)
     readers: tuple[Callable[[Any], object], ...] = (
-        *(StagePolicies.read, Approval.read, Decided.read, Reproduction.read, IssuedReport.read),
+        *(StagePolicies.read, GivenApproval.read, Decided.read, Reproduction.read, IssuedReport.read),
         *(check_run, Erasure.read),
     )
     for read in readers:
