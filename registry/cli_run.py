@@ -70,14 +70,12 @@ def run(
         _print_plan(target, given, as_json)
         return
     registry = opened()
-    # Before the run: a key that does not open is better known before than after an hour.
-    registry.signer_for("run", as_key)
     from registry.documents import run_document
     from registry.parameters import read_assignments
     from registry.run import run_pipeline
     from registry.target import load_target
 
-    key, privacy = registry.on_record()
+    key, privacy = registry.on_record(as_key)
     with _printing_aside() if as_json else nullcontext():
         found = load_target(target)
         parameters = read_assignments(found.pipeline.parameters, given)

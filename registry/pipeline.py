@@ -231,8 +231,6 @@ class Pipeline:
         self.plan(parameters)
         checked_keeping(keep_data)
         registry = open_registry(ledger)
-        # Before the run: a key that does not open is better known before than after an hour.
-        registry.signer_for("run")
         key, privacy = registry.on_record()
         result = run_pipeline(
             self,

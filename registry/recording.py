@@ -20,12 +20,11 @@ Rules:
 """
 
 import sys
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
@@ -51,6 +50,9 @@ from registry.sentences import did_you_mean
 from registry.settings import check_options
 from registry.told import tell
 
+if TYPE_CHECKING:
+    from registry.registry import RunEntry
+
 __all__ = ["Recorder", "Recording", "record"]
 
 BLOCK = "record"
@@ -64,18 +66,21 @@ class Recorder(Protocol):
     def artifacts(self) -> ArtifactStore:
         """The artifact store of the ledger."""
 
-    def record_run(self, result: RunResult, /) -> object:
+    def record_run(self, result: RunResult, /) -> "RunEntry":
         """Sign and append a run."""
 
     def referrer(self) -> Referrer:
         """Refer to people by the ledger's erasable table."""
 
     def on_record(self) -> tuple[FingerprintKey | None, Privacy]:
-        """Read the key of keyed fingerprints, if there is one, and what the policies ask of a run that is recorded."""
+        """Open the key that signs, and read that of keyed fingerprints and what the policies ask of a recorded run."""
 
 
 class Recording:
-    """A block that is being recorded; use it as `record` returns it. `entry` is the run's entry afterwards."""
+    """A block that is being recorded; use it as `record` returns it. `entry` is the run's entry afterwards.
+
+    Inside the block `data`, `model`, `evaluate` and `refer` record what it has made so far.
+    """
 
     def __init__(
         self,
@@ -88,13 +93,11 @@ class Recording:
         profiled: Collection[str] = (),
         keep_data: KeepData = False,
         profile: bool = True,
-        clock: Callable[[], float] = time.time,
-        stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         for name in params:
             if not isinstance(name, str) or not name.isascii():
                 raise MalformedInput(f"the parameter name {name!r} must be text in ASCII letters")
-        self.entry: Any = None
+        self._entry: RunEntry | None = None
         self._name = check_model_name(model)
         self._params = dict(params)
         self._protected = checked_columns("protected", protected)
@@ -103,12 +106,25 @@ class Recording:
         self._declined = None if profile else "record() was told profile=False"
         self._open_recorder = open_recorder
         self._file = file
-        self._clock, self._stopwatch = clock, stopwatch
         self._registry: Recorder | None = None
         self._run: RunRecorder | None = None
         self._fields = RecordedFields()
         self._refused: tuple[str, BaseException | None] = (BLOCK, None)
-        self._begun = 0.0
+        self._block = ExitStack()
+
+    @property
+    def entry(self) -> "RunEntry":
+        """The run's entry; raises `MalformedInput` before the block has ended, and where it could not be recorded."""
+        if self._entry is None:
+            raise MalformedInput(
+                "this recording has no entry: it has one once its block has ended and was recorded"
+            )
+        return self._entry
+
+    @property
+    def is_recorded(self) -> bool:
+        """Say whether the block has ended and its run is in the ledger."""
+        return self._entry is not None
 
     def __enter__(self) -> Self:
         if self._registry is not None:
@@ -123,16 +139,13 @@ class Recording:
             keeping=Keeping(self._keep_data),
             keying=Keying((), tuple(self._protected), key, privacy),
             referrer=self._registry.referrer(),
-            clock=self._clock,
-            stopwatch=self._stopwatch,
         )
         run.describe_code(self._file, None if self._file is None else str(self._file))
-        run.add_step(BLOCK, parameters=self._params, given=self._params)
+        row = run.add_step(BLOCK, parameters=self._params, given=self._params)
         run.find_sources(BLOCK, self._params)
         run.begin()
-        self._listening = run.origins.listening(BLOCK)
-        self._listening.__enter__()
-        self._begun = self._stopwatch()
+        self._block.enter_context(run.origins.listening(BLOCK))
+        self._block.enter_context(run.timed(row))
         self._run = run
         return self
 
@@ -140,8 +153,7 @@ class Recording:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         run, self._run = self._open_run(), None
-        self._listening.__exit__(None, None, None)
-        run.steps[0]["duration_s"] = run.seconds_since(self._begun)
+        self._block.close()
         if error is not None:
             run.steps[0]["status"] = "failed"
             step, cause = self._refused
@@ -156,7 +168,7 @@ class Recording:
         assert self._registry is not None
         with not_hiding(error):
             result = run.finish()
-            self.entry = self._registry.record_run(result)
+            self._entry = self._registry.record_run(result)
             warn_of_not_kept(result.predicate)
             warn_of_protecting_nothing(result.predicate)
 
@@ -294,14 +306,12 @@ class Recording:
         # What was refused under this name is tried again: one name, one step.
         run.steps = [row for row in run.steps if row["name"] != self._free(name)]
         row = run.add_step(name, status="failed", **fields)
-        begun = self._stopwatch()
         try:
-            yield row
+            with run.timed(row):
+                yield row
         except BaseException as error:
             self._refused = name, error
             raise
-        finally:
-            row["duration_s"] = run.seconds_since(begun)
         row["status"] = "succeeded"
 
     def _open_run(self) -> RunRecorder:
@@ -361,10 +371,7 @@ def record(
         # Here and not above: the ledger's libraries are loaded by who records.
         from registry.registry import open_registry
 
-        registry = open_registry(ledger)
-        # Before the block: a key that does not open is better known before than after an hour.
-        registry.signer_for("run")
-        return registry
+        return open_registry(ledger)
 
     path = Path(sys._getframe(1).f_code.co_filename)
     file = path.resolve() if path.is_file() else None

@@ -140,11 +140,13 @@ class Registry(Models):
         """Read the key of keyed fingerprints; None where the ledger has none."""
         return key_at_hand(self.home.keys.folder, self._passphrase)
 
-    def on_record(self) -> tuple[FingerprintKey | None, Privacy]:
-        """Read the fingerprint key and what the policies of every stage ask of a run that is recorded.
+    def on_record(self, signer: str | None = None) -> tuple[FingerprintKey | None, Privacy]:
+        """Open the key that signs a run, and read the fingerprint key and what the policies of every stage ask of it.
 
-        Raises `NotFound` where they ask for keyed columns and there is no key, or where a policy is not at hand.
+        Called before the run: a key that does not open is better known then than after an hour. Raises as `signer_for`
+        does, and `NotFound` where policies ask for keyed columns and there is no key, or where one is not at hand.
         """
+        self.signer_for("run", signer)
         key, policies = self.fingerprint_key(), self.policies_in_force()
         demands = [
             each for policy in policies for each in demands_of(policy.name, policy.sha256, policy.rules)

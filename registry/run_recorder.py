@@ -14,7 +14,8 @@ Rules:
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -150,20 +151,15 @@ class RunRecorder:
     def perform(self, planned: PlannedStep, returned: dict[str, object]) -> None:
         """Run one step with what came before it, and record it."""
         row = self._planned_row(planned, "failed")
-        begun = self._stopwatch()
         try:
             row["inputs"] = [
                 part for name in planned.after for part in self.parts(name, returned[name], came_in=True)
             ]
             self.find_sources(planned.step.name, planned.parameters)
             watched = watch(planned, returned)
-            begun = self._stopwatch()
-            try:
-                with self.origins.listening(planned.step.name):
-                    plan = planned.call(returned)
-                    value = settled(plan)
-            finally:
-                row["duration_s"] = self.seconds_since(begun)
+            with self.timed(row), self.origins.listening(planned.step.name):
+                plan = planned.call(returned)
+                value = settled(plan)
             outputs = self.parts(planned.step.name, value, made_here=bool(planned.after))
             row["outputs"] = cast(Json, outputs)
             if planned.step.kind == "evaluate":
@@ -176,9 +172,8 @@ class RunRecorder:
                 self.check(row, value, planned.step.checks)
             returned[planned.step.name] = value
             row["status"] = "succeeded"
-        except (
-            BaseException
-        ) as error:  # an interrupt ends a run as an error does: it is recorded, then it goes on
+        # An interrupt ends a run as an error does: it is recorded, then it goes on.
+        except BaseException as error:
             self.fail(planned.step.name, error)
 
     def check(self, row: JsonObject, value: object, schemas: Checks) -> None:
@@ -272,7 +267,16 @@ class RunRecorder:
             self.exception = error
             self._failure = {"step": step, "error": type(error).__name__[:MOST_NAME]}
 
-    def seconds_since(self, begun: float) -> str | None:
+    @contextmanager
+    def timed(self, row: JsonObject) -> Iterator[None]:
+        """Note in the row of a step how many seconds the block inside takes, also where it raises."""
+        begun = self._stopwatch()
+        try:
+            yield
+        finally:
+            row["duration_s"] = self._seconds_since(begun)
+
+    def _seconds_since(self, begun: float) -> str | None:
         """Return a duration as a decimal of seconds."""
         return decimal(round(max(0.0, self._stopwatch() - begun), 4))
 
@@ -285,7 +289,7 @@ class RunRecorder:
             "status": "succeeded" if self.exception is None else "failed",
             "failure": self._failure,
             "started": written_time(self._started),
-            "duration_s": self.seconds_since(self._begun),
+            "duration_s": self._seconds_since(self._begun),
             "how": self._how,
             "code": self._code,
             "environment": self._environment,

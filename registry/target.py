@@ -80,10 +80,13 @@ def load_target(text: str) -> Target:
 
 
 def _no_pipeline(place: str, module: ModuleType) -> str:
-    entries = [value.entry for value in vars(module).values() if isinstance(value, Recording) and value.entry]
-    if entries:
+    recorded = [
+        value for value in vars(module).values() if isinstance(value, Recording) and value.is_recorded
+    ]
+    if recorded:
+        seq = recorded[-1].entry.entry.seq
         return (
-            f"{place} declares no pipeline but uses record(), which has recorded entry {entries[-1].seq} as it was "
+            f"{place} declares no pipeline but uses record(), which has recorded entry {seq} as it was "
             "loaded: run such a script with python"
         )
     return f"{place} declares no pipeline: write name = Pipeline(...) at its top level"

@@ -12,11 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from audit import tables
 from audit.canonical import encode
 from audit.errors import EnvironmentFailed, MalformedInput
+from audit.record import Entry
 from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
 from registry.fingerprint_key import FingerprintKey
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.recording import Recording
+from registry.registry import RunEntry
 from registry.run_recorder import RunResult
 from tests.lending_pipeline import FEATURES, applications
 
@@ -36,9 +38,9 @@ class Kept:
     def referrer(self) -> Referrer:
         return Referrer(tables.open_scratch(), os.urandom)
 
-    def record_run(self, result: RunResult) -> str:
+    def record_run(self, result: RunResult) -> RunEntry:
         self.results.append(result)
-        return f"entry {len(self.results)}"
+        return RunEntry(cast(Entry, None), str(result.predicate["model"]), len(self.results))
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ def test_a_block_is_one_run_with_a_step_for_every_call(
         assert run.data("applications", frame) is frame
         assert run.model(fitted, features=frame[FEATURES].columns) is fitted
         found = run.evaluate(frame.approve, fitted.predict(frame[FEATURES]), sensitive=frame[["race"]])
-    assert run.entry == "entry 1"
+    assert run.entry.version == 1
     [result] = kept.results
     encode(result.predicate)
     assert (result.predicate["status"], result.predicate["how"]) == ("succeeded", "record")
@@ -102,6 +104,12 @@ def test_an_exception_is_recorded_as_a_failed_run_and_goes_on(kept: Kept, error:
     assert result.exception is error
     assert result.predicate["failure"] == {"step": "record", "error": type(error).__name__}
     assert [row["status"] for row in steps(kept)] == ["failed", "succeeded"]
+
+
+def test_inside_its_block_a_recording_has_no_entry_and_says_when_it_will(kept: Kept) -> None:
+    with recording(kept) as run, pytest.raises(MalformedInput, match="once its block has ended"):
+        _ = run.entry
+    assert run.is_recorded
 
 
 def test_an_evaluation_that_is_refused_is_a_failed_run(kept: Kept) -> None:

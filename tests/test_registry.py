@@ -185,6 +185,11 @@ def test_a_key_without_the_role_is_told_what_it_takes(registry: Registry) -> Non
         registry.promote("credit@1", "production", key="validator")
 
 
+def test_a_key_that_may_not_sign_a_run_is_refused_before_there_is_one(registry: Registry) -> None:
+    with pytest.raises(NotPermitted, match="recorder"):
+        registry.on_record("validator")
+
+
 def test_a_ledger_opened_by_its_path_appends_and_verifies(registry: Registry) -> None:
     ledger = open_ledger(str(registry.home.folder))
     assert ledger.origin == "test.example/models"

@@ -374,11 +374,9 @@ class Kept:
         self.results: list[RunResult] = []
         self.refuses: NotPermitted | None = None
 
-    def signer_for(self, kind: str) -> None:
+    def on_record(self) -> tuple[None, Privacy]:
         if self.refuses is not None:
             raise self.refuses
-
-    def on_record(self) -> tuple[None, Privacy]:
         return None, NO_DEMANDS
 
     def referrer(self) -> Referrer:
@@ -421,7 +419,7 @@ def test_a_failure_is_recorded_before_it_is_raised(kept: Kept) -> None:
 def test_record_opens_the_ledger_and_names_the_file_it_stands_in(kept: Kept) -> None:
     with record("lending", params={"C": 1.0}) as run:
         run.data("numbers", [1, 2])
-    assert run.entry == "entry"
+    assert cast(object, run.entry) == "entry"
     code = cast(dict[str, Any], kept.results[0].predicate["code"])
     assert str(code["target"]).endswith("test_run.py")
     assert kept.artifacts.get(code["source"]) == Path(__file__).read_bytes()

@@ -9,6 +9,7 @@ import pytest
 
 from audit.errors import MalformedInput, NotFound
 from registry.target import load_target
+from tests.small_registry import new_registry
 
 ONE = """
 from dataclasses import dataclass
@@ -169,14 +170,14 @@ def test_a_script_that_records_nothing_when_it_is_loaded_is_loaded(tmp_path: Pat
 
 
 def test_where_a_module_has_recorded_itself_the_entry_is_named(tmp_path: Path) -> None:
+    ledger = new_registry(tmp_path).ledger
+    # Made and entered apart: not even a look at the file tells that it records itself.
     (tmp_path / "older.py").write_text(
-        "from types import SimpleNamespace\n"
-        "from registry.recording import Recording\n"
-        "run = Recording('loans', {}, lambda: None)\n"
-        "run.entry = SimpleNamespace(seq=7)\n"
+        "from affidavit import record\nrun = record('loans')\nwith run:\n    run.data('loan', [1])\n"
     )
+    size = ledger.head().size
     with pytest.raises(
-        MalformedInput, match="has recorded entry 7 as it was loaded: run such a script with python"
+        MalformedInput, match=f"has recorded entry {size} as it was loaded: run such a script with python"
     ):
         load_target("older.py")
 
