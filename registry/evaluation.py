@@ -17,7 +17,6 @@ Example::
     evaluate(y_true, y_pred, y_score=score, sensitive=select_sensitive(table, ["race", "sex"]))
 """
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -33,8 +32,9 @@ from scipy.stats import rankdata
 from audit.canonical import Json, decimal
 from audit.errors import MalformedInput
 from registry.bootstrap import Interval, wilson
+from registry.evaluation_settings import Settings
 from registry.fairness import Cells, Figure, as_text, bias, rates
-from registry.settings import Settings
+from registry.sentences import did_you_mean
 
 __all__ = ["evaluate", "select_sensitive"]
 
@@ -94,7 +94,7 @@ def evaluate(
         "replicates": settings.replicates,
         "seed": settings.seed,
         "method": METHOD,
-        "metrics": [figure.as_json() for figure in metrics],
+        "metrics": [figure.to_json() for figure in metrics],
         "bias": [] if table is None else bias(labels.truth, labels.predicted, table, settings),
         "artifact": None,
     }
@@ -106,9 +106,7 @@ def select_sensitive(frame: Any, names: Sequence[str]) -> pd.DataFrame:
     present = [str(column) for column in table.columns]
     for name in names:
         if name not in present:
-            near = difflib.get_close_matches(name, present, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the table has {', '.join(present) or 'none'}"
-            raise MalformedInput(f"the protected column {name!r} does not exist; {hint}")
+            raise MalformedInput(f"the table has no protected column {name!r}{did_you_mean(name, present)}")
     return table[list(names)]
 
 

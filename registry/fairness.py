@@ -47,7 +47,7 @@ from registry.bootstrap import (
     ratio_interval,
     wilson,
 )
-from registry.settings import Settings
+from registry.evaluation_settings import Settings
 
 __all__ = ["Cells", "Figure", "as_text", "bias", "rates"]
 
@@ -67,7 +67,7 @@ class Figure:
     interval: Interval | None = None
     note: str | None = None
 
-    def as_json(self) -> JsonObject:
+    def to_json(self) -> JsonObject:
         """Write the figure for a statement; the interval is widened where needed to hold the value."""
         low = high = None
         if self.value is not None and self.interval is not None:
@@ -192,9 +192,9 @@ def _group_json(group: _Group, columns: Sequence[str], settings: Settings) -> Js
     figures: list[Json] = []
     for name, k, n, what in rates(group.cells):
         if n < settings.minimum:
-            figures.append(Figure(name, n, note=_too_few(n, settings.minimum, what)).as_json())
+            figures.append(Figure(name, n, note=_too_few(n, settings.minimum, what)).to_json())
         else:
-            figures.append(Figure(name, n, k / n, wilson(k, n, settings.confidence)).as_json())
+            figures.append(Figure(name, n, k / n, wilson(k, n, settings.confidence)).to_json())
     return {
         "group": dict[str, Json](zip(columns, group.values, strict=True)),
         "name": group.name,
@@ -273,7 +273,7 @@ def _disparity(name: str, comparison: _Comparison, attribute: str, settings: Set
 
 
 def _with_pair(figure: Figure, between: list[str] | None) -> JsonObject:
-    return {**figure.as_json(), "between": None if between is None else list[Json](between)}
+    return {**figure.to_json(), "between": None if between is None else list[Json](between)}
 
 
 def _interval(name: str, comparison: _Comparison, attribute: str, settings: Settings) -> Interval:

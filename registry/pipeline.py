@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from audit.errors import MalformedInput
 from registry.data_checks import Checks, checked_schemas
+from registry.evaluation_settings import check_options
 from registry.fingerprint_key import FingerprintKey
 from registry.keying import Keying, warn_of_protecting_nothing
 from registry.parameters import MISSING, Parameter, assign
@@ -34,7 +35,6 @@ from registry.predicates import check_model_name
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.profiling import Profiling, checked_columns
 from registry.sentences import did_you_mean
-from registry.settings import check_options
 from registry.steps import PlannedStep, Step, arguments_of, name_of
 from registry.told import Told, tell
 

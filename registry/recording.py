@@ -32,6 +32,7 @@ from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
 from registry.data_checks import checked_schemas, failed_checks
 from registry.estimators import input_names
+from registry.evaluation_settings import check_options
 from registry.fingerprint_key import FingerprintKey
 from registry.flows import written
 from registry.kept_data import KeepData, Keeping, checked_keeping, warn_of_not_kept
@@ -47,7 +48,6 @@ from registry.run import not_hiding
 from registry.run_evaluation import judge
 from registry.run_recorder import RunRecorder, RunResult
 from registry.sentences import did_you_mean
-from registry.settings import check_options
 from registry.told import tell
 
 if TYPE_CHECKING:

@@ -16,18 +16,14 @@ Not done here: rebuilding the recorded environment, tolerances, and the search f
 """
 
 import os
-import signal
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from audit.canonical import Json, JsonObject, decode, encode
+from audit.canonical import Json, JsonObject, decode
 from audit.errors import AffidavitError, NotFound
 from audit.record import Entry
 from registry.artifacts import ArtifactStore
@@ -35,9 +31,12 @@ from registry.catalog import Catalogued
 from registry.checkout import Impossible, check_out
 from registry.environment import VARIABLES, describe_environment
 from registry.fingerprint import KEYED_SCHEME
+from registry.fingerprint_key import FingerprintKey
 from registry.predicates import Reproduction
 from registry.recorded import parts_of_run, resolve_run, steps_of
 from registry.registry import Registry
+from registry.rerun import Job
+from registry.rerun_process import one_line, run_job
 from registry.sameness import Compared, compare_runs
 from registry.standing_in import kept_tables, lost_tables, with_kept, without_sources
 from registry.untracked import lacking
@@ -79,106 +78,97 @@ def reproduce(
         raise NotFound(f"no table of {found.model}@{found.version} was kept: reproduce it without --kept")
     # What a step left running may still write there: that is no reason to lose the verdict.
     with tempfile.TemporaryDirectory(prefix="affidavit-reproduce-", ignore_cleanup_errors=True) as scratch:
-        said = _attempt(
-            registry,
-            found,
-            run,
-            Path(scratch),
-            [*places, Path.cwd(), registry.home.folder.parent],
-            tables,
-            progress,
-            lost,
-            asked=kept,
-        )
+        everywhere = (*places, Path.cwd(), registry.home.folder.parent)
+        attempt = _Attempt(registry, found, run, Path(scratch), everywhere, tables, lost)
+        said = attempt.make(progress) if lost is None or not kept else attempt.answer("impossible", lost)
     return registry.ledger.append(said.statement(found.leaf_hash), signer=signer), said
 
 
-def _attempt(
-    registry: Registry,
-    found: Catalogued,
-    run: JsonObject,
-    scratch: Path,
-    places: Sequence[Path],
-    kept: JsonObject,
-    progress: Callable[[str], None] | None,
-    lost: str | None,
-    *,
-    asked: bool,
-) -> Reproduction:
-    store = ArtifactStore(scratch / "artifacts")
-    environment = _environments(run, describe_environment(store))
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One attempt to run a version again: the recorded run, and what there is to do it with."""
+
+    registry: Registry
+    found: Catalogued
+    run: JsonObject
+    scratch: Path
+    """A folder that is thrown away."""
+    places: Sequence[Path]
+    """Where repositories and files are looked for, in this order."""
+    tables: JsonObject
+    """The kept tables that can stand in for steps (`kept_tables`)."""
+    lost: str | None
+    """What is to be said of kept tables that are gone."""
+
+    @property
+    def store(self) -> ArtifactStore:
+        """The artifacts of the rerun."""
+        return ArtifactStore(self.scratch / "artifacts")
+
+    def make(self, progress: Callable[[str], None] | None) -> Reproduction:
+        """Run the version again, compare, and say what came of it."""
+        try:
+            again = self._run_again(progress)
+        except (Impossible, AffidavitError) as error:
+            return self.answer("impossible", str(error) if self.lost is None else f"{error}; {self.lost}")
+        stood_in = cast(dict[str, str], again.get("stood_in") or {})
+        compared = [
+            replace(one, kept=one.step in stood_in)
+            for one in compare_runs(self.run, again, self.registry.artifacts, self.store)
+        ]
+        different = next((one for one in compared if one.same is False), None)
+        if different is not None:
+            if (wanting := _wanting(different, again)) is not None:
+                return self.answer("impossible", wanting, compared)
+            return self.answer("diverged", _diverged(different, again), compared, different.difference)
+        unknown = [one.part for one in compared if one.same is None]
+        if unknown or not compared:
+            named = ", ".join(unknown[:5]) or "nothing"
+            why = f"all else is the same, but this cannot be compared: {named}"
+            return self.answer("impossible", why, compared)
+        return self.answer("identical", with_kept(stood_in), compared)
 
     def answer(
+        self,
         verdict: str,
         reason: str | None,
-        difference: JsonObject | None = None,
         compared: Sequence[Compared] = (),
+        difference: JsonObject | None = None,
     ) -> Reproduction:
+        """Say what came of it, as a statement does."""
         return Reproduction(
-            found.model,
-            found.version,
+            self.found.model,
+            self.found.version,
             verdict,
-            None if reason is None else _with_lacking(_one_line(reason), verdict, run),
+            None if reason is None else _with_lacking(one_line(reason)[:MOST_REASON], verdict, self.run),
             difference,
             _rows(compared),
-            environment,
+            _environments(self.run, describe_environment(self.store)),
         )
 
-    if asked and lost is not None:
-        return answer("impossible", lost)
-    try:
-        again = _run_again(registry, run, scratch, places, kept, progress)
-    except (Impossible, AffidavitError) as error:
-        return answer("impossible", str(error) if lost is None else f"{error}; {lost}")
-    stood_in = cast(dict[str, str], again.get("stood_in") or {})
-    compared = [
-        replace(c, kept=c.step in stood_in) for c in compare_runs(run, again, registry.artifacts, store)
-    ]
-    different = next((c for c in compared if c.same is False), None)
-    if different is not None and (wanting := _wanting(different, again)):
-        return answer("impossible", wanting, None, compared)
-    if different is not None:
-        return answer("diverged", _diverged(different, again), different.difference, compared)
-    unknown = [c.part for c in compared if c.same is None]
-    if unknown or not compared:
-        named = ", ".join(unknown[:5]) or "nothing"
-        return answer(
-            "impossible", f"all else is the same, but this cannot be compared: {named}", None, compared
+    def _run_again(self, progress: Callable[[str], None] | None) -> JsonObject:
+        artifacts = self.registry.artifacts
+        checked_out = check_out(self.run, artifacts, self.scratch / "code", self.places, self.tables)
+        job = Job(
+            target=checked_out.target,
+            parameters=_parameters(self.run) | dict(checked_out.moved),
+            artifacts=self.store.root,
+            result=self.scratch / "run.json",
+            kept=without_sources(self.tables, checked_out.gone),
+            key=_key_of(self.registry, self.run),
+            # What was in force then, and not what is now: a fingerprint is compared with its like.
+            privacy=self.run.get("privacy"),
         )
-    return answer("identical", with_kept(stood_in), None, compared)
+        run_job(job, checked_out.folder, _variables(self.run), progress)
+        if not job.result.is_file():
+            raise Impossible("the rerun ended without a result")
+        return resolve_run(cast(JsonObject, decode(job.result.read_bytes())), self.store)
 
 
-def _run_again(
-    registry: Registry,
-    run: JsonObject,
-    scratch: Path,
-    places: Sequence[Path],
-    kept: JsonObject,
-    progress: Callable[[str], None] | None,
-) -> JsonObject:
-    checked_out = check_out(run, registry.artifacts, scratch / "code", places, kept)
-    result = scratch / "run.json"
-    job: JsonObject = {
-        "target": checked_out.target,
-        "parameters": _parameters(run) | dict(checked_out.moved),
-        "artifacts": str(scratch / "artifacts"),
-        "result": str(result),
-        "kept": without_sources(kept, checked_out.gone),
-        "key": _key_of(registry, run),
-        # What was in force then, and not what is now: a fingerprint is compared with its like.
-        "privacy": run.get("privacy"),
-    }
-    _run_job(job, checked_out.folder, _variables(run), progress)
-    if not result.is_file():
-        raise Impossible("the rerun ended without a result")
-    return resolve_run(cast(JsonObject, decode(result.read_bytes())), ArtifactStore(scratch / "artifacts"))
-
-
-def _key_of(registry: Registry, run: JsonObject) -> str | None:
-    """Return the ledger's fingerprint key for the rerun of a run that has keyed tables; it goes through a pipe."""
+def _key_of(registry: Registry, run: JsonObject) -> FingerprintKey | None:
+    """Return the ledger's fingerprint key for the rerun of a run that has keyed tables."""
     keyed = any(str(part["fingerprint"]).startswith(f"{KEYED_SCHEME}:") for _, part in parts_of_run(run))
-    key = registry.fingerprint_key() if keyed else None
-    return None if key is None else key.secret.hex()
+    return registry.fingerprint_key() if keyed else None
 
 
 def _parameters(run: JsonObject) -> JsonObject:
@@ -192,43 +182,6 @@ def _parameters(run: JsonObject) -> JsonObject:
             elif name in given:
                 raise Impossible(f"the parameter {step['name']}.{name} was not recorded")
     return parameters
-
-
-def _run_job(
-    job: JsonObject, folder: Path, variables: dict[str, str], progress: Callable[[str], None] | None
-) -> None:
-    # -P: the working directory holds the user's code, and may not stand in for affidavit's own modules.
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "registry.rerun"],
-        cwd=folder,
-        env=variables,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stdin is not None
-    assert process.stderr is not None
-    last = ""
-    try:
-        with suppress(BrokenPipeError):  # it ended before it listened, and its status says so
-            process.stdin.write(encode(job))
-            process.stdin.close()
-        for line in process.stderr:
-            last = line.decode("utf-8", "replace").strip() or last
-            if progress is not None and last.startswith("step "):
-                progress(_one_line(last))
-        process.wait()
-    finally:
-        # Also what the steps started, and also when this very process is interrupted.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stderr.close()
-    if process.returncode < 0:
-        raise Impossible(f"the rerun was ended by signal {-process.returncode} after: {last or 'no step'}")
-    if process.returncode != 0:
-        raise Impossible(f"the recorded code does not run here: {last or 'it ended without a word'}")
 
 
 def _variables(run: JsonObject) -> dict[str, str]:
@@ -271,11 +224,6 @@ def _with_lacking(reason: str, verdict: str, run: JsonObject) -> str:
     """Say beside why a reproduction did not come out what the recorded code is without."""
     lacks = "" if verdict == "identical" else lacking(run)
     return f"{reason[: MOST_REASON - len(lacks) - 2]}; {lacks}" if lacks else reason
-
-
-def _one_line(text: str) -> str:
-    """Make text that the recorded code may have written fit for a statement and a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)[:MOST_REASON]
 
 
 def _wanting(different: Compared, again: Mapping[str, Json]) -> str | None:

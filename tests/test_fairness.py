@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score
 
 from registry.bootstrap import MOST_GROUPS_COMPARED, difference_interval, ratio_interval, wilson
+from registry.evaluation_settings import Settings
 from registry.fairness import bias
-from registry.settings import Settings
 
 Flags = npt.NDArray[np.bool_]
 

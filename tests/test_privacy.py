@@ -18,6 +18,7 @@ from registry.privacy import NO_DEMANDS, Demand, Privacy
 from registry.profile import LEVELS, Level, Profile, profile
 from registry.recording import Recording
 from registry.registry import Registry
+from registry.rerun import Job
 from registry.rerun import main as rerun
 from registry.run import run_pipeline
 from registry.run_predicate import artifacts_named, fit_in_record
@@ -293,10 +294,8 @@ def test_a_rerun_goes_by_what_was_in_force_then(registry: Registry, tmp_path: Pa
         "import pandas as pd\nfrom affidavit import Pipeline\npeople = Pipeline('people')\n"
         "@people.step\ndef load():\n    return pd.DataFrame({'id': [1, 2], 'race': ['a', 'b']})\n"
     )
-    job: JsonObject = {
-        "target": "people.py", "parameters": {}, "artifacts": str(tmp_path / "again"), "kept": {},
-        "result": str(tmp_path / "run.json"), "key": KEY.secret.hex(), "privacy": demanding().to_json([]),
-    }  # fmt: skip
-    assert rerun(encode(job)) == 0
-    again = cast(JsonObject, decode((tmp_path / "run.json").read_bytes()))
+    result = tmp_path / "run.json"
+    job = Job("people.py", {}, tmp_path / "again", result, {}, KEY, demanding().to_json([]))
+    assert rerun(Job.read(encode(job.to_json()))) == 0
+    again = cast(JsonObject, decode(result.read_bytes()))
     assert keyed(again, ArtifactStore(tmp_path / "again")) == ["race"]
