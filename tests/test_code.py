@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from registry import code
+from registry import working_tree
 from registry.artifacts import ArtifactStore
 from registry.clean_urls import clean_remote
 from registry.code import describe_code, keep_source
@@ -134,7 +134,7 @@ def test_secrets_and_ledgers_stay_out_of_the_patch(repository: Path, store: Arti
 def test_a_patch_that_is_too_large_is_not_kept_and_says_so(
     repository: Path, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(code, "MOST_PATCH", 100)
+    monkeypatch.setattr(working_tree, "MOST_PATCH", 100)
     (repository / "loans.py").write_text("x = 2\n" * 100)
     described = describe_code(repository, store)
     assert (described["dirty"], described["patch"]) == (True, None)
