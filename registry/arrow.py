@@ -109,20 +109,31 @@ def _from_lazy(plan: Any) -> Source:
     """Run the plan of a polars LazyFrame in batches."""
     import polars
 
-    schema = plan.collect_schema()
+    with _running():
+        schema = plan.collect_schema()
     _refuse_objects(schema)
 
     def pieces() -> Pieces:
         yield from _of_polars(polars.DataFrame(schema=schema))
-        try:
+        with _running():
             for frame in plan.collect_batches(chunk_size=RUN):
                 yield from _of_polars(frame)
-        except polars.exceptions.PolarsError as error:
-            raise MalformedInput(
-                f"the LazyFrame cannot be run ({type(error).__name__}): see what collect() says of it"
-            ) from error
 
     return Source(tuple(schema.names()), None, pieces(), streamed=True)
+
+
+@contextlib.contextmanager
+def _running() -> Iterator[None]:
+    """Say in one sentence that a plan cannot be run, or that a file is not there."""
+    import polars
+
+    try:
+        yield
+    except (polars.exceptions.PolarsError, OSError) as error:
+        # What they say may quote a value of the table.
+        raise MalformedInput(
+            f"the LazyFrame cannot be run ({type(error).__name__}): see what collect() says of it"
+        ) from error
 
 
 def _refuse_objects(schema: Any) -> None:

@@ -33,7 +33,7 @@ from registry.alignment import Block, aligned
 from registry.at_hand import AtHand
 from registry.columns import leaf, logical_type
 from registry.diff import RUN, Difference
-from registry.layouts import joined, plain
+from registry.layouts import joined, plain, undone
 from registry.matched_rows import Span, matched_rows
 from registry.row_hashes import hashes_of
 
@@ -338,7 +338,7 @@ def _picked(table: AtHand, columns: list[str], rows: NDArray[np.int64]) -> dict[
         for run, arrays in table.runs(columns, wanted):
             here = rows[(rows // RUN) == run] - run * RUN
             for name in columns:
-                picked[name].append(plain(arrays[name]).take(pa.array(here)))
+                picked[name].append(undone(arrays[name]).take(pa.array(here)))
     return {name: joined(pieces) if pieces else pa.nulls(0) for name, pieces in picked.items()}
 
 

@@ -54,6 +54,7 @@ from registry.layouts import (
     Mask,
     Numbers,
     bits_of,
+    fields_of,
     is_list,
     is_named,
     items_of,
@@ -331,8 +332,7 @@ def _lists(array: pa.Array) -> Form:
 
 def _structs(array: pa.Array) -> Form:
     yield _head(len(array), valid_of(array))
-    # flatten() marks the fields of a missing struct as missing.
-    for field in array.flatten():
+    for field in fields_of(array):
         yield from form_of(field)
 
 

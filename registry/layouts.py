@@ -24,6 +24,7 @@ __all__ = [
     "Mask",
     "Numbers",
     "bits_of",
+    "fields_of",
     "is_list",
     "is_named",
     "items_of",
@@ -31,6 +32,7 @@ __all__ = [
     "numbers_of",
     "offsets_of",
     "plain",
+    "undone",
     "valid_of",
     "zeroed",
 ]
@@ -51,15 +53,15 @@ def joined(pieces: list[pa.Array]) -> pa.Array:
     """Make one array of the pieces of a run."""
     if len(pieces) == 1:
         return pieces[0]
-    undone = [plain(piece) for piece in pieces]
-    types = {piece.type for piece in undone}
+    bare = [undone(piece) for piece in pieces]
+    types = {piece.type for piece in bare}
     # 32-bit offsets may not reach over what fits into each piece alone.
     if types & {pa.string(), pa.binary()}:
         types.add(pa.large_string() if types & {pa.string()} else pa.large_binary())
     if len(types) > 1:
         common = _common(types)
-        undone = [piece.cast(common) for piece in undone]
-    return pa.concat_arrays(undone)
+        bare = [piece.cast(common) for piece in bare]
+    return pa.concat_arrays(bare)
 
 
 def _common(types: set[pa.DataType]) -> pa.DataType:
@@ -72,7 +74,7 @@ def plain(array: pa.Array) -> pa.Array:
     """Undo encodings (dictionary, run ends, views) that do not change the values."""
     types, data_type = pa.types, array.type
     if types.is_dictionary(data_type):
-        return plain(pc.take(plain(array.dictionary), array.indices))
+        return plain(pc.take(undone(array.dictionary), array.indices))
     if types.is_run_end_encoded(data_type):
         return plain(pc.run_end_decode(array))
     # Arrow copies a view in 3 ns with offsets of 32 bits and in 4 with 64; gathered by numpy it took 5 and more.
@@ -86,6 +88,37 @@ def plain(array: pa.Array) -> pa.Array:
         storage = plain(array.storage)
         return storage.cast(pa.bool_()) if data_type.extension_name == "arrow.bool8" else storage
     return array
+
+
+def undone(array: pa.Array) -> pa.Array:
+    """Undo encodings inside lists, maps and structs too: Arrow joins and filters few of them there."""
+    array = plain(array)
+    if not any(_is_encoded(child) for child in _children(array.type)):
+        return array
+    valid = valid_of(array)
+    mask = None if valid is None else pa.array(~valid)
+    if pa.types.is_struct(array.type):
+        fields = [undone(field) for field in fields_of(array)]
+        return pa.StructArray.from_arrays(fields, [field.name for field in array.type], mask=mask)
+    lengths, items = _held_by(array)
+    starts = pa.array(np.append(0, np.cumsum(lengths, dtype="<i8")))
+    return pa.LargeListArray.from_arrays(starts, undone(items), mask=mask)
+
+
+def _is_encoded(data_type: pa.DataType) -> bool:
+    types = pa.types
+    return bool(
+        types.is_dictionary(data_type)
+        or types.is_run_end_encoded(data_type)
+        or types.is_string_view(data_type)
+        or types.is_binary_view(data_type)
+        or is_named(data_type)
+        or any(_is_encoded(child) for child in _children(data_type))
+    )
+
+
+def _children(data_type: pa.DataType) -> list[pa.DataType]:
+    return [data_type.field(number).type for number in range(data_type.num_fields)]
 
 
 def _bytes_viewed(array: pa.Array) -> int:
@@ -158,21 +191,38 @@ def offsets_of(array: pa.Array) -> Numbers:
 
 def items_of(array: pa.Array, valid: Mask | None) -> tuple[Numbers, pa.Array]:
     """Return the length of each list, 0 where missing, and the items of all present lists together."""
+    lengths, items = _held_by(array)
+    present = zeroed(lengths, valid)
+    if valid is not None and int(present.sum(dtype="<i8")) != len(items):  # items under missing slots
+        items = undone(items).filter(pa.array(np.repeat(valid, lengths)))
+    return present, items
+
+
+def _held_by(array: pa.Array) -> tuple[Numbers, pa.Array]:
+    """Return the length of each list and all items, those under missing slots too."""
     types, data_type, rows = pa.types, array.type, len(array)
     if types.is_fixed_size_list(data_type):
         size = data_type.list_size
-        lengths = zeroed(np.full(rows, size), valid)
-        items = array.values.slice(array.offset * size, rows * size)
-        return lengths, items if valid is None else items.filter(pa.array(np.repeat(valid, size)))
+        return np.full(rows, size), array.values.slice(array.offset * size, rows * size)
     if types.is_list_view(data_type) or types.is_large_list_view(data_type):
-        # Views may overlap and stand in any order, so their items are gathered.
+        # Views may overlap and stand in any order, so their items are gathered; of missing ones there are none.
         dtype = np.dtype("<i8" if types.is_large_list_view(data_type) else "<i4")
-        sizes = np.frombuffer(array.buffers()[2], dtype)[array.offset : array.offset + rows]
-        return zeroed(sizes, valid), array.flatten()
+        starts, sizes = (np.frombuffer(each, dtype)[array.offset :][:rows] for each in array.buffers()[1:3])
+        lengths = zeroed(sizes, valid_of(array))
+        before = np.cumsum(lengths, dtype="<i8") - lengths
+        places = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+        return lengths, undone(array.values).take(pa.array(places))
     offsets = offsets_of(array)
-    lengths, first, last = np.diff(offsets), int(offsets[0]), int(offsets[-1])
-    items = array.values.slice(first, last - first)
-    present = zeroed(lengths, valid)
-    if valid is not None and int(present.sum(dtype="<i8")) != last - first:  # items under missing slots
-        items = items.filter(pa.array(np.repeat(valid, lengths)))
-    return present, items
+    first, last = int(offsets[0]), int(offsets[-1])
+    return np.diff(offsets), array.values.slice(first, last - first)
+
+
+def fields_of(array: pa.Array) -> list[pa.Array]:
+    """Return the fields of structs, each missing where its struct is."""
+    fields: list[pa.Array] = array.flatten()
+    valid = valid_of(array)
+    for number, field in enumerate(fields if valid is not None else ()):
+        if pa.types.is_run_end_encoded(field.type):  # which have no bitmap that could say what is missing
+            values = plain(array.field(number))
+            fields[number] = pc.if_else(pa.array(valid), values, pa.scalar(None, values.type))
+    return fields

@@ -5,7 +5,8 @@ Rules:
 - One column, one family of types, at every level of nesting; ints among floats are floats. Left to itself Arrow
   makes bytes of texts among bytes, dates of datetimes among dates, and drops zones in silence: all refused.
 - None, NaN, NaT and NA are missing.
-- Integers up to 2^64-1 and the nanoseconds of pandas' times are kept.
+- Integers up to 2^64-1 and the nanoseconds of pandas' times are kept. Among floats Arrow makes -1.0 of numpy's 2^64-1:
+  refused.
 
 >>> from_objects(np.array(["a", None], dtype=object)).to_pylist()
 ['a', None]
@@ -37,12 +38,20 @@ def from_objects(values: NDArray[np.object_]) -> pa.Array | pa.ChunkedArray:
             raise MalformedInput(
                 f"holds {' and '.join(sorted(map(str, each)))} values: convert it to one type"
             )
-    return pa.array(values, _exact_type(values, families.get("", set())), from_pandas=True)
+    try:
+        return pa.array(values, _exact_type(values, families.get("", set())), from_pandas=True)
+    except (pa.ArrowException, OverflowError):
+        missing = np.fromiter((_family(value) is None for value in values), np.bool_, len(values))
+        if not missing.any():
+            raise
+        # Arrow looks at a missing value, too, as one of the type that it makes.
+        kinds = {_family(value) for value in values[~missing]}
+        return pa.array(values, _exact_type(values, kinds), mask=missing)
 
 
 def _is_one(families: set[str | None]) -> bool:
     """Tell whether values of these families make one Arrow type; ints among floats are floats."""
-    return len(families) < 2 or families == {"int", "float"}
+    return len(families) < 2 or families in ({"int", "float"}, {"int", LARGE})
 
 
 def _gather(value: object, path: str, families: dict[str, set[str | None]]) -> None:
@@ -75,6 +84,8 @@ def _family(value: object) -> str | None:
         raise MalformedInput("holds times of day with a zone, which Arrow drops: convert them to text")
     if isinstance(value, np.datetime64 | np.timedelta64):
         return str(value.dtype)
+    if isinstance(value, np.uint64) and value >= 2**63:
+        return LARGE
     for types, name in FAMILIES:
         if isinstance(value, types):
             return name
@@ -86,7 +97,8 @@ def _exact_type(values: NDArray[np.object_], families: set[str | None]) -> pa.Da
 
     It takes no integer above 2^63-1 and drops the nanoseconds of pandas' times.
     """
-    if families == {"int"} and max(value for value in values if _family(value) is not None) >= 2**63:
+    ints = families in ({"int"}, {LARGE}, {"int", LARGE})
+    if ints and max(value for value in values if _family(value) is not None) >= 2**63:
         return pa.uint64()
     if families <= {"timedelta", "datetime", "datetime with a zone"} and any(map(_has_nanoseconds, values)):
         if families == {"timedelta"}:
@@ -99,6 +111,9 @@ def _has_nanoseconds(value: object) -> bool:
     # Of pandas' times alone; those of NaT are NaN.
     return getattr(value, "nanosecond", 0) > 0 or getattr(value, "nanoseconds", 0) > 0
 
+
+LARGE = "integer above 2^63-1"
+"""The family of numpy's integers that only 64 bits without a sign hold."""
 
 FAMILIES: tuple[tuple[Any, str], ...] = (
     ((bool, np.bool_), "bool"),

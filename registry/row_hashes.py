@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from registry.cardinality import hashed_texts, mixed
-from registry.layouts import MICROSECONDS, is_list, items_of, numbers_of, plain, valid_of
+from registry.layouts import MICROSECONDS, fields_of, is_list, items_of, numbers_of, plain, valid_of
 
 __all__ = ["hashes_of"]
 
@@ -70,7 +70,7 @@ class _Hashing:
         if is_list(data_type) or types.is_map(data_type):
             return self._filled(self._lists(array), array)
         if types.is_struct(data_type):
-            return self._filled(self.joined(array.flatten(), len(array)), array)
+            return self._filled(self.joined(fields_of(array), len(array)), array)
         return self._of_texts(array)
 
     def _filled(self, words: Any, array: pa.Array) -> Hashes:

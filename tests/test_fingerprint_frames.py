@@ -67,6 +67,11 @@ PANDAS: dict[str, tuple[Any, Any]] = {
     "a chunked array": (pa.chunked_array([[1], [2]]), np.array([1, 2])),
     "columns without names": (pd.DataFrame(np.eye(2)), np.eye(2)),
     "a sparse column": (pd.Series(pd.arrays.SparseArray([0, 0, 1])), np.array([0, 0, 1])),
+    "integers above 2^63 with NaN": (
+        pd.Series([2**64 - 1, float("nan")], dtype=object),
+        pa.array([2**64 - 1, None], pa.uint64()),
+    ),
+    "texts with a NaN of numpy": (pd.Series(["a", np.float32("nan")], dtype=object), pa.array(["a", None])),
     "integers above 2^63": (pd.Series([2**63, None], dtype=object), pa.array([2**63, None], pa.uint64())),
     "ints and floats as objects": (pd.Series([1, 2.5], dtype=object), np.array([1.0, 2.5])),
     "nullable floats with NaN and NA": (

@@ -35,6 +35,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "nested mixtures": (pd.DataFrame({"a": [["x", b"x"]]}), "column 'a' holds bytes and str values"),
     "lists and numbers": (pd.DataFrame({"a": [[1], 2]}), "column 'a' holds int and list values"),
+    "large integers of numpy among floats": (
+        pd.DataFrame({"a": pd.Series([np.uint64(2**64 - 1), 0.5], dtype=object)}),
+        "column 'a' holds float and integer above 2^63-1 values: convert it to one type",
+    ),
+    "large integers of numpy among floats in a list": (
+        pd.DataFrame({"a": [[0.5, np.uint64(2**63)]]}),
+        "column 'a' holds float and integer above 2^63-1 values: convert it to one type",
+    ),
     "Python objects": (
         pd.DataFrame({"a": [object()]}),
         "column 'a' holds object objects: convert it to numbers or text",
@@ -107,6 +115,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no dimension": (np.array(1), "an array of 0 dimensions is not a table"),
     "a dict": ({"a": [1]}, "a dict is not a table"),
     "nothing": (None, "a NoneType is not a table"),
+    "a lazy frame of a file that is not there": (
+        pl.scan_csv("/no/such/file.csv"),
+        "the LazyFrame cannot be run (FileNotFoundError): see what collect() says of it",
+    ),
     "a lazy frame that cannot be run": (
         pl.LazyFrame({"a": ["secret"]}).select(pl.col("a").cast(pl.Int8)),
         "the LazyFrame cannot be run (InvalidOperationError): see what collect() says of it",
