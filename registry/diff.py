@@ -7,6 +7,8 @@ Rules:
 
 - Columns are matched by name. One that only the second table has is *added*, one that only the first has is
   *removed*, one whose logical type changed is *retyped* (and differs in all its rows).
+- An added column of the type and digests of a removed one is *renamed*, where no other column could be meant. Leaves of
+  keyed columns depend on their names, so that these are never seen to be renamed.
 - Row ranges are half-open `(start, stop)`, counted from 0. They are as fine as the runs: a change in one cell
   is located to the run that holds it. Neighbouring runs are joined.
 - A row put in or taken out moves every row behind it, so every run from there on differs. Where that is what the
@@ -18,7 +20,7 @@ Rules:
 ["column 'income' differs somewhere in rows 0 to 65535"]
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -74,6 +76,8 @@ class Difference:
     retyped: tuple[tuple[str, str, str], ...] = ()
     rows: tuple[int, int] = (0, 0)
     unknown: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+    """What a column was called and is called now; both names are in `removed` and `added` too."""
     moved_from: int | None = None
     """The row from which every column that can be compared differs, up to the end; None where it is not so."""
 
@@ -90,6 +94,7 @@ class Difference:
             "differences": [{"column": each.column, "rows": list(each.rows)} for each in self.differences],
             "added": list(self.added),
             "removed": list(self.removed),
+            "renamed": [{"from": old, "to": new} for old, new in self.renamed],
             "reordered": self.reordered,
             "retyped": [{"column": name, "from": old, "to": new} for name, old, new in self.retyped],
             "rows": list(self.rows),
@@ -104,8 +109,12 @@ class Difference:
         lines = []
         if self.rows[0] != self.rows[1]:
             lines.append(f"{self.rows[0]:,} rows became {self.rows[1]:,}")
-        lines += [f"column {name!r} is new" for name in self.added]
-        lines += [f"column {name!r} is gone" for name in self.removed]
+        told = {name for names in self.renamed for name in names}
+        lines += [
+            f"column {old!r} is called {new!r} now: all its values are the same" for old, new in self.renamed
+        ]
+        lines += [f"column {name!r} is new" for name in self.added if name not in told]
+        lines += [f"column {name!r} is gone" for name in self.removed if name not in told]
         lines += [f"column {name!r} was {old} and is {new}" for name, old, new in self.retyped]
         if self.reordered:
             lines.append("the columns stand in another order")
@@ -143,6 +152,8 @@ def difference(old: Table, new: Table) -> Difference:
     after = {column.name: column for column in new.columns}
     common = [name for name in before if name in after]
     unknown = tuple(name for name in common if before[name].key != after[name].key)
+    added = tuple(name for name in after if name not in before)
+    removed = tuple(name for name in before if name not in after)
     rows = max(old.rows, new.rows)
     spans = {name: list(_spans(before[name], after[name], rows)) for name in common if name not in unknown}
     retyped = tuple(
@@ -153,14 +164,33 @@ def difference(old: Table, new: Table) -> Difference:
     return Difference(
         equal=old.digest == new.digest,
         differences=tuple(ColumnDifference(name, span) for name, many in spans.items() for span in many),
-        added=tuple(name for name in after if name not in before),
-        removed=tuple(name for name in before if name not in after),
+        added=added,
+        removed=removed,
         reordered=common != [name for name in after if name in before],
         retyped=retyped,
         rows=(old.rows, new.rows),
         unknown=unknown,
+        renamed=tuple(_renamed(before, after)) if rows else (),
         moved_from=_moved_from(spans, rows, {name for name, _, _ in retyped}),
     )
+
+
+def _renamed(before: Mapping[str, Column], after: Mapping[str, Column]) -> Iterator[tuple[str, str]]:
+    """Yield the old and the new name of columns that each table has once, under a name of its own."""
+    was, now = _by_content(before), _by_content(after)
+    for content, names in was.items():
+        others = now.get(content, [])
+        if len(names) == len(others) == 1 and names[0] not in after and others[0] not in before:
+            yield names[0], others[0]
+
+
+def _by_content(columns: Mapping[str, Column]) -> dict[tuple[str, tuple[str, ...]], list[str]]:
+    """Return the names of the bare columns by what is in them."""
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for name, column in columns.items():
+        if column.key is None:
+            found.setdefault((column.type, column.leaves), []).append(name)
+    return found
 
 
 def _moved_from(spans: dict[str, list[tuple[int, int]]], rows: int, retyped: set[str]) -> int | None:

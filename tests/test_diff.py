@@ -79,6 +79,34 @@ def test_a_column_put_in_front_is_no_other_order() -> None:
     assert not BEFORE.diff(table(BEFORE.rows, column("c", 1, 2, 3, 4), *BEFORE.columns)).reordered
 
 
+def test_a_column_with_the_same_values_under_another_name_is_renamed() -> None:
+    difference = BEFORE.diff(table(BEFORE.rows, column("z", 1, 2, 3, 4), BEFORE.columns[1]))
+    assert difference.renamed == (("a", "z"),)
+    assert (difference.added, difference.removed, difference.equal) == (("z",), ("a",), False)
+    assert difference.lines() == ["column 'a' is called 'z' now: all its values are the same"]
+    assert difference.to_json()["renamed"] == [{"from": "a", "to": "z"}]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ([("a", 1), ("b", 1)], [("y", 1), ("z", 1)]),  # which of the two is not known
+        ([("a", 1), ("b", 1)], [("b", 1), ("z", 1)]),  # it may be a copy of the one that stayed
+        ([("a", 1)], [("z", 2)]),
+    ],
+)
+def test_what_could_be_another_column_is_not_called_renamed(
+    old: list[tuple[str, int]], new: list[tuple[str, int]]
+) -> None:
+    before, after = (table(5, *(column(name, leaf) for name, leaf in each)) for each in (old, new))
+    assert before.diff(after).renamed == ()
+
+
+def test_columns_of_no_rows_and_of_other_types_are_not_called_renamed() -> None:
+    assert table(0, column("a")).diff(table(0, column("z"))).renamed == ()
+    assert table(5, column("a", 1)).diff(table(5, column("z", 1, type="text"))).renamed == ()
+
+
 def test_a_retyped_column_differs_in_all_its_rows() -> None:
     difference = fingerprint(pa.table({"a": [1, 2]})).diff(fingerprint(pa.table({"a": ["1", "2"]})))
     assert difference.retyped == (("a", "int", "text"),)
@@ -113,6 +141,7 @@ def test_the_document_is_the_one_that_outside_checks_read() -> None:
         "added": ["c"],
         "removed": [],
         "reordered": False,
+        "renamed": [],
         "retyped": [{"column": "b", "from": "int", "to": "float"}],
         "rows": [BEFORE.rows, BEFORE.rows],
         "unknown": [],
