@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from audit.canonical import Json
 from audit.errors import AffidavitError, MalformedInput, NotFound
 from audit.outputs import Kind
 from audit.terminal import (
@@ -42,6 +43,8 @@ def _is_filed(path: Path) -> bool:
     return is_text(path)
 
 
+UNREAD = " (as recorded: no data was read)"
+
 FILED = Kind("a fingerprint", _is_filed)
 _FILE = click.Path(path_type=Path)
 
@@ -62,6 +65,8 @@ _key_file = click.option(
         "affidavit fingerprint new.parquet --against mortgage@3:applications --json",
         "affidavit fingerprint people.parquet --keyed born --keyed name",
         "affidavit fingerprint parts/*.parquet",
+        "affidavit fingerprint mortgage@3:applications",
+        "affidavit fingerprint mortgage@3:applications --against mortgage@2:applications",
     ],
 )
 @click.argument("paths", type=_FILE, nargs=-1, required=True, metavar="PATH...")
@@ -106,7 +111,9 @@ def fingerprint(
     """Fingerprint data files, or compare one with another.
 
     PATH is a CSV, Parquet, Arrow, Feather or ORC file, or a folder of Parquet, Arrow or ORC parts that are one table.
-    --against names what to compare it with. Where that is a file too, rows that were put in or taken out are told from
+    It may also be what REF may be, a filed fingerprint or NAME@VERSION:TABLE: that is shown as it was recorded, and no
+    data is read.
+    --against names what to compare it with. Where both are data, rows that were put in or taken out are told from
     changed ones, and the cells are listed.
     The exit status with --against is 0 when the tables are equal and 1 when they differ, or might.
     """
@@ -114,18 +121,18 @@ def fingerprint(
     if len(paths) > 1:
         if against is not None or output is not None:
             raise MalformedInput("--against and -o take one table: give one PATH (a folder of parts is one)")
-        _print_many(paths, keyed, key, as_json)
+        _print_many(opened, paths, keyed, key, as_json)
         return
     if against is not None:
         _compare(opened, paths[0], against, _Wanted(keyed, key, cells, not no_values, output, as_json))
-    found = _of_file(paths[0], keyed, key)
+    found, recorded = _of(opened, paths[0], keyed, key)
     if output is not None:
         _file(found, output)
     if as_json:
-        print_json(_document(found))
+        print_json(_document(found, recorded))
     else:
         say(str(found))
-        say(f"{found.rows} rows, {len(found.columns)} columns\n")
+        say(f"{found.rows} rows, {len(found.columns)} columns{UNREAD if recorded else ''}\n")
         _print_columns(found)
 
 
@@ -183,6 +190,20 @@ def _key(opened: Open, named: Path | None) -> "FingerprintKey":
 # --- one table, and several ---------------------------------------------------------------------------------
 
 
+def _of(
+    opened: Open, path: Path, keyed: tuple[str, ...], key: "FingerprintKey | None"
+) -> "tuple[Fingerprint, bool]":
+    """Return the fingerprint of a table, and whether it is the recorded or filed one, so that nothing was read."""
+    from registry.named_table import named_table
+
+    found = named_table(opened, str(path))
+    if isinstance(found, Path):
+        return _of_file(found, keyed, key), False
+    if keyed:
+        raise MalformedInput(f"{path} was recorded with its columns keyed or not: --keyed is for data")
+    return found, True
+
+
 def _of_file(path: Path, keyed: tuple[str, ...], key: "FingerprintKey | None") -> "Fingerprint":
     from registry.fingerprint import fingerprint as fingerprint_of
 
@@ -200,33 +221,35 @@ def _file(found: "Fingerprint", output: Path) -> None:
 
 
 def _print_many(
-    paths: tuple[Path, ...], keyed: tuple[str, ...], key: "FingerprintKey | None", as_json: bool
+    opened: Open, paths: tuple[Path, ...], keyed: tuple[str, ...], key: "FingerprintKey | None", as_json: bool
 ) -> None:
     """Print a line for each file, as sha256sum does; one that cannot be read stops none of the others."""
     documents: list[JsonObject] = []
     status = 0
     for path in paths:
         try:
-            found = _of_file(path, keyed, key)
+            found, recorded = _of(opened, path, keyed, key)
         except AffidavitError as error:
-            warn(f"Error: {error}")
+            warn(f"Error: {error if str(path) in str(error) else f'{path}: {error}'}")
             documents.append({"path": str(path), "error": str(error)})
             status = status or error.exit_status
             continue
-        documents.append({"path": str(path), **_document(found)})
+        documents.append({"path": str(path), **_document(found, recorded)})
         if not as_json:
-            say(f"{found}  {path}")
+            say(f"{found}  {path}{UNREAD if recorded else ''}")
     if as_json:
         print_json({"files": documents})
     if status:
         raise SystemExit(status)
 
 
-def _document(found: "Fingerprint") -> "JsonObject":
-    columns: list[JsonObject] = [
-        column.said(root=column.root, leaves=list(column.leaves)) for column in found.columns
+def _document(found: "Fingerprint", recorded: bool) -> "JsonObject":
+    """Return the command's document; `recorded` is in it only where nothing was read."""
+    columns: list[Json] = [
+        column.said(root=column.root, leaves=list[Json](column.leaves)) for column in found.columns
     ]
-    return {"fingerprint": str(found), "rows": found.rows, "columns": columns}  # type: ignore[dict-item]
+    said: JsonObject = {"fingerprint": str(found), "rows": found.rows, "columns": columns}
+    return said | ({"recorded": True} if recorded else {})
 
 
 def _print_columns(found: "Fingerprint") -> None:
@@ -257,20 +280,22 @@ def _compare(opened: Open, path: Path, ref: str, wanted: _Wanted) -> NoReturn:
     """Say how the table of a file differs from another table, and end with 0 or 1."""
     from registry.named_table import named_table, recorded_source
 
-    other = named_table(opened, ref)
-    if isinstance(other, Path):
-        old, new = (_at_hand(each, wanted) for each in (other, path))
-        before, after = old.fingerprint, new.fingerprint
+    named, cells = [named_table(opened, each) for each in (ref, str(path))], None
+    if all(isinstance(each, Path) for each in named):
+        at_hand = [_at_hand(each, wanted) for each in named if isinstance(each, Path)]
+        before, after = (each.fingerprint for each in at_hand)
     else:
-        before, after = other, _of_file(path, wanted.keyed, wanted.key)
+        at_hand = []
+        before, after = (
+            _of_file(each, wanted.keyed, wanted.key) if isinstance(each, Path) else each for each in named
+        )
     if wanted.output is not None:
         _file(after, wanted.output)
     difference = before.diff(after)
-    cells = None
-    if isinstance(other, Path) and not difference.equal and wanted.cells:
+    if at_hand and not difference.equal and wanted.cells:
         from registry.cells import cells_of
 
-        cells = cells_of(old, new, most=wanted.cells)
+        cells = cells_of(*at_hand, most=wanted.cells)
     source = None if difference.equal else recorded_source(opened, path, ref)
     if wanted.as_json:
         said = None if cells is None else cells.to_json(values=wanted.values)

@@ -46,7 +46,7 @@ def profile(opened: Open, what: str, protected: tuple[str, ...], small_cell: int
     """Profile a data file, column by column.
 
     Types, missing and distinct values, range, quantiles and frequent values; no figure is about fewer than ten rows.
-    FILE-OR-REF is a CSV, Parquet, Arrow or Feather file, or a table that a run recorded: NAME@VERSION:TABLE.
+    FILE-OR-REF is a CSV, Parquet, Arrow or Feather file, or a table that a run recorded: NAME@VERSION:TABLE, 7:TABLE.
     """
     from registry.profile_text import promise
     from registry.sentences import did_you_mean
@@ -113,16 +113,13 @@ def unprofiled_tables(run: "JsonObject") -> dict[str, str]:
 
 
 def _recorded(opened: Open, what: str) -> "Profile | None":
-    name, colon, table = what.partition(":")
-    if Path(what).exists() or "@" not in name or (not colon and Path(what).suffix):
+    from registry.named_table import is_reference, run_and_table
+
+    if not is_reference(what):
         return None
     registry = opened()
-    run = registry.run_of(registry.find(name))
-    if not colon:
-        tables = ", ".join([*recorded_profiles(registry, run), *unprofiled_tables(run)])
-        raise MalformedInput(
-            f"a table of {name} has a name: write {name}:TABLE, with one of {tables or 'none'}"
-        )
+    run, table = run_and_table(registry, what, _tables)
+    name = what.partition(":")[0]
     found, without = recorded_profiles(registry, run), unprofiled_tables(run)
     if table in without:
         raise NotFound(f"{name} has no profile of the table {table!r}: {without[table]}")
@@ -131,6 +128,14 @@ def _recorded(opened: Open, what: str) -> "Profile | None":
             f"{name} has no profile of a table {table!r}: those recorded are {', '.join(found) or 'none'}"
         )
     return found[table]
+
+
+def _tables(run: "JsonObject") -> list[str]:
+    """Name the tables that a run recorded with a profile, or says why without."""
+    from registry.recorded import parts_of_run
+
+    profiled = [str(part["name"]) for _, part in parts_of_run(run) if part.get("profile") is not None]
+    return [*profiled, *unprofiled_tables(run)]
 
 
 def _names(found: "Profile") -> list[str]:

@@ -24,13 +24,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from audit.canonical import JsonObject, decode
+from audit.canonical import JsonObject
 from registry.artifacts import ArtifactStore
 from registry.attempted import attempted
 from registry.fingerprint import Fingerprint
 from registry.flows import ALL_ROWS, IDENTITY, ROWS, Flow, Link
 from registry.keying import UNKEYED, Keying
 from registry.places import FILE
+from registry.recorded_fingerprint import recorded_fingerprint
 
 __all__ = ["MOST_BYTES", "file_moment", "with_file_columns"]
 
@@ -76,7 +77,7 @@ def _with_files(
     keying: Keying,
     since: int | None,
 ) -> Flow:
-    table = Fingerprint.from_json(decode(artifacts.get(str(part["document"]))))
+    table = recorded_fingerprint(part, artifacts)
     for uri, path in files.items():
         if not path.is_file():
             continue  # the step moved it away

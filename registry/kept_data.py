@@ -14,8 +14,9 @@ Rules:
   To be compared it is read back, which takes the room of the table once more. What is read piece by piece (a lazy
   frame, a dataset, a query) may be larger than memory, and is not kept.
 
-What a part says: `"kept": {"artifact", "bytes", "format", "holder", "place", "reason"}`; `place` is the key or index
-under which its step returned it, null where it was all that it returned; without an artifact there is a reason.
+What a part says: `"kept": {"artifact", "bytes", "format", "holder", "index", "place", "reason"}`; `index` names the
+index of a pandas table, which is kept with it and is no column of its fingerprint; `place` is the key or index under
+which its step returned it, null where it was all that it returned; without an artifact there is a reason.
 
 >>> keeping = Keeping("all")
 >>> keeping.see("applications", frame, parts)                  # doctest: +SKIP
@@ -23,6 +24,7 @@ under which its step returned it, null where it was all that it returned; withou
 """
 
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Collection, Iterator
@@ -49,6 +51,8 @@ HOLDERS = ("pandas.DataFrame", "pandas.Series", "polars.DataFrame", "polars.Seri
 LIBRARIES = ("dask", "datafusion", "duckdb", "ibis", "pandas", "polars", "pyarrow", "pyspark")
 """What a step returns of theirs is data, also where it is not in memory; that it was not kept is said."""
 BUFFER = 1 << 20
+_UNNAMED = re.compile(r"__index_level_[0-9]+__")
+"""What Arrow calls the level of an index that has no name."""
 PROTECTED = "it holds protected columns"
 
 
@@ -152,7 +156,8 @@ def _written(part: JsonObject, item: Any, place: Json) -> Waiting:
     held = ".".join(holder_of(item) or ())
     holder = held if held in HOLDERS else ""
     said: JsonObject = {
-        "artifact": None, "bytes": None, "format": "parquet", "holder": holder, "place": place, "reason": None,
+        "artifact": None, "bytes": None, "format": "parquet", "holder": holder, "index": [], "place": place,
+        "reason": None,
     }  # fmt: skip
     # Without a name, so that nothing is left behind where this process is killed.
     file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when it is stored, or forgotten
@@ -166,6 +171,7 @@ def _written(part: JsonObject, item: Any, place: Json) -> Waiting:
         said["reason"] = str(error) if ours else f"it cannot be written as Parquet ({type(error).__name__})"
         return Waiting(part, said, (), None)
     columns = tuple(dict.fromkeys(_names_in(file)))
+    said["index"] = list[Json](_index_in(file))
     said["bytes"] = file.seek(0, os.SEEK_END)
     return Waiting(part, said, columns, file)
 
@@ -178,6 +184,17 @@ def _names_in(file: BinaryIO) -> Iterator[str]:
     for field in waiting:
         yield field.name
         waiting += (field.type.field(number) for number in range(field.type.num_fields))
+
+
+def _index_in(file: BinaryIO) -> Iterator[str]:
+    """Name the levels of the index that a pandas table was written with, as far as they have names."""
+    from pyarrow import parquet
+
+    about = parquet.ParquetFile(file).schema_arrow.pandas_metadata or {}
+    for level in about.get("index_columns", ()):
+        name = level.get("name") if isinstance(level, dict) else level  # a range is described, and not stored
+        if isinstance(name, str) and not _UNNAMED.fullmatch(name):
+            yield name
 
 
 def _write(item: Any, holder: str, file: BinaryIO) -> None:

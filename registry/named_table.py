@@ -16,22 +16,23 @@ Traceback (most recent call last):
 audit.errors.NotFound: there is no ledger here
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from audit.canonical import JsonObject, decode
-from audit.errors import MalformedInput, NotFound, NotVerified
+from audit.canonical import JsonObject
+from audit.errors import MalformedInput, NotFound
 from registry.artifacts import digest_of_file
 from registry.files import kind_of
 from registry.fingerprint import Fingerprint
 from registry.fingerprint_text import filed, is_filed
 from registry.recorded import parts_of_run, resolve_run
+from registry.recorded_fingerprint import recorded_fingerprint
 
 if TYPE_CHECKING:
     from registry.registry import Registry
 
-__all__ = ["named_table", "recorded_source"]
+__all__ = ["is_reference", "named_table", "recorded_source", "run_and_table"]
 
 Open = Callable[[], "Registry"]
 
@@ -45,46 +46,48 @@ def named_table(opened: Open, ref: str) -> Path | Fingerprint:
     path = Path(ref)
     if path.is_file() and kind_of(path) is None and is_filed(path):
         return filed(path)
-    name, colon, table = ref.partition(":")
     if ref.startswith("affidavit-table-") and not path.exists():
         return _with_fingerprint(opened(), ref)
-    if not _is_reference(ref):
+    if not is_reference(ref):
         return path
+    registry = opened()
+    run, table = run_and_table(registry, ref, _tables)
+    kept = _tables(run)
+    if table not in kept:
+        name = ref.partition(":")[0]
+        raise NotFound(f"{name} has no table {table!r}: its tables are {', '.join(kept) or 'none'}")
+    return recorded_fingerprint(kept[table], registry.artifacts)
+
+
+def is_reference(ref: str) -> bool:
+    """Say whether this names a version or an entry, with a table of it or without, and no file."""
+    name = ref.partition(":")[0]
+    is_file = Path(ref).exists() or (name == ref and kind_of(Path(ref)) is not None)
+    return not is_file and ("@" in name or name.isdecimal())
+
+
+def run_and_table(
+    registry: "Registry", ref: str, tables: Callable[[JsonObject], Iterable[str]]
+) -> tuple[JsonObject, str]:
+    """Return the run that a reference names and the name of its table; refuse one without, and list `tables`."""
+    name, colon, table = ref.partition(":")
+    run = _run_named(registry, name)
     if not colon:
         raise MalformedInput(
-            f"a table of {name} has a name: {_tables_to_name(name, _run_named(opened(), name))}"
+            f"a table of {name} has a name: write {name}:TABLE, with one of {', '.join(tables(run)) or 'none'}"
         )
-    return _recorded(opened(), name, table)
+    return run, table
 
 
 def recorded_source(opened: Open, path: Path, ref: str) -> JsonObject | None:
     """Return the source of a recorded run of which a file is a copy, byte for byte; None where there is none."""
-    if not _is_reference(ref) or not path.is_file():
+    if not is_reference(ref) or not path.is_file():
         return None
     run = _run_named(opened(), ref.partition(":")[0])
     digest, _ = digest_of_file(path)
     same = (each for each in cast(list[JsonObject], run["sources"]) if each["sha256"] == digest)
     found = next(same, None)
     return None if found is None else {name: found[name] for name in ("uri", "step", "sha256")}
-
-
-def _is_reference(ref: str) -> bool:
-    """Say whether this names a version or an entry, and no file."""
-    name = ref.partition(":")[0]
-    is_file = Path(ref).exists() or (name == ref and kind_of(Path(ref)) is not None)
-    return not is_file and ("@" in name or name.isdecimal())
-
-
-def _tables_to_name(name: str, run: JsonObject) -> str:
-    return f"write {name}:TABLE, with one of {', '.join(_tables(run)) or 'none'}"
-
-
-def _recorded(registry: "Registry", name: str, table: str) -> Fingerprint:
-    """Read the fingerprint of a table of a version or of an entry."""
-    kept = _tables(_run_named(registry, name))
-    if table not in kept:
-        raise NotFound(f"{name} has no table {table!r}: its tables are {', '.join(kept) or 'none'}")
-    return _kept(registry, kept[table])
 
 
 def _run_named(registry: "Registry", name: str) -> JsonObject:
@@ -105,15 +108,5 @@ def _with_fingerprint(registry: "Registry", ref: str) -> Fingerprint:
     for found in registry.versions():
         for _, part in parts_of_run(registry.run_of(found)):
             if part["fingerprint"] == ref and part["document"] is not None:
-                return _kept(registry, part)
+                return recorded_fingerprint(part, registry.artifacts)
     raise NotFound(f"no version in this ledger has a table with the fingerprint {ref}")
-
-
-def _kept(registry: "Registry", part: JsonObject) -> Fingerprint:
-    found = Fingerprint.from_json(decode(registry.artifacts.get(str(part["document"]))))
-    if str(found) != part["fingerprint"]:
-        raise NotVerified(
-            f"the run says that the fingerprint of {part['name']} is {part['fingerprint']}, and names the document of "
-            f"another, {found}: do not rely on what it says of this table"
-        )
-    return found

@@ -8,7 +8,7 @@ Rules:
   a name that nothing has may be misspelt.
 - A copy of a table that was kept holds all of it in clear: it fails, unless the rule has `kept: all`.
 - A column that is made of a protected one by its name (`race_black`) is one of them, and so is a field of a struct,
-  which is keyed with its column. A column that was renamed
+  which is keyed with its column. In a kept copy the index of a pandas table is one too. A column that was renamed
   otherwise is not recognised, and neither is what stands in a value that is no table.
 - Figures that are told at all hold the small-cell rule (`registry.disclosure`), whatever the rule allows. A profile
   whose columns are not those of its table's fingerprint is the profile of something else.
@@ -24,13 +24,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
-from audit.canonical import Json, JsonObject, decode
+from audit.canonical import Json, decode
 from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.disclosure import SMALL_CELL
 from registry.finding import AbsentError, Finding, at, items, text
 from registry.profile import LEVELS, ColumnProfile, Level, Profile
 from registry.protected_names import is_protected
+from registry.recorded_fingerprint import recorded_fingerprint
 from registry.rules import PrivacyRule
 from registry.sentences import listed
 
@@ -61,6 +62,8 @@ class TableTold:
     rare: tuple[str, ...] = ()
     unread: str | None = None
     kept: bool = False
+    index: tuple[str, ...] = ()
+    """The names of the index that a kept copy has."""
 
 
 def tables_told(run: Mapping[str, Json], artifacts: ArtifactStore) -> tuple[TableTold, ...]:
@@ -134,7 +137,9 @@ def _wrong(rule: PrivacyRule, names: Sequence[str], table: TableTold) -> Iterato
     bare = [column for column, keyed in table.columns if not keyed and is_protected(column, names)]
     if rule.fingerprint and bare:
         yield f"{listed(bare)} in {where} was fingerprinted without a key"
-    held = [column for column, _ in table.columns if is_protected(column, names)]
+    held = [
+        name for name in (*(name for name, _ in table.columns), *table.index) if is_protected(name, names)
+    ]
     if rule.kept != "all" and table.kept and held:
         yield f"a copy of {where} was kept, with {listed(held)}"
     if rule.profile is None:
@@ -163,8 +168,10 @@ def _tells(other: Sequence[Json], mark: Sequence[Json]) -> bool:
 
 def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> TableTold:
     name, kept = str(part.get("name")), at(part, "kept", "artifact") is not None
+    said = at(part, "kept", "index")
+    index = tuple(each for each in said if isinstance(each, str)) if isinstance(said, list) else ()
     try:
-        table = _fingerprint(part, artifacts)
+        table = recorded_fingerprint(part, artifacts)
         columns = tuple(
             (each, column.key is not None)
             for column in table.columns
@@ -179,7 +186,7 @@ def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> Ta
     except AffidavitError as error:
         return TableTold(name, step, unread=str(error))
     if shown is None:
-        return TableTold(name, step, columns, kept=kept)
+        return TableTold(name, step, columns, kept=kept, index=index)
     told = tuple((column.name, column.told) for column in shown.columns)
     rare = tuple(
         column.name
@@ -187,7 +194,7 @@ def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> Ta
         if column.told in ("counts", "all")
         and (shown.small_cell < SMALL_CELL or any(0 < rows < SMALL_CELL for rows in _cells(column)))
     )
-    return TableTold(name, step, columns, told, rare, kept=kept)
+    return TableTold(name, step, columns, told, rare, kept=kept, index=index)
 
 
 def _cells(column: ColumnProfile) -> Iterator[int]:
@@ -213,13 +220,3 @@ def _fields(kind: str) -> list[str]:
         return [str(json.loads(name)) for name in _NAME.findall(kind)]
     except ValueError:
         raise MalformedInput(f"its fingerprint has the type {kind!r}, which is none") from None
-
-
-def _fingerprint(part: Mapping[str, object], artifacts: ArtifactStore) -> "Fingerprint":
-    # Here and not above: reading a fingerprint loads NumPy, and few gates ask for it.
-    from registry.fingerprint import Fingerprint
-
-    found = Fingerprint.from_json(cast(JsonObject, decode(artifacts.get(str(part.get("document"))))))
-    if str(found) != part.get("fingerprint"):
-        raise NotVerified("its fingerprint is not the one that the run names")
-    return found

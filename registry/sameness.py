@@ -2,7 +2,8 @@
 
 Parts are compared by fingerprint. What has none on either side is neither the same nor different: it cannot be told.
 Tables that differ in nothing but columns which are keyed otherwise cannot be told either.
-Where two tables differ, their whole fingerprints say in which column and rows, if both are at hand.
+Where two tables differ, their whole fingerprints say in which column and rows, if both are at hand and are those that
+the runs name.
 """
 
 from collections.abc import Iterator
@@ -10,10 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from audit.canonical import Json, JsonObject, decode
+from audit.canonical import Json, JsonObject
 from audit.errors import AffidavitError
 from registry.artifacts import ArtifactStore
 from registry.recorded import parts_of_step, steps_of
+from registry.recorded_fingerprint import recorded_fingerprint
 
 if TYPE_CHECKING:
     from registry.diff import Difference
@@ -81,20 +83,11 @@ def _compare_part(
     column, rows = None, None
     if part["kind"] == other["kind"] == "table":
         with suppress(AffidavitError):  # that they differ is known; where, only their documents can tell
-            found = _difference(
-                recorded_store.get(str(part.get("document"))), again_store.get(str(other.get("document")))
-            )
+            found = recorded_fingerprint(part, recorded_store).diff(recorded_fingerprint(other, again_store))
             if found.only_unknown:  # keyed, and not with one key on both sides
                 return Compared(step, name, None)
             column, rows = _first(found)
     return Compared(step, name, False, _place(step, name, column, rows))
-
-
-def _difference(recorded: bytes, again: bytes) -> "Difference":
-    # Here and not above: reading two fingerprints is needed only where they differ.
-    from registry.fingerprint import Fingerprint
-
-    return Fingerprint.from_json(decode(recorded)).diff(Fingerprint.from_json(decode(again)))
 
 
 def _first(found: "Difference") -> tuple[str | None, list[Json] | None]:

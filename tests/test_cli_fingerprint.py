@@ -164,6 +164,59 @@ def test_a_run_that_names_the_document_of_another_fingerprint_is_not_compared_wi
     assert "names the document of another" in result.stderr
 
 
+def test_a_recorded_table_answers_by_its_name_and_says_that_no_data_was_read(here: Folder) -> None:
+    mark = here.json("fingerprint", "loans.csv")["fingerprint"]
+    (here.path / "loans.csv").unlink()
+    document = here.json("fingerprint", "loans@1:applications")
+    assert (document["fingerprint"], document["recorded"]) == (mark, True)
+    lines = here.text("fingerprint", "loans@1:applications").splitlines()
+    assert lines[0] == mark
+    assert lines[1].endswith("columns (as recorded: no data was read)")
+
+
+def test_two_recorded_tables_are_compared_without_data(here: Folder) -> None:
+    given = ("fingerprint", "loans@1:applications", "--against", "loans@2:applications")
+    document = here.json(*given)
+    assert (document["equal"], document["cells"]) == (True, None)
+
+
+def test_a_recorded_table_is_compared_with_a_file(here: Folder) -> None:
+    lines = (here.path / "loans.csv").read_text().splitlines(keepends=True)
+    (here.path / "cut.csv").write_text("".join(lines[:-1]))
+    document = here.json("fingerprint", "loans@1:applications", "--against", "cut.csv", status=1)
+    assert document["rows"] == [239, 240]
+    assert document["cells"] is None
+
+
+@pytest.mark.parametrize("command", ["fingerprint", "profile"])
+def test_a_version_alone_names_no_table_and_its_tables_are_listed(command: str, here: Folder) -> None:
+    result = here(command, "loans@1")
+    assert result.exit_code == 2
+    assert "a table of loans@1 has a name: write loans@1:TABLE, with one of applications" in result.stderr
+
+
+def test_columns_of_a_recorded_table_cannot_be_keyed_any_more(here: Folder) -> None:
+    here.text("key", "fingerprint", "--new")
+    result = here("fingerprint", "loans@1:applications", "--keyed", "race")
+    assert result.exit_code == 2
+    assert "loans@1:applications was recorded with its columns keyed or not" in result.stderr
+
+
+def test_a_filed_fingerprint_is_shown_and_compared_like_a_table(tables: Folder) -> None:
+    for name in ("old", "new"):
+        tables.text("fingerprint", f"{name}.csv", "-o", name)
+        (tables.path / f"{name}.csv").unlink()
+    assert tables.json("fingerprint", "new")["recorded"] is True
+    document = tables.json("fingerprint", "new", "--against", "old", status=1)
+    assert document["differences"] == [{"column": "born", "rows": [0, 2]}]
+
+
+def test_of_several_files_the_one_that_is_wrong_is_named(tables: Folder) -> None:
+    (tables.path / "twice.csv").write_text("a,a\n1,2\n")
+    result = tables("fingerprint", "old.csv", "twice.csv")
+    assert result.stderr == "Error: twice.csv: two columns are named 'a': rename one\n"
+
+
 # --- keyed --------------------------------------------------------------------------------------------------
 
 

@@ -37,6 +37,12 @@ def test_a_protected_column_is_withheld(lender: Folder) -> None:
     assert "no column 'rce'" in lender("profile", "loans.csv", "--protect", "rce").stderr
 
 
+def test_a_table_of_an_entry_is_shown_as_that_of_its_version(lender: Folder) -> None:
+    runs = [entry["seq"] for entry in lender.json("log", "--kind", "run")["entries"]]
+    by_version = lender.json("profile", "loans@1:applications")
+    assert by_version in [lender.json("profile", f"{run}:applications") for run in runs]
+
+
 def test_a_recorded_table_is_shown_as_it_was_profiled(lender: Folder) -> None:
     recorded = Profile.from_json(lender.json("profile", "loans@1:applications"))
     race = recorded.column("race")

@@ -76,6 +76,22 @@ TABLES: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("index", "names"),
+    [
+        (pd.Index([7, 3], name="ssn"), ["ssn"]),
+        (pd.MultiIndex.from_tuples([(1, "x"), (2, "y")], names=["id", None]), ["id"]),
+        (pd.RangeIndex(2, name="row"), ["row"]),
+        (None, []),
+    ],
+    ids=["one level", "two levels", "a range", "none"],
+)
+def test_a_kept_copy_names_the_index_that_is_in_it(
+    index: Any, names: list[str], store: ArtifactStore
+) -> None:
+    assert keep(pd.DataFrame({"a": [1, 2]}, index=index), store)[0]["index"] == names
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_comes_back_as_it_was(name: str, store: ArtifactStore) -> None:
     table = TABLES[name]

@@ -116,6 +116,21 @@ def test_a_copy_that_was_kept_fails_also_when_it_is_gone(store: ArtifactStore) -
     assert found.message.startswith("a copy of load (step load) was kept, with race, race_b: ")
 
 
+def test_the_index_of_a_copy_that_was_kept_before_the_rule_was_in_force_is_one_of_its_columns(
+    store: ArtifactStore,
+) -> None:
+    pipeline = Pipeline("people")
+
+    @pipeline.step
+    def load() -> pd.DataFrame:
+        return pd.DataFrame({"born": [1, 2]}, index=pd.Index(["078-05-1120", "219-09-9999"], name="SSN"))
+
+    run = run_pipeline(pipeline, {}, artifacts=store, keep_data=True).predicate
+    found = judged(run, store, columns=("born", "ssn"), kept="nothing")
+    assert found.outcome == "failed"
+    assert found.message.startswith("a copy of load (step load) was kept, with born, SSN: ")
+
+
 def test_a_rule_that_does_not_speak_of_copies_fails_on_one_too_unless_it_allows_them(
     store: ArtifactStore,
 ) -> None:
@@ -184,7 +199,7 @@ def test_a_document_that_is_gone_is_missing(gone: str, store: ArtifactStore) -> 
 def test_a_document_of_another_fingerprint_is_missing(store: ArtifactStore) -> None:
     run, other = recorded(store, ASKED), recorded(store)
     part(other)["document"] = part(run)["document"]
-    with pytest.raises(AbsentError, match="its fingerprint is not the one that the run names"):
+    with pytest.raises(AbsentError, match="names the document of another, affidavit-table"):
         judged(other, store, columns=("race",), fingerprint="keyed")
 
 
