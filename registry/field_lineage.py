@@ -43,8 +43,8 @@ class Watch:
     sample: Observation | None = None
     held: Any = None
     """The polars tables that the step received, by their memory (`registry.polars_memory.Held`)."""
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    """What its arguments hold that are no parameters (`registry.plan_code`)."""
+    astray: str | None = None
+    """What its code does besides building a plan, if anything (`registry.plan_code`), as it was before the call."""
     before: Mapping[str, Any] = field(default_factory=dict)
     """The tables that it received, as they were (`registry.recomputed`)."""
     failed: str | None = None
@@ -101,11 +101,6 @@ class Watch:
     def _computed(self, transformer: Any) -> str | None:
         return unwritten(transformer, self.step.function, self.parameters)
 
-    def _astray(self) -> str | None:
-        from registry.plan_code import astray
-
-        return astray(self.step.function, self.kinds)
-
     def _parsed(self, flow: Flow, item: object) -> Flow:
         """Complete the flow of a SQL step by its query, or that of a LazyFrame by its plan."""
 
@@ -119,7 +114,7 @@ class Watch:
             from registry.polars_memory import Held
             from registry.polars_plan import plan_flow
 
-            return plan_flow(item, self.held or Held({}), flow.part, flow.step, self._astray())
+            return plan_flow(item, self.held or Held({}), flow.part, flow.step, self.astray)
 
         return attempted(read, lambda why: _noted([flow], flow.step, why)[0])
 
@@ -152,10 +147,21 @@ def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
             step, inputs, sample, before=before, hindered=tuple(hindered), parameters=planned.parameters
         )
     held = attempted(lambda: _held(frames), hindered.append)
-    kinds = {name: _kind(returned[name]) for name in planned.after}
+    # Before the call: what the code takes from its module may be set back when the step is done.
+    astray = attempted(lambda: _astray(planned, returned), lambda why: why)
     return Watch(
-        step, inputs, sample, held, kinds, before, hindered=tuple(hindered), parameters=planned.parameters
+        step, inputs, sample, held, astray, before, hindered=tuple(hindered), parameters=planned.parameters
     )
+
+
+def _astray(planned: PlannedStep, returned: Mapping[str, object]) -> str | None:
+    from registry.plan_code import astray, held_by
+
+    step = planned.step
+    if step.query is not None:
+        return None
+    received = {name: _kind(returned[name]) for name in planned.after}
+    return astray(step.function, {**held_by(step.function, planned.parameters, planned.given), **received})
 
 
 def _held(frames: Mapping[str, Any]) -> Any:
@@ -166,10 +172,14 @@ def _held(frames: Mapping[str, Any]) -> Any:
 
 def _kind(value: Any) -> str:
     """Say what an argument holds, as far as a plan may be made of it."""
+    import polars
+
     from registry.plan_code import EAGER, OTHER, PLAN, PLANS, TABLES
 
     each = list(value.values()) if type(value) is dict else [value]
-    if not each or any(not is_lazy(item) and polars_frame(item) is None for item in each):
+    # A class of its own may answer `lazy()` and `columns` as it likes, and so may an object that was set something on.
+    kinds = {polars.DataFrame: {"_df"}, polars.LazyFrame: {"_ldf"}}
+    if not each or any(type(item) not in kinds or vars(item).keys() - kinds[type(item)] for item in each):
         return OTHER
     if all(map(is_lazy, each)):
         return PLANS if type(value) is dict else PLAN

@@ -20,6 +20,7 @@ Rules:
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -279,12 +280,15 @@ class Pipeline:
         for argument in step.arguments:
             if argument.name in after:
                 continue
-            value = assigned.get(f"{step.name}.{argument.name}", argument.default)
+            address = f"{step.name}.{argument.name}"
+            given = address in assigned
+            value = assigned[address] if given else argument.default
             if value is MISSING:
                 raise MalformedInput(self._unanswered(step, argument.name))
-            values[argument.name] = value
-        given = tuple(name for name in values if f"{step.name}.{name}" in assigned)
-        return PlannedStep(step, after, values, given)
+            # What can be filled is each step's own: else a step could fill what a later one is given.
+            values[argument.name] = deepcopy(value) if type(value) in (list, dict, set) and given else value
+        said = tuple(name for name in values if f"{step.name}.{name}" in assigned)
+        return PlannedStep(step, after, values, said)
 
     def _unanswered(self, step: Step, name: str) -> str:
         others = [other for other in self._steps if other != step.name]

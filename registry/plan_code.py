@@ -8,8 +8,10 @@ Rules:
 - A plan (a LazyFrame that came in, or what was made of one) may be passed on, asked for the names of its columns, and
   have the methods that give another plan. Anything else takes values out of it: `collect()`, `[...]`, `len`.
 - Of a DataFrame that came in, `lazy()` and `columns` may be used, and nothing else.
-- Values are made of the literals in the code, the step's parameters, and constants of its
-  module (`registry.plan_names`).
+- Values are made of the literals in the code, the step's parameters, and constants of its module
+  (`registry.plan_names`).
+- A parameter that can be changed in place (a list, an object) may have been filled by an earlier step: it counts where
+  it was given to this run, or is still the literal that the function says.
 - A function of the same kind that is called is read as the step is. What has no source, or is wrapped, is not known.
 
 >>> astray(step.function, {"loans": EAGER})                                # doctest: +SKIP
@@ -17,19 +19,35 @@ Rules:
 """
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from inspect import Parameter, signature
 from types import FunctionType
 from typing import Final
 
 from registry.function_source import source_of
-from registry.plan_kinds import CODE, EAGER, OTHER, PLAN, PLANS, TABLES, Astray, Kinds, one_of
+from registry.plan_kinds import (
+    CODE,
+    EAGER,
+    FRESH,
+    MADE_HERE,
+    OTHER,
+    PLAN,
+    PLANS,
+    TABLES,
+    Astray,
+    Kinds,
+    one_of,
+)
+from registry.plan_names import is_plain, is_plain_inside, is_same
 from registry.relations import NotUnderstood
 
-__all__ = ["EAGER", "OTHER", "PLAN", "PLANS", "TABLES", "astray"]
+__all__ = ["EAGER", "OTHER", "PLAN", "PLANS", "TABLES", "astray", "held_by"]
 
 DEEPEST: Final = 8
 """Calls of functions in functions, beyond which nothing is said."""
+
+MOST_ROUNDS: Final = 20
+"""Rounds of a loop after which what its names hold is not known."""
 
 
 def astray(function: Callable[..., object], given: Mapping[str, str]) -> str | None:
@@ -50,6 +68,47 @@ def astray(function: Callable[..., object], given: Mapping[str, str]) -> str | N
     except RecursionError:
         return "its code is nested too deeply"
     return None
+
+
+def held_by(
+    function: Callable[..., object], parameters: Mapping[str, object], given: Collection[str]
+) -> dict[str, str]:
+    """Say what each parameter of a step holds, for `astray`; `given` are those that were given to the run."""
+    defaults = _defaults(function)
+    return {
+        name: CODE if _is_of_code(value, defaults.get(name), name in given) else OTHER
+        for name, value in parameters.items()
+    }
+
+
+def _is_of_code(value: object, default: ast.expr | None, is_given: bool) -> bool:
+    if is_plain(value):
+        return True
+    if is_given:
+        return is_plain_inside(value)
+    try:
+        return default is not None and is_same(ast.literal_eval(default), value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+
+
+def _defaults(function: Callable[..., object]) -> dict[str, ast.expr]:
+    """Return the defaults of a function as its source writes them."""
+    try:
+        arguments = source_of(function).node.args if isinstance(function, FunctionType) else None
+    except NotUnderstood:
+        arguments = None
+    if arguments is None:
+        return {}
+    plain = [*arguments.posonlyargs, *arguments.args]
+    last = plain[len(plain) - len(arguments.defaults) :]
+    pairs = [*zip(last, arguments.defaults, strict=True)]
+    pairs += [
+        (each, default)
+        for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if default is not None
+    ]
+    return {each.arg: default for each, default in pairs}
 
 
 def _run(function: FunctionType, local: Mapping[str, str], depth: int) -> str:
@@ -104,13 +163,18 @@ class _Statements:
         self._returned.append(CODE if node.value is None else self.kinds.of(node.value))
 
     def _assign(self, node: ast.Assign) -> None:
-        kind = self.kinds.of(node.value)
+        kind = self._made(node.value, node.targets)
         for target in node.targets:
             self.kinds.bind(target, kind)
 
     def _annassign(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
-            self.kinds.bind(node.target, self.kinds.of(node.value))
+            self.kinds.bind(node.target, self._made(node.value, [node.target]))
+
+    def _made(self, value: ast.expr, targets: Sequence[ast.expr]) -> str:
+        kind = self.kinds.of(value)
+        is_fresh = isinstance(value, MADE_HERE) and len(targets) == 1 and isinstance(targets[0], ast.Name)
+        return FRESH if is_fresh and kind == CODE else kind
 
     def _augassign(self, node: ast.AugAssign) -> None:
         if not isinstance(node.target, ast.Name):
@@ -134,13 +198,16 @@ class _Statements:
         self.kinds.local = _joined(after, self.kinds.local)
 
     def _for(self, node: ast.For) -> None:
-        for _ in range(2):
-            # Once more, with what a name may hold after the first round.
+        for _ in range(MOST_ROUNDS):
+            # Until no name may hold more than after the round before: what it holds may come from round to round.
             before = dict(self.kinds.local)
             self.kinds.bind(node.target, self.kinds.element(node.iter))
             self.block(node.body)
             self.kinds.local = _joined(before, self.kinds.local)
-        self.block(node.orelse)
+            if self.kinds.local == before:
+                self.block(node.orelse)
+                return
+        raise self.kinds.lost(node)
 
 
 def _joined(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,9 @@
 Rules:
 
 - An expression that is made of constants is one. Whatever takes a value out of a plan or a table is `Astray`.
+- A plan is put only into a list or dict that this function made and that nothing else holds: under another name it
+  would still look like constants.
+- What a lambda or a generator reads later is what it read when it was made, else it is astray.
 - A kind of expression that is not read here (`await`, `yield`) is astray.
 
 >>> Kinds(step, source, {"loans": PLAN}).of(ast.parse("loans.select('debt')", mode="eval").body)  # doctest: +SKIP
@@ -11,14 +14,29 @@ Rules:
 
 import ast
 import builtins
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Final
 
+from registry.plan_methods import is_frame_method, is_method_of_constants, is_plain_format
 from registry.plan_names import FRAME_METHODS, GATHERS, is_constant, is_harmless, is_open_module
 
-__all__ = ["CODE", "EAGER", "OTHER", "PLAN", "PLANS", "TABLES", "Astray", "Kinds", "Known", "one_of"]
+__all__ = [
+    "CODE",
+    "EAGER",
+    "FRESH",
+    "MADE_HERE",
+    "OTHER",
+    "PLAN",
+    "PLANS",
+    "TABLES",
+    "Astray",
+    "Kinds",
+    "Known",
+    "one_of",
+]
 
 CODE: Final = "made of constants"
 PLAN: Final = "a plan"
@@ -26,11 +44,29 @@ PLANS: Final = "plans in a list, a tuple or a dict"
 EAGER: Final = "a table"
 TABLES: Final = "tables in a dict"
 SCHEMA: Final = "the types of columns by name"
+FRESH: Final = "a list or dict that was just made, of constants"
+"""Only a name holds this: whatever else takes hold of it makes it a constant, which no plan is put into."""
 OTHER: Final = "not known"
+
+NUMBERS: Final = {
+    "pi": 3.141592653589793,
+    "e": 2.718281828459045,
+    "tau": 6.283185307179586,
+    "inf": float("inf"),
+}
+"""The numbers of `math`, which somebody may have set anew."""
 
 PARTS_ALL_CODE: Final = (
     ast.BinOp, ast.BoolOp, ast.Compare, ast.FormattedValue, ast.JoinedStr, ast.Set, ast.Slice, ast.UnaryOp,
 )  # fmt: skip
+
+MADE_HERE: Final = (ast.List, ast.Dict, ast.ListComp, ast.DictComp)
+
+CHANGES: Final = frozenset(
+    {"add", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault", "sort",
+     "update"}
+)  # fmt: skip
+"""Methods that change a list, dict or set in place."""
 
 CallFunction = Callable[[object, "list[str]", "dict[str, str]"], str]
 
@@ -48,17 +84,27 @@ class Known:
 
 def one_of(kinds: Iterable[str]) -> str:
     """Say what a value is that may be one of several: what is allowed of a plan is allowed of a constant."""
-    found = {*kinds} - {CODE}
+    found = {*kinds}
+    if found == {FRESH}:
+        return FRESH
+    found -= {CODE, FRESH}
     return found.pop() if len(found) == 1 else OTHER if found else CODE
 
 
 class Kinds:
     """The names that a piece of code sees, and what its expressions hold."""
 
-    def __init__(self, function: FunctionType, local: dict[str, str], call: CallFunction) -> None:
+    def __init__(
+        self, function: FunctionType, local: dict[str, str], call: CallFunction, *, own: bool = True
+    ) -> None:
         self.function = function
         self.local = local
         self.call = call
+        code = function.__code__
+        self._own = frozenset((*code.co_varnames, *code.co_cellvars)) if own else frozenset()
+        self._captured: dict[str, set[str]] = {}
+        """What the names held that are read later, when a lambda or a generator runs."""
+        self._is_inner = False
 
     def of(self, node: ast.expr) -> str:
         """Say what an expression holds; raise `Astray` where that may be a value out of a table."""
@@ -84,7 +130,10 @@ class Kinds:
     def bind(self, target: ast.expr, kind: str) -> None:
         """Give a name, or several, what is assigned to them."""
         if isinstance(target, ast.Name):
-            self.local[target.id] = kind
+            before = self._captured.get(target.id)
+            if before is not None and kind not in (CODE, FRESH) and before != {kind}:
+                raise self.lost(target)
+            self.local[target.id] = CODE if before is not None and kind == FRESH else kind
         elif isinstance(target, ast.Tuple | ast.List) and kind in (CODE, PLANS):
             for each in target.elts:
                 self.bind(each, CODE if kind == CODE else PLAN)
@@ -96,13 +145,12 @@ class Kinds:
 
     def _put(self, container: ast.expr, kind: str) -> str:
         """Note that something was put into a list or dict of this function's own."""
-        if not isinstance(container, ast.Name) or self.local.get(container.id) not in (CODE, PLANS):
-            raise self.lost(container)
-        if kind == PLAN:
+        held = self.local.get(container.id) if isinstance(container, ast.Name) else None
+        if isinstance(container, ast.Name) and kind == PLAN and held in (FRESH, PLANS) and not self._is_inner:
             self.local[container.id] = PLANS
-        elif kind != CODE or self.local[container.id] != CODE:
+        elif kind != CODE or held not in (CODE, FRESH):
             raise self.lost(container)
-        return CODE
+        return kind
 
     def _found(self, node: ast.expr) -> str | Known:
         if isinstance(node, PARTS_ALL_CODE):
@@ -121,10 +169,12 @@ class Kinds:
 
     def _name(self, node: ast.Name) -> str | Known:
         if node.id in self.local:
-            found = self.local[node.id]
-            if found == OTHER:
+            if self.local[node.id] == OTHER:
                 raise self.lost(node)
-            return found
+            self._let_go([node])
+            return self.local[node.id]
+        if node.id in self._own:
+            raise self.lost(node)
         closure = self.function.__closure__ or ()
         cells = dict(zip(self.function.__code__.co_freevars, closure, strict=True))
         held = self.function.__globals__
@@ -132,11 +182,16 @@ class Kinds:
             return self._outside(node, cells[node.id].cell_contents)
         if node.id not in held:
             return Known(getattr(builtins, node.id, None))
-        found_outside = held[node.id]
         filename = self.function.__code__.co_filename
-        if is_constant(node.id, found_outside, filename, lambda value: _is_code(self, value)):
+        if is_constant(node.id, held, filename, lambda value: _is_code(self, value)):
             return CODE
-        return self._outside(node, found_outside)
+        return self._outside(node, held[node.id])
+
+    def _let_go(self, nodes: Iterable[ast.AST]) -> None:
+        """Note that something else takes hold of what these names hold."""
+        for node in nodes:
+            if isinstance(node, ast.Name) and self.local.get(node.id) == FRESH:
+                self.local[node.id] = CODE
 
     def _outside(self, node: ast.expr, value: object) -> Known:
         if is_open_module(value) or is_harmless(value) or isinstance(value, FunctionType):
@@ -148,18 +203,37 @@ class Kinds:
         if node.attr.startswith("_"):
             raise self.lost(node)
         if isinstance(found, Known):
-            value = getattr(found.value, node.attr, None)
-            if is_harmless(found.value) or isinstance(value, int | float):
-                return CODE
-            if is_open_module(found.value) and (is_open_module(value) or is_harmless(value)):
-                return Known(value)
-            raise self.lost(node)
-        if found == CODE or (found in (PLAN, EAGER) and node.attr == "columns"):
+            return self._attribute_of_known(node, found.value)
+        if found == CODE and is_method_of_constants(node.attr):
+            return CODE
+        if found in (PLAN, EAGER) and node.attr == "columns" and is_frame_method("columns"):
             return CODE
         raise self.lost(node)
 
+    def _attribute_of_known(self, node: ast.Attribute, held: Any) -> str | Known:
+        import polars
+
+        if held is polars.col and is_harmless(held) and node.attr not in getattr(held, "__dict__", {}):
+            return CODE  # pl.col.debt
+        if isinstance(held, type) and is_harmless(held) and is_method_of_constants(node.attr):
+            return CODE
+        if is_open_module(held):
+            value = getattr(held, node.attr, None)
+            if held is math and node.attr in NUMBERS and value == NUMBERS[node.attr]:
+                return CODE
+            if is_open_module(value) or is_harmless(value):
+                return Known(value)
+        raise self.lost(node)
+
+    def _holder(self, node: ast.expr) -> str | Known:
+        """Say what holds what is asked of it here, which lets nothing else take hold of it."""
+        if isinstance(node, ast.Name) and self.local.get(node.id) == FRESH:
+            return CODE
+        return self._found(node)
+
     def _subscript(self, node: ast.Subscript) -> str:
-        found = self.of(node.value)
+        held = self._holder(node.value)
+        found = held if isinstance(held, str) else self.of(node.value)
         self.code(node.slice)
         if found in (CODE, PLANS, TABLES):
             return {CODE: CODE, PLANS: PLAN, TABLES: EAGER}[found]
@@ -167,7 +241,10 @@ class Kinds:
 
     def _call(self, node: ast.Call) -> str:
         # In the order of Python: a name that is set in what is called is there for the arguments.
-        holder = self._found(node.func.value) if isinstance(node.func, ast.Attribute) else None
+        holder = None
+        if isinstance(node.func, ast.Attribute):
+            puts = node.func.attr in ("append", "setdefault")
+            holder = self._holder(node.func.value) if puts else self._found(node.func.value)
         function = self._found(node.func) if holder is None or isinstance(holder, Known) else None
         given = [self._argument(each) for each in node.args]
         named = {each.arg or "": self._argument(each.value) for each in node.keywords}
@@ -188,19 +265,26 @@ class Kinds:
         name, kinds = method.attr, {*given, *named.values()}
         if holder == CODE and name in ("append", "setdefault") and PLAN in kinds:
             return self._put(method.value, PLAN)
-        if holder == CODE and kinds <= {CODE} and not name.startswith("_"):
+        if holder == CODE and kinds <= {CODE} and self._is_of_constants(method):
             return CODE
         if holder == PLANS and name in ("append", "values", "get") and kinds <= {CODE, PLAN}:
             return {"append": CODE, "values": PLANS, "get": PLAN}[name]
-        if holder == PLAN and name in FRAME_METHODS and kinds <= {CODE, PLAN}:
+        if holder == PLAN and name in FRAME_METHODS and is_frame_method(name) and kinds <= {CODE, PLAN}:
             return PLAN
         if holder == EAGER and name == "lazy" and not kinds:
             return PLAN
-        if (holder, name) == (PLAN, "collect_schema") and not kinds:
+        if (holder, name) == (PLAN, "collect_schema") and is_frame_method(name) and not kinds:
             return SCHEMA
         if (holder, name) == (SCHEMA, "names"):
             return CODE
         raise self.lost(node)
+
+    def _is_of_constants(self, method: ast.Attribute) -> bool:
+        if method.attr == "format":
+            return isinstance(method.value, ast.Constant) and is_plain_format(method.value.value)
+        # A constant of the module would be another one from there on.
+        is_outside = isinstance(method.value, ast.Name) and method.value.id not in self.local
+        return is_method_of_constants(method.attr) and not (is_outside and method.attr in CHANGES)
 
     def _function(self, node: ast.Call, function: Any, given: list[str], named: dict[str, str]) -> str:
         import polars
@@ -226,6 +310,8 @@ class Kinds:
         return one_of([self.of(node.body), self.of(node.orelse)])
 
     def _namedexpr(self, node: ast.NamedExpr) -> str:
+        if self._is_inner:
+            raise self.lost(node)
         kind = self.of(node.value)
         self.bind(node.target, kind)
         return kind
@@ -252,23 +338,42 @@ class Kinds:
         raise self.lost(node)
 
     def _listcomp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> str:
-        inner = self._inside(node.generators)
+        inner = self._inside(node, node.generators)
         return self._together(node, [inner.of(node.elt)])
 
     _setcomp = _generatorexp = _listcomp
 
     def _dictcomp(self, node: ast.DictComp) -> str:
-        inner = self._inside(node.generators)
+        inner = self._inside(node, node.generators)
         inner.code(node.key)
         return self._together(node, [inner.of(node.value)])
 
-    def _inside(self, generators: Iterable[ast.comprehension]) -> "Kinds":
-        inner = Kinds(self.function, dict(self.local), self.call)
+    def _inside(self, node: ast.expr, generators: Sequence[ast.comprehension]) -> "Kinds":
+        inner = self._within(node)
+        if isinstance(node, ast.GeneratorExp):
+            # All but what it goes through first is read when it is asked for.
+            own = {
+                each.id for one in generators for each in ast.walk(one.target) if isinstance(each, ast.Name)
+            }
+            first = set(ast.walk(generators[0].iter))
+            self._capture((each for each in ast.walk(node) if each not in first), own)
         for each in generators:
             inner.bind(each.target, inner.element(each.iter))
             for condition in each.ifs:
                 inner.code(condition)
         return inner
+
+    def _within(self, node: ast.expr, **more: str) -> "Kinds":
+        """Go into an expression that has names of its own; it changes nothing that is held outside of it."""
+        self._let_go(ast.walk(node))
+        inner = Kinds(self.function, {**self.local, **more}, self.call)
+        inner._own, inner._captured, inner._is_inner = self._own, self._captured, True
+        return inner
+
+    def _capture(self, nodes: Iterable[ast.AST], own: Collection[str]) -> None:
+        for node in nodes:
+            if isinstance(node, ast.Name) and node.id in self.local and node.id not in own:
+                self._captured.setdefault(node.id, set()).add(self.local[node.id])
 
     def element(self, node: ast.expr) -> str:
         """Say what comes out of something that is gone through."""
@@ -280,14 +385,17 @@ class Kinds:
     def _lambda(self, node: ast.Lambda) -> str:
         """Read a function that is passed on, as for names: what it is given are constants."""
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        local = {**self.local, **{each.arg: CODE for each in arguments}}
         for default in (*node.args.defaults, *node.args.kw_defaults):
             self.code(default)
-        return Kinds(self.function, local, self.call).code(node.body)
+        starred = [each for each in (node.args.vararg, node.args.kwarg) if each is not None]
+        taken = {each.arg: CODE for each in (*arguments, *starred)}
+        inner = self._within(node, **taken)
+        self._capture(ast.walk(node.body), taken)
+        return inner.code(node.body)
 
 
 def _is_code(kinds: Kinds, value: ast.expr) -> bool:
     try:
-        return Kinds(kinds.function, {}, kinds.call).of(value) == CODE
+        return Kinds(kinds.function, {}, kinds.call, own=False).of(value) == CODE
     except Astray:
         return False

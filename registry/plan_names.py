@@ -4,10 +4,14 @@ Rules:
 
 - Methods of a LazyFrame that give another one, and no value out of it; functions of polars that make expressions;
   functions of Python that make values of values.
-- A name outside of the function is a constant where its module writes it once, as a literal that still is what the
-  module holds, or as an expression of polars. A list that was filled, and a name that some function sets, are not.
+- A function that somebody put in the place of one of these is none of them (`registry.plan_methods` for methods).
+- A name outside of the function is a constant where its module writes it once, as a literal or as what is made of
+  constants, and that still is what the module holds: what is no literal is worked out again. A list that was filled,
+  and a name that some function sets, are not.
 
 >>> is_harmless(len), is_harmless(open)
+(True, False)
+>>> is_plain((1, "a")), is_plain([1])
 (True, False)
 """
 
@@ -17,12 +21,23 @@ import datetime
 import decimal
 import math
 from collections.abc import Callable
+from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, Final
 
 from registry.function_source import module_tree
+from registry.plan_methods import is_of_polars
 
-__all__ = ["FRAME_METHODS", "GATHERS", "is_constant", "is_harmless", "is_open_module", "is_same"]
+__all__ = [
+    "FRAME_METHODS",
+    "GATHERS",
+    "is_constant",
+    "is_harmless",
+    "is_open_module",
+    "is_plain",
+    "is_plain_inside",
+    "is_same",
+]
 
 
 def _listed(names: str) -> tuple[str, ...]:
@@ -65,21 +80,56 @@ CLASSES: Final = (
 FIXED: Final = (bool, int, float, str, bytes, *CLASSES)
 """Kinds of values that nobody can change in place."""
 
+HEAP_TYPE: Final = 1 << 9
+"""The flag of a class that was made by a `class` statement, in Python's C API (Py_TPFLAGS_HEAPTYPE)."""
+
+
+def is_plain(value: object) -> bool:
+    """Say whether a value is one that nobody can change in place, and that runs nobody's code."""
+    if type(value) in (tuple, frozenset):
+        return all(map(is_plain, value))  # type: ignore[call-overload]
+    return (
+        value is None or type(value) in FIXED or (isinstance(value, PurePath) and _home(value) == "pathlib")
+    )
+
+
+def is_plain_inside(value: object) -> bool:
+    """Say whether a value holds nothing but plain ones, in lists, dicts and sets."""
+    if type(value) in (list, set, tuple, frozenset):
+        return all(map(is_plain_inside, value))  # type: ignore[call-overload]
+    if type(value) is dict:
+        return all(is_plain(key) and is_plain_inside(each) for key, each in value.items())
+    return is_plain(value)
+
 
 def is_harmless(value: Any) -> bool:
     """Say whether a function, class or constant gives nothing but what it is given."""
     import polars
 
+    if value is None:
+        return False
     if isinstance(value, type) and issubclass(value, polars.DataType):
+        return value.__module__.startswith("polars.")
+    if any(value is each for each in (*CLASSES, *ERRORS)):
         return True
-    listed = [getattr(builtins, name) for name in BUILTINS]
-    listed += [getattr(polars, name, None) for name in (*EXPRESSIONS, *GATHERS)]
-    if any(value is each for each in (*listed, *CLASSES, *ERRORS)):
-        return True
+    if any(value is getattr(builtins, name) for name in BUILTINS):
+        return _is_built_in(value)
+    if any(value is getattr(polars, name, None) for name in (*EXPRESSIONS, *GATHERS)):
+        return is_of_polars(value)
     home = getattr(value, "__module__", None)
-    return (home == "polars.selectors" and isinstance(value, FunctionType)) or (
-        home == "math" and isinstance(value, BuiltinFunctionType)
-    )
+    if home == "polars.selectors" and isinstance(value, FunctionType):
+        return value is getattr(polars.selectors, value.__name__, None) and is_of_polars(value)
+    return home == "math" and isinstance(value, BuiltinFunctionType)
+
+
+def _is_built_in(value: Any) -> bool:
+    if isinstance(value, type):
+        return not value.__flags__ & HEAP_TYPE
+    return isinstance(value, BuiltinFunctionType) and value.__module__ == "builtins"
+
+
+def _home(value: object) -> str:
+    return type(value).__module__.partition(".")[0]
 
 
 def is_open_module(value: object) -> bool:
@@ -89,13 +139,14 @@ def is_open_module(value: object) -> bool:
     return any(value is each for each in (polars, polars.selectors, datetime, decimal, math))
 
 
-def is_constant(name: str, value: object, filename: str, is_code: Callable[[ast.expr], bool]) -> bool:
-    """Say whether a global name, which now has this value, is a constant of the module in a file.
+def is_constant(
+    name: str, namespace: dict[str, Any], filename: str, is_code: Callable[[ast.expr], bool]
+) -> bool:
+    """Say whether a name of a module, in its namespace, is a constant of the file that the module was read from.
 
     `is_code` says of an expression of the module whether it is made of constants.
     """
-    import polars
-
+    value = namespace[name]
     tree = module_tree(filename)
     statement = _only_assignment(tree, name)
     if statement is None or statement.value is None:
@@ -103,7 +154,20 @@ def is_constant(name: str, value: object, filename: str, is_code: Callable[[ast.
     try:
         return is_same(ast.literal_eval(statement.value), value)
     except (ValueError, TypeError, SyntaxError, MemoryError):
-        return isinstance(value, (*FIXED, polars.Expr)) and is_code(statement.value)
+        return is_code(statement.value) and _is_again(statement.value, value, namespace)
+
+
+def _is_again(written: ast.expr, value: Any, namespace: dict[str, Any]) -> bool:
+    """Say whether a value is what its expression, which is made of constants, gives when it is worked out again."""
+    import polars
+
+    try:
+        again = eval(compile(ast.Expression(written), "<constant>", "eval"), dict(namespace))  # noqa: S307
+        if isinstance(value, polars.Expr):
+            return type(value) is type(again) and value.meta.serialize() == again.meta.serialize()
+    except Exception:  # whatever it raises now, it is not known to be what it was
+        return False
+    return type(value) in FIXED and is_same(value, again)
 
 
 def _only_assignment(tree: ast.Module, name: str) -> ast.Assign | ast.AnnAssign | None:
@@ -138,4 +202,6 @@ def is_same(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(is_same, one, other))
     if isinstance(one, dict):
         return is_same(list(one.items()), list(other.items()))
+    if isinstance(one, set | frozenset):
+        return {(type(each), each) for each in one} == {(type(each), each) for each in other}
     return bool(one == other)
