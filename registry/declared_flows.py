@@ -13,12 +13,14 @@ Rules:
 (Link(column='income', part='loans', source='income', how='declared', use='IDENTITY'), True)
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from audit.errors import AffidavitError
 from registry.estimators import taken_apart
 from registry.flows import IDENTITY, TARGET, THE_TARGET, Flow, Link
+from registry.sentences import listed
 from registry.told import Inputs, Told, declared_links, declared_rows
 
 __all__ = ["declared_flow", "encoded_flow", "model_flow"]
@@ -35,6 +37,10 @@ def declared_flow(flow: Flow, told: Told, inputs: Inputs) -> Flow:
 def model_flow(part: str, step: str, features: Sequence[str], told: Told, inputs: Inputs) -> Flow:
     """Say where the features of a model come from: what is declared, else the columns of their names."""
     declared = declared_flow(Flow(part, step, "model", tuple(features)), told, inputs)
+    if twice := [name for name, count in Counter(features).items() if count > 1]:
+        # Two columns of one name: at most one of them is the column of that name that came in.
+        note = f"step {step}: the model was fitted on several columns called {listed(twice)}"
+        declared = replace(declared, complete=declared.complete - set(twice), notes=(*declared.notes, note))
     named = [
         Link(feature, table, feature, "declared", IDENTITY)
         for table, columns in inputs.items()

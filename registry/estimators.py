@@ -9,6 +9,8 @@ Rules:
 - `ColumnTransformer`, `Pipeline` and `FeatureUnion` are walked through; a search and a threshold by the estimator
   that they chose.
 - A target encoder learns from the target as well, whichever column that was.
+- The last bits of a scaled column may tell whether another one misses values, since scikit-learn then adds up in
+  another order: that is not told.
 - Nothing is run but `get_feature_names_out`.
 
 >>> from sklearn.preprocessing import PolynomialFeatures
@@ -17,6 +19,7 @@ Rules:
 [('a', (0,)), ('b', (1,)), ('a b', (0, 1))]
 """
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -75,9 +78,13 @@ class TakenApart:
 
 
 def input_names(model: Any) -> tuple[str, ...] | None:
-    """Name the columns that a model was fitted on, as it remembers them; None where they had no names."""
+    """Name the columns that a model was fitted on, as it remembers them; None where they had no names.
+
+    Names that are not as many as the columns were set by somebody else, and say nothing.
+    """
     names = getattr(model, "feature_names_in_", None)
-    return None if names is None else written(names)
+    count = getattr(model, "n_features_in_", None)
+    return None if names is None or (count is not None and len(names) != count) else written(names)
 
 
 def is_transformer(value: object) -> bool:
@@ -85,7 +92,7 @@ def is_transformer(value: object) -> bool:
     kind = type(value)
     return (
         not isinstance(value, type)
-        and kind.__module__.partition(".")[0] == "sklearn"
+        and _is_sklearns(kind)
         and callable(getattr(value, "transform", None))
         and hasattr(value, "get_feature_names_out")
         and not callable(getattr(value, "predict", None))
@@ -283,4 +290,11 @@ def _repeated(counts: Iterable[int]) -> list[tuple[int, ...]]:
 def _class(value: object) -> str:
     """Name a class of scikit-learn's; a subclass of anybody else's may do anything, and has no name here."""
     kind = type(value)
-    return kind.__name__ if kind.__module__.partition(".")[0] == "sklearn" else ""
+    return kind.__name__ if _is_sklearns(kind) else ""
+
+
+def _is_sklearns(kind: type) -> bool:
+    """Say whether a class is where it says it is, in scikit-learn: any class may call itself so."""
+    if kind.__module__.partition(".")[0] != "sklearn":
+        return False
+    return getattr(sys.modules.get(kind.__module__), kind.__name__, None) is kind

@@ -7,8 +7,9 @@ not tell.
 Rules:
 
 - A setting is of the code where it is its class's default, or where the step's function writes it: as a literal in a
-  call, under its name or first, or as a parameter of the step that the function never sets anew. Where the function
-  writes it otherwise as well, it is not.
+  call, under its name or first, or as a parameter of the step that the function never sets anew, and that nobody can
+  change in place. Where the function writes it otherwise as well, it is not; nor where it is written in a branch, as
+  which branch was taken may hang on a column.
 - Which transformers there are and which columns they take is taken as the code says it.
 
 >>> from sklearn.preprocessing import Binarizer
@@ -23,13 +24,15 @@ from types import FunctionType
 from typing import Any, Final
 
 from registry.function_source import source_of
-from registry.plan_names import is_same
+from registry.plan_names import is_plain, is_same
 from registry.relations import NotUnderstood
 
 __all__ = ["unwritten"]
 
 STRUCTURE: Final = ("transformers", "steps", "transformer_list")
 """Settings that hold the parts of a transformer."""
+
+BRANCHES: Final = (ast.If, ast.IfExp, ast.BoolOp, ast.Match, ast.While, ast.Try)
 
 _Written = Mapping[str, list[Any]]
 
@@ -81,17 +84,20 @@ def _written(node: ast.AST, parameters: Mapping[str, object]) -> _Written:
     taken = {
         each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
     }
-    own = {name: value for name, value in parameters.items() if name not in taken}
+    own = {name: value for name, value in parameters.items() if name not in taken and is_plain(value)}
     found: dict[str, list[Any]] = {}
+    in_branches = {
+        each for branch in ast.walk(node) if isinstance(branch, BRANCHES) for each in ast.walk(branch)
+    }
     for call in ast.walk(node):
         if not isinstance(call, ast.Call):
             continue
-        for keyword in call.keywords:
-            if keyword.arg is not None:
-                found.setdefault(keyword.arg, []).append(_value(keyword.value, own))
+        named = [(each.arg, each.value) for each in call.keywords if each.arg is not None]
         called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        if call.args:
-            found.setdefault(f"{called}()", []).append(_value(call.args[0], own))
+        first = [(f"{called}()", each) for each in call.args[:1]]
+        for name, value in (*named, *first):
+            is_chosen = call in in_branches
+            found.setdefault(name, []).append(_COMPUTED if is_chosen else _value(value, own))
     return found
 
 

@@ -25,7 +25,9 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
+from registry.declared_flows import model_flow
 from registry.estimators import input_names, is_transformer, taken_apart
+from registry.told import Told
 
 ROWS = 60
 RANDOM = np.random.default_rng(7)
@@ -154,6 +156,36 @@ def test_a_model_without_transformers_has_nothing_to_tell() -> None:
 
 def test_a_model_fitted_without_names_has_none() -> None:
     assert input_names(LogisticRegression().fit(NUMBERS.to_numpy(), Y)) is None
+
+
+def test_names_that_are_not_as_many_as_the_columns_are_not_the_model_s() -> None:
+    model = LogisticRegression().fit(NUMBERS, Y)
+    model.feature_names_in_ = np.array(["a"], dtype=object)
+    assert input_names(model) is None
+
+
+def test_a_class_that_calls_itself_scikit_learn_s_is_not_known() -> None:
+    class StandardScaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+        __module__ = "sklearn.preprocessing._data"
+
+        def fit(self, X: Any, y: Any = None) -> "StandardScaler":  # noqa: N803
+            return self
+
+        def transform(self, X: Any) -> Any:  # noqa: N803
+            return X[list(X)[::-1]]
+
+        def get_feature_names_out(self, names: Any = None) -> Any:
+            return np.array(names)
+
+    found = taken_apart(StandardScaler().fit(NUMBERS), NUMBERS.columns.tolist())
+    assert [output.inputs for output in found.outputs] == [(0, 1, 2)] * 3
+    assert not is_transformer(StandardScaler())
+
+
+def test_two_columns_of_one_name_are_not_both_the_column_of_that_name() -> None:
+    flow = model_flow("model", "model", ("a", "a", "c"), Told({"*": ("*",)}, ()), {"t": ("a", "c")})
+    assert flow.complete == {"c"}
+    assert flow.notes == ("step model: the model was fitted on several columns called a",)
 
 
 def test_only_what_transforms_and_does_not_predict_is_a_transformer() -> None:

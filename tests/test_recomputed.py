@@ -14,6 +14,7 @@ from sklearn.preprocessing import (
     FunctionTransformer,
     OneHotEncoder,
     OrdinalEncoder,
+    SplineTransformer,
     StandardScaler,
     TargetEncoder,
 )
@@ -166,6 +167,25 @@ def test_a_setting_that_may_have_been_computed_is_named() -> None:
     assert [note.partition(", ")[2] for note in flow.notes] == [
         "whose threshold is not written in the step, which may have computed it"
     ]
+
+
+def test_a_setting_that_was_chosen_between_two_may_have_been_computed() -> None:
+    def cut(loans: pd.DataFrame) -> dict[str, Any]:
+        fitted = Binarizer(threshold=1.5) if loans.race.mean() > 0.5 else Binarizer(threshold=-1.5)
+        made = fitted.fit_transform(loans[COLUMNS])
+        return {"cut": fitted, "table": pd.DataFrame(made, columns=COLUMNS)}
+
+    assert flows_of(cut)["cut.table"].complete == frozenset()
+
+
+def test_a_list_that_the_step_takes_as_a_parameter_may_have_been_filled() -> None:
+    def cut(loans: pd.DataFrame, knots: list[list[float]] = [[0.0], [1.0]]) -> dict[str, Any]:  # noqa: B006
+        knots[1][0] = 2.0 + float(loans.race.mean())
+        fitted = SplineTransformer(knots=knots, degree=1)
+        made = fitted.fit_transform(loans[COLUMNS[:1]])
+        return {"cut": fitted, "table": pd.DataFrame(made, columns=fitted.get_feature_names_out())}
+
+    assert flows_of(cut)["cut.table"].complete == frozenset()
 
 
 def test_a_table_of_too_many_cells_is_not_kept_to_be_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
