@@ -5,7 +5,7 @@ import pytest
 
 from tests.random_plans import built, changed, flow_of, run, tables, wrong_noes
 
-PLANS = 120
+PLANS = 200
 
 
 @pytest.fixture(scope="module")
