@@ -16,12 +16,13 @@ Example::
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from xml.sax.saxutils import escape
 
 from registry.field_trace import Trace, sentences
 from registry.places import DROPPED, FILE, ONE_OF, Into, Place
-from reports.charts import fitted, length
+from reports.svg import KINDS, MUTED, fitted, length, text
 
 __all__ = ["field_drawing"]
 
@@ -31,16 +32,10 @@ HEAD = 24.0
 ROW = 17.0
 BELOW = 18.0
 MARGIN = 14.0
-INK, MUTED = "#16232d", "#5c6b75"
 INKED, PALE = "#4a6472", "#b3bdc4"
-SANS = "'Inter', 'Helvetica Neue', Arial, sans-serif"
+SCREEN = "'Inter', 'Helvetica Neue', Arial, sans-serif"
+"""It is looked at in a browser, which has not the fonts of a report."""
 
-COLOURS = {
-    "source": ("#5b4a12", "#fbf6e3"),
-    "table": ("#12506b", "#e9f2f6"),
-    "step": ("#44515b", "#f3f5f6"),
-    "model": ("#14713f", "#e8f4ed"),
-}
 ONE = "one of these, not known which"
 STROKES = {"declared": "", "parsed": "9 3", "observed": "1.5 3", ONE: "7 2 1.5 2"}
 
@@ -98,13 +93,16 @@ def field_drawing(found: Trace, title: str) -> str:
         for sentence in _folded(said, width)
     ]
     for number, line in enumerate(notes):
-        parts.append(_text(MARGIN, height + 36 + 14 * number, line, size=9.5, fill=MUTED))
+        parts.append(_write(MARGIN, height + 36 + 14 * number, line, size=9.5, fill=MUTED))
     whole = height + 36 + 14 * len(notes) + MARGIN / 2
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width:.0f}" height="{whole:.0f}" '
         f'style="max-width:100%;height:auto" viewBox="0 0 {width:.0f} {whole:.0f}"><title>{escape(title)}</title>'
         f'<rect width="100%" height="100%" fill="#ffffff"/>{"".join(parts)}</svg>\n'
     )
+
+
+_write = partial(text, family=SCREEN)
 
 
 def _key(place: Place) -> tuple[str, str]:
@@ -215,19 +213,21 @@ def _how(each: Into) -> str:
 
 
 def _drawn(box: _Box, left: float, top: float, *, broken: bool) -> list[str]:
-    dark, light = COLOURS[box.kind]
+    dark, light = KINDS[box.kind]
     dash = ' stroke-dasharray="4 3"' if broken else ""
     size = f'x="{left:.1f}" y="{top:.1f}" width="{box.width:.0f}" height="{box.height:.1f}" rx="3"'
     parts = [
         f'<rect {size} fill="{light}" stroke="{dark}" stroke-width="0.9"{dash}/>',
-        _text(left + 9, top + 16, fitted(box.name, box.width - 60, 10.5, bold=True), size=10.5, weight=600),
-        _text(left + box.width - 8, top + 15, box.kind.upper(), size=6.8, fill=dark, anchor="end"),
+        _write(left + 9, top + 16, fitted(box.name, box.width - 60, 10.5, bold=True), size=10.5, weight=600),
+        _write(left + box.width - 8, top + 15, box.kind.upper(), size=6.8, fill=dark, anchor="end"),
     ]
     for number, place in enumerate(box.places):
         said = box.shown(place)
         style = "italic" if place.kind == "rows" else "normal"
         y = top + HEAD + ROW * number + 12
-        parts.append(_text(left + 9, y, fitted(said, box.width - 18, 9.5), size=9.5, style=style, whole=said))
+        parts.append(
+            _write(left + 9, y, fitted(said, box.width - 18, 9.5), size=9.5, style=style, whole=said)
+        )
     return parts
 
 
@@ -245,7 +245,7 @@ def _legend(found: Trace, top: float) -> list[str]:
     for words, sign in signs:
         parts.append(
             f'<path d="M{left:.0f} {top + 8:.1f}{sign}/>'
-            + _text(left + 40, top + 11, words, size=9.5, fill=MUTED)
+            + _write(left + 40, top + 11, words, size=9.5, fill=MUTED)
         )
         left += 64 + length(words, 9.5)
     return parts
@@ -268,23 +268,3 @@ def _folded(said: str, width: float) -> Sequence[str]:
             lines.append(line)
             line = ""
     return lines
-
-
-def _text(
-    x: float,
-    y: float,
-    words: str,
-    *,
-    size: float,
-    fill: str = INK,
-    weight: int = 400,
-    anchor: str = "start",
-    style: str = "normal",
-    whole: str | None = None,
-) -> str:
-    """Write a text; `whole` is what it stands for, where it had to be cut."""
-    told = f"<title>{escape(whole)}</title>" if whole not in (None, words) else ""
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-family="{SANS}" font-size="{size}" font-weight="{weight}" '
-        f'font-style="{style}" fill="{fill}" text-anchor="{anchor}">{told}{escape(words)}</text>'
-    )

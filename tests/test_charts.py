@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.charts import Mark, Panel, Row, fitted, forest, lineage_drawing, qr
+from reports.charts import Mark, Panel, Row, forest
 from reports.graph import MOST_NODES, Graph, Node, lineage
 from reports.layout import Placed, place
+from reports.lineage_drawing import lineage_drawing
+from reports.qr import qr
 from reports.reading import read_run
+from reports.svg import fitted
 from tests.report_example import example, run_entry, step, table
 
 BOX, GAP = (100.0, 40.0), (12.0, 24.0)
