@@ -205,15 +205,11 @@ def read_policies(connection: Connection) -> dict[str, tuple[PolicyDigest, ...]]
     }
 
 
-def read_about(
-    connection: Connection, model: str, version: int, kind: str, stage: str | None = None
-) -> list[int]:
+def read_about(connection: Connection, model: str, version: int, kind: str) -> list[int]:
     """Return the entries of a kind about a version, oldest first."""
     query = select(about.c.seq).where(
         about.c.model == model, about.c.version == version, about.c.kind == kind
     )
-    if stage is not None:
-        query = query.where(about.c.stage == stage)
     return list(connection.execute(query.order_by(about.c.seq)).scalars())
 
 

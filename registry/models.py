@@ -104,10 +104,10 @@ class Models:
             )
         return resolve_run(entry.statement.predicate, self.artifacts)
 
-    def entries_about(self, found: Catalogued, kind: str, stage: str | None = None) -> list[Entry]:
+    def entries_about(self, found: Catalogued, kind: str) -> list[Entry]:
         """Read the entries of a kind about a version, oldest first."""
         with tables.failures(), self.read() as connection:
-            seqs = catalog.read_about(connection, found.model, found.version, kind, stage)
+            seqs = catalog.read_about(connection, found.model, found.version, kind)
         return [self.ledger.entry(seq) for seq in seqs]
 
     def stage_policies(self) -> dict[str, tuple[PolicyDigest, ...]]:

@@ -9,6 +9,7 @@ Rules:
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from registry.sentences import listed
 from reports.facts import Approval, Decision, EntryFacts, Evaluation, Reproduction, Run
 
 __all__ = ["Gap", "find_gaps"]
@@ -89,7 +90,9 @@ def _performance(run: Run) -> Iterator[Gap]:
         yield Gap("Scores", "No scores were evaluated, so ranking and calibration are unknown.", "recorder")
     small = _too_small(run.evaluation)
     if small:
-        yield Gap("Small groups", f"Not enough data to say anything about: {_some(small)}.", "recorder")
+        yield Gap(
+            "Small groups", f"Not enough data to say anything about: {listed(small, '; ')}.", "recorder"
+        )
 
 
 def _too_small(evaluation: Evaluation) -> list[str]:
@@ -117,12 +120,5 @@ def _origin(run: Run) -> Iterator[Gap]:
         }
     )
     if opaque:
-        why = f"A change in these would not show, since no fingerprint exists: {_some(opaque)}."
+        why = f"A change in these would not show, since no fingerprint exists: {listed(opaque, '; ')}."
         yield Gap("Fingerprints", why, "recorder")
-
-
-def _some(names: Sequence[str], most: int = 6) -> str:
-    shown = list(names[:most])
-    if len(names) > most:
-        shown.append(f"and {len(names) - most} more")
-    return "; ".join(shown)
