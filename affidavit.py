@@ -2,7 +2,7 @@
 
 The names a user imports, and the command line (`python -m affidavit`)::
 
-    from affidavit import Pipeline, record, fingerprint, open_ledger
+    from affidavit import Pipeline, record, load_model, fingerprint, open_ledger
 
 Importing this module is quick: what a name needs is imported when it is first used.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from registry.fingerprint import fingerprint
+    from registry.loading import load_model
     from registry.on_dask import fingerprint_dask
     from registry.on_spark import fingerprint_spark
     from registry.origins import sql_source
@@ -28,6 +29,7 @@ __all__ = [
     "fingerprint",
     "fingerprint_dask",
     "fingerprint_spark",
+    "load_model",
     "main",
     "open_ledger",
     "record",
@@ -40,6 +42,7 @@ _HOME_OF = {
     "fingerprint": "registry.fingerprint",
     "fingerprint_dask": "registry.on_dask",
     "fingerprint_spark": "registry.on_spark",
+    "load_model": "registry.loading",
     "open_ledger": "registry.registry",
     "record": "registry.recording",
     "sql_source": "registry.origins",

@@ -9,7 +9,7 @@ Rules:
 - The bytes of a skops file differ from save to save: the digest names the file, the fingerprint the learned state.
 
 >>> description = save_model(fitted, store)                    # doctest: +SKIP
->>> load_model(description, store).predict(rows)               # doctest: +SKIP
+>>> read_model(description, store).predict(rows)               # doctest: +SKIP
 """
 
 import io
@@ -22,7 +22,7 @@ from audit.errors import EnvironmentFailed, MalformedInput, NotPermitted
 from registry.artifacts import ArtifactStore
 from registry.model_state import class_path, fingerprint_model
 
-__all__ = ["REVIEWED", "load_model", "save_model"]
+__all__ = ["REVIEWED", "read_model", "save_model"]
 
 REVIEWED = frozenset(
     {
@@ -106,7 +106,7 @@ def save_model(
     return described
 
 
-def load_model(
+def read_model(
     described: JsonObject,
     artifacts: ArtifactStore,
     *,

@@ -88,6 +88,7 @@ def test_the_face_offers_its_names_and_no_others() -> None:
         "fingerprint",
         "fingerprint_dask",
         "fingerprint_spark",
+        "load_model",
         "main",
         "open_ledger",
         "record",

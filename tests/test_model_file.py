@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 from audit.canonical import encode
 from audit.errors import MalformedInput, NotPermitted, NotVerified
 from registry.artifacts import ArtifactStore
-from registry.model_file import load_model, save_model
+from registry.model_file import read_model, save_model
 from tests.stock_models import MODELS, NUMBERS, fitted, table
 
 
@@ -43,7 +43,7 @@ def test_stock_models_come_back_by_the_reviewed_list_alone(name: str, store: Art
     described = save_model(model, store)
     assert "unreviewed" not in described
     rows = table() if "column transformer" in name else table()[NUMBERS]
-    loaded: Any = load_model(described, store)
+    loaded: Any = read_model(described, store)
     assert np.array_equal(loaded.predict(rows), model.predict(rows))
 
 
@@ -90,8 +90,8 @@ def test_a_pickle_is_marked_and_read_only_when_that_is_asked_for(store: Artifact
     described = save_model(fitted("ridge"), store, format="pickle")
     assert described["format"] == "pickle"
     with pytest.raises(NotPermitted, match="allow_pickle"):
-        load_model(described, store)
-    loaded: Any = load_model(described, store, allow_pickle=True)
+        read_model(described, store)
+    loaded: Any = read_model(described, store, allow_pickle=True)
     assert loaded.predict(table()[NUMBERS]).shape == (120,)
 
 
@@ -101,8 +101,8 @@ def test_types_that_nobody_reviewed_are_named_and_not_loaded(store: ArtifactStor
     name = f"{Passing.__module__}.Passing"
     assert described["unreviewed"] == [name]
     with pytest.raises(NotPermitted, match="Passing"):
-        load_model(described, store)
-    assert load_model(described, store, trusted=[name])
+        read_model(described, store)
+    assert read_model(described, store, trusted=[name])
 
 
 def test_a_changed_file_is_refused_before_it_is_read(store: ArtifactStore) -> None:
@@ -111,13 +111,13 @@ def test_a_changed_file_is_refused_before_it_is_read(store: ArtifactStore) -> No
     path.chmod(0o644)
     path.write_bytes(b"cos\nsystem\n(S'touch owned'\ntR.")
     with pytest.raises(NotVerified):
-        load_model(described, store, allow_pickle=True)
+        read_model(described, store, allow_pickle=True)
 
 
 @pytest.mark.parametrize("data", [b"", b"not a zip", b"PK\x03\x04 half"])
 def test_what_is_no_model_file_is_refused(data: bytes, store: ArtifactStore) -> None:
     with pytest.raises(MalformedInput, match="not a skops file"):
-        load_model({"format": "skops", "sha256": store.put(data)}, store)
+        read_model({"format": "skops", "sha256": store.put(data)}, store)
 
 
 def test_a_file_that_asks_for_a_function_that_runs_code_is_not_loaded(store: ArtifactStore) -> None:
@@ -129,11 +129,11 @@ def test_a_file_that_asks_for_a_function_that_runs_code_is_not_loaded(store: Art
     with zipfile.ZipFile(data, "w") as archive:
         archive.writestr("schema.json", schema)
     with pytest.raises((NotPermitted, MalformedInput)):
-        load_model({"format": "skops", "sha256": store.put(data.getvalue())}, store)
+        read_model({"format": "skops", "sha256": store.put(data.getvalue())}, store)
 
 
 def test_an_unknown_format_is_refused(store: ArtifactStore) -> None:
     with pytest.raises(MalformedInput, match="skops or pickle"):
         save_model(fitted("ridge"), store, format="joblib")
     with pytest.raises(MalformedInput, match="not known"):
-        load_model({"format": "joblib", "sha256": store.put(b"")}, store)
+        read_model({"format": "joblib", "sha256": store.put(b"")}, store)

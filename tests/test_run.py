@@ -16,7 +16,7 @@ from audit.canonical import encode
 from audit.errors import EnvironmentFailed, MalformedInput, NotPermitted
 from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
-from registry.model_file import load_model
+from registry.model_file import read_model
 from registry.model_state import fingerprint_value
 from registry.pipeline import Pipeline
 from registry.privacy import NO_DEMANDS, Privacy
@@ -90,7 +90,7 @@ def test_the_model_is_stored_and_comes_back(store: ArtifactStore) -> None:
     assert described["features"] == FEATURES
     assert ("lending.skops", described["sha256"]) in result.subjects
     assert described["fingerprint"] == fingerprints(result)["model"]
-    assert isinstance(load_model(described, store), LogisticRegression)
+    assert isinstance(read_model(described, store), LogisticRegression)
 
 
 def test_a_pickle_is_stored_only_when_it_is_asked_for(store: ArtifactStore) -> None:
