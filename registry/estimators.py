@@ -24,7 +24,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from registry.flows import IDENTITY, TRANSFORMATION, written
+from registry.flows import IDENTITY, TRANSFORMATION
+from registry.held import written
 
 __all__ = ["Output", "TakenApart", "input_names", "is_transformer", "taken_apart"]
 

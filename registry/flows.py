@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from audit.canonical import Json, JsonObject, storable
+from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 
 __all__ = [
@@ -46,7 +46,6 @@ __all__ = [
     "Flow",
     "Link",
     "flows_of",
-    "written",
 ]
 
 IDENTITY: Final = "IDENTITY"
@@ -176,11 +175,6 @@ def flows_of(run: Mapping[str, Json]) -> tuple[Flow, ...]:
     """Read the flows of a run predicate; a run that was recorded without lineage has none."""
     value = run.get("lineage")
     return () if value is None else tuple(Flow.from_json(item) for item in _list(value))
-
-
-def written(names: Iterable[object]) -> tuple[str, ...]:
-    """Write column labels as text that a statement can hold."""
-    return tuple(storable(str(name)) for name in names)
 
 
 def _links(group: Json, columns: tuple[str, ...]) -> Iterable[Link]:

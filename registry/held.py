@@ -6,11 +6,12 @@ A subclass is held as what it is a subclass of: a GeoDataFrame is a table of pan
 True
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
-from registry.flows import written
+from audit.canonical import storable
 
-__all__ = ["column_labels", "holder_of", "is_lazy", "polars_frame", "run_plan", "settled"]
+__all__ = ["column_labels", "holder_of", "is_lazy", "polars_frame", "run_plan", "settled", "written"]
 
 HOLDERS: Final = frozenset(
     {
@@ -45,6 +46,11 @@ def column_labels(value: object) -> tuple[str, ...] | None:
         return None
     names = written(labels)
     return names if len(set(names)) == len(names) else None
+
+
+def written(names: Iterable[object]) -> tuple[str, ...]:
+    """Write column labels as text that a statement can hold."""
+    return tuple(storable(str(name)) for name in names)
 
 
 def is_lazy(value: object) -> bool:

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from audit.errors import AffidavitError
-from registry.flows import written
-from registry.held import column_labels, holder_of, run_plan
+from registry.held import column_labels, holder_of, run_plan, written
 from registry.model_state import fingerprint_model
 from registry.parts import is_fitted_model, parts_of
 

@@ -34,7 +34,7 @@ from registry.data_checks import checked_schemas, failed_checks
 from registry.estimators import input_names
 from registry.evaluation_settings import check_options
 from registry.fingerprint_key import FingerprintKey
-from registry.flows import written
+from registry.held import written
 from registry.kept_data import KeepData, Keeping, checked_keeping, warn_of_not_kept
 from registry.keying import Keying, warn_of_protecting_nothing
 from registry.model_file import save_model

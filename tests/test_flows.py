@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from audit.canonical import decode, encode
 from audit.errors import MalformedInput
-from registry.flows import DIRECT, HOWS, KINDS, USES, Flow, Link, flows_of, written
+from registry.flows import DIRECT, HOWS, KINDS, USES, Flow, Link, flows_of
+from registry.held import written
 
 NAMES = st.text(max_size=6)
 
