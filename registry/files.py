@@ -6,13 +6,15 @@ Rules:
   at a time, so that it does not grow with the columns either.
 - A folder is one table whose parts are the Parquet, Arrow or ORC files in it, by name, numbers in names as numbers
   (`part.2` before `part.10`, as Dask writes them); names that begin with `_` or `.` are passed over, as Spark does.
-- What cannot be read is one sentence that quotes nothing from the table.
+- What cannot be read is one sentence that quotes nothing from the table. So is a file that was written to, or replaced,
+  while it was read: its rows may be of two tables.
 
 Example: `from_file(Path("loanapp.csv")).names` are the names in the header.
 """
 
 import contextlib
 import difflib
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
@@ -44,6 +46,9 @@ SUFFIXES = {
 }  # fmt: skip
 """What a file is by the end of its name."""
 
+URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+"""What a URL begins with; a path has one of its two slashes left."""
+
 Opened = tuple[pa.Schema, int | None, Pieces]
 
 
@@ -52,8 +57,8 @@ def from_file(path: Path) -> Source:
     if path.is_dir():
         return from_parts(parts_in(path))
     _refuse_what_is_no_file(path)
-    kind = kind_of(path)
-    if kind is None and not path.exists():
+    kind, before = kind_of(path), _state(path)
+    if before is None:
         raise _no_file(path)
     if kind is None:
         raise MalformedInput(
@@ -71,8 +76,8 @@ def from_file(path: Path) -> Source:
     return Source(
         source.names,
         source.rows,
-        _read(path, reading),
-        lambda columns, runs: _read(path, again(columns, runs)),
+        _read(path, reading, before),
+        lambda columns, runs: _read(path, again(columns, runs), _state(path)),
         streamed=True,
     )
 
@@ -97,7 +102,7 @@ def parts_in(folder: Path) -> list[Path]:
 
 def from_parts(paths: list[Path]) -> Source:
     """Open files as one table, their rows in the order of the files; columns must agree in name and type."""
-    opened = []
+    opened, before = [], [_state(path) for path in paths]
     for path in paths:
         _refuse_what_is_no_file(path)
         with _reading(path):
@@ -107,8 +112,8 @@ def from_parts(paths: list[Path]) -> Source:
     rows = None if None in counts else sum(count for count in counts if count is not None)
 
     def pieces() -> Pieces:
-        for path, (_, _, part) in zip(paths, opened, strict=True):
-            for piece in _read(path, part):
+        for path, (_, _, part), state in zip(paths, opened, before, strict=True):
+            for piece in _read(path, part, state):
                 if piece is not None:
                     index, array = piece
                     # A part in which a column is missing throughout may not say of what type it is.
@@ -130,6 +135,10 @@ def _by_number(path: Path) -> list[tuple[int, str]]:
 
 def _no_file(path: Path) -> NotFound:
     """Say that a file is not there, with the tables beside it that are called nearly so."""
+    if path.is_symlink():
+        return NotFound(f"{path} is a link to a file that is not there: mend it, or name the file itself")
+    if URL.match(str(path)):
+        return NotFound(f"there is no file {path}: a URL is not read, save what it names to a file first")
     tables = [each for each in path.parent.iterdir() if kind_of(each)] if path.parent.is_dir() else []
     beside = {each.stem: each.name for each in tables}
     near = " or ".join(beside[stem] for stem in difflib.get_close_matches(path.stem, beside, n=2))
@@ -153,7 +162,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise MalformedInput(f"the file's name {str(path)!r} is not text in UTF-8: rename it") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno:
-            raise EnvironmentFailed(f"{path} cannot be read: {error.strerror}") from None
+            raise EnvironmentFailed(f"{path} cannot be read: {os.strerror(error.errno)}") from None
         raise MalformedInput(f"{path} {_reason(path, str(error))}") from error
 
 
@@ -167,9 +176,23 @@ def _reason(path: Path, message: str) -> str:
     return f"cannot be read as {kind}{why}: it may be cut short, damaged, encrypted or of another format"
 
 
-def _read(path: Path, pieces: Pieces) -> Pieces:
+def _read(path: Path, pieces: Pieces, before: tuple[int, ...] | None) -> Pieces:
+    """Read a file to its end; refuse one that is not any more what it was `before`."""
     with _reading(path):
         yield from pieces
+        if _state(path) != before:
+            raise MalformedInput(f"{path} changed while it was read: read it again once nobody writes to it")
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """Say which file this is, how large, and when it was written; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise EnvironmentFailed(f"{path} cannot be read: {os.strerror(error.errno or 0)}") from None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _parquet(path: Path) -> Opened:

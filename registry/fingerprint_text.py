@@ -50,8 +50,8 @@ def from_text(text: str) -> Fingerprint:
 
 
 def is_filed(path: Path) -> bool:
-    """Tell whether a file begins as a filed fingerprint does, as text or as JSON."""
-    return _begins(path, *BEGINNINGS, b"{")
+    """Tell whether a file begins as a filed fingerprint does, of whatever scheme, as text or as JSON."""
+    return _begins(path, b"affidavit-table-", b"{")
 
 
 def is_text(path: Path) -> bool:

@@ -60,14 +60,26 @@ def joined(pieces: list[pa.Array]) -> pa.Array:
         types.add(pa.large_string() if types & {pa.string()} else pa.large_binary())
     if len(types) > 1:
         common = _common(types)
+        if common == pa.int64() and pa.uint64() in types and not any(_has_negative(piece) for piece in bare):
+            common = pa.uint64()
         bare = [piece.cast(common) for piece in bare]
     return pa.concat_arrays(bare)
 
 
 def _common(types: set[pa.DataType]) -> pa.DataType:
-    """Return the type that holds the values of pieces which differ in width, unit or scale."""
-    schemas = [pa.schema([("column", data_type)]) for data_type in types]
+    """Return the type that holds the values of pieces which differ in width, unit, zone or scale."""
+    schemas = [pa.schema([("column", _in_utc(data_type))]) for data_type in types]
     return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+
+
+def _in_utc(data_type: pa.DataType) -> pa.DataType:
+    """Return a type of instants with the zone that they are counted in, and any other as it is."""
+    has_zone = pa.types.is_timestamp(data_type) and data_type.tz is not None
+    return pa.timestamp(data_type.unit, "UTC") if has_zone else data_type
+
+
+def _has_negative(array: pa.Array) -> bool:
+    return (pc.min(array).as_py() or 0) < 0
 
 
 def plain(array: pa.Array) -> pa.Array:

@@ -77,6 +77,12 @@ def test_an_altered_filed_fingerprint_is_refused(tables: Folder) -> None:
     assert "old.fingerprint: the fingerprint's digest is not that of its columns" in result.stderr
 
 
+def test_a_filed_fingerprint_of_another_scheme_is_refused_by_its_name(tables: Folder) -> None:
+    (tables.path / "old.fingerprint").write_text("affidavit-table-v9:sha256:00\nrows 1\n")
+    result = tables("fingerprint", "old.csv", "--against", "old.fingerprint")
+    assert (result.exit_code, "scheme is 'affidavit-table-v9', not" in result.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("option", [("--against", "old.csv"), ("-o", "a")])
 def test_comparing_and_filing_take_one_table(option: tuple[str, str], tables: Folder) -> None:
     result = tables("fingerprint", "old.csv", "new.csv", *option)

@@ -230,6 +230,26 @@ def test_a_folder_that_is_no_table_is_refused(what: str, tmp_path: Path) -> None
     assert sentence in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pa.array([1], pa.timestamp("us", "UTC")), pa.array([2], pa.timestamp("ms", "Europe/Lisbon"))),
+        (pa.array([2**63], pa.uint64()), pa.array([1], pa.int8())),
+        (pa.array([2**64 - 1, None], pa.uint64()), pa.array([None], pa.int64())),
+        (pa.array([["a"]], pa.list_(pa.dictionary(pa.int8(), pa.string()))), pa.array([["b"], None])),
+        (pa.array([{"x": 1}]), pa.array([{"x": 2}], pa.struct({"x": pa.int8()}))),
+    ],
+    ids=["zones", "signs", "signs and nothing", "dictionaries in lists", "widths in structs"],
+)
+def test_parts_that_hold_one_type_otherwise_are_one_table(
+    one: pa.Array, other: pa.Array, tmp_path: Path
+) -> None:
+    for number, part in enumerate([one, other]):
+        parquet.write_table(pa.table({"a": part}), tmp_path / f"{number}.parquet")
+    whole = pa.array([*one.to_pylist(), *other.to_pylist()], one.type)
+    assert fingerprint(tmp_path) == fingerprint(pa.table({"a": whole}))
+
+
 def test_a_part_in_which_a_column_is_missing_throughout_has_the_type_of_the_others(tmp_path: Path) -> None:
     whole = pa.table({"a": pa.array([None, None, "x"]), "b": [1, 2, 3]})
     parquet.write_table(pa.table({"a": pa.nulls(2), "b": [1, 2]}), tmp_path / "1.parquet")
@@ -324,6 +344,7 @@ def test_a_file_that_may_not_be_read_is_a_failure_of_the_environment(
     def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
+    (tmp_path / "a.csv").touch()
     monkeypatch.setattr(csv_file, "_bytes_of", refuse)
     with pytest.raises(EnvironmentFailed, match="cannot be read: Permission denied"):
         fingerprint(tmp_path / "a.csv")
@@ -418,3 +439,43 @@ def test_a_file_that_is_not_there_brings_the_table_that_is_called_nearly_so_to_m
     (tmp_path / "custmers.txt").write_text("a\n1\n")
     with pytest.raises(NotFound, match=r"there is no file .*custmers\.csv: did you mean customers\.csv\?"):
         fingerprint(tmp_path / "custmers.csv")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "folder"])
+def test_a_file_that_is_written_to_while_it_is_read_is_refused(name: str, tmp_path: Path) -> None:
+    path = file = tmp_path / name
+    if name == "folder":
+        path.mkdir()
+        file = path / "0.parquet"
+    table = pa.table({"a": [1, 2]})
+
+    def write_again(*done: object) -> None:
+        if name == "a.csv":
+            csv.write_csv(table.slice(1), file)
+        else:
+            parquet.write_table(table.slice(1), tmp_path / "other")
+            (tmp_path / "other").rename(file)
+
+    write_again()
+    os.utime(file, ns=(0, 0))
+    with pytest.raises(
+        MalformedInput, match=rf"{file.name} changed while it was read: read it again once nobody"
+    ):
+        fingerprint(path, progress=write_again)
+
+
+def test_a_link_to_nothing_and_one_to_itself_are_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / "gone.csv").symlink_to("no.csv")
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    with pytest.raises(NotFound, match=r"gone.csv is a link to a file that is not there"):
+        fingerprint(tmp_path / "gone.csv")
+    with pytest.raises(
+        EnvironmentFailed, match=r"loop.csv cannot be read: Too many levels of symbolic links$"
+    ):
+        fingerprint(tmp_path / "loop.csv")
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/loans.parquet", "https://bank.example/loans.csv"])
+def test_a_url_is_said_not_to_be_read(url: str) -> None:
+    with pytest.raises(NotFound, match="a URL is not read, save what it names to a file first"):
+        fingerprint(url)
