@@ -6,8 +6,8 @@
 [(0, [3, 4])]
 """
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Self
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ from audit.errors import MalformedInput
 from registry.arrow import Pieces, Source
 from registry.columns import leaf
 from registry.diff import RUN
-from registry.fingerprint import Fingerprint, fingerprint_of, opened
+from registry.fingerprint import Fingerprint, column_keys, fingerprint_of, opened
 from registry.fingerprint_key import FingerprintKey
 from registry.layouts import joined
 from registry.runs import cut
@@ -30,6 +30,8 @@ class AtHand:
 
     source: Source
     fingerprint: Fingerprint
+    keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """The keys of the keyed columns, so that these are checked like the others when they are read again."""
 
     @classmethod
     def of(
@@ -46,7 +48,8 @@ class AtHand:
             raise MalformedInput(
                 f"a {type(table).__name__} can be read only once: give a table in memory, or a file, to see cells"
             )
-        return cls(source, fingerprint_of(source, keyed=keyed, key=key, progress=progress))
+        found = fingerprint_of(source, keyed=keyed, key=key, progress=progress)
+        return cls(source, found, column_keys(source.names, keyed, key))
 
     def runs(
         self, names: Collection[str], wanted: Collection[int] | None = None
@@ -79,10 +82,8 @@ class AtHand:
         column = self.fingerprint.columns[index]
         array = joined(pieces) if pieces else pa.nulls(0)
         rows = min(RUN, self.fingerprint.rows - run * RUN)
-        same = len(array) == rows and (
-            column.key is not None or leaf(column.type, array).hex() == column.leaves[run]
-        )
-        if not same:
+        key = self.keys.get(column.name)
+        if len(array) != rows or leaf(column.type, array, key).hex() != column.leaves[run]:
             raise _changed()
         return array
 

@@ -320,11 +320,15 @@ def test_values_that_python_does_not_have_are_compared_too(old: pa.Array, new: p
     assert compared(one, other).lines() == [*expected, "column 'n', row 0: 1 became 2"]
 
 
+@pytest.mark.parametrize("keyed", [(), ("b",)], ids=["bare", "keyed"])
 @pytest.mark.parametrize("after", ["a,b\n1,2\n", "a,b\n1,2\n3,5\n", "a,b\n1,2\n3,4\n5,6\n"])
-def test_a_file_that_changes_while_it_is_compared_is_refused(after: str, tmp_path: Path) -> None:
+def test_a_file_that_changes_while_it_is_compared_is_refused(
+    after: str, keyed: tuple[str, ...], tmp_path: Path
+) -> None:
     (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4\n")
-    old = AtHand.of(pa.table({"a": [1, 3], "b": [2, 7]}))
-    new = AtHand.of(tmp_path / "t.csv")
+    key = FingerprintKey(bytes(32))
+    old = AtHand.of(pa.table({"a": [1, 3], "b": [2, 7]}), keyed=keyed, key=key)
+    new = AtHand.of(tmp_path / "t.csv", keyed=keyed, key=key)
     (tmp_path / "t.csv").write_text(after)
     with pytest.raises(MalformedInput, match="a table changed while it was compared"):
         cells_of(old, new)
