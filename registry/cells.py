@@ -19,6 +19,7 @@ Rules:
 
 import json
 import secrets
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -257,7 +258,7 @@ class _Found:
             rows_new[: self._most].tolist(),
         )
         for place, before, after in zip(*several, strict=True):
-            self._cells.append(Cell(name, after, before, _text(old[place]), _text(new[place])))
+            self._cells.append(Cell(name, after, before, *_texts(old[place], new[place])))
         if len(self._cells) > 100 * self._most:
             self._cells = list(self.listed())
 
@@ -345,6 +346,30 @@ def _picked(table: AtHand, columns: list[str], rows: NDArray[np.int64]) -> dict[
 # --- words --------------------------------------------------------------------------------------------------
 
 
+def _texts(old: pa.Scalar, new: pa.Scalar) -> tuple[str | None, str | None]:
+    """Write two values that differ so that it can be seen where."""
+    before, after = _text(old), _text(new)
+    if before is None or after is None:
+        return before and _cut(before, 0), after and _cut(after, 0)
+    if _composed(before) == _composed(after):
+        before, after = (text.encode("ascii", "backslashreplace").decode() for text in (before, after))
+    pairs = enumerate(zip(before, after, strict=False))
+    alike = next((at for at, (one, other) in pairs if one != other), min(len(before), len(after)))
+    start = max(0, alike - MOST_CHARACTERS // 3) if alike > MOST_CHARACTERS // 2 else 0
+    return _cut(before, start), _cut(after, start)
+
+
+def _composed(text: str) -> str:
+    """Write letters and their accents as one, as they look."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _cut(text: str, start: int) -> str:
+    """Return at most so many characters of a text from one on."""
+    left = text if start == 0 else "..." + text[start:]
+    return left if len(left) <= MOST_CHARACTERS else left[: MOST_CHARACTERS - 3] + "..."
+
+
 def _text(scalar: pa.Scalar) -> str | None:
     try:
         value: Json | object = scalar.as_py()
@@ -355,8 +380,7 @@ def _text(scalar: pa.Scalar) -> str | None:
         return _as_arrow_writes(scalar)
     if value is None or value != value:
         return None
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
-    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
 
 
 def _as_arrow_writes(scalar: pa.Scalar) -> str:

@@ -297,6 +297,20 @@ def test_a_changed_cell_is_listed_though_python_hashes_both_values_alike() -> No
     assert compared(old, new).lines()[0] == "column 'paid', row 0: -1 became -2"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("x" * 99 + "old", "x" * 99 + "new", f'...{"x" * 20}old" became ...{"x" * 20}new"'),
+        ("e\u0301", "\u00e9", r'"e\u0301" became "\xe9"'),
+        ("a" * 99, None, f'"{"a" * 56}... became missing'),
+    ],
+    ids=["alike for long", "accents", "missing"],
+)
+def test_two_values_are_shown_where_they_differ(old: str, new: str | None, said: str) -> None:
+    found = compared(pa.table({"a": [old]}), pa.table({"a": pa.array([new], pa.string())}))
+    assert found.lines() == [f"column 'a', row 0: {said}"]
+
+
 NO_UTF8 = pa.array([b"caf\xe9"]).view(pa.string())
 TWINS = pa.StructArray.from_arrays([pa.array([0]), pa.array([1])], ["x", "x"])
 
