@@ -45,6 +45,7 @@ True
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -67,6 +68,7 @@ __all__ = [
     "ColumnFingerprint",
     "Fingerprint",
     "column_keys",
+    "field_names",
     "fingerprint",
     "fingerprint_of",
     "is_table",
@@ -77,6 +79,7 @@ SCHEME = "affidavit-table-v1"
 KEYED_SCHEME = "affidavit-table-keyed-v1"
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
+FIELD_NAME = re.compile(r'"(?:[^"\\]|\\.)*"')
 KEY_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -103,6 +106,11 @@ class ColumnFingerprint:
     ) -> "ColumnFingerprint":
         """Compute the root over the leaves (hex)."""
         return cls(name, type, merkle.root(bytes.fromhex(leaf) for leaf in leaves).hex(), leaves, key)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The column's name, and those of the fields of the structs in it."""
+        return self.name, *field_names(self.type)
 
     def said(self, **more: Json) -> JsonObject:
         """Return the column's member of a JSON document; the key's id only where there is one."""
@@ -227,27 +235,41 @@ def fingerprint_of(
     *,
     keyed: Collection[str] = (),
     key: "FingerprintKey | None" = None,
+    keyed_types: Callable[[str], bool] = lambda kind: False,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Fingerprint:
-    """Read an opened table to its end."""
+    """Read an opened table to its end; columns of `keyed_types` are keyed too, where there is a key."""
     from registry.runs import Column, Workers, feed
 
     keys = column_keys(source.names, keyed, key)
+
+    def key_of(name: str, kind: str) -> bytes | None:
+        """Return the key of a column, once its type is known."""
+        return key.of_column(name) if key and name not in keys and keyed_types(kind) else keys.get(name)
+
     with Workers() as workers:
         # A table in memory is hashed as fast as it is handed over: threads would only cost.
         threads = workers if source.streamed else None
 
         def begin() -> list[Column]:
-            return [Column(name, key=keys.get(name), workers=threads) for name in source.names]
+            return [Column(name, key_of=key_of, workers=threads) for name in source.names]
 
         columns = feed(source, begin, progress)
         done = tuple(
             ColumnFingerprint.of(
-                column.name, column.kind, column.finish(), key.id if key and column.name in keys else None
+                column.name, column.kind, column.finish(), key.id if key and column.is_keyed else None
             )
             for column in columns
         )
     return Fingerprint.of(columns[0].rows if columns else source.rows or 0, done)
+
+
+def field_names(kind: str) -> tuple[str, ...]:
+    """Name the fields of the structs in a logical type; raise `MalformedInput` for what is none."""
+    try:
+        return tuple(str(json.loads(name)) for name in FIELD_NAME.findall(kind))
+    except ValueError:
+        raise MalformedInput(f"its fingerprint has the type {kind!r}, which is none") from None
 
 
 def column_keys(

@@ -9,7 +9,8 @@ Rules:
 - Protected columns (`protected`, and what an evaluation declares as `sensitive`) are keyed too as soon as the ledger
   has a fingerprint key: they have few values and are about people. Without a key they are as bare as any other, unless
   a policy asks for more.
-- A column made from one of them by its name (`race_black`) is one of them.
+- A column made from one of them by its name (`race_black`) is one of them, and so is one that holds a field of such a
+  name in its structs.
 - A name that is keyed or protected and that no column of the run has protects nothing: it may be misspelt. The run says
   so among what it says of privacy, and so does who records it.
 
@@ -27,7 +28,7 @@ from typing import Any, cast
 from audit.canonical import Json
 from audit.errors import MalformedInput, NotFound
 from audit.keystore import Passphrase
-from registry.fingerprint import Fingerprint, fingerprint_of, is_table, opened
+from registry.fingerprint import Fingerprint, field_names, fingerprint_of, is_table, opened
 from registry.fingerprint_key import FingerprintKey, key_file_of, read_key
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.protected_names import is_protected
@@ -94,7 +95,14 @@ class Keying:
         """Fingerprint a table; raises as `registry.fingerprint.fingerprint` does."""
         source = opened(table)
         self.seen.update(source.names)
-        return fingerprint_of(source, keyed=self.columns_of(source.names), key=self.key)
+        found = fingerprint_of(
+            source,
+            keyed=self.columns_of(source.names),
+            key=self.key,
+            keyed_types=lambda kind: bool(self.columns_of(field_names(kind))),
+        )
+        self.seen.update(name for column in found.columns for name in column.names)
+        return found
 
 
 def protects_nothing(run: Mapping[str, Json]) -> Iterator[str]:

@@ -18,14 +18,12 @@ Rules:
 'failed'
 """
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from audit.canonical import Json, decode
-from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput, NotVerified
+from audit.errors import AffidavitError, EnvironmentFailed, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.disclosure import SMALL_CELL
 from registry.finding import AbsentError, Finding, at, items, text
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TableTold", "judge_privacy", "tables_told"]
 
-
-_NAME: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 MARKS = (("fingerprint",), ("document",), ("profile",), ("kept", "artifact"))
 """What a part says of its table, and where it says it."""
@@ -172,11 +168,7 @@ def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> Ta
     index = tuple(each for each in said if isinstance(each, str)) if isinstance(said, list) else ()
     try:
         table = recorded_fingerprint(part, artifacts)
-        columns = tuple(
-            (each, column.key is not None)
-            for column in table.columns
-            for each in (column.name, *_fields(column.type))
-        )
+        columns = tuple((each, column.key is not None) for column in table.columns for each in column.names)
         profile = part.get("profile")
         shown = None if profile is None else Profile.from_json(decode(artifacts.get(str(profile))))
         if shown is not None and not _is_of(shown, table):
@@ -212,11 +204,3 @@ def _is_of(shown: Profile, table: "Fingerprint") -> bool:
         and len(table.columns) == len(shown.columns) + shown.omitted
         and shown.rows == table.rows
     )
-
-
-def _fields(kind: str) -> list[str]:
-    """Name the fields of the structs in a logical type, which are written as JSON strings."""
-    try:
-        return [str(json.loads(name)) for name in _NAME.findall(kind)]
-    except ValueError:
-        raise MalformedInput(f"its fingerprint has the type {kind!r}, which is none") from None

@@ -105,15 +105,30 @@ class Workers(AbstractContextManager["Workers"]):
 
 
 class Column:
-    """Gather the pieces of one column, in row order and of any length; with `key` every leaf is an HMAC."""
+    """Gather the pieces of one column, in row order and of any length.
 
-    def __init__(self, name: str, *, key: bytes | None = None, workers: Workers | None = None) -> None:
+    `key_of` tells the key of a column by its name and logical type: with one every leaf is an HMAC.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        key_of: Callable[[str, str], bytes | None] = lambda name, kind: None,
+        workers: Workers | None = None,
+    ) -> None:
         self.name = name
         self.kind = ""
         self.rows = 0
-        self._key, self._workers = key, workers
+        self._key: bytes | None = None
+        self._key_of, self._workers = key_of, workers
         self._leaves: list[Future[str] | str] = []
         self._pieces: list[pa.Array] = []
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether there is a key for it."""
+        return self._key is not None
 
     def feed(self, array: pa.Array) -> None:
         """Take the next rows; raise `MalformedInput` where they have no canonical form."""
@@ -122,7 +137,8 @@ class Column:
             raise MalformedInput(
                 f"column {self.name!r} changes from {self.kind} to {kind} at row {self.rows}"
             )
-        self.kind = kind
+        if not self.kind:
+            self.kind, self._key = kind, self._key_of(self.name, kind)
         for _, piece in cut(array, self.rows):
             self._pieces.append(piece)
             self.rows += len(piece)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import cast
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from audit.canonical import JsonObject, decode
@@ -148,6 +149,20 @@ def test_a_key_elsewhere_is_named_by_a_variable(tmp_path: Path, monkeypatch: pyt
     key = create_key(tmp_path / "elsewhere")
     monkeypatch.setenv("AFFIDAVIT_FINGERPRINT_KEY", str(tmp_path / "elsewhere"))
     assert key_at_hand(tmp_path / "keys") == key
+
+
+@pytest.mark.parametrize(
+    "held",
+    [pa.array([{"race": "w"}]), pa.array([[{"x": {"Race": "w"}}]]), pa.array([[("k", {"race_b": 1})]], pa.map_(
+        pa.string(), pa.struct({"race_b": pa.int8()})))],
+    ids=["a struct", "structs in lists", "structs in maps"],
+)  # fmt: skip
+def test_a_column_whose_structs_have_a_field_that_is_keyed_is_keyed(held: pa.Array) -> None:
+    keying = Keying(protected=("race",), key=KEY)
+    columns = keying.fingerprint(pa.table({"who": held, "other": [{"racetrack": 1}]})).columns
+    assert [column.key for column in columns] == [KEY.id, None]
+    assert keying.unmatched() == []
+    assert Keying(protected=("race",)).fingerprint(pa.table({"who": held})).columns[0].key is None
 
 
 def test_a_keying_without_anything_to_key_fingerprints_as_ever() -> None:
