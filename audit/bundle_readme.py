@@ -140,8 +140,7 @@ def readme(
 
     `keys` are those that made the signatures of the entry, in their order, `signature_line` the line of the checkpoint
     with the signature by the last key in vkey.txt, `files` the names of artifacts and the report, `tokens` those of
-    notes with a timestamp token, `verifiers` says whether the portable verifiers came
-    along.
+    notes with a timestamp token, `verifiers` says whether the portable verifiers came along.
     """
     listed = ", ".join(map(str, entries))
     parts = [

@@ -15,10 +15,12 @@ from audit.terminal import Command, FileToWrite, folded, json_option, print_json
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
+    from audit.canonical import JsonObject
     from audit.drafts import Draft
     from audit.key_events import KeyEvent
     from audit.keys import PublicKey, Signer
     from audit.statement import Statement
+    from audit.trust import Trust
 
 __all__ = [
     "PEM",
@@ -67,12 +69,10 @@ def key_sign(opened: Open, file: Path, as_key: str, yes: bool, dry_run: bool, as
 
     Says in words what is signed, asks on a terminal, and adds the signature to the file.
     """
-    from audit.drafts import described
-
     here = opened()
     draft = _read_draft(file)
     trust = draft.check(here.ledger)
-    told = described(draft, trust, here.ledger.head().size)
+    told, changes = _told(here, draft, trust)
     names = [trust.grants[signature.keyid].name for signature in draft.envelope.signatures]
     # What is signed is shown before anything is signed, also where the facts go to a program.
     (warn if as_json else say)(folded(f"{file} says: {told}"))
@@ -86,7 +86,14 @@ def key_sign(opened: Open, file: Path, as_key: str, yes: bool, dry_run: bool, as
     if as_json:
         signed = [signature.keyid for signature in draft.envelope.signatures]
         print_json(
-            {"file": str(file), "says": told, "signed": signed, "missing": missing, "dry_run": dry_run}
+            {
+                "file": str(file),
+                "says": told,
+                **changes,
+                "signed": signed,
+                "missing": missing,
+                "dry_run": dry_run,
+            }
         )
     elif not dry_run:
         do = f"affidavit key submit {file}" if not missing else f"{missing} more must sign it"
@@ -100,14 +107,14 @@ def key_sign(opened: Open, file: Path, as_key: str, yes: bool, dry_run: bool, as
 @click.pass_obj
 def key_submit(opened: Open, file: Path, dry_run: bool, as_json: bool) -> None:
     """Append a draft that enough have signed."""
-    from audit.drafts import described, submit
+    from audit.drafts import submit
     from audit.erasure import named_by, scrub_after
 
     here = opened()
     draft = _read_draft(file)
     trust = draft.check(here.ledger)
-    told = described(draft, trust, here.ledger.head().size)
-    missing, facts = draft.missing(trust), {"file": str(file), "says": told}
+    told, changes = _told(here, draft, trust)
+    missing, facts = draft.missing(trust), {"file": str(file), "says": told, **changes}
     if dry_run:
         if as_json:
             print_json({**facts, "missing": missing, "dry_run": True})
@@ -130,6 +137,17 @@ def key_submit(opened: Open, file: Path, dry_run: bool, as_json: bool) -> None:
         raise EnvironmentFailed(
             f"erased by entry {entry.seq}, but the files are not clean yet: {scrubbed.problem}"
         )
+
+
+def _told(here: Opened, draft: "Draft", trust: "Trust") -> "tuple[str, JsonObject]":
+    """Say in words what a draft says, and give what it changes of a stage, where it is about one."""
+    from audit.drafts import described
+    from audit.stage_change import stage_change
+
+    statement = draft.statement
+    change = stage_change(here.ledger, statement.predicate) if statement.kind == "stage" else None
+    told = described(draft, trust, here.ledger.head().size, change)
+    return told, {} if change is None else change.to_json()
 
 
 def signers_of(here: Opened, kind: str, as_keys: Sequence[str], draft: Path | None) -> "list[Signer]":

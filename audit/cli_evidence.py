@@ -244,8 +244,8 @@ def _verdict(answer: "Evidence") -> str:
 def _key_in(path: Path) -> "VerifierKey":
     from audit.note import VerifierKey
 
-    # A key is ASCII: what is not is kept visible, so that the parser can refuse it by what it says.
-    lines = path.read_text("ascii", "replace").split()
+    # A key's name is a ledger's origin, which may be in any script: what is not UTF-8 is the parser's to refuse.
+    lines = path.read_text("utf-8", "replace").split()
     try:
         return VerifierKey.parse(lines[-1] if lines else "")
     except MalformedInput as error:

@@ -79,7 +79,7 @@ def key_list(opened: Open, as_json: bool) -> None:
     heads = ("Key", "Roles", "Holder", "Since entry", "Expires at", "Key id", "Private part here")
     print_table(heads, shown)
     say()
-    say(f"What an admin says is signed by {trust.needed} {'key' if trust.needed == 1 else 'different keys'}.")
+    say(f"What an admin says is signed by {_keys(trust.needed)}.")
     for log in logs:
         say(f"The log's key since entry {log['since']}: {log['verifier_key']}")
 
@@ -129,13 +129,14 @@ def key_grant(
         raise MalformedInput("say who holds the key: --holder 'NAME OF THE PERSON'")
     salt = os.urandom(SALT_BYTES)
     event = key_events.grant(name, granted, roles, holder, salt, expires)
-    facts = {"name": name, "keyid": granted.keyid, "roles": list(roles), "expires": expires}
     until = f" up to entry {expires - 1}" if expires is not None else ""
     sentence = f"the key {name} holds {', '.join(roles)} from now on{until}"
     before = here.ledger.trust().grants.get(granted.keyid)
     lost = [] if before is None else sorted(set(before.roles) - set(roles))
-    if lost:
-        sentence += f", and no more {', '.join(lost)}"
+    already = before is not None and (set(before.roles), before.expires) == (set(roles), expires)
+    sentence += f", and no more {', '.join(lost)}" if lost else ", as it did already" if already else ""
+    facts = {"name": name, "keyid": granted.keyid, "roles": list(roles), "expires": expires}
+    facts |= {"no_longer": lost, "already": already}
     said(here, event, as_keys, draft, dry_run, as_json, facts, sentence)
 
 
@@ -254,11 +255,15 @@ def key_threshold(
     here = opened()
     if needed is None:
         now = here.ledger.trust().needed
-        print_json({"needed": now}) if as_json else say(f"{now} must sign what an admin says.")
+        print_json({"needed": now}) if as_json else say(f"{_keys(now)} must sign what an admin says.")
         return
     event = key_events.threshold(here.ledger.origin, needed)
-    sentence = f"{needed} must sign what an admin says from now on"
+    sentence = f"{_keys(needed)} must sign what an admin says from now on"
     said(here, event, as_keys, draft, dry_run, as_json, {"needed": needed}, sentence)
+
+
+def _keys(number: int) -> str:
+    return "1 key" if number == 1 else f"{number} different keys"
 
 
 def _holder_gone(entry: object) -> str:

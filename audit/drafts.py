@@ -30,6 +30,7 @@ from audit.key_events import Holder, remembering
 from audit.keys import Signer
 from audit.ledger import Ledger
 from audit.record import Entry
+from audit.stage_change import StageChange
 from audit.statement import Statement
 from audit.trust import Trust, article
 
@@ -152,15 +153,21 @@ def append(ledger: Ledger, draft: Draft, log_signers: Sequence[Signer]) -> Entry
     return ledger.append_signed(draft.envelope, within=within, log_signers=log_signers)
 
 
-def described(draft: Draft, trust: Trust, size: int) -> str:
-    """Say in words what the draft says, once it stands as entry `size` or later."""
+def described(draft: Draft, trust: Trust, size: int, change: StageChange | None = None) -> str:
+    """Say in words what the draft says, once it stands as entry `size` or later, and what holds no more then.
+
+    `change` is what a `stage` statement changes, which the trust does not know.
+    """
     said, statement = draft.statement.predicate, draft.statement
     match statement.kind:
         case "key-grant":
             grant = parse_grant(said, size)
             who = f" held by {draft.holder.name}" if draft.holder else ""
             until = f" up to entry {grant.expires - 1}" if grant.expires is not None else ""
-            return f"the key {grant.name} ({grant.keyid[:16]}…){who} holds {', '.join(grant.roles)}{until}"
+            before = trust.grants.get(grant.keyid)
+            lost = [] if before is None else sorted(set(before.roles) - set(grant.roles))
+            no_more = f", and no more {', '.join(lost)}" if lost else ""
+            return f"the key {grant.name} ({grant.keyid[:16]}…){who} holds {', '.join(grant.roles)}{until}{no_more}"
         case "key-revoke":
             suspect = said.get("suspect_since")
             doubt = f"; what it signed from entry {suspect} on is in doubt" if suspect is not None else ""
@@ -176,7 +183,8 @@ def described(draft: Draft, trust: Trust, size: int) -> str:
         case "log-rotate":
             return f"the log signs its heads with {statement.text('log')}. Reason: {statement.text('reason')}"
         case "threshold":
-            return f"{said.get('needed')} keys must sign what is said in the role admin"
+            needed = said.get("needed")
+            return f"{needed} {'key' if needed == 1 else 'keys'} must sign what is said in the role admin"
         case "erasure":
             gone = Erasure.read(said)
             held = trust.grants.get(gone.id)
@@ -188,7 +196,8 @@ def described(draft: Draft, trust: Trust, size: int) -> str:
             return f"the {whom} is erased for ever. Reason: {gone.reason}"
     policies = said.get("policies")
     named = ", ".join(map(_policy, policies if isinstance(policies, list) else []))
-    return f"the stage {said.get('stage')} is guarded by {named or 'nothing that can be read'}"
+    words = change.words if change is not None else ""
+    return f"the stage {said.get('stage')} is guarded by {named or 'nothing that can be read'}{words}"
 
 
 def _place_of(ledger: Ledger, statement: Statement) -> int | None:

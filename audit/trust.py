@@ -97,17 +97,19 @@ class Trust:
             grant = self.grants.get(keyid)
         return keyid
 
-    def role_for(self, keyid: str, kind: str, seq: int) -> str:
-        """Return the first role in which a key may say a kind of statement in entry `seq`, or raise `NotPermitted`."""
+    def role_for(self, keyid: str, kind: str, seq: int, called: str | None = None) -> str:
+        """Return the first role in which a key may say a kind of statement in entry `seq`, or raise `NotPermitted`.
+
+        `called` is the name by which it was asked for: a key that was never granted has none here.
+        """
         grant = self.grants.get(keyid)
         may = MAY_SAY.get(kind, ())
         role = next((r for r in may if grant is not None and grant.holds(r, seq)), None)
         if role is None:
-            name = f"{grant.name!r}" if grant else keyid[:16]
+            name = grant.name if grant else called
             raise NotPermitted(
-                f"the key {name} may not sign {article(kind)} {kind} entry: "
-                f"that takes the role {' or '.join(may) or 'of none'}, {_has(grant, seq)} "
-                "(`affidavit key grant` gives roles)"
+                f"the key {keyid[:16] if name is None else repr(name)} may not sign {article(kind)} {kind} entry: "
+                f"that takes the role {' or '.join(may) or 'of none'}, {_has(grant, seq)} ({_remedy(grant)})"
             )
         return role
 
@@ -256,6 +258,15 @@ def _has(grant: Grant | None, seq: int) -> str:
     if grant.roles and not grant.is_expired(seq):
         return f"it holds {', '.join(grant.roles)}"
     return f"it holds no role here, it is {grant.standing(seq)}"
+
+
+def _remedy(grant: Grant | None) -> str:
+    """Say what whoever lacks a role can do: a key that was taken out of use is given none again."""
+    if grant is not None and grant.revoked is not None:
+        return "sign with another key of yours: `affidavit key list` shows which hold roles"
+    if grant is not None and grant.rotated is not None:
+        return "sign with the key that took its place"
+    return "`affidavit key grant` gives roles"
 
 
 def _new_grant(trust: Trust, grant: Grant, by: Sequence[str]) -> Grant:

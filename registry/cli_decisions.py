@@ -1,26 +1,25 @@
-"""Commands that decide: gate, approve, reject, promote, roll back, and the policies behind them."""
+"""Commands that decide: gate, approve, reject, promote, roll back."""
 
-from collections.abc import Callable, Container, Sequence
-from pathlib import Path
+import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
-from audit.cli_drafts import as_keys_option, draft_option, dry_run_option, said
-from audit.errors import NotFound
-from audit.terminal import Command, Group, folded, json_option, mark, print_json, print_table, say
+from audit.terminal import Command, folded, json_option, mark, print_json, say
 from registry.cli_run import as_option
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
+    from audit.record import Entry
     from registry.gate import Decision
-    from registry.policy import Policy
     from registry.registry import Registry
 
-__all__ = ["approve", "gate", "policy", "promote", "reject", "rollback"]
+__all__ = ["approve", "gate", "promote", "reject", "rollback", "stage_option"]
 
 Open = Callable[[], "Registry"]
-_FILE = click.Path(path_type=Path)
+_KEY = re.compile(r"\b[0-9a-f]{12}(?= \(entry \d+\))")
+"""How a rule's finding names who signed: by the key, since a name can be erased and is no evidence."""
 
 stage_option = click.option("--stage", required=True, help="The stage, such as production.")
 
@@ -37,9 +36,18 @@ def gate(opened: Open, ref: str, stage: str, as_json: bool) -> None:
     """
     from registry.gate import decide
 
-    gathered = opened().gather(ref, stage)
+    registry = opened()
+    gathered = registry.gather(ref, stage)
     decision = decide(gathered.policies, gathered.evidence)
-    _print_decision("would_promote" if decision.allowed else "would_refuse", stage, decision, as_json, None)
+    model, version = gathered.found.model, gathered.found.version
+    held = _holding(registry, model, stage)
+    if as_json:
+        _print_as_json("would_promote" if decision.allowed else "would_refuse", stage, decision, held, {})
+    else:
+        _print_rules(registry, decision)
+        say(f"\n{mark('would_promote' if decision.allowed else 'would_refuse')} for {stage}")
+        say(f"{model}@{version} holds {stage} now.") if held == version else None
+    raise SystemExit(0 if decision.allowed else 1)
 
 
 def _approving(verdict: str) -> Callable[..., None]:
@@ -49,22 +57,29 @@ def _approving(verdict: str) -> Callable[..., None]:
         registry = opened()
         entry = registry.approve(ref, stage, key=as_key, role=role, meaning=meaning, verdict=verdict)
         said = entry.statement.predicate
+        model, version = str(said["model"]), said["version"]
+        before = _said_before(registry, entry)
+        keeps = verdict == "reject" and _holding(registry, model, stage) == version
         if as_json:
-            print_json(
-                {
-                    "entry": entry.seq,
-                    **{k: said[k] for k in ("model", "version", "stage", "verdict", "evidence")},
-                }
+            facts = {k: said[k] for k in ("model", "version", "stage", "verdict", "evidence")}
+            print_json({"entry": entry.seq, **facts, "said_before": before, "holds_stage": keeps})
+            return
+        done = "approved" if verdict == "approve" else "rejected"
+        say(f"Entry {entry.seq}: {model}@{version} {done} for {stage} as {role}.")
+        say(f"Bound to the evidence {said['evidence']}.")
+        if before is not None:
+            say(f"This key said so already, in entry {before}: that counts once.")
+        if keeps:
+            say(
+                f"{model}@{version} holds {stage} and keeps it: `affidavit rollback {model} {stage}` moves it back."
             )
-        else:
-            done = "approved" if verdict == "approve" else "rejected"
-            say(f"Entry {entry.seq}: {said['model']}@{said['version']} {done} for {stage} as {role}.")
-            say(f"Bound to the evidence {said['evidence']}.")
 
     return command
 
 
-def _approval_command(name: str, verdict: str, help_text: str, example: str) -> click.Command:
+def _approval_command(
+    name: str, verdict: str, help_text: str, example: str, meaning: tuple[str, ...]
+) -> click.Command:
     command = click.pass_obj(_approving(verdict))
     for decorate in reversed(
         [
@@ -72,7 +87,7 @@ def _approval_command(name: str, verdict: str, help_text: str, example: str) -> 
             stage_option,
             click.option("--as", "as_key", metavar="KEY", required=True, help="The person's key, by name."),
             click.option("--role", required=True, help="In which role: validator or approver."),
-            click.option("--meaning", required=True, help="What the signature means, in a sentence."),
+            click.option(*meaning, "meaning", required=True, help="What the signature means, in a sentence."),
             json_option,
         ]
     ):
@@ -87,6 +102,7 @@ approve = _approval_command(
     "It counts for exactly this run, this stage and this text of its policies.",
     "affidavit approve mortgage@2 --stage production --as validator --role validator "
     "--meaning 'Validated: data, method and bias reviewed'",
+    ("--meaning",),
 )
 reject = _approval_command(
     "reject",
@@ -94,6 +110,8 @@ reject = _approval_command(
     "Sign a refusal, bound to the evidence.\n\nIt stands until the same key approves.",
     "affidavit reject mortgage@1 --stage production --as validator --role validator "
     "--meaning 'Uses the judgement of the underwriter'",
+    # What else is taken back or refused has a reason: whoever types that here means the same.
+    ("--meaning", "--reason"),
 )
 
 
@@ -109,9 +127,9 @@ def promote(opened: Open, ref: str, stage: str, as_key: str | None, as_json: boo
     The stage's policies decide; the decision is an entry either way, with the outcome of every rule.
     """
     registry = opened()
+    held = _holding(registry, registry.find(ref).model, stage)
     entry, decision = registry.promote(ref, stage, key=as_key)
-    by = None if as_key else registry.ledger.trust().grants[entry.key].name
-    _print_decision("promoted" if decision.allowed else "refused", stage, decision, as_json, entry.seq, by)
+    _print_decision(registry, entry, decision, held, as_key, as_json)
 
 
 @click.command(
@@ -129,154 +147,74 @@ def rollback(opened: Open, name: str, stage: str, as_key: str | None, reason: st
     The gate judges that version anew; the decision is an entry either way.
     """
     registry = opened()
+    held = _holding(registry, name, stage)
     entry, decision = registry.rollback(name, stage, key=as_key, reason=reason)
-    by = None if as_key else registry.ledger.trust().grants[entry.key].name
     said = entry.statement.predicate
     if not as_json:
         say(f"Rolling {stage} back to {said['model']}@{said['version']}: {said['reason']}\n")
-    _print_decision("promoted" if decision.allowed else "refused", stage, decision, as_json, entry.seq, by)
+    _print_decision(registry, entry, decision, held, as_key, as_json)
 
 
-@click.group(cls=Group)
-def policy() -> None:
-    """Policies, and the stages that they guard."""
+def _holding(registry: "Registry", model: str, stage: str) -> int | None:
+    """Return the version of a model that holds a stage now."""
+    return next((found.version for found in registry.versions(model) if stage in found.stages), None)
 
 
-@policy.command("list", examples=["affidavit policy list"])
-@json_option
-@click.pass_obj
-def policy_list(opened: Open, as_json: bool) -> None:
-    """List the policies and what they guard.
-
-    Those that come with affidavit, and those that guard each stage of this ledger.
-    """
-    from registry.policy import packaged, packaged_names
-
-    known = [packaged(name) for name in packaged_names()]
-    try:
-        stages = {s: [p.name for p in policies] for s, policies in opened().stage_policies().items()}
-    except NotFound:
-        stages = {}
-    if as_json:
-        policies = [
-            {"name": p.name, "version": p.version, "title": p.title, "sha256": p.sha256} for p in known
-        ]
-        print_json({"policies": policies, "stages": stages})
-        return
-    print_table(
-        ("Policy", "Version", "Title", "Rules"), [(p.name, p.version, p.title, len(p.rules)) for p in known]
-    )
-    if stages:
-        say()
-        print_table(("Stage", "Guarded by"), [(stage, ", ".join(names)) for stage, names in stages.items()])
+def _said_before(registry: "Registry", entry: "Entry") -> int | None:
+    """Return the entry in which a key said of the same evidence what it says in this one, and took back since."""
+    said = entry.statement.predicate
+    gathered = registry.gather(f"{said['model']}@{said['version']}", str(said["stage"]))
+    key = registry.ledger.trust().first_key(entry.key)
+    mine = [a for a in gathered.evidence.approvals if (a.key, a.role) == (key, said["role"])]
+    last = max((a for a in mine if a.seq < entry.seq), key=lambda a: a.seq, default=None)
+    return last.seq if last is not None and last.verdict == said["verdict"] else None
 
 
-@policy.command("show", examples=["affidavit policy show lending"])
-@click.argument("name")
-@json_option
-def policy_show(name: str, as_json: bool) -> None:
-    """Show a policy as sentences.
-
-    NAME is one that comes with affidavit, or a file.
-    """
-    from registry.policy import load
-
-    found = load(name)
-    if as_json:
-        rules = [{"id": rule.id, "says": rule.says, "clauses": list(rule.clauses)} for rule in found.rules]
-        print_json({"name": found.name, "version": found.version, "sha256": found.sha256, "rules": rules})
-        return
-    say(f"{found.title} ({found.name}, version {found.version})\nSHA-256 {found.sha256}\n")
-    for rule in found.rules:
-        say(folded(f"  {rule.id}: {rule.says}", "    "))
-        if rule.clauses:
-            say(folded(f"    serves {', '.join(rule.clauses)}", "      "))
-
-
-@policy.command("check", examples=["affidavit policy check my-policy.yaml"])
-@click.argument("file", type=_FILE)
-@json_option
-def policy_check(file: Path, as_json: bool) -> None:
-    """Check a policy file.
-
-    Every mistake is named with its line and column.
-    """
-    from registry.policy import load
-
-    found = load(file)
-    if as_json:
-        print_json({"name": found.name, "sha256": found.sha256, "rules": len(found.rules)})
-    else:
-        say(f"{file}: the policy {found.name} reads well, {_rules(found)}.\nSHA-256 {found.sha256}")
-
-
-@policy.command(
-    "adopt",
-    examples=[
-        "affidavit policy adopt baseline lending --stage production --as admin",
-        "affidavit policy adopt lending --stage production --as admin --draft lending.draft",
-    ],
-)
-@click.argument("policies", nargs=-1, required=True, metavar="NAME-OR-FILE...")
-@stage_option
-@as_keys_option
-@draft_option
-@dry_run_option
-@json_option
-@click.pass_obj
-def policy_adopt(
-    opened: Open,
-    policies: tuple[str, ...],
-    stage: str,
-    as_keys: tuple[str, ...],
-    draft: Path | None,
-    dry_run: bool,
-    as_json: bool,
+def _print_as_json(
+    word: str, stage: str, decision: "Decision", held: int | None, more: dict[str, object]
 ) -> None:
-    """Guard a stage with policies.
-
-    They hold from the next entry on, in place of those before; approvals given under others no longer count.
-    """
-    from audit.key_events import KeyEvent
-    from registry.policy import load
-
-    registry, adopted = opened(), tuple(load(name) for name in policies)
-    statement = registry.adopting(stage, adopted)
-    if not dry_run:
-        registry.keep(adopted)
-    named = [{"name": p.name, "sha256": p.sha256} for p in adopted]
-    before = registry.stage_policies().get(stage)
-    no_longer = [p.name for p in before or () if p.sha256 not in {policy.sha256 for policy in adopted}]
-    sentence = f"{stage} is guarded by {', '.join(p.name for p in adopted)} from now on"
-    sentence += _in_place_of(no_longer, {policy.name for policy in adopted})
-    sentence += "; it is a new stage" if before is None else ""
-    facts = {"stage": stage, "policies": named, "no_longer": no_longer, "new_stage": before is None}
-    said(registry, KeyEvent(statement), as_keys, draft, dry_run, as_json, facts, sentence)
+    print_json({"decision": word, "stage": stage, "rules": decision.to_json(), "held": held, **more})
 
 
-def _in_place_of(no_longer: Sequence[str], adopted: Container[str]) -> str:
-    """Say which policies guard the stage no more: that a policy was left out is easily overlooked."""
-    told = [f"{name} as it was before" if name in adopted else name for name in no_longer]
-    return f", and no longer by {', '.join(told)}" if told else ""
+def _print_rules(registry: "Registry", decision: "Decision") -> None:
+    """Print the outcome of every rule; a key by who holds it."""
+    from registry.documents import signer_of
 
+    grants = registry.ledger.trust().grants
+    by_start = {keyid[:12]: keyid for keyid in grants}
 
-def _rules(found: "Policy") -> str:
-    return "1 rule" if len(found.rules) == 1 else f"{len(found.rules)} rules"
+    def named(found: re.Match[str]) -> str:
+        keyid = by_start.get(found[0])
+        return found[0] if keyid is None else signer_of(registry, keyid)
+
+    for result in decision.results:
+        padding = " " * (10 - len(result.outcome))
+        message = _KEY.sub(named, result.message)
+        told = f"{mark(result.outcome)}{padding} {result.policy}/{result.id}: {message}"
+        say(folded(told, " " * 11))
 
 
 def _print_decision(
-    word: str, stage: str, decision: "Decision", as_json: bool, entry: int | None, by: str | None = None
+    registry: "Registry",
+    entry: "Entry",
+    decision: "Decision",
+    held: int | None,
+    as_key: str | None,
+    as_json: bool,
 ) -> None:
-    """Print the outcome of every rule and the decision; `by` is the key that signed it, where nobody named one."""
+    """Print a decision that is an entry: every rule, who signed it where nobody was named, and what has moved."""
+    word = "promoted" if decision.allowed else "refused"
+    said = entry.statement.predicate
+    stage, model, version = str(said["stage"]), said["model"], said["version"]
     if as_json:
-        document: dict[str, object] = {"decision": word, "stage": stage, "rules": decision.to_json()}
-        print_json(document | ({} if entry is None else {"entry": entry}))
+        _print_as_json(word, stage, decision, held, {"entry": entry.seq})
     else:
-        for result in decision.results:
-            padding = " " * (10 - len(result.outcome))
-            told = f"{mark(result.outcome)}{padding} {result.policy}/{result.id}: {result.message}"
-            say(folded(told, " " * 11))
-        signed = f", signed by {by}" if by is not None else ""
-        where = f" (entry {entry}{signed})" if entry is not None else ""
-        say(f"\n{mark(word)} for {stage}{where}")
+        _print_rules(registry, decision)
+        signed = "" if as_key else f", signed by {registry.ledger.trust().grants[entry.key].name}"
+        say(f"\n{mark(word)} for {stage} (entry {entry.seq}{signed})")
+        if held == version:
+            moved = "held it already: nothing moved" if decision.allowed else "holds it and keeps it"
+            say(f"{model}@{version} {moved}.")
+        elif held is not None:
+            say(f"{model}@{held} {'held it until now' if decision.allowed else 'holds it and keeps it'}.")
     raise SystemExit(0 if decision.allowed else 1)

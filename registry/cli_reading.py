@@ -10,6 +10,7 @@ import click
 from audit.errors import MalformedInput, NotFound
 from audit.terminal import (
     Command,
+    folded,
     json_option,
     print_json,
     print_table,
@@ -28,6 +29,7 @@ Open = Callable[[], "Registry"]
 MOST_PROFILES, MOST_COLUMNS = 3, 12
 _DIGEST = re.compile(r"(?:affidavit-(?:table|model|object)-v\d:sha256:)?\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _FIGURE = re.compile(r"\b\d\.\d{5,}\b")
+_ANY_FIGURE = re.compile(r"\b\d\.\d+\b")
 
 
 @click.command(
@@ -136,7 +138,7 @@ def compare(opened: Open, first: str, second: str, as_json: bool) -> None:
             }
         )
     elif different:
-        shown = [(r.what, r.name, *_brief(r.first, r.second)) for r in different]
+        shown = [(r.what, r.name, *_brief(r.what, r.first, r.second)) for r in different]
         print_table(("What", "Name", first, second), shown)
         say(f"\n{len(rows) - len(different)} more are the same.")
     else:
@@ -159,8 +161,11 @@ def _print_version(document: "JsonObject") -> None:
         say(f"  {figure['name']:<28} {_interval(figure)}")
     for table in cast(list["JsonObject"], document["bias"]):
         say(f"\n  by {table['attribute']} ({table['missing']} without a value)")
-        for figure in cast(list["JsonObject"], table["disparities"]):
+        disparities = cast(list["JsonObject"], table["disparities"])
+        for figure in disparities:
             say(f"    {figure['name']:<30} {_interval(figure)}")
+        for sentence in _noted(disparities):
+            say(folded(f"    {sentence}", "      "))
     rows = [
         (
             e["entry"],
@@ -266,9 +271,23 @@ def _figures(run_said: "JsonObject") -> list["JsonObject"]:
     return cast(list["JsonObject"], evaluation["metrics"]) if isinstance(evaluation, dict) else []
 
 
+def _noted(figures: list["JsonObject"]) -> list[str]:
+    """Say what the evaluation notes of figures, above all which groups they leave out: once for all that it is of."""
+    of: dict[str, list[str]] = {}
+    for figure in figures:
+        first, _, rest = str(figure.get("note") or "").partition("; ")
+        # Why there is no value stands where the value would.
+        note = rest if figure["value"] is None else "; ".join(filter(None, (first, rest)))
+        if note:
+            of.setdefault(note, []).append(str(figure["name"]))
+    return [
+        note if len(names) == len(figures) else f"{', '.join(names)}: {note}" for note, names in of.items()
+    ]
+
+
 def _interval(figure: "JsonObject") -> str:
     if figure["value"] is None:
-        # The rest of the note lists the groups that were left out, with their sizes: `--json` has it.
+        # The rest of the note says which groups were left out, and stands below.
         return str(figure.get("note") or "not enough data").partition(";")[0]
     low, high = (
         short(float(str(figure[end]))) if figure[end] is not None else "?" for end in ("low", "high")
@@ -276,11 +295,13 @@ def _interval(figure: "JsonObject") -> str:
     return f"{short(float(str(figure['value'])))}  ({low} to {high}, n={figure['n']})"
 
 
-def _brief(first: str | None, second: str | None) -> tuple[str, str]:
+def _brief(what: str, first: str | None, second: str | None) -> tuple[str, str]:
     """Shorten digests and round figures for people, unless the difference would be lost."""
     whole = tuple("-" if value is None else value for value in (first, second))
+    # Of metrics every figure has as many decimals as the next; a parameter is shown as it was written.
+    figure = _ANY_FIGURE if what in ("metric", "bias") else _FIGURE
     short = tuple(
-        _FIGURE.sub(lambda found: f"{float(found[0]):.4f}", _DIGEST.sub(lambda found: f"{found[1]}…", value))
+        figure.sub(lambda found: f"{float(found[0]):.4f}", _DIGEST.sub(lambda found: f"{found[1]}…", value))
         for value in whole
     )
     left, right = short if short[0] != short[1] else whole

@@ -135,7 +135,8 @@ def reproduce(opened: Open, ref: str, kept: bool, as_key: str | None, as_json: b
         )
     else:
         same = sum(row["same"] is True for row in said.compared)
-        told = said.reason or f"all {same} compared parts are the same"
+        one = "the one part that was compared is the same"
+        told = said.reason or (one if same == 1 else f"all {same} compared parts are the same")
         say(folded(f"{mark(said.verdict)}: {told} (entry {entry.seq})"))
         if said.environment.get("same") is not True:
             say("The environment here is not the recorded one: other versions of Python or of packages.")

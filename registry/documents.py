@@ -15,7 +15,7 @@ from registry.catalog import Catalogued
 from registry.recheck import doubts, signed_in_doubt
 from registry.registry import Registry, RunEntry
 
-__all__ = ["entry_document", "log_documents", "run_document", "summary", "version_document"]
+__all__ = ["entry_document", "log_documents", "run_document", "signer_of", "summary", "version_document"]
 
 
 def run_document(registry: Registry, recorded: RunEntry) -> JsonObject:
@@ -45,7 +45,7 @@ def version_document(registry: Registry, found: Catalogued) -> JsonObject:
         "version": found.version,
         "entry": found.seq,
         "leaf_hash": found.leaf_hash,
-        "recorded_by": _signer(registry, found.recorder),
+        "recorded_by": signer_of(registry, found.recorder),
         "time": found.time,
         "stages": list[Json](found.stages),
         "run": run,
@@ -65,7 +65,7 @@ def version_document(registry: Registry, found: Catalogued) -> JsonObject:
 def entry_document(registry: Registry, entry: Entry) -> JsonObject:
     """Describe one entry: its place, its signer, and what it says."""
     return {
-        **_row(entry, _signer(registry, entry.key)),
+        **_row(entry, signer_of(registry, entry.key)),
         "prev": entry.prev,
         "ledger": entry.log,
         "subjects": [{"name": s.name, "sha256": s.sha256} for s in entry.statement.subjects],
@@ -75,7 +75,7 @@ def entry_document(registry: Registry, entry: Entry) -> JsonObject:
 
 def log_documents(registry: Registry, entries: Iterable[Entry]) -> Iterator[JsonObject]:
     """Describe each entry in a line of the log; who holds a key is read once, however many lines there are."""
-    signer = cache(partial(_signer, registry))
+    signer = cache(partial(signer_of, registry))
     for entry in entries:
         yield _row(entry, signer(entry.key))
 
@@ -157,13 +157,14 @@ def _about(registry: Registry, entry: Entry, by: Doubts) -> JsonObject:
         "entry": entry.seq,
         "time": entry.time,
         "key": entry.key,
-        "signer": _signer(registry, entry.key),
+        "signer": signer_of(registry, entry.key),
         "doubts": list[Json](signed_in_doubt(entry, by)),
         **said,
     }
 
 
-def _signer(registry: Registry, keyid: str) -> str:
+def signer_of(registry: Registry, keyid: str) -> str:
+    """Name who signs with a key: the person, and the key's name, as far as they are known."""
     grant = registry.ledger.trust().grants.get(keyid)
     person = registry.ledger.holder(keyid)
     name = grant.name if grant else keyid[:16]

@@ -117,7 +117,7 @@ class Registry(Models):
         settle(self.keys, trust)
         name = name or os.environ.get("AFFIDAVIT_KEY") or None
         if name is not None:
-            trust.role_for(self.home.keys.public(name).keyid, kind, size)
+            trust.role_for(self.home.keys.public(name).keyid, kind, size, called=name)
             return self.signer(name)
         keyids = {
             self.home.keys.public(stored).keyid: stored
@@ -205,6 +205,8 @@ class Registry(Models):
         if not meaning.strip():
             raise MalformedInput(
                 "an approval states its meaning: say what was reviewed and what is approved (--meaning)"
+                if verdict == "approve"
+                else "a rejection states its reason: say what was reviewed and what is wrong (--meaning)"
             )
         gathered = self.gather(ref, stage)
         found = gathered.found

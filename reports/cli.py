@@ -30,6 +30,7 @@ from registry import cli_decisions as decision_commands
 from registry import cli_export as export_commands
 from registry import cli_fingerprint as fingerprint_commands
 from registry import cli_init as init_commands
+from registry import cli_policies as policy_commands
 from registry import cli_profile as profile_commands
 from registry import cli_reading as reading_commands
 from registry import cli_run as run_commands
@@ -148,7 +149,7 @@ for _command in (
     decision_commands.reject,
     decision_commands.promote,
     decision_commands.rollback,
-    decision_commands.policy,
+    policy_commands.policy,
     report,
     audit_commands.verify,
     run_commands.reproduce,

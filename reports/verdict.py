@@ -93,13 +93,22 @@ def _undecided(approvals: Sequence[Approval], stages: tuple[str, ...]) -> str:
 
 
 def count_opinions(approvals: Sequence[Approval]) -> str:
-    """Count approvals and rejections in words; those in doubt apart, each with its reason."""
-    sound = [approval.verdict for approval in approvals if not approval.entry.doubts]
-    approved, rejected = sound.count("approve"), sound.count("reject")
+    """Count approvals and rejections in words: one for each key, role, stage and evidence, the newest.
+
+    What a key said before it spoke again is told apart, so that one person who signs twice does not look like two; so
+    are those in doubt, each with its reason.
+    """
+    sound = [approval for approval in approvals if not approval.entry.doubts]
+    standing = {(one.entry.key, one.role, one.stage, one.evidence): one.verdict for one in sound}
+    verdicts = list(standing.values())
+    approved, rejected = verdicts.count("approve"), verdicts.count("reject")
     told = [f"{approved} approved", f"{rejected} rejected"]
-    if len(sound) > approved + rejected:
-        told.append(f"{len(sound) - approved - rejected} without a verdict")
-    return "; ".join([formats.plain_list(told), *_opinions_in_doubt(approvals)])
+    if len(verdicts) > approved + rejected:
+        told.append(f"{len(verdicts) - approved - rejected} without a verdict")
+    counted = formats.plain_list(told)
+    if before := len(sound) - len(verdicts):
+        counted += f" ({before} more by {'a key' if before == 1 else 'keys'} that spoke again since)"
+    return "; ".join([counted, *_opinions_in_doubt(approvals)])
 
 
 def _opinions_in_doubt(approvals: Sequence[Approval]) -> list[str]:

@@ -43,6 +43,14 @@ def test_the_logs_key_is_checked_against_the_one_that_was_given(here: Folder) ->
     assert here.json("verify", "--key", "log.vkey")["verified"] is True
 
 
+def test_the_key_of_a_ledger_whose_name_is_not_ascii_verifies_it_too(tmp_path: Path) -> None:
+    bank = empty_folder(tmp_path / "bank")
+    bank.text("init", "--origin", "sparkasse.example/kreditprüfung")
+    bank.text("ledger", "tiles", "tiles")
+    assert bank.json("verify", "tiles", "--key", "tiles/vkey.txt")["verified"] is True
+    assert bank.json("verify", "--key", "tiles/vkey.txt")["verified"] is True
+
+
 def test_another_logs_key_does_not_verify(here: Folder, tmp_path: Path) -> None:
     other = empty_folder(tmp_path / "other")
     other.text("init", "--origin", "other.example/models")
@@ -266,6 +274,63 @@ def test_adopting_says_what_guards_the_stage_no_more_and_that_a_stage_is_new(her
     assert "and no longer by easy as it was before." in said
     pilot = here.json("policy", "adopt", "baseline", "--stage", "pilt", "--as", "admin", "--dry-run")
     assert (pilot["new_stage"], pilot["no_longer"]) == (True, [])
+
+
+APPROVE_2 = ("approve", "loans@2", "--stage", "production", "--as", "validator", "--role", "validator")
+REJECT_1 = ("reject", "loans@1", "--stage", "production", "--as", "validator", "--role", "validator")
+
+
+def test_an_approval_that_its_key_gave_already_is_said_to_count_once(here: Folder) -> None:
+    assert "said so already" not in here.text(*APPROVE_2, "--meaning", "Reviewed")
+    assert "This key said so already, in entry 11: that counts once." in here.text(
+        *APPROVE_2, "--meaning", "Reviewed"
+    )
+    assert here.json(*APPROVE_2, "--meaning", "Reviewed")["said_before"] == 12
+
+
+def test_an_approval_after_a_rejection_by_the_same_key_says_something_new(here: Folder) -> None:
+    here.text(*APPROVE_2, "--meaning", "Reviewed")
+    here.text("reject", *APPROVE_2[1:], "--meaning", "Not so")
+    assert here.json(*APPROVE_2, "--meaning", "After all")["said_before"] is None
+
+
+def test_who_rejects_what_is_in_a_stage_learns_that_it_stays_there(here: Folder) -> None:
+    said = here.text(*REJECT_1, "--reason", "It drifts")
+    assert (
+        "loans@1 holds production and keeps it: `affidavit rollback loans production` moves it back." in said
+    )
+    assert here.json("show", "loans@production")["version"] == 1
+    document = here.json("gate", "loans@1", "--stage", "production", status=1)
+    assert document["rules"][1]["message"].endswith("“It drifts”")
+
+
+def test_who_rejects_what_is_in_no_stage_is_told_of_none(here: Folder) -> None:
+    said = here.text(*REJECT_1[:1], "loans@2", *REJECT_1[2:], "--meaning", "It drifts")
+    assert "holds" not in said
+
+
+def test_a_promotion_says_what_held_the_stage_until_then(here: Folder) -> None:
+    here.text(*APPROVE_2, "--meaning", "Reviewed")
+    assert here.text("promote", "loans@2", "production", "--as", "approver").endswith(
+        "promoted for production (entry 12)\nloans@1 held it until now.\n"
+    )
+    assert here.json("promote", "loans@2", "production", "--as", "approver")["held"] == 2
+    assert here.text("promote", "loans@2", "production", "--as", "approver").endswith(
+        "loans@2 held it already: nothing moved.\n"
+    )
+
+
+def test_a_refusal_says_which_version_keeps_the_stage(here: Folder) -> None:
+    said = here.text("promote", "loans@2", "production", "--as", "approver", status=1)
+    assert said.endswith("refused for production (entry 11)\nloans@1 holds it and keeps it.\n")
+
+
+def test_the_gate_names_people_and_its_document_keys(here: Folder) -> None:
+    said = here.text("gate", "loans@1", "--stage", "production")
+    assert "approved by validator Dana Whitfield (validator) (entry 9): “Data and method reviewed”" in said
+    assert said.endswith("loans@1 holds production now.\n")
+    [rule] = here.json("gate", "loans@1", "--stage", "production")["rules"][1:]
+    assert re.search(r"approved by validator [0-9a-f]{12} \(entry 9\)", rule["message"])
 
 
 def test_a_decision_says_which_key_signed_it_where_none_was_named(here: Folder) -> None:

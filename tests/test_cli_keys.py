@@ -258,6 +258,29 @@ def test_two_administrators_sign_at_once_or_one_after_the_other(
     assert two.json("verify")["verified"]
 
 
+def test_who_signs_a_draft_about_a_stage_is_told_what_guards_it_no_more(two: Folder) -> None:
+    two.json(
+        "policy", "adopt", "strict.yaml", "--stage", "production", "--as", "admin", "--draft", "it.draft"
+    )
+    shown = two.json("key", "sign", "it.draft", "--as", "second", "--dry-run")
+    assert (shown["no_longer"], shown["new_stage"]) == (["easy"], False)
+    assert shown["says"].endswith(", and no longer by easy")
+    assert ", and no longer by easy" in two.text("key", "sign", "it.draft", "--as", "second")
+    assert ", and no longer by easy" in two.text("key", "submit", "it.draft")
+
+
+def test_who_signs_a_draft_about_a_stage_that_nobody_knows_is_told_that_it_is_new(two: Folder) -> None:
+    two.json("policy", "adopt", "strict.yaml", "--stage", "prodution", "--as", "admin", "--draft", "it.draft")
+    assert two.json("key", "sign", "it.draft", "--as", "second", "--dry-run")["new_stage"] is True
+
+
+def test_who_signs_a_draft_that_grants_roles_is_told_which_are_lost(two: Folder) -> None:
+    grant = ("key", "grant", "scientist", "--role", "auditor", "--as", "admin", "--draft", "it.draft")
+    two.json(*grant)
+    shown = two.json("key", "sign", "it.draft", "--as", "second", "--dry-run")
+    assert shown["says"].endswith("holds auditor, and no more recorder, validator")
+
+
 def test_two_administrators_erase_together(two: Folder) -> None:
     erase = ("erase", "validator", "--reason", "left the bank", "--yes")
     assert "and has 1" in two(*erase, "--as", "admin").stderr

@@ -384,6 +384,21 @@ def test_an_approval_in_doubt_is_not_counted_and_says_why() -> None:
     assert dossier.opinions in dossier.verdict.sentence
 
 
+@pytest.mark.parametrize(
+    ("verdict", "told"),
+    [
+        ("approve", "2 approved and 0 rejected (1 more by a key that spoke again since)"),
+        ("reject", "1 approved and 1 rejected (1 more by a key that spoke again since)"),
+    ],
+)
+def test_a_person_who_signs_twice_is_counted_once_by_what_was_said_last(verdict: str, told: str) -> None:
+    validator, approver = made.approval_entries()
+    again = made.entry(
+        12, "approval", "validator", approver.time, {**validator.predicate, "verdict": verdict}
+    )
+    assert undecided(approvals=[validator, approver, again]).opinions == told
+
+
 @pytest.mark.parametrize("template", template_names())
 def test_no_report_shows_an_approval_in_doubt_as_approved(template: str) -> None:
     approvals = in_doubt(*made.approval_entries())

@@ -150,7 +150,7 @@ def test_the_change_of_the_logs_key_is_submitted_where_both_its_keys_are(ledger:
             lambda: key_events.log_rotate(ORIGIN, signer().public, "yearly"),
             r"signs its heads with test\.example",
         ),
-        (lambda: key_events.threshold(ORIGIN, 1), "1 keys must sign what is said in the role admin"),
+        (lambda: key_events.threshold(ORIGIN, 1), "1 key must sign what is said in the role admin"),
         (
             lambda: KeyEvent(
                 Statement(

@@ -28,6 +28,40 @@ def test_what_names_neither_a_version_nor_an_entry_is_told_how_to(
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("nobody", "the key 'nobody' may not sign a decision entry"),
+        ("validator", "it holds validator (`affidavit key grant` gives roles)"),
+    ],
+)
+def test_a_key_that_may_not_decide_is_called_by_its_name(here: Folder, key: str, words: str) -> None:
+    assert words in here("promote", "loans@1", "production", "--as", key).stderr
+
+
+def test_whose_key_was_revoked_is_not_told_to_have_it_granted_roles(tmp_path: Path) -> None:
+    here = a_lender(tmp_path / "lender")
+    here.text("key", "revoke", "validator", "--reason", "left")
+    said = here("approve", "loans@2", "--stage", "production", "--as", "validator", "--role", "validator",
+                "--meaning", "x").stderr  # fmt: skip
+    assert "it is revoked by entry 11 (sign with another key of yours" in said
+    assert "grant" not in said
+
+
+def test_who_is_granted_what_they_have_is_told_so(here: Folder) -> None:
+    grant = ("key", "grant", "validator", "--role", "validator", "--dry-run")
+    assert "the key validator holds validator from now on, as it did already." in here.text(*grant)
+    assert here.json(*grant)["already"] is True
+    more = here.json(*grant[:3], "--role", "auditor", "--dry-run")
+    assert (more["already"], more["no_longer"]) == (False, ["validator"])
+
+
+def test_a_rejection_without_a_reason_is_told_that_it_is_one(here: Folder) -> None:
+    said = here("reject", "loans@2", "--stage", "production", "--as", "validator", "--role", "validator",
+                "--reason", " ").stderr  # fmt: skip
+    assert "a rejection states its reason" in said
+
+
 def test_a_rollback_of_a_model_that_is_not_there_says_so(here: Folder) -> None:
     result = here("rollback", "laons", "staging", "--reason", "x", "--as", "owner")
     assert result.exit_code == 2
