@@ -10,7 +10,7 @@ Rules:
 - The same ledger under the same checkpoint gives the same bytes.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -64,16 +64,22 @@ class Wanted:
     pinned: AnchorSettings = field(default_factory=AnchorSettings)
 
 
-def write_bundle(ledger: Ledger, wanted: Wanted, target: Path) -> Evidence:
-    """Write a bundle into a file and return what verifying it answers.
+def write_bundle(
+    ledger: Ledger, wanted: Wanted, target: Path, tell: Callable[[str], None] = lambda doing: None
+) -> Evidence:
+    """Write a bundle into a file and return what verifying it answers; `tell` is told what is done meanwhile.
 
     Raises `NotVerified` where it would not verify, `MalformedInput` where `target` is a folder, `EnvironmentFailed`
     where it cannot be written; then `target` is as it was.
     """
     try:
         with replacing(target, 0o666) as file:
-            write_archive(file, _members(ledger, wanted))
+            tell("gathering entries and proofs")
+            members = _members(ledger, wanted)
+            tell(f"writing {target.name}")
+            write_archive(file, members)
             file.flush()
+            tell(f"verifying {target.name}")
             answer = verify_bundle(Path(file.name), Brought())
             if not answer:
                 failed = next(step for step in answer.report.steps if step.status == "failed")

@@ -6,6 +6,7 @@ Rules:
   names is written anywhere in it, nor in the folders that `AFFIDAVIT_KEYS` and `AFFIDAVIT_ARTIFACTS` name.
 - A file that is there is replaced by one of its own kind (a PDF by a PDF), or where it is empty. By its content it is
   told what it is, not by its name.
+- The folder that a file goes into has to be there.
 - What may not be written is refused before anything is done, and above all before an entry is appended.
 
 >>> check_file(Path(".affidavit/ledger.db"), PDF)                                          # doctest: +SKIP
@@ -38,6 +39,8 @@ class Kind:
 def check_file(path: Path, kind: Kind) -> None:
     """Refuse to write a file of a kind where it may not be written: `MalformedInput`."""
     _check_not_in_a_ledger(path)
+    if not path.parent.is_dir():
+        raise MalformedInput(f"there is no folder {path.parent}: make it, or name another place")
     # A folder, a pipe or a device is no file to be replaced; who writes says so.
     if path.is_file() and path.stat().st_size and not kind.is_one(path):
         raise MalformedInput(

@@ -43,6 +43,7 @@ __all__ = [
     "print_table",
     "printable",
     "say",
+    "stages",
     "warn",
 ]
 
@@ -236,6 +237,21 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str], None]]:
+    """Show on a terminal's standard error what long work is at, where nobody can say how far; yields what to tell."""
+    if not sys.stderr.isatty():
+        yield lambda doing: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda doing: progress.update(task, description=printable(doing))
 
 
 def passphrase(from_environment: Callable[[str], bytes]) -> Callable[[str], bytes]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from audit.outputs import BUNDLE, check_file
-from audit.terminal import Command, FileToWrite, json_option, print_json, say
+from audit.terminal import Command, FileToWrite, json_option, print_json, say, stages
 
 # What the command needs is imported inside it: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def export(
         registry, ref, all_artifacts=all_artifacts, checkpoints=[path.read_bytes() for path in kept]
     )
     chosen = replace(chosen, pinned=registry.home.anchors, more=portable_verifiers() if with_verifier else {})
-    answer = write_bundle(registry.ledger, chosen, target)
+    with stages() as tell:
+        answer = write_bundle(registry.ledger, chosen, target, tell)
     if as_json:
         print_json({"file": str(target), **answer.to_json()})
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from audit.cli_drafts import as_keys_option, draft_option, dry_run_option, said
-from audit.errors import NotFound
+from audit.errors import MalformedInput, NotFound
 from audit.terminal import Group, folded, json_option, print_json, print_table, say
 from registry.cli_decisions import stage_option
 
@@ -56,17 +56,25 @@ def policy_list(opened: Open, as_json: bool) -> None:
         print_table(("Stage", "Guarded by"), [(stage, ", ".join(names)) for stage, names in stages.items()])
 
 
-@policy.command("show", examples=["affidavit policy show lending"])
+@policy.command(
+    "show", examples=["affidavit policy show lending", "affidavit policy show lending --text > ours.yaml"]
+)
 @click.argument("name")
+@click.option("--text", "as_text", is_flag=True, help="Print the file itself, to begin one of your own.")
 @json_option
-def policy_show(name: str, as_json: bool) -> None:
+def policy_show(name: str, as_text: bool, as_json: bool) -> None:
     """Show a policy as sentences.
 
     NAME is one that comes with affidavit, or a file.
     """
     from registry.policy import load
 
+    if as_text and as_json:
+        raise MalformedInput("--text prints the file and --json what it says: ask for one of them")
     found = load(name)
+    if as_text:
+        click.echo(found.text, nl=False)
+        return
     if as_json:
         rules = [{"id": rule.id, "says": rule.says, "clauses": list(rule.clauses)} for rule in found.rules]
         print_json({"name": found.name, "version": found.version, "sha256": found.sha256, "rules": rules})

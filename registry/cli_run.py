@@ -117,9 +117,15 @@ def reproduce(opened: Open, ref: str, kept: bool, as_key: str | None, as_json: b
     at hand, in a folder of its own, with your rights: look at the code first if you do not know who recorded it. Where
     a source is gone, the table that was kept of it stands in, and the verdict says so. The verdict is an entry.
     """
+    from registry.causes import environments_differ, hints
     from registry.reproduce import reproduce as reproduce_version
 
-    entry, said = reproduce_version(opened(), ref, key=as_key, kept=kept, progress=_step_line())
+    registry = opened()
+    found = registry.find(ref)
+    entry, said = reproduce_version(
+        registry, f"{found.model}@{found.version}", key=as_key, kept=kept, progress=_step_line()
+    )
+    look_at = hints(registry.run_of(found), said, registry.artifacts)
     if as_json:
         print_json(
             {
@@ -131,6 +137,7 @@ def reproduce(opened: Open, ref: str, kept: bool, as_key: str | None, as_json: b
                 "entry": entry.seq,
                 "compared": list(said.compared),
                 "environment": said.environment,
+                "hints": look_at,
             }
         )
     else:
@@ -138,8 +145,12 @@ def reproduce(opened: Open, ref: str, kept: bool, as_key: str | None, as_json: b
         one = "the one part that was compared is the same"
         told = said.reason or (one if same == 1 else f"all {same} compared parts are the same")
         say(folded(f"{mark(said.verdict)}: {told} (entry {entry.seq})"))
-        if said.environment.get("same") is not True:
-            say("The environment here is not the recorded one: other versions of Python or of packages.")
+        if (differs := environments_differ(said.environment)) is not None:
+            say(folded(differs))
+        if look_at:
+            say("Where to look (none of this is a finding):")
+        for sentence in look_at:
+            say(folded(f"- {sentence}", "  "))
     raise SystemExit(0 if said.verdict == "identical" else NotVerified.exit_status)
 
 

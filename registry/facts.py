@@ -109,7 +109,9 @@ FACTS: Final[Mapping[FactName, Fact]] = {
         _seeded,
         "a seed is recorded",
         "no seed is recorded",
-        "no step records a seed: give the steps that draw at random a parameter named seed",
+        "no step records a seed: give the steps that draw at random a parameter named seed; that none draws cannot be "
+        "seen from a run, so where none does, guard the stage by a policy of your own that asks for a reproduction "
+        "instead (`affidavit policy show NAME --text` gives one to begin with)",
     ),
     "data-fingerprinted": Fact(
         _fingerprinted,

@@ -12,7 +12,8 @@ but the verdict:
 The recorded code runs with the rights of whoever reproduces it, in a session of its own, without the variables of
 affidavit (they may hold a passphrase). Interrupted, it is ended, its folder goes, and nothing is recorded.
 
-Not done here: rebuilding the recorded environment, tolerances, and the search for the cause.
+Not done here: rebuilding the recorded environment, tolerances, and the search for the cause, for which
+`registry.causes` says where to look.
 """
 
 import os
@@ -28,6 +29,7 @@ from audit.errors import AffidavitError, NotFound
 from audit.record import Entry
 from registry.artifacts import ArtifactStore
 from registry.catalog import Catalogued
+from registry.causes import MOST_PACKAGES, differing
 from registry.checkout import Impossible, check_out
 from registry.environment import VARIABLES, describe_environment
 from registry.fingerprint import KEYED_SCHEME
@@ -143,7 +145,7 @@ class _Attempt:
             None if reason is None else _with_lacking(one_line(reason)[:MOST_REASON], verdict, self.run),
             difference,
             _rows(compared),
-            _environments(self.run, describe_environment(self.store)),
+            _environments(self.run, describe_environment(self.store), self.registry.artifacts, self.store),
         )
 
     def _run_again(self, progress: Callable[[str], None] | None) -> JsonObject:
@@ -196,13 +198,27 @@ def _variables(run: JsonObject) -> dict[str, str]:
     return variables | {name: str(set_then[name]) for name in VARIABLES if name in set_then}
 
 
-def _environments(run: JsonObject, here: JsonObject) -> JsonObject:
+def _environments(
+    run: JsonObject, here: JsonObject, recorded_store: ArtifactStore, here_store: ArtifactStore
+) -> JsonObject:
     recorded = cast(JsonObject, run["environment"])
-    return {
-        "recorded": {name: recorded.get(name) for name in ("python", "platform", "packages")},
-        "here": {name: here.get(name) for name in ("python", "platform", "packages")},
+    said = ("python", "platform", "cpu_count", "packages")
+    told: JsonObject = {
+        "recorded": {name: recorded.get(name) for name in said},
+        "here": {name: here.get(name) for name in said},
         "same": recorded.get("python") == here.get("python") and _packages(recorded) == _packages(here),
     }
+    with suppress(AffidavitError):  # a list that is lost says nothing, and is no reason to compare nothing
+        lists = [
+            store.get(str(_packages(side))).decode()
+            for side, store in ((recorded, recorded_store), (here, here_store))
+        ]
+        differ = differing(lists[0], lists[1])
+        told["packages_differing"] = len(differ)
+        told["packages_differ"] = [
+            {"name": name, "recorded": before, "here": now} for name, before, now in differ[:MOST_PACKAGES]
+        ]
+    return told
 
 
 def _packages(environment: JsonObject) -> Json:

@@ -25,6 +25,7 @@ from audit.terminal import (
     passphrase,
     print_json,
     say,
+    stages,
 )
 from registry import cli_decisions as decision_commands
 from registry import cli_export as export_commands
@@ -111,7 +112,9 @@ def report(
 
     target = output or Path(f"{ref.replace('@', '-')}-{template}.pdf")
     check_file(target, PDF)
-    issued = issue_report(opened(), ref, template, target, key=as_key)
+    registry = opened()
+    with stages() as tell:
+        issued = issue_report(registry, ref, template, target, key=as_key, tell=tell)
     if as_json:
         print_json({"file": str(target), **issued.to_json()})
         return

@@ -1,7 +1,7 @@
 """Issue a report: gather the dossier, render it, write the PDF, and record its digest as an entry."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,19 +65,26 @@ def gather(registry: Registry, ref: str) -> Dossier:
 
 
 def issue_report(
-    registry: Registry, ref: str, template: str, output: Path, *, key: str | None = None
+    registry: Registry,
+    ref: str,
+    template: str,
+    output: Path,
+    *,
+    key: str | None = None,
+    tell: Callable[[str], None] = lambda doing: None,
 ) -> Issued:
     """Write the PDF and append its `report` entry; there is no file without its entry.
 
+    `tell` is told what is done meanwhile.
     Raises `EnvironmentFailed` where the file cannot be written; then nothing was recorded.
     """
-    if not output.parent.is_dir():
-        raise MalformedInput(f"there is no folder {output.parent}: make it, or choose another place with -o")
     if output.is_dir():
         raise MalformedInput(f"{output} is a folder: name the file to write with -o")
     signer = registry.signer_for("report", key)
+    tell("gathering the evidence")
     dossier = gather(registry, ref)
     html = render(dossier, template)
+    tell(f"drawing the pages of {output.name}")
     pdf = write(
         html,
         title=f"{dossier.name} {template}",

@@ -68,6 +68,15 @@ def test_a_rollback_of_a_model_that_is_not_there_says_so(here: Folder) -> None:
     assert "no version of a model 'laons'" in result.stderr
 
 
+@pytest.mark.parametrize("command", [("export", "loans@1"), ("report", "loans@1"), ("checkpoint",)], ids=str)
+def test_a_folder_that_is_not_there_is_said_before_anything_is_done(
+    here: Folder, command: tuple[str, ...]
+) -> None:
+    result = here(*command, "-o", "no/where/it")
+    assert result.exit_code == 2
+    assert "there is no folder no/where: make it, or name another place" in result.stderr
+
+
 def test_a_ledger_with_one_key_counts_one(tmp_path: Path) -> None:
     alone = Folder(tmp_path)
     alone.text("init", "--origin", "one.example/models")
