@@ -6,7 +6,6 @@ Rules:
   names is written anywhere in it, nor in the folders that `AFFIDAVIT_KEYS` and `AFFIDAVIT_ARTIFACTS` name.
 - A file that is there is replaced by one of its own kind (a PDF by a PDF), or where it is empty. By its content it is
   told what it is, not by its name.
-- The folder that a file goes into has to be there.
 - What may not be written is refused before anything is done, and above all before an entry is appended.
 
 >>> check_file(Path(".affidavit/ledger.db"), PDF)                                          # doctest: +SKIP
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from audit.errors import MalformedInput
 
-__all__ = ["BUNDLE", "CHECKPOINT", "DRILL", "NEW", "PDF", "Kind", "check_file", "check_folder"]
+__all__ = ["BUNDLE", "CHECKPOINT", "DRILL", "NEW", "PDF", "Kind", "check_file", "check_folder", "check_place"]
 
 _LEDGERS = ("ledger.db", "anchors.json")
 _BESIDE = ("keys", "artifacts")
@@ -39,13 +38,19 @@ class Kind:
 def check_file(path: Path, kind: Kind) -> None:
     """Refuse to write a file of a kind where it may not be written: `MalformedInput`."""
     _check_not_in_a_ledger(path)
-    if not path.parent.is_dir():
-        raise MalformedInput(f"there is no folder {path.parent}: make it, or name another place")
     # A folder, a pipe or a device is no file to be replaced; who writes says so.
     if path.is_file() and path.stat().st_size and not kind.is_one(path):
         raise MalformedInput(
             f"there is something else than {kind.words} at {path}: write it under another name"
         )
+
+
+def check_place(path: Path) -> None:
+    """Refuse to write a file into a folder that is not there, or where a folder is: `MalformedInput`."""
+    if not path.parent.is_dir():
+        raise MalformedInput(f"there is no folder {path.parent}: make it, or name another place")
+    if path.is_dir():
+        raise MalformedInput(f"{path} is a folder: name the file to write")
 
 
 def check_folder(path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from audit.outputs import BUNDLE, check_file
+from audit.outputs import BUNDLE, check_file, check_place
 from audit.terminal import Command, FileToWrite, json_option, print_json, say, stages
 
 # What the command needs is imported inside it: `affidavit --help` loads none of it.
@@ -73,6 +73,7 @@ def export(
     registry = opened()
     target = output or Path(f"{ref.replace('@', '-')}-evidence.zip")
     check_file(target, BUNDLE)
+    check_place(target)
     chosen = wanted(
         registry, ref, all_artifacts=all_artifacts, checkpoints=[path.read_bytes() for path in kept]
     )

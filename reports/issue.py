@@ -12,6 +12,7 @@ from audit.durable import replacing
 from audit.erasure import erasures
 from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotFound, NotVerified
 from audit.ledger import Head
+from audit.outputs import check_place
 from audit.record import Entry
 from registry.evidence import adopted, adopted_in_doubt
 from registry.predicates import IssuedReport
@@ -78,8 +79,7 @@ def issue_report(
     `tell` is told what is done meanwhile.
     Raises `EnvironmentFailed` where the file cannot be written; then nothing was recorded.
     """
-    if output.is_dir():
-        raise MalformedInput(f"{output} is a folder: name the file to write with -o")
+    check_place(output)
     signer = registry.signer_for("report", key)
     tell("gathering the evidence")
     dossier = gather(registry, ref)

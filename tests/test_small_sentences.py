@@ -68,7 +68,7 @@ def test_a_rollback_of_a_model_that_is_not_there_says_so(here: Folder) -> None:
     assert "no version of a model 'laons'" in result.stderr
 
 
-@pytest.mark.parametrize("command", [("export", "loans@1"), ("report", "loans@1"), ("checkpoint",)], ids=str)
+@pytest.mark.parametrize("command", [("export", "loans@1"), ("report", "loans@1")], ids=str)
 def test_a_folder_that_is_not_there_is_said_before_anything_is_done(
     here: Folder, command: tuple[str, ...]
 ) -> None:
