@@ -81,10 +81,6 @@ class Grant:
         """The first entry that somebody else may have signed with the key; None where no revocation names one."""
         return min((suspicion.since for suspicion in self.suspicions), default=None)
 
-    def is_suspect(self, seq: int) -> bool:
-        """Say whether an entry that the key signed is in doubt."""
-        return any(suspicion.covers(seq) for suspicion in self.suspicions)
-
     def holds(self, role: str, seq: int) -> bool:
         """Say whether the key holds a role at the entry `seq`, which comes after all that is known here."""
         return role in self.roles and not self.is_expired(seq)

@@ -15,14 +15,16 @@ Rules:
 import io
 import pickle
 from collections.abc import Iterable
-from typing import cast
+from typing import Literal, cast
 
 from audit.canonical import Json, JsonObject, storable
 from audit.errors import EnvironmentFailed, MalformedInput, NotPermitted
 from registry.artifacts import ArtifactStore
 from registry.model_state import class_path, fingerprint_model
 
-__all__ = ["REVIEWED", "read_model", "save_model"]
+__all__ = ["REVIEWED", "ModelFormat", "checked_format", "read_model", "save_model"]
+
+ModelFormat = Literal["skops", "pickle"]
 
 REVIEWED = frozenset(
     {
@@ -67,11 +69,19 @@ of the file's choosing. Trees hold raw indices that scikit-learn does not check,
 reader; that is why the digest, which a signed entry names, comes first."""
 
 
+def checked_format(format: str) -> ModelFormat:  # noqa: A002 - the name that its users give it
+    """Return the format of a model's file, or raise `MalformedInput` where there is none of that name."""
+    match format:
+        case "skops" | "pickle":
+            return format
+    raise MalformedInput(f"{format!r} is no model format: choose skops or pickle")
+
+
 def save_model(
     model: object,
     artifacts: ArtifactStore,
     *,
-    format: str = "skops",  # noqa: A002 - the name that INTERFACE.md gives it
+    format: str = "skops",  # noqa: A002 - likewise
     features: Iterable[object] | None = None,
 ) -> JsonObject:
     """Store a fitted model and return the run predicate's `model_file`.
@@ -79,8 +89,7 @@ def save_model(
     `features` are the names of the columns it was fitted on; without them, the model's own `feature_names_in_`.
     Raises `MalformedInput` where the format cannot hold the model.
     """
-    if format not in ("skops", "pickle"):
-        raise MalformedInput(f"{format!r} is no model format: choose skops or pickle")
+    format = checked_format(format)  # noqa: A001 - likewise
     data = _to_pickle(model) if format == "pickle" else _to_skops(model)
     unreviewed = _unreviewed(data, ()) if format == "skops" else []
     if nameless := [name for name in unreviewed if "<" in name]:

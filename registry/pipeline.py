@@ -22,18 +22,18 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Literal, TypeVar, cast, overload
 
 from audit.errors import MalformedInput
 from registry.data_checks import Checks, checked_schemas
 from registry.evaluation_settings import check_options
 from registry.fingerprint_key import FingerprintKey
 from registry.keying import Keying, warn_of_protecting_nothing
+from registry.model_file import ModelFormat, checked_format
 from registry.parameters import MISSING, Parameter, assign
 from registry.predicates import check_model_name
-from registry.privacy import NO_DEMANDS, Privacy
+from registry.privacy import Privacy
 from registry.profiling import Profiling, checked_columns
 from registry.sentences import did_you_mean
 from registry.steps import PlannedStep, Step, arguments_of, name_of
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipeline"]
 
-ModelFormat = Literal["skops", "pickle"]
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -72,10 +71,8 @@ class Pipeline:
         keyed: Collection[str] = (),
         profile: bool = True,
     ) -> None:
-        if model_format not in ("skops", "pickle"):
-            raise MalformedInput(f"{model_format!r} is no model format: choose skops or pickle")
         self.name = check_model_name(name)
-        self.model_format: ModelFormat = model_format
+        self.model_format = checked_format(model_format)
         self.protected = checked_columns("protected", protected)
         self.profiled = checked_columns("profiled", profiled)
         self.observe = observe
@@ -113,21 +110,22 @@ class Pipeline:
                 return path.resolve()
         return None
 
-    def profiling(self, privacy: Privacy = NO_DEMANDS, *, declined: str | None = None) -> Profiling:
+    def profiling(self, privacy: Privacy, *, declined: str | None = None) -> Profiling:
         """Begin the profiles of one run, which tell no more than the policies in force allow.
 
         `declined` is why it is to have none.
         """
-        sensitive = [column for step in self.steps for column in step.sensitive]
         # What is keyed so that it cannot be guessed is not told by a profile.
-        withheld = [*self.protected, *self.keyed, *sensitive]
+        withheld = [*self.protected, *self.keyed, *self._sensitive()]
         without = declined or (None if self.profile else "the pipeline says profile=False")
         return Profiling(withheld, self.profiled, privacy, declined=without)
 
-    def keying(self, key: FingerprintKey | None, privacy: Privacy = NO_DEMANDS) -> Keying:
+    def keying(self, key: FingerprintKey | None, privacy: Privacy) -> Keying:
         """Say which columns are keyed; raise `NotFound` where the code names some and there is no key."""
-        sensitive = [column for step in self.steps for column in step.sensitive]
-        return Keying(tuple(self.keyed), (*self.protected, *sensitive), key, privacy).checked()
+        return Keying(self.keyed, (*self.protected, *self._sensitive()), key, privacy).checked()
+
+    def _sensitive(self) -> list[str]:
+        return [column for step in self.steps for column in step.sensitive]
 
     @overload
     def step(self, function: F, /) -> F: ...
@@ -143,14 +141,14 @@ class Pipeline:
     ) -> Callable[[F], F]: ...
     def step(
         self,
-        function: Any = None,
+        function: F | None = None,
         /,
         *,
-        columns: Any = None,
-        rows: Any = None,
+        columns: Mapping[str, Sequence[str]] | None = None,
+        rows: Sequence[str] | None = None,
         observe: bool | None = None,
         check: object = None,
-    ) -> Any:
+    ) -> F | Callable[[F], F]:
         """Declare a step by decorating a function, which is returned as it is.
 
         `columns` maps a column that it returns to the input columns that it is made of, `rows` lists those that
@@ -158,13 +156,15 @@ class Pipeline:
         not, whatever the pipeline says. `check` is a pandera schema for what it returns, or schemas by the names of
         its parts (see `registry.data_checks`).
         """
-        if function is None:
-            return partial(self.step, columns=columns, rows=rows, observe=observe, check=check)
-        name = getattr(function, "__name__", "")
-        observing = self.observe if observe is None else observe
-        told, schemas = tell("step", name, columns, rows, observing), checked_schemas(name, check)
-        self._declare(function, "step", (), (), told, checks=schemas)
-        return function
+
+        def declare(function: F) -> F:
+            name = getattr(function, "__name__", "")
+            observing = self.observe if observe is None else observe
+            told = tell("step", name, columns, rows, observing)
+            self._declare(function, "step", told=told, checks=checked_schemas(name, check))
+            return function
+
+        return declare if function is None else declare(function)
 
     def sql_step(self, text: str, /, *, check: object = None) -> Callable[[F], F]:
         """Declare a step that a query makes, by decorating an empty function that names its tables and parameters.
@@ -178,7 +178,7 @@ class Pipeline:
         def declare(function: F) -> F:
             run = as_function(query, function)
             checks = checked_schemas(getattr(function, "__name__", ""), check)
-            self._declare(run, "step", (), (), query=query, checks=checks)
+            self._declare(run, "step", query=query, checks=checks)
             return cast(F, run)
 
         return declare
@@ -199,7 +199,7 @@ class Pipeline:
                     raise MalformedInput(
                         f"the pipeline {self.name} already evaluates in {other.name}: one step does"
                     )
-            self._declare(function, "evaluate", columns, tuple(options.items()))
+            self._declare(function, "evaluate", sensitive=columns, options=tuple(options.items()))
             return function
 
         return declare
@@ -259,8 +259,9 @@ class Pipeline:
         self,
         function: Callable[..., object],
         kind: Literal["step", "evaluate"],
-        sensitive: tuple[str, ...],
-        options: tuple[tuple[str, object], ...],
+        *,
+        sensitive: tuple[str, ...] = (),
+        options: tuple[tuple[str, object], ...] = (),
         told: Told | None = None,
         query: "Query | None" = None,
         checks: Checks | None = None,
@@ -268,10 +269,16 @@ class Pipeline:
         name = name_of(function)
         if name in self._steps:
             raise MalformedInput(f"the pipeline {self.name} already has a step {name}: rename one of the two")
-        arguments = arguments_of(name, function)
-        told = told or Told()
         self._steps[name] = Step(
-            name, kind, function, arguments, sensitive, options, told, query, checks or {}
+            name,
+            kind,
+            function,
+            arguments_of(name, function),
+            sensitive=sensitive,
+            options=options,
+            told=told or Told(),
+            query=query,
+            checks=checks or {},
         )
 
     def _planned(self, step: Step, assigned: Mapping[str, object]) -> PlannedStep:

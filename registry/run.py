@@ -20,6 +20,7 @@ from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
 from registry.fingerprint_key import FingerprintKey
 from registry.kept_data import KeepData, Keeping
+from registry.model_file import ModelFormat
 from registry.parts import is_fitted_model, parts_of
 from registry.pipeline import Pipeline
 from registry.privacy import NO_DEMANDS, Privacy
@@ -78,7 +79,7 @@ def run_pipeline(
 def _perform(
     plan: Sequence[PlannedStep],
     recorder: RunRecorder,
-    model_format: str,
+    model_format: ModelFormat,
     progress: Callable[[str], None] | None,
 ) -> None:
     """Run the steps in their order until one fails, and keep the model."""

@@ -34,7 +34,7 @@ from registry.flows import Flow
 from registry.held import holder_of, is_lazy, polars_frame, settled
 from registry.kept_data import Keeping
 from registry.keying import Keying
-from registry.model_file import save_model
+from registry.model_file import ModelFormat, save_model
 from registry.origins import Origins
 from registry.parts import describe, parts_of
 from registry.private import Private
@@ -241,7 +241,7 @@ class RunRecorder:
             self.origins.find(step, name, value)
             self.sources.find(step, name, value)
 
-    def keep_model(self, step: str, models: Sequence[object], model_format: str) -> None:
+    def keep_model(self, step: str, models: Sequence[object], model_format: ModelFormat) -> None:
         """Store the model; where it is not one, or the format cannot hold it, the step that made it has failed."""
         try:
             if len(models) > 1:

@@ -17,6 +17,7 @@ from registry.flows import Flow
 from registry.keying import Keying, key_at_hand
 from registry.parts import describe
 from registry.pipeline import Pipeline
+from registry.privacy import NO_DEMANDS
 from registry.recording import Recording
 from registry.run import run_pipeline
 from registry.sameness import compare_runs
@@ -76,7 +77,7 @@ def test_what_an_evaluation_declares_as_sensitive_is_keyed() -> None:
     def judge(load: pd.DataFrame) -> None:
         """Is not run here."""
 
-    assert pipeline.keying(KEY).columns_of(PEOPLE.columns) == ["race", "race_b"]
+    assert pipeline.keying(KEY, NO_DEMANDS).columns_of(PEOPLE.columns) == ["race", "race_b"]
 
 
 def test_a_run_that_is_to_key_columns_without_a_key_is_refused_before_it_begins(store: ArtifactStore) -> None:
