@@ -162,22 +162,25 @@ def _bring_all(
 def _bring(source: JsonObject, place: Path, given: str | None, places: Sequence[Path]) -> None:
     """Put a file that the run read at its place; it is looked for there, then by its path and name in `places`."""
     uri, wanted = str(source["uri"]), str(source["sha256"])
-    found = []
-    for candidate in (place, *(directory / name for directory in places for name in (given or uri, uri))):
-        if candidate.is_file():
-            digest = digest_of_file(candidate)[0]
-            if digest == wanted:
-                if candidate != place:
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    place.unlink(missing_ok=True)  # it may be a link, which a copy would follow
-                    shutil.copyfile(candidate, place)
-                return
-            found.append(digest)
+    candidates = (place, *(directory / name for directory in places for name in (given or uri, uri)))
+    found: list[str] = []
+    for candidate in filter(Path.is_file, candidates):
+        found.append(digest_of_file(candidate)[0])
+        if found[-1] == wanted:
+            _copy(candidate, place)
+            return
     if found:
         raise Impossible(
             f"the file {uri} has changed: SHA-256 {wanted[:16]}… was recorded, here it is {found[0][:16]}…"
         )
     raise Impossible(f"the file {uri} (SHA-256 {wanted[:16]}…) is not here: run this where it is")
+
+
+def _copy(candidate: Path, place: Path) -> None:
+    if candidate != place:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)  # it may be a link, which a copy would follow
+        shutil.copyfile(candidate, place)
 
 
 def _file_of(target: str) -> str | None:

@@ -65,14 +65,20 @@ class TableTold:
 def tables_told(run: Mapping[str, Json], artifacts: ArtifactStore) -> tuple[TableTold, ...]:
     """Read what a run's documents tell of its tables; raise `EnvironmentFailed` where the store is out of reach."""
     found: dict[tuple[Json, ...], TableTold] = {}
-    for side in ("outputs", "inputs"):
-        for step in items(run.get("steps")):
-            for part in items(step.get(side)):
-                # What another step received is told once, where it came out, unless it was changed on the way.
-                mark = tuple(cast(Json, at(part, *path)) for path in MARKS)
-                if part.get("kind") == "table" and not any(_tells(other, mark) for other in found):
-                    found[mark] = _told(str(step.get("name")), part, artifacts)
+    # What another step received is told once, where it came out, unless it was changed on the way.
+    for step, part in (*_tables(run, "outputs"), *_tables(run, "inputs")):
+        mark = tuple(cast(Json, at(part, *path)) for path in MARKS)
+        if not any(_tells(other, mark) for other in found):
+            found[mark] = _told(step, part, artifacts)
     return tuple(found.values())
+
+
+def _tables(run: Mapping[str, Json], side: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield the tables that steps returned, or received, each after the name of its step."""
+    for step in items(run.get("steps")):
+        yield from (
+            (str(step.get("name")), part) for part in items(step.get(side)) if part.get("kind") == "table"
+        )
 
 
 def judge_privacy(rule: PrivacyRule, run: Mapping[str, Json], tables: Sequence[TableTold]) -> Finding:

@@ -69,15 +69,21 @@ def explained(
     """
     told = {flow.part: flow for flow in flows if flow.kind == "table"}
     for known in _known(items.values()):
-        for part, flow in told.items():
-            if flow.columns == known.names and not flow.complete >= set(flow.columns):
-                if (setting := computed(known.transformer)) is not None:
-                    told[part] = _noted(
-                        flow, f"whose {setting} is not written in the step, which may have computed it"
-                    )
-                    continue
-                told[part] = _explained(flow, known, list(_pairs(known, items[part], before)))
+        unexplained = [
+            flow for flow in told.values() if flow.columns == known.names and not _is_complete(flow)
+        ]
+        for flow in unexplained:
+            setting = computed(known.transformer)
+            told[flow.part] = (
+                _explained(flow, known, list(_pairs(known, items[flow.part], before)))
+                if setting is None
+                else _noted(flow, f"whose {setting} is not written in the step, which may have computed it")
+            )
     return [told.get(flow.part, flow) if flow.kind == "table" else flow for flow in flows]
+
+
+def _is_complete(flow: Flow) -> bool:
+    return flow.complete >= set(flow.columns)
 
 
 def _known(items: Iterable[Any]) -> Iterator[_Known]:

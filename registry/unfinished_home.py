@@ -66,19 +66,25 @@ def clear_unfinished(folder: Path) -> list[str]:
     """Remove what is left of ledgers that were being made in `folder` when their process was killed; name it."""
     cleared = list[str]()
     for left in sorted(folder.glob(f"{_PREFIX}*/")):
+        # One that is locked is being worked in, and one that does not go is in nobody's way.
         with suppress(OSError):
-            descriptor = os.open(left, _FOLDER)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if (left / _MARK).exists():
-                    _forget_anchor(left)
-                    _remove(left)
-                else:
-                    left.rmdir()  # of a process that was killed at once: it is empty, or it is somebody's
-                cleared.append(left.name)
-            finally:
-                os.close(descriptor)
+            _clear(left)
+            cleared.append(left.name)
     return cleared
+
+
+def _clear(left: Path) -> None:
+    """Remove a folder that nobody works in any more; `OSError` where it is locked or does not go."""
+    descriptor = os.open(left, _FOLDER)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if (left / _MARK).exists():
+            _forget_anchor(left)
+            _remove(left)
+        else:
+            left.rmdir()  # of a process that was killed at once: it is empty, or it is somebody's
+    finally:
+        os.close(descriptor)
 
 
 def _remove(left: Path) -> None:
