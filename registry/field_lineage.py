@@ -22,6 +22,7 @@ from registry.declared_flows import declared_flow, encoded_flow, model_flow
 from registry.estimators import input_names
 from registry.flows import Flow
 from registry.held import column_labels, is_lazy, polars_frame
+from registry.nested_fields import nested_fields
 from registry.observe import Observation, observe, take_sample
 from registry.parts import is_fitted_model, parts_of
 from registry.recomputed import as_received, explained
@@ -96,7 +97,8 @@ class Watch:
             flow = Flow(name, self.step.name, "table", columns)
             told = bool(self.step.told.columns)
             parsed = self.step.query is not None or (is_lazy(item) and not told)
-            yield self._parsed(flow, item) if parsed else declared_flow(flow, self.step.told, self.inputs)
+            made = self._parsed(flow, item) if parsed else declared_flow(flow, self.step.told, self.inputs)
+            yield replace(made, fields=tuple(nested_fields(item).items()))
 
     def _computed(self, transformer: Any) -> str | None:
         return unwritten(transformer, self.step.function, self.parameters)

@@ -104,6 +104,8 @@ class Flow:
     """Inputs (`applications.race`) of which an observation could say nothing."""
     unseen: tuple[str, ...] = ()
     """Columns that the step did not return when it was observed: nothing was seen of them."""
+    fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """The columns that hold fields of structs, each with their paths (`registry.nested_fields`)."""
 
     @property
     def is_whole(self) -> bool:
@@ -141,6 +143,7 @@ class Flow:
             "notes": list[Json](self.notes),
             **({"observed": True, "untold": list[Json](self.untold)} if self.observed else {}),
             **({"unseen": list[Json](self.unseen)} if self.unseen else {}),
+            **({"fields": {name: list[Json](paths) for name, paths in self.fields}} if self.fields else {}),
         }
 
     @classmethod
@@ -168,6 +171,10 @@ class Flow:
             observed=value.get("observed") is True,
             untold=tuple(_text(name) for name in _list(value.get("untold", []))),
             unseen=tuple(_text(name) for name in _list(value.get("unseen", []))),
+            fields=tuple(
+                (name, tuple(_text(path) for path in _list(paths)))
+                for name, paths in cast(JsonObject, value.get("fields", {})).items()
+            ),
         )
 
 

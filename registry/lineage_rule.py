@@ -9,6 +9,7 @@ Rules:
   leaves rows out. One path is enough to fail, and the message names it.
 - Unknown is never a pass. Where a part of the way is not known the rule is `missing`; where it was seen on a sample
   only it is `uncertain`, unless the policy accepts what was observed.
+- A column that holds a field of a protected name is protected: which of its fields goes on is not followed.
 - Names are one, and made from one, as everywhere here (`registry.protected_names`): `Race`, and `race_black` as well.
   What a column was made of is protected only where its name is the protected one: `age_ratio` does not protect income.
 - That no table has a column of the name shows nothing: it may have another name there, which the message guesses at.
@@ -57,7 +58,8 @@ def judge_lineage(rule: LineageRule, run: Mapping[str, Json]) -> Finding:
         given = (
             ", which is given to the model and dropped by its transformers" if shortest[-1] in dropped else ""
         )
-        return Finding("failed", f"{_named(shortest[0], names)} {' -> '.join(map(_words, shortest))}{given}")
+        way = " -> ".join(map(_words, shortest))
+        return Finding("failed", f"{_named(known, shortest[0], names)} {way}{given}")
     if absent:
         guess = did_you_mean(absent[0], _all_names(known)) if len(absent) == 1 else ""
         raise AbsentError(
@@ -112,9 +114,14 @@ def _map(run: Mapping[str, Json]) -> Map:
 def _protected(known: Map, traced: Trace, names: Sequence[str]) -> tuple[set[Place], list[str]]:
     """Find the protected columns in every table, and what they are made of; and the names that nothing has."""
     places = dict.fromkeys((*known.columns(), *known.inputs(), *traced.into))
-    named = [place for place in places if place.kind in _NAMED and is_protected(place.name, names)]
-    waiting = [place for place in named if any(is_same_name(place.name, name) for name in names)]
-    present = {name for name in names if any(is_same_name(place.name, name) for place in waiting)}
+    held = {place: tuple(dict.fromkeys(known.names_in(place))) for place in places if place.kind in _NAMED}
+    named = [place for place, mine in held.items() if any(is_protected(each, names) for each in mine)]
+    waiting = [
+        place for place in named if any(is_same_name(each, name) for each in held[place] for name in names)
+    ]
+    present = {
+        name for name in names for place in waiting if any(is_same_name(one, name) for one in held[place])
+    }
     found: set[Place] = set()
     while waiting:
         place = waiting.pop()
@@ -126,7 +133,7 @@ def _protected(known: Map, traced: Trace, names: Sequence[str]) -> tuple[set[Pla
 
 
 def _all_names(known: Map) -> list[str]:
-    return [*(place.name for place in known.columns()), *known.features]
+    return [*(name for place in known.columns() for name in known.names_in(place)), *known.features]
 
 
 def _unexplained(known: Map, protected: set[Place], *, in_order: bool) -> list[Doubt]:
@@ -179,12 +186,15 @@ def _path(found: Trace, end: Place) -> list[Place]:
     return path
 
 
-def _named(place: Place, names: Sequence[str]) -> str:
+def _named(known: Map, place: Place, names: Sequence[str]) -> str:
     if place.name in names:
         return f"{place.name} reaches what the model reads:"
     for name in names:
         if is_protected(place.name, [name]):
             return f"{place.name} (protected as {name}) reaches what the model reads:"
+    for held in known.names_in(place):
+        if is_protected(held, names):
+            return f"{place.name}, which holds the field {held}, reaches what the model reads:"
     return f"{place.words}, which a protected column is made of, reaches what the model reads:"
 
 

@@ -185,6 +185,16 @@ class Map:
         for part, flow in self.tables.items():
             yield from (Place("column", part, name) for name in flow.columns)
 
+    def names_in(self, place: Place) -> Iterator[str]:
+        """Yield the names that stand for a place: its own, and those of the fields that its column holds."""
+        yield place.name
+        flow = self._flow(place) if place.kind == "column" else None
+        for column, paths in () if flow is None else flow.fields:
+            if column == place.name:
+                yield from (
+                    name for path in paths for name in (f"{column}.{path}", path, path.split(".")[-1])
+                )
+
     def into(self, place: Place) -> list[Into]:
         """List what leads into a place."""
         match place.kind:

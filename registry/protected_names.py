@@ -4,6 +4,8 @@ Rules:
 
 - Names are one where they differ only in case, spaces and punctuation: `Race`, `RACE` and `race ` are `race`, since SQL
   folds them and people do not agree on them.
+- Letters of one look are one letter: a Cyrillic or Greek one among Latin ones reads as the Latin one, as people read
+  it.
 - What begins with a protected name and a sign after it was made from it: `race_black`, `race=black`, `Race (coded)`.
 - scikit-learn writes the transformer before two underscores: `onehot__race_black` is `race_black`.
 - To protect one column too many withholds or refuses; one too few would tell or pass.
@@ -16,8 +18,17 @@ Rules:
 
 import unicodedata
 from collections.abc import Collection, Iterator
+from typing import Final
 
 __all__ = ["folded", "is_protected", "is_same_name"]
+
+
+ALIKE: Final = str.maketrans(
+    "\u0430\u0432\u0441\u0501\u0435\u043d\u04bb\u0456\u0458\u043a\u04cf\u043c\u043e\u0440\u051b\u0455\u0442\u0443\u051d\u0445"
+    "\u03b1\u03b2\u03b5\u03b6\u03b7\u03b9\u03ba\u03bc\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u0131",
+    "abcdehhijklmopqstywxabezhikmnoptyxi",
+)
+"""Small letters of Cyrillic and Greek, and the dotless i, that look like a Latin letter, or whose capitals do."""
 
 
 def is_protected(name: str, protected: Collection[str]) -> bool:
@@ -39,7 +50,7 @@ def folded(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold().strip()
+    return unicodedata.normalize("NFKC", name).casefold().strip().translate(ALIKE)
 
 
 def _behind(name: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from registry.declared_flows import declared_flow, encoded_flow, model_flow
 from registry.flows import Flow
 from registry.held import column_labels
+from registry.nested_fields import nested_fields
 from registry.parts import parts_of
 from registry.told import Inputs, Told, refuse_unreturned
 
@@ -42,7 +43,9 @@ class RecordedFields:
         """Say where the columns of each table in a value come from; raise `MalformedInput` where that cannot be so."""
         inputs = self._inputs(after)
         flows = [
-            declared_flow(Flow(part, name, "table", columns), told, inputs)
+            declared_flow(
+                Flow(part, name, "table", columns, fields=tuple(nested_fields(item).items())), told, inputs
+            )
             for part, item in parts_of(name, value)
             if (columns := column_labels(item)) is not None
         ]

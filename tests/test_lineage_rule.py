@@ -56,6 +56,23 @@ def test_a_protected_column_that_only_decides_rows_fails(use: str) -> None:
     assert "load.race -> rows of ratios -> ratios.ratio -> feature ratio" in found.message
 
 
+PEOPLE = Flow(
+    "load", "load", "table", ("race", "person"), fields=(("person", ("age", "home", "home.race")),),
+    **all_known(("race", "person")),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["race", "person.home.race", "Home.Race", "person"])
+def test_a_column_that_holds_a_protected_field_is_protected(name: str) -> None:
+    made = Link("ratio", "load", "person", "parsed", "TRANSFORMATION")
+    found = judged(PEOPLE, Flow("ratios", "ratios", "table", ("ratio",), (made,), **all_known(("ratio",))), MODEL,
+                   said=rule(protected=(name,)))  # fmt: skip
+    assert found.outcome == "failed"
+    assert found.message.endswith(
+        "reaches what the model reads: load.person -> ratios.ratio -> feature ratio"
+    )
+
+
 def test_a_rule_may_leave_rows_out() -> None:
     flows = (LOAD, ratios(Link(None, "load", "race", "parsed", "FILTER"), rows_complete=False), MODEL)
     assert judged(*flows, said=rule(rows="ignore")).outcome == "passed"
