@@ -10,6 +10,8 @@ Rules:
   SQLite database. Each of these raises `HasEffect` inside of `no_effects`, in the thread that is inside, in no other.
 - What a library does in C by itself is not announced: pyarrow, polars and DuckDB write files unseen, and so do threads
   that the code starts. Nor does Python announce `os.mkfifo` and `os.mknod`, or that a file is written that was open.
+- What files the code reads is noted (`no_effects() as read`), but for those of Python, of installed packages and of the
+  system: they may hold anything. What a library reads in C is not.
 - An announcement cannot be taken back, so that the listener is installed once, by the first who needs it, and asks a
   context variable each time.
 
@@ -25,7 +27,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Final
+
+from registry.reached import is_installed
 
 __all__ = ["HasEffect", "no_effects"]
 
@@ -62,7 +67,9 @@ CHANGES: Final = {
 
 WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
-_inside: ContextVar[bool] = ContextVar("no_effects", default=False)
+SYSTEM: Final = ("/dev/random", "/dev/urandom", "/etc/", "/proc/", "/sys/", "/usr/")
+
+_inside: ContextVar[set[str] | None] = ContextVar("no_effects", default=None)
 _installed: list[bool] = []
 
 
@@ -71,24 +78,35 @@ class HasEffect(PermissionError):
 
 
 @contextmanager
-def no_effects() -> Iterator[None]:
-    """Keep the code inside from what Python announces that it does to the world."""
+def no_effects() -> Iterator[set[str]]:
+    """Keep the code inside from what Python announces that it does to the world; yield the files that it reads."""
     if not _installed:
         _installed.append(True)
         sys.addaudithook(_hear)
-    token = _inside.set(True)
+    read: set[str] = set()
+    token = _inside.set(read)
     try:
-        yield
+        yield read
     finally:
         _inside.reset(token)
 
 
 def _hear(event: str, arguments: tuple[object, ...]) -> None:
+    read = _inside.get() if event == "open" or event in CHANGES else None
+    if read is None:
+        return
     if event == "open":
         path, _, flags = arguments
-        if isinstance(flags, int) and flags & WRITES and _inside.get() and _is_file(path):
-            raise HasEffect(f"writes the file {os.fsdecode(path) if isinstance(path, str | bytes) else path}")
-    elif event in CHANGES and _inside.get() and not _is_memory(event, arguments):
+        if not isinstance(flags, int) or not _is_file(path):
+            return
+        name = os.fsdecode(path)  # type: ignore[arg-type]
+        if flags & WRITES:
+            raise HasEffect(f"writes the file {name}")
+        if not (
+            name.endswith((".py", ".pyc")) or name.startswith(SYSTEM) or is_installed(os.path.realpath(name))
+        ):
+            read.add(Path(name).name)
+    elif not _is_memory(event, arguments):
         raise HasEffect(CHANGES[event])
 
 

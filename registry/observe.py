@@ -16,7 +16,8 @@ Rules:
   takes, a value that the sample lacks.
 - `untold` names the inputs of which nothing can be said, and `notes` say why: a column that does not vary in the
   sample, at which the step raised, or for which the time was up; an index with labels of its own; and whatever is no
-  table (a list, a dict, a model), since that is never changed. Columns that the step returns on all rows and not on
+  table (a list, a dict, a model), since that is never changed; what the step takes from its module, or reads from a
+  file through Python, likewise. Columns that the step returns on all rows and not on
   the sample are not seen.
 - The step is waited for no longer than the time allows (`registry.bounded_call`): one that never returns, and one that
   a call in C holds up, end neither the observation nor the run.
@@ -42,6 +43,7 @@ from registry.bounded_call import Raised, TookTooLong, bounded
 from registry.flows import ALL_ROWS, DEPENDENCE, ROWS, Link
 from registry.no_effects import HasEffect, no_effects
 from registry.outcome import Outcome, moved, outcomes
+from registry.reached import reached
 from registry.sampling import changed, sampled, tables_in, unchangeable
 from registry.sentences import listed
 from registry.steps import PlannedStep
@@ -76,14 +78,21 @@ class Observation:
     step: str
     call: Callable[[Mapping[str, object]], object]
     sample: Mapping[str, object] = field(default_factory=dict)
+    outside: tuple[str, ...] = ()
+    """What the step reaches besides what it receives (`registry.reached`)."""
+    read: set[str] = field(default_factory=set)
+    """The files that it was seen to read."""
 
     def on(self, values: Mapping[str, object], is_over: Callable[[], bool]) -> dict[str, Outcome]:
         """Call the step on copies of the values and describe what it returns; raises what `bounded` raises."""
         copies = {name: _copied(value) for name, value in values.items()}
 
         def called() -> dict[str, Outcome]:
-            with no_effects():
-                return outcomes(self.step, self.call(copies))
+            with no_effects() as read:
+                try:
+                    return outcomes(self.step, self.call(copies))
+                finally:
+                    self.read.update(read)
 
         return bounded(called, is_over)
 
@@ -92,7 +101,7 @@ def take_sample(planned: PlannedStep, returned: Mapping[str, object]) -> Observa
     """Take a sample of a step's inputs, which the step itself may then change in place."""
     # Rows first, then the copy: a large table is not held twice.
     sample = {name: _copied(sampled(returned[name], SEED)) for name in planned.after}
-    return Observation(planned.step.name, planned.call, sample)
+    return Observation(planned.step.name, planned.call, sample, tuple(reached(planned.step.function)))
 
 
 def observe(
@@ -152,7 +161,14 @@ class _Looking:
                     links[name] += found
             for name in links:
                 links[name].append(Link(None, part, ALL_ROWS, "observed", ROWS))
-        for name, reason in unchangeable(self.values):
+        outside = [
+            (f"{name} outside of the step", "it is nothing that the step received")
+            for name in self.observation.outside
+        ]
+        files = [
+            (f"the file {name}", "it is read by the step itself") for name in sorted(self.observation.read)
+        ]
+        for name, reason in (*unchangeable(self.values), *outside, *files):
             self.why.setdefault(reason, []).append(name)
         untold = tuple(name for names in self.why.values() for name in names)
         notes = tuple(

@@ -116,7 +116,7 @@ def wrong_noes(seed: int, of: Tables, most: int = 10) -> list[str] | None:
 
 def _is_settled(seed: int, of: Tables, first: pl.DataFrame) -> bool:
     """Say whether a plan gives the same each time: what moves by itself shows nothing."""
-    again = [run(built(seed, *of.values())) for _ in range(8)]
+    again = [run(built(seed, *of.values())) for _ in range(40)]
     return all(each is not None and first.equals(each) for each in again)
 
 

@@ -83,6 +83,57 @@ def test_an_input_that_is_not_changed_is_named_among_those_of_which_nothing_is_t
     assert tuple(name for name in told if not name.endswith(".same")) == names
 
 
+USUAL = pd.DataFrame({"race": ["black", "white"], "usual": [1.0, 2.0]})
+LEAST = 3.0
+SET = 0.0
+
+
+def set_it(value: float) -> None:
+    global SET
+    SET = value
+
+
+def usual_of(table: pd.DataFrame) -> float:
+    return float(USUAL.usual.sum()) * LEAST * len(table)
+
+
+def test_what_a_step_takes_from_its_module_is_named_among_that_of_which_nothing_is_told() -> None:
+    held = [0.5]
+
+    def directly(loans: pd.DataFrame) -> pd.DataFrame:
+        return loans.assign(debt=loans.debt * USUAL.usual.iloc[0])
+
+    def by_a_function(loans: pd.DataFrame) -> pd.DataFrame:
+        return loans.assign(debt=loans.debt * usual_of(loans))
+
+    def by_a_closure(loans: pd.DataFrame) -> pd.DataFrame:
+        return loans.assign(debt=[each * held[0] for each in loans.debt])
+
+    def by_a_number_that_is_set(loans: pd.DataFrame) -> pd.DataFrame:
+        return loans.assign(debt=loans.debt * SET)
+
+    def not_at_all(loans: pd.DataFrame) -> pd.DataFrame:
+        return loans.assign(debt=np.sqrt(loans.debt) * LEAST)
+
+    ways = (directly, by_a_function, by_a_closure, by_a_number_that_is_set, not_at_all)
+    assert [untold for way in ways for untold in [set(seen(way)[way.__name__].untold) - {"loans.same"}]] == [
+        {"USUAL outside of the step"}, {"USUAL outside of the step"}, {"held outside of the step"},
+        {"SET outside of the step"}, set(),
+    ]  # fmt: skip
+
+
+def test_a_file_that_a_step_reads_is_named_among_that_of_which_nothing_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "usual.csv"
+    USUAL.to_csv(file, index=False)
+
+    def joined(loans: pd.DataFrame, source: str = str(file)) -> pd.DataFrame:
+        return loans.merge(pd.read_csv(source), on="race")
+
+    found = seen(joined)["joined"]
+    assert "the file usual.csv" in found.untold
+    assert "observed with regard to the file usual.csv: it is read by the step itself" in found.notes[-1]
+
+
 def test_a_hand_written_pandas_function_is_seen_as_it_is() -> None:
     def cleaned(loans: pd.DataFrame) -> pd.DataFrame:
         kept = loans[loans.region != "west"]
@@ -219,10 +270,10 @@ def test_a_step_that_never_returns_from_a_sample_is_not_told() -> None:
 
 
 def test_a_step_that_never_returns_from_one_change_leaves_that_column_and_the_rest_untold() -> None:
-    first = loans().debt.tolist()
+    first = tuple(loans().debt.tolist())
 
     def picky(loans: pd.DataFrame) -> pd.DataFrame:
-        while loans.debt.tolist() != first:
+        while tuple(loans.debt.tolist()) != first:
             time.sleep(0.01)
         return loans[["income"]]
 
@@ -253,7 +304,7 @@ def test_columns_that_a_sample_does_not_have_are_not_said_to_be_seen() -> None:
 
 
 def test_a_column_that_does_not_vary_or_that_may_not_change_is_untold() -> None:
-    first = loans().income.iloc[0]
+    first = float(loans().income.iloc[0])
 
     def checked(loans: pd.DataFrame) -> pd.DataFrame:
         if loans.income.iloc[0] != first:

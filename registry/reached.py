@@ -1,0 +1,95 @@
+"""What a step's function reaches besides its arguments: tables, lists and objects that its module or a closure holds.
+
+A step that is observed is seen with regard to what it receives. What it takes from elsewhere is never changed
+meanwhile, and may hold what any column held.
+
+Rules:
+
+- Modules, classes, expressions of polars and what nobody can change in place are of the code, unless some function
+  sets the name (`global`). Anything else is reached.
+- A function that is reached is looked into as well, where it is of Python and not of an installed package.
+
+>>> from json import dumps
+>>> reached(dumps)
+['_default_encoder']
+"""
+
+import ast
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any, Final
+
+from registry.function_source import module_tree
+from registry.plan_names import is_plain
+from registry.relations import NotUnderstood
+
+__all__ = ["is_installed", "reached"]
+
+INSTALLED: Final = tuple({sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()})
+
+
+def is_installed(path: str) -> bool:
+    """Say whether a file came with Python or an installed package."""
+    return path.startswith(INSTALLED)
+
+
+def reached(function: Callable[..., object]) -> list[str]:
+    """Name what a function may take values from besides its arguments, in alphabetical order."""
+    found: dict[str, None] = {}
+    waiting: list[Any] = [function]
+    looked: set[int] = set()
+    while waiting:
+        here = waiting.pop()
+        if not isinstance(here, FunctionType) or id(here) in looked:
+            continue
+        looked.add(id(here))
+        for name, value in _held(here):
+            if isinstance(value, FunctionType):
+                if not is_installed(value.__code__.co_filename):
+                    waiting.append(value)
+            elif not _is_of_code(value) or (is_plain(value) and _is_set(name, here)):
+                found[name] = None
+    return sorted(found)
+
+
+def _held(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """Yield the names outside of a function that its code reads, and what they hold."""
+    held = function.__globals__
+    yield from ((name, held[name]) for name in _names(function.__code__) if name in held)
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            yield name, cell.cell_contents
+        except ValueError:  # not set yet
+            continue
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _is_of_code(value: Any) -> bool:
+    if isinstance(value, ModuleType | type | BuiltinFunctionType) or is_plain(value):
+        return True
+    # What typing, numpy and polars make of names alone: a type alias, `np.sqrt`, `pl.col`, `pl.col("debt") * 2`.
+    home = type(value).__module__
+    return home in ("typing", "types") or type(value).__name__ in (
+        "ufunc",
+        "Expr",
+        "Col",
+        "dtype",
+        "Selector",
+    )
+
+
+def _is_set(name: str, function: FunctionType) -> bool:
+    """Say whether some function of the module sets a name of it."""
+    try:
+        tree = module_tree(function.__code__.co_filename)
+    except NotUnderstood:
+        return True
+    return any(isinstance(node, ast.Global) and name in node.names for node in ast.walk(tree))
