@@ -5,8 +5,8 @@ meanwhile, and may hold what any column held.
 
 Rules:
 
-- Modules, classes, expressions of polars and what nobody can change in place are of the code, unless some function
-  sets the name (`global`). Anything else is reached.
+- Modules, classes, expressions of polars, what nobody can change in place and literals that still are as the module
+  writes them are of the code, unless some function sets the name (`global`). Anything else is reached.
 - A function that is reached is looked into as well, where it is of Python and not of an installed package.
 
 >>> from json import dumps
@@ -22,7 +22,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
 from registry.function_source import module_tree
-from registry.plan_names import is_plain
+from registry.plan_names import is_constant, is_plain
 from registry.relations import NotUnderstood
 
 __all__ = ["is_installed", "reached"]
@@ -49,7 +49,9 @@ def reached(function: Callable[..., object]) -> list[str]:
             if isinstance(value, FunctionType):
                 if not is_installed(value.__code__.co_filename):
                     waiting.append(value)
-            elif not _is_of_code(value) or (is_plain(value) and _is_set(name, here)):
+            elif (not _is_of_code(value) and not _is_literal(name, value, here)) or (
+                is_plain(value) and _is_set(name, here)
+            ):
                 found[name] = None
     return sorted(found)
 
@@ -84,6 +86,17 @@ def _is_of_code(value: Any) -> bool:
         "dtype",
         "Selector",
     )
+
+
+def _is_literal(name: str, value: Any, function: FunctionType) -> bool:
+    """Say whether a name still holds the list or dict that its module writes."""
+    held = function.__globals__
+    try:
+        return held.get(name) is value and is_constant(
+            name, held, function.__code__.co_filename, lambda _: False
+        )
+    except NotUnderstood:
+        return False
 
 
 def _is_set(name: str, function: FunctionType) -> bool:

@@ -85,6 +85,7 @@ def test_an_input_that_is_not_changed_is_named_among_those_of_which_nothing_is_t
 
 USUAL = pd.DataFrame({"race": ["black", "white"], "usual": [1.0, 2.0]})
 LEAST = 3.0
+SHORT = {"black": "b", "white": "w"}
 SET = 0.0
 
 
@@ -113,7 +114,7 @@ def test_what_a_step_takes_from_its_module_is_named_among_that_of_which_nothing_
         return loans.assign(debt=loans.debt * SET)
 
     def not_at_all(loans: pd.DataFrame) -> pd.DataFrame:
-        return loans.assign(debt=np.sqrt(loans.debt) * LEAST)
+        return loans.assign(debt=np.sqrt(loans.debt) * LEAST, race=loans.race.map(SHORT))
 
     ways = (directly, by_a_function, by_a_closure, by_a_number_that_is_set, not_at_all)
     assert [untold for way in ways for untold in [set(seen(way)[way.__name__].untold) - {"loans.same"}]] == [
