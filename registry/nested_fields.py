@@ -14,7 +14,7 @@ Rules:
 from collections.abc import Iterator
 from typing import Any
 
-from registry.flows import written
+from audit.canonical import storable
 from registry.held import holder_of
 
 __all__ = ["nested_fields"]
@@ -24,8 +24,8 @@ def nested_fields(table: Any) -> dict[str, tuple[str, ...]]:
     """Name the fields inside each column of a table that has any; of what is no table, nothing."""
     found = {}
     for name, paths in _columns(table):
-        if fields := written(dict.fromkeys(paths)):
-            found[written([name])[0]] = fields
+        if fields := tuple(storable(path) for path in dict.fromkeys(paths)):
+            found[storable(str(name))] = fields
     return found
 
 
