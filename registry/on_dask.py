@@ -41,6 +41,9 @@ def fingerprint_dask(
 ) -> Fingerprint:
     """Compute the fingerprint of a Dask dataframe on whatever scheduler Dask uses.
 
+    `order` says in which order its rows are taken: "partitions", as they are, or the columns to sort by, whose values
+    must be present and different in every row. The columns named in `keyed` are hashed with `key`.
+
     Raise `MalformedInput` for what is no Dask dataframe, and where a column has no canonical form, partitions differ in
     a column's type, or the order is left open.
     """

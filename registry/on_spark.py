@@ -51,6 +51,10 @@ def fingerprint_spark(
 ) -> Fingerprint:
     """Compute the fingerprint of a Spark dataframe (Spark 4 and newer).
 
+    `order` says in which order its rows are taken, since Spark keeps none: "files", by the path of the files that they
+    were read from and as they lie in them; the columns to sort by, whose values must be present and different in every
+    row; or "partitions", as these come. The columns named in `keyed` are hashed with `key`.
+
     Raise `MalformedInput` where a column has no canonical form or the order is left open.
     """
     schema = joint_schema([frame.limit(0).toArrow().schema])
