@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
+    TEXT,
     Column,
     Connection,
     DateTime,
@@ -26,7 +27,6 @@ from sqlalchemy import (
     Text,
     inspect,
 )
-from sqlalchemy.dialects.postgresql import TEXT
 
 from audit.errors import MalformedInput
 

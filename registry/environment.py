@@ -67,8 +67,10 @@ def packages_text(distributions: Iterable[metadata.Distribution]) -> tuple[str, 
     """Return one sorted line `name==version` per package (names as PEP 503 compares them), and their number."""
     found: dict[str, str] = {}
     for distribution in distributions:
+        # Asked for once: the file is parsed anew for every question, also the one for the version.
+        said = distribution.metadata
         # A folder that pip left behind half-removed has no name; Python imports the first of two equal names.
-        name = distribution.metadata["Name"] if distribution.metadata else None
+        name = said["Name"] if said else None
         if name:
-            found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), distribution.version)
+            found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), said["Version"])
     return "".join(sorted(f"{name}=={version}\n" for name, version in found.items())), len(found)

@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
-from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
 from registry.data_checks import checked_schemas, failed_checks
 from registry.estimators import input_names
@@ -51,6 +50,7 @@ from registry.sentences import did_you_mean
 from registry.told import tell
 
 if TYPE_CHECKING:
+    from audit.subjects import Referrer
     from registry.registry import RunEntry
 
 __all__ = ["Recorder", "Recording", "record"]
@@ -69,7 +69,7 @@ class Recorder(Protocol):
     def record_run(self, result: RunResult, /) -> "RunEntry":
         """Sign and append a run."""
 
-    def referrer(self) -> Referrer:
+    def referrer(self) -> "Referrer":
         """Refer to people by the ledger's erasable table."""
 
     def on_record(self) -> tuple[FingerprintKey | None, Privacy]:

@@ -9,6 +9,7 @@ signing what would not count.
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -38,7 +39,9 @@ from registry.policy import Policy
 from registry.predicates import Decided, GivenApproval, PolicyDigest, StagePolicies, check_stage_name
 from registry.privacy import Privacy, demands_of
 from registry.references import KeptArtifacts
-from registry.run_recorder import RunResult
+
+if TYPE_CHECKING:
+    from registry.run_recorder import RunResult
 
 __all__ = ["Gathered", "Registry", "RunEntry", "open_ledger", "open_registry"]
 
@@ -161,7 +164,7 @@ class Registry(Models):
         """Gather what a gate judges: run, policies, and the approvals that were given for exactly this evidence."""
         return gather(self, self.find(ref), stage)
 
-    def record_run(self, result: RunResult, key: str | None = None) -> RunEntry:
+    def record_run(self, result: "RunResult", key: str | None = None) -> RunEntry:
         """Sign and append a run, failed or not; a successful one becomes the next version of its model."""
         subjects = tuple(Subject(name, sha256) for name, sha256 in result.subjects)
         statement = Statement("run", subjects, result.predicate)

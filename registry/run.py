@@ -14,9 +14,9 @@ Rules:
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from audit.errors import AffidavitError, EnvironmentFailed
-from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
 from registry.fingerprint_key import FingerprintKey
 from registry.kept_data import KeepData, Keeping
@@ -27,6 +27,10 @@ from registry.privacy import NO_DEMANDS, Privacy
 from registry.run_recorder import RunRecorder, RunResult
 from registry.steps import PlannedStep
 
+# A rerun opens no ledger, and does not wait for the library that would.
+if TYPE_CHECKING:
+    from audit.subjects import Referrer
+
 __all__ = ["not_hiding", "run_pipeline"]
 
 
@@ -36,7 +40,7 @@ def run_pipeline(
     *,
     artifacts: ArtifactStore,
     target: str | None = None,
-    referrer: Referrer | None = None,
+    referrer: "Referrer | None" = None,
     keep_data: KeepData = False,
     clock: Callable[[], float] = time.time,
     stopwatch: Callable[[], float] = time.perf_counter,

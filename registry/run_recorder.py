@@ -18,12 +18,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from audit.canonical import Json, JsonObject, decimal, storable
 from audit.errors import MalformedInput
 from audit.statement import written_time
-from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
 from registry.code import describe_code, keep_source
 from registry.data_checks import Checks, check_parts, raise_failed
@@ -45,6 +44,9 @@ from registry.run_predicate import fit_in_record
 from registry.source_files import SourceFiles
 from registry.steps import PlannedStep
 
+if TYPE_CHECKING:
+    from audit.subjects import Referrer
+
 __all__ = ["RunRecorder", "RunResult"]
 
 MOST_SUBJECTS = 20
@@ -58,7 +60,7 @@ class RunResult:
     predicate: JsonObject
     subjects: tuple[tuple[str, str], ...]
     exception: BaseException | None
-    referrer: Referrer | None = None
+    referrer: "Referrer | None" = None
     """Remembers, with the entry, to whom the run refers."""
 
 
@@ -74,7 +76,7 @@ class RunRecorder:
         profiling: Profiling,
         keeping: Keeping,
         keying: Keying,
-        referrer: Referrer | None = None,
+        referrer: "Referrer | None" = None,
         clock: Callable[[], float] = time.time,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:

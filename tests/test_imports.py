@@ -64,7 +64,8 @@ def test_no_command_that_reads_a_ledger_or_evidence_imports_machine_learning(tmp
     [
         ("affidavit", (*HEAVY, "sqlalchemy", "click", "numpy")),
         ("audit.verify", (*HEAVY, "numpy", "pydantic", "registry", "reports")),
-        ("registry.registry", HEAVY),
+        ("registry.registry", (*HEAVY, "numpy", "pyarrow", "sqlalchemy.dialects.postgresql")),
+        ("registry.rerun", (*HEAVY, "sqlalchemy")),
         ("reports.cli", (*HEAVY, "sqlalchemy")),
     ],
 )
