@@ -31,6 +31,7 @@ from audit.sqlite_lock import failure
 from audit.sqlite_schema import (
     APPLICATION_ID,
     check_pages,
+    create_empty,
     create_guards,
     create_tables,
     foreign_marks,
@@ -39,6 +40,7 @@ from audit.sqlite_schema import (
     read_any_text,
     schema,
     set_version,
+    translated,
     version_of,
 )
 from audit.sqlite_scrub import scrub
@@ -47,6 +49,7 @@ __all__ = [
     "APPLICATION_ID",
     "SHARED",
     "check_pages",
+    "create_empty",
     "create_file",
     "create_guards",
     "create_tables",
@@ -210,7 +213,7 @@ def run(connection: Connection, sql: str, rows: Sequence[dict[str, Any]]) -> int
     try:
         return int(driver.executemany(sql, rows).rowcount)
     except sqlite3.Error as error:
-        raise _translated(connection, sql, error) from error
+        raise translated(connection, sql, error) from error
 
 
 def run_together(
@@ -233,13 +236,8 @@ def fetch_row(
     try:
         row: tuple[Any, ...] | None = driver.execute(sql, values or {}).fetchone()
     except sqlite3.Error as error:
-        raise _translated(connection, sql, error) from error
+        raise translated(connection, sql, error) from error
     return row
-
-
-def _translated(connection: Connection, sql: str, error: sqlite3.Error) -> BaseException:
-    """Wrap what the driver raises as SQLAlchemy does."""
-    return DBAPIError.instance(sql, None, error, sqlite3.Error, dialect=connection.dialect)
 
 
 def expected_schema(
@@ -296,7 +294,7 @@ def _configure(engine: Engine, *, durable: bool) -> None:
             try:
                 sqlite_lock.begin_writing(driver)
             except sqlite3.Error as error:
-                raise _translated(connection, "BEGIN IMMEDIATE", error) from error
+                raise translated(connection, "BEGIN IMMEDIATE", error) from error
 
 
 def _quoted(path: Path) -> str:

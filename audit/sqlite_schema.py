@@ -13,14 +13,18 @@ Source: sqlite.org, "Pragma statements", "STRICT Tables", "Result and Error Code
 
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, RowMapping, Table
+from sqlalchemy import Connection, Index, MetaData, Table
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 __all__ = [
     "APPLICATION_ID",
     "check_pages",
+    "create_empty",
     "create_guards",
     "create_tables",
     "foreign_marks",
@@ -29,6 +33,7 @@ __all__ = [
     "read_any_text",
     "schema",
     "set_version",
+    "translated",
     "version_of",
 ]
 
@@ -38,7 +43,27 @@ APPLICATION_ID = 0x41464649  # "AFFI": file(1) and other tools recognise the dat
 def create_tables(connection: Connection, several: Sequence[MetaData]) -> None:
     """Create the tables of a new ledger."""
     for metadata in several:
-        metadata.create_all(connection)
+        create_empty(connection, metadata.sorted_tables)
+
+
+def create_empty(connection: Connection, wanted: Sequence[Table]) -> None:
+    """Create tables, of which there is none yet, with their indexes."""
+    for statement in _definitions(tuple(wanted)):
+        connection.exec_driver_sql(statement)
+
+
+# Every verification makes the same tables anew, and to put them into words took it longer than to make them.
+@lru_cache(maxsize=32)
+def _definitions(wanted: tuple[Table, ...]) -> tuple[str, ...]:
+    dialect = SQLiteDialect()
+    made: list[CreateTable | CreateIndex] = []
+    for table in wanted:
+        made += [CreateTable(table), *map(CreateIndex, _by_name(table))]
+    return tuple(str(each.compile(dialect=dialect)) for each in made)
+
+
+def _by_name(table: Table) -> list[Index]:
+    return sorted(table.indexes, key=lambda index: str(index.name))
 
 
 def create_guards(connection: Connection, only_grow: Sequence[Table]) -> None:
@@ -106,6 +131,11 @@ def is_damage(error: DBAPIError) -> bool:
     return meant_for_it or not isinstance(error, OperationalError)
 
 
+def translated(connection: Connection, sql: str, error: sqlite3.Error) -> BaseException:
+    """Wrap what the driver raises as SQLAlchemy does."""
+    return DBAPIError.instance(sql, None, error, sqlite3.Error, dialect=connection.dialect)
+
+
 def schema(connection: Connection) -> dict[str, str]:
     """Describe every table, index, view and trigger by name: what it does, not how its definition is spelled.
 
@@ -136,7 +166,15 @@ def _indexes(connection: Connection, table: str) -> list[tuple[object, ...]]:
     return sorted(found)
 
 
-def _pragma(connection: Connection, what: str, of: str) -> Sequence[RowMapping]:
+def _pragma(connection: Connection, what: str, of: str) -> list[dict[str, Any]]:
     """Ask for what SQLite knows of a table or an index, whatever that is called."""
     quoted = of.replace('"', '""')
-    return connection.exec_driver_sql(f'PRAGMA main.{what}("{quoted}")').mappings().all()
+    statement = f'PRAGMA main.{what}("{quoted}")'
+    # The driver is asked: eighty answers are wanted of a ledger, and SQLAlchemy takes longer over each than SQLite.
+    driver: Any = connection.connection.driver_connection
+    try:
+        asked = driver.execute(statement)
+        names = [column[0] for column in asked.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in asked]
+    except sqlite3.Error as error:
+        raise translated(connection, statement, error) from error

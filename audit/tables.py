@@ -40,6 +40,7 @@ __all__ = [
     "check_pages",
     "checkpoints",
     "create",
+    "create_empty",
     "create_guards",
     "create_tables",
     "expected_schema",
@@ -164,6 +165,11 @@ def create_tables(connection: Connection, follower_metadata: Sequence[MetaData])
     _backend(connection).create_tables(connection, (ledger_metadata, *follower_metadata))
     create_guards(connection)
     _backend(connection).set_version(connection, USER_VERSION)
+
+
+def create_empty(scratch: Connection, wanted: Sequence[Table]) -> None:
+    """Create tables in the empty database that `open_scratch` opened."""
+    sqlite.create_empty(scratch, wanted)
 
 
 def create_guards(connection: Connection) -> None:

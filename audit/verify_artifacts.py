@@ -3,23 +3,24 @@
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, select
 from sqlalchemy.dialects.sqlite import insert
 
+from audit import tables
 from audit.follower import Artifacts
 from audit.record import Entry
 from audit.report import Findings, Step, counted
 
 __all__ = ["NamedArtifacts"]
 
-_metadata = MetaData()
-
 _artifacts = Table(
     "named_artifacts",
-    _metadata,
+    MetaData(),
     Column("digest", Text, primary_key=True),
     Column("entry", Integer),
     sqlite_with_rowid=False,
 )
 """The first entry that names an artifact, none where it is kept and not named. In the scratch database: a ledger may
 name more artifacts than fit in memory."""
+
+_KNOW = insert(_artifacts).on_conflict_do_nothing()
 
 
 class NamedArtifacts:
@@ -29,7 +30,7 @@ class NamedArtifacts:
         """Know of no artifact yet."""
         self.found = Findings(7, "artifacts")
         self._artifacts, self._scratch = artifacts, scratch
-        _metadata.create_all(scratch)
+        tables.create_empty(scratch, [_artifacts])
 
     def see(self, seq: int, entry: Entry) -> None:
         """Note what a statement names."""
@@ -67,4 +68,4 @@ class NamedArtifacts:
             self.found.add(f"the artifact store holds {stray}, which is not an artifact")
 
     def _note(self, digest: str, seq: int | None) -> None:
-        self._scratch.execute(insert(_artifacts).values(digest=digest, entry=seq).on_conflict_do_nothing())
+        self._scratch.execute(_KNOW, {"digest": digest, "entry": seq})

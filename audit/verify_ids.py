@@ -9,16 +9,15 @@ from uuid import UUID
 from sqlalchemy import BLOB, Column, Connection, Integer, MetaData, Table, select
 from sqlalchemy.dialects.sqlite import insert
 
+from audit import tables
 from audit.entry_findings import is_there_twice
 from audit.report import Findings
 
 __all__ = ["StatementIds"]
 
-_metadata = MetaData()
-
 _ids = Table(
     "statement_ids",
-    _metadata,
+    MetaData(),
     Column("id", BLOB, primary_key=True),
     Column("seq", Integer, nullable=False),
     sqlite_with_rowid=False,
@@ -31,7 +30,7 @@ class StatementIds:
     def __init__(self, scratch: Connection) -> None:
         """Know of no statement yet."""
         self._scratch = scratch
-        _metadata.create_all(scratch)
+        tables.create_empty(scratch, [_ids])
 
     def add(self, ids: Sequence[tuple[str, int]], found: Findings) -> None:
         """Take some more; a statement that stands there already is a finding at the later entry."""

@@ -39,9 +39,7 @@ class Replay:
         self._bindings = Bindings()
         self._stopped = False
         self._tables = [*expected, *(table for f in followers for table in f.metadata.sorted_tables)]
-        tables.ledger_metadata.create_all(scratch, tables=expected)
-        for follower in followers:
-            follower.metadata.create_all(scratch)
+        tables.create_empty(scratch, self._tables)
         tables.create_guards(scratch)
 
     def compare_schema(self, stored: Connection) -> None:
