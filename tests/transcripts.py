@@ -6,8 +6,9 @@ Rules:
   ``...`` for anything and white space taken as one blank.
 - ``[exit status N]`` after the output states a status other than 0.
 - A `python` block that begins with ``# name.py`` is that file; any other is run.
-- A plain `affidavit` command runs in this process, for speed, also where one of its streams goes to a file or both are
-  shown (``2>&1``); every other line is bash's.
+- A plain `affidavit` command runs in this process, for speed, also with variables of its own before it, and where its
+  streams go to a file, into a pipe (what comes after that is bash's) or both are shown (``2>&1``); every other line is
+  bash's.
 """
 
 import doctest
@@ -28,8 +29,10 @@ __all__ = ["Block", "Typed", "blocks", "run_block", "typed_in"]
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _STATUS = re.compile(r"^\[exit status (\d+)\]\n", re.MULTILINE)
-_SHELL = set("|&;<>()$`*~")
-_STREAMS = re.compile(r"( 2>&1)?(?: (2?)> ?(\w+\.txt))?$")
+_SHELL = set("|&;<>()$`*~\n")
+_STREAMS = re.compile(r"( 2>&1)?(?: (2?)> ?(\w+\.\w+))?$")
+_PIPE = re.compile(r"""((?:[^'"|]|'[^']*'|"[^"]*")+?) \| (.*)""", re.DOTALL)
+_PLAIN = re.compile(r"((?:AFFIDAVIT_\w+=\S+ |AFFIDAVIT_\w+='[^']*' )*)affidavit ")
 
 SQLITE = """#!{python}
 import sqlite3, sys
@@ -90,15 +93,15 @@ def run_block(block: Block, here: Folder, name: str) -> None:
 
 
 def _run_typed(typed: Typed, here: Folder, where: str) -> None:
-    plain, streams = _divided(typed.command)
-    if plain.startswith("affidavit ") and not _SHELL & set(re.sub(r"'[^']*'", "", plain)):
+    piped = _PIPE.fullmatch(typed.command)
+    plain, streams = _divided((piped[1] if piped else typed.command).replace("\\\n", " "))
+    if _PLAIN.match(plain) and not _SHELL & set(re.sub(r"'[^']*'", "", plain)):
         status, said, complaint = _run_here(plain, streams, here)
+        if piped:
+            last, said, more = _run_in_bash(piped[2], here, said)
+            status, complaint = last or status, complaint + more
     else:
-        done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", typed.command],
-            cwd=here.path, env=_environment(here), capture_output=True, text=True, check=False, timeout=600,
-        )  # fmt: skip
-        status, said, complaint = done.returncode, done.stdout, done.stderr
+        status, said, complaint = _run_in_bash(typed.command, here)
     assert status == typed.status, f"{where}: {typed.command} ended with {status}: {said}{complaint}"
     if typed.output.strip():
         options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -116,13 +119,24 @@ def _divided(command: str) -> tuple[str, re.Match[str]]:
 def _run_here(plain: str, streams: re.Match[str], here: Folder) -> tuple[int, str, str]:
     """Run a command in this process; return its status, what is shown of it, and what it said on standard error."""
     together, which, file = streams.groups()
-    result = here(*shlex.split(plain)[1:])
+    words = shlex.split(plain)
+    typed = words.index("affidavit")
+    result = here(*words[typed + 1 :], variables=dict(word.split("=", 1) for word in words[:typed]))
     shown = result.output if together else result.stdout
     if file:
         (here.path / file).write_text(result.stderr if which else result.stdout)
         if not which:
             shown = result.stderr if together else ""
     return result.exit_code, shown, result.stderr
+
+
+def _run_in_bash(command: str, here: Folder, given: str | None = None) -> tuple[int, str, str]:
+    """Run a command as it is typed, on what it is given; return its status and what it said on both streams."""
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=here.path, env=_environment(here), input=given, capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
 
 
 def _environment(here: Folder) -> dict[str, str]:
