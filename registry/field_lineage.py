@@ -15,7 +15,7 @@ Rules:
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from registry.attempted import attempted
 from registry.declared_flows import declared_flow, encoded_flow, model_flow
@@ -31,6 +31,9 @@ from registry.seen import with_what_was_seen
 from registry.steps import PlannedStep, Step
 from registry.told import Inputs, refuse_unreturned
 from registry.written_settings import unwritten
+
+if TYPE_CHECKING:
+    from registry.sql_step import Query
 
 __all__ = ["Watch", "watch"]
 
@@ -54,6 +57,8 @@ class Watch:
     """Why some of it could not be: its tables' places in memory, or a sample. The rest stands."""
     parameters: Mapping[str, object] = field(default_factory=dict)
     """The step's parameters and their values; every other argument holds what an earlier step returned."""
+    few: Mapping[str, Any] = field(default_factory=dict)
+    """A few rows of each table that a query reads, for their types (`registry.sql_reads`)."""
 
     def flows(self, value: object) -> list[Flow]:
         """Say how the columns of what the step returned come about.
@@ -108,17 +113,24 @@ class Watch:
 
         def read() -> Flow:
             if self.step.query is not None:
-                from registry.sql_lineage import query_flow
-
-                if given := [name for name in self.step.query.parameters if name not in self.parameters]:
-                    raise NotUnderstood(f"the query's ${given[0]} is what another step returned, not a table")
-                return query_flow(self.step.query.text, self.inputs, flow.columns, flow.step)
+                return self._queried(self.step.query, flow)
             from registry.polars_memory import Held
             from registry.polars_plan import plan_flow
 
             return plan_flow(item, self.held or Held({}), flow.part, flow.step, self.astray)
 
         return attempted(read, lambda why: _noted([flow], flow.step, why)[0])
+
+    def _queried(self, query: "Query", flow: Flow) -> Flow:
+        from registry.sql_doubt import confirmed
+        from registry.sql_lineage import parsed
+
+        if given := [name for name in query.parameters if name not in self.parameters]:
+            raise NotUnderstood(f"the query's ${given[0]} is what another step returned, not a table")
+        values = {name: self.parameters[name] for name in query.parameters}
+        return confirmed(
+            parsed(query.text, self.inputs, flow.columns, flow.step), query.text, self.few, values
+        )
 
 
 def watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
@@ -144,15 +156,24 @@ def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
     observed = step.told.observe and step.query is None and bool(inputs)
     hindered: list[str] = []
     sample = attempted(lambda: take_sample(planned, returned), hindered.append) if observed else None
-    if not frames:
-        return Watch(
-            step, inputs, sample, before=before, hindered=tuple(hindered), parameters=planned.parameters
-        )
-    held = attempted(lambda: _held(frames), hindered.append)
+    few: dict[str, Any] = {}
+    if step.query is not None:
+        from registry.sql_step import few_rows
+
+        few = few_rows(step.name, step.query, returned)
+    held = attempted(lambda: _held(frames), hindered.append) if frames else None
     # Before the call: what the code takes from its module may be set back when the step is done.
-    astray = attempted(lambda: _astray(planned, returned), lambda why: why)
+    astray = attempted(lambda: _astray(planned, returned), lambda why: why) if frames else None
     return Watch(
-        step, inputs, sample, held, astray, before, hindered=tuple(hindered), parameters=planned.parameters
+        step,
+        inputs,
+        sample,
+        held,
+        astray,
+        before,
+        hindered=tuple(hindered),
+        parameters=planned.parameters,
+        few=few,
     )
 
 

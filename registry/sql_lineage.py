@@ -12,12 +12,13 @@ Rules:
   table function), nothing is said at all: `NotUnderstood` says why.
 - What decides the rows of a subquery decides the rows of what reads it.
 
->>> flow = query_flow("SELECT debt / income AS ratio FROM loans", {"loans": ("debt", "income")}, ("ratio",), "ratios")
->>> sorted((link.column, link.source, link.use) for link in flow.links if link.column)
+>>> said = parsed("SELECT debt / income AS ratio FROM loans", {"loans": ("debt", "income")}, ("ratio",), "ratios")
+>>> sorted((link.column, link.source, link.use) for link in said.flow.links if link.column)
 [('ratio', 'debt', 'TRANSFORMATION'), ('ratio', 'income', 'TRANSFORMATION')]
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from audit.errors import EnvironmentFailed
@@ -45,14 +46,25 @@ try:
 except ImportError:
     raise EnvironmentFailed("queries are read by the package sqlglot: install affidavit[sql]") from None
 
-__all__ = ["query_flow"]
+__all__ = ["Parsed", "parsed"]
 
 MAIN = "main"
 """DuckDB's own schema, in which the tables of steps stand; those of a step that returned several have the step's."""
 
 
-def query_flow(text: str, inputs: Inputs, columns: Sequence[str], step: str) -> Flow:
-    """Say where the columns that a query returned come from.
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a query says of its result, and the input columns that its plan keeps where they are not needed."""
+
+    flow: Flow
+    kept: frozenset[tuple[str, str]]
+    """Of a subquery in a SELECT's list: it is a join in the plan, which stays there for the other columns too."""
+    kept_for_rows: frozenset[tuple[str, str]]
+    """Of a UNION's first column, which stays where no column of it is needed."""
+
+
+def parsed(text: str, inputs: Inputs, columns: Sequence[str], step: str) -> Parsed:
+    """Say where the columns that a query returned come from, as its text says.
 
     `inputs` are the columns of its tables, `columns` those that the database returned, in order. Raises
     `NotUnderstood`.
@@ -76,7 +88,8 @@ def query_flow(text: str, inputs: Inputs, columns: Sequence[str], step: str) -> 
     walked.check_whole(tree)
     if len(found.columns) != len(columns):
         raise NotUnderstood("the query returned other columns than were expected of its text")
-    return flow_of(found, columns, step, step)
+    flow = flow_of(found, columns, step, step)
+    return Parsed(flow, frozenset(walked.kept), frozenset(walked.kept_for_rows))
 
 
 class _Walk:
@@ -89,6 +102,14 @@ class _Walk:
         }
         self._known: dict[int, Relation] = {}
         self._seen: set[int] = set()
+        self._walking: set[int] = set()
+        """The scopes that are being read: none of them names columns of its own result."""
+        self._joining: set[int] = set()
+        """The scopes of which a condition of a join is being read."""
+        self.kept: set[tuple[str, str]] = set()
+        """The input columns of projections that hold a subquery."""
+        self.kept_for_rows: set[tuple[str, str]] = set()
+        """The input columns of what is the first column of a UNION."""
 
     def check_whole(self, tree: Any) -> None:
         """Refuse to speak where a column or a table of the query was passed over."""
@@ -104,7 +125,9 @@ class _Walk:
             for inner in scope.cte_scopes:
                 self.relation(inner)
             read = self._set_operation if scope.set_operation_scopes else self._select
+            self._walking.add(id(scope))
             self._known[id(scope)] = read(scope)
+            self._walking.discard(id(scope))
         return self._known[id(scope)]
 
     def _set_operation(self, scope: Scope) -> Relation:
@@ -116,36 +139,42 @@ class _Walk:
         rows = left.rows | right.rows
         if isinstance(node, exp.Union):
             columns = {name: mine | other for (name, mine), other in pairs}
+            self.kept_for_rows |= {(used.part, used.column) for used in next(iter(columns.values()))}
         else:
             columns = dict(left.columns)
-            rows |= as_used(frozenset().union(*right.columns.values()), FILTER)
+            # With ALL too: how often a row stays depends on all of it.
+            both = [*left.columns.values(), *right.columns.values()]
+            rows |= as_used(frozenset().union(*both), FILTER)
         if node.args.get("distinct") is not False:
             rows |= as_used(frozenset().union(*columns.values()), GROUP_BY)
         return Relation(columns, rows | self._order(node, scope, columns))
 
     def _select(self, scope: Scope) -> Relation:
         node: Any = scope.expression
+        if isinstance(node, exp.Values):
+            return _constants(node)
         if not isinstance(node, exp.Select):
             raise NotUnderstood(f"the query's {short(node)} is not understood here")
         columns: dict[str, frozenset[Used]] = {}
         for number, projection in enumerate(node.expressions):
             # Two columns of one name are told apart by their place.
             name = projection.alias_or_name
-            columns[name if name not in columns else f"{name}\0{number}"] = self._used(
-                projection, scope, IDENTITY
-            )
+            uses = self._used(projection, scope, IDENTITY)
+            columns[name if name not in columns else f"{name}\0{number}"] = uses
+            if projection.find(exp.Query):
+                self.kept |= {(used.part, used.column) for used in uses}
         rows = self._from(node, scope)
+        named = _by_name(columns)
         for clause, use in (("where", FILTER), ("having", FILTER), ("qualify", FILTER)):
             if (condition := node.args.get(clause)) is not None:
-                rows |= as_used(self._used(condition, scope, use, columns), use)
+                rows |= as_used(self._used(condition, scope, use, named), use)
         rows |= self._group(node, scope, columns) | self._distinct(node, scope, columns)
         for projection in node.expressions:
             for many in projection.find_all(exp.UDTF, exp.Explode):
                 rows |= as_used(self._used(many, scope, ROWS), ROWS)
-        if node.args.get("order") is None:
-            # Windows leave the rows in their own order, which a LIMIT or the next step may go by.
-            for window in scope.find_all(exp.Window):
-                rows |= as_used(self._used(window, scope, WINDOW), WINDOW)
+        # Windows leave the rows in their own order, which holds for ties where rows are sorted afterwards.
+        for sorting in _window_orders(node, scope):
+            rows |= as_used(self._used(sorting, scope, WINDOW), WINDOW)
         return Relation(columns, rows | self._order(node, scope, columns))
 
     def _from(self, node: Any, scope: Scope) -> frozenset[Used]:
@@ -158,16 +187,18 @@ class _Walk:
             if (joined := scope.sources.get(join.this.alias_or_name)) is not None:
                 rows |= self._source(joined).rows  # a semi join selects nothing of it
             if (condition := join.args.get("on")) is not None:
+                self._joining.add(id(scope))
                 rows |= as_used(self._used(condition, scope, JOIN), JOIN)
+                self._joining.discard(id(scope))
         return rows
 
     def _group(self, node: Any, scope: Scope, columns: dict[str, frozenset[Used]]) -> frozenset[Used]:
         group = node.args.get("group")
         if group is None:
             return frozenset()
-        found = self._used(group, scope, GROUP_BY, columns)
+        found = self._used(group, scope, GROUP_BY, _by_name(columns)) | _by_place(group, columns)
         if group.args.get("all"):
-            plain = [each for each in node.expressions if each.find(exp.AggFunc) is None]
+            plain = [each for each in node.expressions if not _aggregates(each)]
             found |= frozenset().union(*(self._used(each, scope, GROUP_BY) for each in plain))
         return as_used(found, GROUP_BY)
 
@@ -177,14 +208,26 @@ class _Walk:
             return frozenset()
         on = distinct.args.get("on")
         found = (
-            frozenset().union(*columns.values()) if on is None else self._used(on, scope, GROUP_BY, columns)
+            frozenset().union(*columns.values())
+            if on is None
+            else self._used(on, scope, GROUP_BY, _by_name(columns)) | _by_place(on, columns)
         )
         return as_used(found, GROUP_BY)
 
     def _order(self, node: Any, scope: Scope, columns: dict[str, frozenset[Used]]) -> frozenset[Used]:
         found: frozenset[Used] = frozenset()
         if (order := node.args.get("order")) is not None:
-            found |= as_used(self._used(order, scope, SORT, columns), SORT)
+            named = _by_name(columns)
+            for each in order.expressions:
+                # An alias alone is the output column; in an expression it may be the table's column that it hides.
+                alone = isinstance(each.this, exp.Column) and not each.this.table and each.this.name in named
+                if alone:
+                    self._seen.add(id(each.this))
+                uses = named[each.this.name] if alone else self._used(each, scope, SORT, named)
+                # What was taken for a table's column may mean the output column of that name.
+                meant = (named.get(node.name, frozenset()) for node in each.find_all(exp.Column))
+                found |= as_used(uses.union(*meant), SORT)
+            found |= as_used(_by_place(order, columns), SORT)
             if any(isinstance(each.this, exp.Var) for each in order.expressions):  # ORDER BY ALL
                 found |= as_used(frozenset().union(*columns.values()), SORT)
         for clause in ("limit", "offset"):
@@ -207,24 +250,37 @@ class _Walk:
         return frozenset(found)
 
     def _column(self, column: Any, scope: Scope, aliases: dict[str, frozenset[Used]]) -> frozenset[Used]:
+        if isinstance(column.parent, exp.Dot) and column.name in scope.semi_or_anti_join_tables:
+            # `t.race`, of a table `t` that is semi-joined, was taken for the field of a column `t`.
+            raise NotUnderstood(f"the query's {short(column.parent)} is not understood here")
         if not column.table:
             if column.name in aliases:
                 return aliases[column.name] | self._namesakes(column.name, scope)
             raise NotUnderstood(f"the query's {short(column)} is not understood here")
         here: Scope | None = scope
         while here is not None:
-            source = here.sources.get(column.table)
+            source = self._in_sight(column.table, here)
             if source is not None:
                 relation = self._source(source)
-                if column.name not in relation.columns:
+                if column.name not in relation.columns or (column.db and not _is_of(source, column.db)):
                     break
                 return relation.columns[column.name]
+            if self._namesakes(column.table, here):
+                break  # to the database, a field of a column here goes before a column of a table around
             here = here.parent
         raise NotUnderstood(f"the query's {short(column)} is not understood here")
 
+    def _in_sight(self, name: str, scope: Scope) -> Any:
+        """Return what a name means in a FROM; a table that is semi-joined is seen by its condition alone."""
+        if name in scope.selected_sources:
+            return scope.selected_sources[name][1]
+        joined = name in scope.semi_or_anti_join_tables and id(scope) in self._joining
+        return scope.sources.get(name) if joined else None
+
     def _namesakes(self, name: str, scope: Scope) -> frozenset[Used]:
         """Return what the columns depend on that an alias hides: `ORDER BY race + 0` means the table's `race`."""
-        tables = [self._source(source) for _, source in scope.selected_sources.values()]
+        sources = [source for _, source in scope.selected_sources.values()]
+        tables = [self._source(source) for source in sources if id(source) not in self._walking]
         return frozenset().union(*(table.columns.get(name, frozenset()) for table in tables))
 
     def _source(self, source: Any) -> Relation:
@@ -243,6 +299,52 @@ class _Walk:
             if inner.expression is node:
                 return inner
         raise NotUnderstood("a subquery of the query is not understood here")
+
+
+def _constants(node: Any) -> Relation:
+    """Read VALUES that are written out and named, which depend on nothing."""
+    names = [each.name for each in node.args["alias"].columns] if node.args.get("alias") else []
+    if not names or node.find(exp.Column, exp.Query):
+        raise NotUnderstood(f"the query's {short(node)} is not understood here")
+    return Relation(dict.fromkeys(names, frozenset()), frozenset())
+
+
+def _is_of(source: Any, schema: str) -> bool:
+    """Say whether a source is a table of a schema, and not a query, of whose column `schema` is the name."""
+    return isinstance(source, exp.Table) and source.db == schema
+
+
+def _window_orders(select: Any, scope: Scope) -> Iterator[Any]:
+    """Yield what the windows of a SELECT sort its rows by, those also that one of them names."""
+    named = select.args.get("windows") or ()
+    own = [each for each in scope.find_all(exp.Window) if not any(each is other for other in named)]
+    for window in (*own, *(named if any(each.args.get("alias") for each in own) else ())):
+        yield from window.args.get("partition_by") or ()
+        yield from window.find_all(exp.Order)
+
+
+def _by_name(columns: dict[str, frozenset[Used]]) -> dict[str, frozenset[Used]]:
+    """Return the columns by the names that a clause may use; where two have one name, it may mean both."""
+    named: dict[str, frozenset[Used]] = {}
+    for name, uses in columns.items():
+        short_name = name.partition("\0")[0]
+        named[short_name] = named.get(short_name, frozenset()) | uses
+    return named
+
+
+def _by_place(clause: Any, columns: dict[str, frozenset[Used]]) -> frozenset[Used]:
+    """Return what the columns depend on that a clause may name by their place: `ORDER BY 2`."""
+    by_place = list(columns.values())
+    numbers = [int(node.name) for node in clause.find_all(exp.Literal) if node.is_int]
+    return frozenset().union(*(by_place[number - 1] for number in numbers if 0 < number <= len(by_place)))
+
+
+def _aggregates(projection: Any) -> bool:
+    """Say whether a projection aggregates the rows of its own SELECT, so that they are not grouped by it."""
+    return any(
+        node.find_ancestor(exp.Query, exp.Window) is projection.find_ancestor(exp.Query, exp.Window)
+        for node in projection.find_all(exp.AggFunc)
+    )
 
 
 def _schema(inputs: Inputs) -> dict[str, object]:

@@ -23,7 +23,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 from audit.errors import EnvironmentFailed, MalformedInput
 from registry.fingerprint import is_table
@@ -31,11 +31,24 @@ from registry.held import column_labels, holder_of
 from registry.parts import parts_of
 from registry.sentences import did_you_mean, first_line, listed
 
-__all__ = ["Query", "as_function", "read_query"]
+__all__ = ["SETTINGS", "Query", "as_arrow", "as_function", "few_rows", "quoted", "read_query"]
 
+
+SETTINGS: Final[dict[str, Any]] = {
+    "threads": 1,
+    "preserve_insertion_order": True,
+    "enable_external_access": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,
+}
+"""How DuckDB is kept to the tables that a query names, and to one order of rows."""
 
 _IDLE = frozenset({"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"})
 """What CPython compiles an empty body to."""
+
+FEW = 300
+"""As many rows of a table as tell its types."""
 
 MOST_SAID = 400
 """As many letters of another library's complaint as one sentence bears."""
@@ -120,6 +133,29 @@ def as_function(query: Query, function: Callable[..., object]) -> Callable[..., 
     return run
 
 
+def few_rows(step: str, query: Query, returned: Mapping[str, object]) -> dict[str, Any]:
+    """Return the first rows of every table that a query reads, in Arrow, for their types, by the table's name.
+
+    A column that holds nothing in them counts as text.
+    """
+    import pyarrow as pa
+
+    named = {table.lower() for table in query.tables}
+    found: dict[str, Any] = {}
+    for name, value in returned.items():
+        for part, item in parts_of(name, value):
+            if part.lower() not in named or column_labels(item) is None:
+                continue
+            first: Any = item
+            table = as_arrow(step, part, first.head(FEW) if hasattr(first, "head") else first.slice(0, FEW))
+            empty = [place for place, kind in enumerate(table.schema.types) if pa.types.is_null(kind)]
+            for place in empty:
+                text = pa.nulls(table.num_rows, pa.string())
+                table = table.set_column(place, table.schema.names[place], text)
+            found[part] = table
+    return found
+
+
 def _parsed(text: str) -> tuple[Any, list[Any]]:
     try:
         import duckdb  # noqa: F401 - better missed when the pipeline is declared than an hour into its run
@@ -193,14 +229,7 @@ def _table(step: str, name: str, value: object) -> object:
 def _run(step: str, query: Query, tables: Mapping[str, object], values: Mapping[str, object]) -> object:
     import duckdb
 
-    settings: dict[str, Any] = {
-        "threads": 1,
-        "enable_external_access": False,
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-        "python_enable_replacements": False,
-    }
-    with duckdb.connect(":memory:", config=settings) as connection:
+    with duckdb.connect(":memory:", config=SETTINGS) as connection:
         for name, value in tables.items():
             _register(connection, step, name, value)
         try:
@@ -228,14 +257,15 @@ def _register(connection: Any, step: str, name: str, value: object) -> None:
         )
     schema, dot, table = name.partition(".")
     view = f"affidavit {name}"
-    connection.register(view, _as_arrow(step, name, value))
+    connection.register(view, as_arrow(step, name, value))
     if dot:
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema)}")
-    place = f"{_quoted(schema)}.{_quoted(table)}" if dot else f"main.{_quoted(name)}"
-    connection.execute(f"CREATE VIEW {place} AS SELECT * FROM {_quoted(view)}")  # noqa: S608 - quoted
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+    place = f"{quoted(schema)}.{quoted(table)}" if dot else f"main.{quoted(name)}"
+    connection.execute(f"CREATE VIEW {place} AS SELECT * FROM {quoted(view)}")  # noqa: S608 - quoted
 
 
-def _as_arrow(step: str, name: str, value: Any) -> Any:
+def as_arrow(step: str, name: str, value: Any) -> Any:
+    """Return a table as DuckDB is given it, an Arrow table; raises `MalformedInput` where it cannot be one."""
     import pyarrow as pa
 
     match holder_of(value):
@@ -280,5 +310,6 @@ def _sentence(error: BaseException) -> str:
     return (text if len(text) <= MOST_SAID else f"{text[: MOST_SAID - 1]}…") or type(error).__name__
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Write a name as SQL takes it whatever is in it."""
     return '"' + name.replace('"', '""') + '"'

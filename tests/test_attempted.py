@@ -113,7 +113,7 @@ def test_a_sample_that_cannot_be_taken_leaves_the_declaration(
 @pytest.mark.parametrize(
     "place",
     [
-        "registry.sql_lineage.query_flow",
+        "registry.sql_lineage.parsed",
         "registry.polars_plan.plan_flow",
         "registry.polars_memory.Held",
         "registry.field_lineage.column_labels",
