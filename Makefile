@@ -76,4 +76,4 @@ test-wheel: wheel  ## install the wheel into a clean environment and test it fro
 
 clean:  ## remove everything that the targets made
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find affidavit.py audit registry reports tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find affidavit audit registry reports tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -102,5 +103,14 @@ def test_the_face_offers_its_names_and_no_others() -> None:
 def test_a_name_that_the_face_does_not_offer_is_an_attribute_error() -> None:
     import affidavit
 
+    name = "Pipelines"
     with pytest.raises(AttributeError, match="no attribute 'Pipelines'"):
-        _ = affidavit.Pipelines
+        getattr(affidavit, name)
+
+
+@pytest.mark.parametrize("package", ["affidavit", "audit", "registry", "reports"])
+def test_type_checkers_read_the_types_of_what_is_installed(package: str) -> None:
+    found = find_spec(package)
+    assert found is not None
+    # PEP 561: only a package can carry the mark, a single module cannot.
+    assert (Path(str(found.origin)).parent / "py.typed").is_file()

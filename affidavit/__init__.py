@@ -8,7 +8,7 @@ Importing this module is quick: what a name needs is imported when it is first u
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from registry.fingerprint import fingerprint
@@ -49,10 +49,12 @@ _HOME_OF = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME_OF[name]), name)
+if not TYPE_CHECKING:  # a name that is not there is for a type checker to see
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(_HOME_OF[name]), name)
 
 
 def __dir__() -> list[str]:
@@ -64,7 +66,3 @@ def main() -> None:
     from reports.cli import main as command_line
 
     command_line()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,5 @@
+"""The command line, as `python -m affidavit`."""
+
+from affidavit import main
+
+main()
