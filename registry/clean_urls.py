@@ -28,7 +28,7 @@ from registry.source_files import short_name
 
 __all__ = ["clean_database", "clean_remote", "clean_uri", "scheme_of"]
 
-_HOST = re.compile(r"[\w.\-\[\]:]{1,255}")
+_HOST = re.compile(r"(?:[\w.\-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
 _SERVICE = re.compile(r"[\w.\-]{1,255}")
 _CONTAINER = re.compile(r"[a-z0-9](?:[a-z0-9]|-(?!-)){2,62}")
 _PLACE = re.compile(r"[\w.\-/+=%$ ]{0,1024}")
@@ -48,7 +48,8 @@ def clean_database(url: Any) -> str:
     database = parsed.database or ""
     if parsed.drivername.startswith(("sqlite", "duckdb")):
         return f"{parsed.drivername}:///{_file(database)}"
-    host = _formed(_HOST, parsed.host or "") + (f":{port}" if port is not None else "")
+    named = parsed.host or ""
+    host = _formed(_HOST, f"[{named}]" if ":" in named else named) + (f":{port}" if port is not None else "")
     return f"{parsed.drivername}://{host}/{_formed(_PLACE, database)}{_service(parsed)}"
 
 

@@ -11,7 +11,7 @@ Rules:
 """
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 __all__ = ["is_secret_name", "is_secret_text"]
 
@@ -36,13 +36,18 @@ def is_secret_name(name: str) -> bool:
 
 
 def is_secret_text(text: str) -> bool:
-    """Tell whether a text carries a secret that its form gives away."""
+    """Tell whether a text carries a secret that its form gives away, also when it is unquoted (RFC 3986, 2.1)."""
+    return _is_secret(text) or ("%" in text and _is_secret(unquote(text)))
+
+
+def _is_secret(text: str) -> bool:
     if _SECRET_IN_TEXT.search(text):
         return True
     if "://" not in text:
         return False
     try:
-        password = urlsplit(text).password
+        parts = urlsplit(text)
+        password, _ = parts.password, parts.port  # what stands for a port and is no number may be a password
     except ValueError:
         return True
     return password is not None or re.match(r"https?://[^/?#]*@", text) is not None

@@ -231,6 +231,8 @@ def test_no_secret_of_a_uri_is_told(secret: str) -> None:
         f"s3://key:{secret}@bucket/loans.parquet",
         f"https://bank.example/loans.csv?X-Amz-Signature={secret}#{secret}",
         f"https://{secret}@bank.example/loans.csv",
+        f"https://ana:x{secret}/loans.csv",
+        f"s3://bucket/loans.parquet%3Fsig%3D{secret}",
     ):
         assert secret not in clean_uri(uri)
 
@@ -249,6 +251,7 @@ def test_no_secret_of_a_uri_is_told(secret: str) -> None:
         ("postgresql://db.bank.example/loans?service=a%26password=x", "postgresql://db.bank.example/loans"),
         ("postgresql:///loans?service=a&service=b", "postgresql:///loans"),
         ("oracle://host/loans?service=bank", "oracle://host/loans"),
+        ("mysql://ana:hunter2@[::1]:3306/loans", "mysql://[::1]:3306/loans"),
         ("sqlite://", "sqlite:///"),
         ("no url", "database://"),
     ],
