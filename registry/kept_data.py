@@ -5,7 +5,8 @@ Rules:
 - Only on request (`keep_data`), and only what came in from outside: the tables of steps that take nothing from another,
   or those given to `run.data`. What other steps made of them can be made again.
 - The file is written the same way every time: the same table, held by the same library, gives the same bytes for one
-  version of pyarrow. It is read back before it counts, and its fingerprint must be that of the table.
+  version of pyarrow. It is read back before it counts: its fingerprint must be that of the table, and what pandas holds
+  as categories or objects must be such again, since a model that is trained on them tells them from numbers.
 - A table with protected columns (`registry.profiling`), or with columns that a privacy rule in force names
   (`registry.privacy`), is not kept unless that is asked for by name: what stands in the ledger stays, and a file of
   personal data that a statement names can be deleted but not silently. Where a policy has nothing kept of a column,
@@ -163,8 +164,10 @@ def _written(part: JsonObject, item: Any, place: Json) -> Waiting:
     file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when it is stored, or forgotten
     try:
         _write(item, holder, file)
-        if str(fingerprint(read_kept(file, holder))) != _mark(part, item):
+        back = read_kept(file, holder)
+        if str(fingerprint(back)) != _mark(part, item):
             raise MalformedInput("it does not come back from Parquet as it was")
+        _refuse_other_kinds(item, back)
     except Exception as error:  # a table may hold anything, and what holds it is somebody else's code
         file.close()
         ours = isinstance(error, AffidavitError)
@@ -174,6 +177,25 @@ def _written(part: JsonObject, item: Any, place: Json) -> Waiting:
     said["index"] = list[Json](_index_in(file))
     said["bytes"] = file.seek(0, os.SEEK_END)
     return Waiting(part, said, columns, file)
+
+
+def _refuse_other_kinds(item: Any, back: Any) -> None:
+    """Refuse a pandas table in which categories or objects came back as something else: models tell them apart."""
+    if not hasattr(back, "dtypes") or not hasattr(back, "iloc"):
+        return
+    for name, before, after in zip(_labels(back), _dtypes(item), _dtypes(back), strict=True):
+        if before != after and {str(before), str(after)} & {"category", "object"}:
+            raise MalformedInput(
+                f"its column {name!r} does not come back from Parquet as it was: {before} became {after}"
+            )
+
+
+def _labels(table: Any) -> list[Any]:
+    return list(table.columns) if table.ndim == 2 else [table.name]
+
+
+def _dtypes(table: Any) -> list[Any]:
+    return list(table.dtypes) if table.ndim == 2 else [table.dtype]
 
 
 def _names_in(file: BinaryIO) -> Iterator[str]:

@@ -92,6 +92,23 @@ def test_a_kept_copy_names_the_index_that_is_in_it(
     assert keep(pd.DataFrame({"a": [1, 2]}, index=index), store)[0]["index"] == names
 
 
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        (pd.Categorical([1, 2], [2, 1]), "category became int64"),
+        (pd.Series([1, 2], dtype=object), "object became int64"),
+    ],
+    ids=["categories of numbers", "objects"],
+)
+def test_a_table_that_a_model_would_tell_from_its_copy_is_not_kept(
+    column: Any, said: str, store: ArtifactStore
+) -> None:
+    for table in (pd.DataFrame({"a": column}), pd.Series(column, name="a")):
+        kept_as = keep(table, store)[0]
+        reason = f"its column 'a' does not come back from Parquet as it was: {said}"
+        assert (kept_as["artifact"], kept_as["reason"]) == (None, reason)
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_comes_back_as_it_was(name: str, store: ArtifactStore) -> None:
     table = TABLES[name]
