@@ -85,10 +85,11 @@ def from_memory(holder: tuple[str, str] | None, table: Any) -> Source:
             f"a {type(table).__name__} is not a table: give a pandas, polars, Arrow or numpy table, or a file's path"
         )
     _refuse_lost_values(table)
-    reader = pa.RecordBatchReader.from_stream(table)
-    if not reader.schema.names:
-        return _from_arrow(reader.read_all())
-    return Source(column_names(reader.schema.names), None, batches(reader.schema, reader), streamed=True)
+    with _streaming(table):
+        reader = pa.RecordBatchReader.from_stream(table)
+        if not reader.schema.names:
+            return _from_arrow(reader.read_all())
+    return Source(column_names(reader.schema.names), None, _of_stream(table, reader), streamed=True)
 
 
 # --- Arrow and polars ---------------------------------------------------------------------------------------
@@ -98,6 +99,29 @@ def _from_arrow(table: Any) -> Source:
     columns = zip(range(table.num_columns), table.columns, strict=True)
     pieces = ((index, piece) for index, column in columns for piece in _chunks(column))
     return Source(column_names(table.schema.names), table.num_rows, pieces)
+
+
+def _of_stream(table: Any, reader: pa.RecordBatchReader) -> Pieces:
+    yield from _empty(reader.schema)
+    while True:
+        with _streaming(table):
+            batch = next(reader, None)
+        if batch is None:
+            return
+        yield from enumerate(batch.columns)
+
+
+@contextlib.contextmanager
+def _streaming(table: Any) -> Iterator[None]:
+    """Say in one sentence that a stream failed, whatever its library raises."""
+    try:
+        yield
+    except Exception as error:
+        # What it says may quote a value of the table, and this sentence may be recorded: it stays with the cause.
+        raise MalformedInput(
+            f"the {type(table).__name__} cannot be read to its end ({type(error).__name__}): see what its own library "
+            "says of it"
+        ) from error
 
 
 def _from_polars(frame: Any) -> Source:

@@ -190,6 +190,8 @@ def _state(path: Path) -> tuple[int, ...] | None:
         found = path.stat()
     except FileNotFoundError:
         return None
+    except ValueError:  # a NUL, or what no UTF-8 has
+        raise MalformedInput(f"the file's name {str(path)!r} is no name of a file: rename it") from None
     except OSError as error:
         raise EnvironmentFailed(f"{path} cannot be read: {os.strerror(error.errno or 0)}") from None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

@@ -479,3 +479,8 @@ def test_a_link_to_nothing_and_one_to_itself_are_said_to_be_so(tmp_path: Path) -
 def test_a_url_is_said_not_to_be_read(url: str) -> None:
     with pytest.raises(NotFound, match="a URL is not read, save what it names to a file first"):
         fingerprint(url)
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(MalformedInput, match="is no name of a file: rename it"):
+        fingerprint("a\0.csv")

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -11,6 +12,13 @@ import pytest
 
 from audit.errors import MalformedInput
 from registry.fingerprint import fingerprint
+
+
+def a_failing_stream() -> pa.RecordBatchReader:
+    """A stream whose second batch cannot be read."""
+    batches = (pa.record_batch({"a": [1 // (2 - number)]}) for number in (1, 2))
+    return pa.RecordBatchReader.from_batches(pa.schema({"a": pa.int64()}), batches)
+
 
 REFUSED: dict[str, tuple[Any, str]] = {
     "texts and ints": (pd.DataFrame({"a": ["x", 1]}), "column 'a' holds int and str values: convert it"),
@@ -115,6 +123,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no dimension": (np.array(1), "an array of 0 dimensions is not a table"),
     "a dict": ({"a": [1]}, "a dict is not a table"),
     "nothing": (None, "a NoneType is not a table"),
+    "a stream that fails on the way": (
+        a_failing_stream(),
+        "the RecordBatchReader cannot be read to its end (ArrowInvalid): see what its own library says of it",
+    ),
+    "a query that fails on the way": (
+        duckdb.sql("SELECT CASE WHEN i = 99999 THEN 'secret' ELSE '1' END::INT AS a FROM range(100000) t(i)"),
+        "the DuckDBPyRelation cannot be read to its end (OSError): see what its own library says of it",
+    ),
     "a lazy frame of a file that is not there": (
         pl.scan_csv("/no/such/file.csv"),
         "the LazyFrame cannot be run (FileNotFoundError): see what collect() says of it",
