@@ -223,7 +223,9 @@ def _held_by(array: pa.Array) -> tuple[Numbers, pa.Array]:
         lengths = zeroed(sizes, valid_of(array))
         before = np.cumsum(lengths, dtype="<i8") - lengths
         places = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
-        return lengths, undone(array.values).take(pa.array(places))
+        # Of what all views of the column share, only the part that these reach into is decoded.
+        first, last = (int(places.min()), int(places.max()) + 1) if len(places) else (0, 0)
+        return lengths, undone(array.values.slice(first, last - first)).take(pa.array(places - first))
     offsets = offsets_of(array)
     first, last = int(offsets[0]), int(offsets[-1])
     return np.diff(offsets), array.values.slice(first, last - first)
