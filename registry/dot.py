@@ -50,7 +50,7 @@ def dot_of(lineage: Lineage) -> str:
     ]
     for table, nodes in frames.items():
         lines += _frame(table, nodes)
-    return "\n".join([*lines, *map(_edge, lineage.edges), *_unknown(lineage.unknown), "}"])
+    return "\n".join([*lines, *map(_edge, lineage.edges), *_said(lineage), "}"])
 
 
 def _frame(table: str, nodes: list[Node]) -> Iterator[str]:
@@ -61,10 +61,15 @@ def _frame(table: str, nodes: list[Node]) -> Iterator[str]:
     yield "  }"
 
 
-def _unknown(sentences: tuple[str, ...]) -> Iterator[str]:
-    """Write what is not known; at the end, since frames take on what is said of the whole drawing before them."""
-    if sentences:
-        lines = "".join(f"{_label(sentence)[1:-1]}\\l" for sentence in ("not known:", *sentences))
+def _said(lineage: Lineage) -> Iterator[str]:
+    """Write what is not known, and what was noted.
+
+    It stands at the end, since frames take on what is said of the whole drawing before them.
+    """
+    unknown = ("not known:", *lineage.unknown) if lineage.unknown else ()
+    noted = ("noted while it ran:", *lineage.notes) if lineage.notes else ()
+    if unknown or noted:
+        lines = "".join(f"{_label(sentence)[1:-1]}\\l" for sentence in (*unknown, *noted))
         yield f'  label="{lines}"; labelloc=b; labeljust=l; fontsize=10;'
 
 

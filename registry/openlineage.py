@@ -23,6 +23,7 @@ from typing import Final
 from uuid import UUID
 
 from audit.canonical import Json, JsonObject
+from registry.field_trace import sentences
 from registry.flows import (
     AGGREGATION,
     ALL_ROWS,
@@ -35,7 +36,7 @@ from registry.flows import (
     Flow,
     Link,
 )
-from registry.places import FILE, Map, map_of, one_of_several
+from registry.places import FILE, Map, Place, map_of, one_of_several
 
 __all__ = ["event_of"]
 
@@ -94,8 +95,18 @@ def _output(flow: Flow, namespace: str, known: Map) -> JsonObject:
             "fields": list[Json](open_columns),
             "rows": not flow.rows_complete,
             "observed": flow.observed,
+            "says": list[Json](_doubts(flow, known)),
+            "notes": list[Json](flow.notes),
         }
     return {"namespace": namespace, "name": flow.part, "facets": facets}
+
+
+def _doubts(flow: Flow, known: Map) -> tuple[str, ...]:
+    """Say what is not known of a flow, in the sentences of every other form."""
+    kind = "feature" if flow.kind == "model" else "column"
+    places = [Place(kind, "" if kind == "feature" else flow.part, name) for name in flow.columns]
+    doubts = [known.doubt(place) for place in (*places, Place("rows", flow.part, ""))]
+    return sentences(doubt for doubt in doubts if doubt is not None)
 
 
 def _changes(flow: Flow, known: Map) -> list[str]:

@@ -231,6 +231,8 @@ class Map:
         flow = self._flow(place)
         if self.model_changed is not None and place.kind in ("feature", "model"):
             return Doubt(place, None, UNKNOWN, self.model_changed)
+        if place.kind == "model" and self.made_model is not None and not self.features:
+            return Doubt(place, None, UNKNOWN, "which columns the model reads is not recorded")
         if place.kind not in ("column", "feature", "rows") or place.part.startswith(FILE):
             return None
         if (change := self._change(place)) is not None:
@@ -250,7 +252,7 @@ class Map:
 
     def notes(self, place: Place) -> tuple[str, ...]:
         """Say what was noted while the lineage of a place was taken down, such as why it is not known."""
-        flow = self._flow(place)
+        flow = self.model if place.kind == "model" and not self.features else self._flow(place)
         return () if flow is None else flow.notes
 
     def _flow(self, place: Place) -> Flow | None:

@@ -1,6 +1,7 @@
 """The command `lineage`: where a version, or one field of it, comes from."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -73,7 +74,8 @@ def lineage(opened: Open, ref: str, field: str | None, form: str, as_json: bool)
         from registry.field_trace import whole_trace
 
         fields = whole_trace(known).lineage()
-        say(dot_of(fields if fields.edges else lineage_of(run)))
+        steps = replace(lineage_of(run), unknown=fields.unknown, notes=fields.notes)
+        say(dot_of(fields if fields.edges else steps))
     elif form == "svg":
         from registry.field_trace import whole_trace
         from reports.field_drawing import field_drawing
