@@ -39,6 +39,11 @@ class RecordedFields:
             if (columns := column_labels(item)) is not None
         }
 
+    def taken(self, name: str, value: object) -> str | None:
+        """Name a table in a value that would be called as one that is recorded; None where each name is its own."""
+        known = {part for parts in self._columns.values() for part in parts}
+        return next((part for part, _ in parts_of(name, value) if part in known), None)
+
     def of_table(self, name: str, value: object, told: Told, after: Iterable[str]) -> list[Flow]:
         """Say where the columns of each table in a value come from; raise `MalformedInput` where that cannot be so."""
         inputs = self._inputs(after)

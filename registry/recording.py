@@ -39,6 +39,7 @@ from registry.keying import Keying, warn_of_protecting_nothing
 from registry.model_file import save_model
 from registry.origins import SqlSource
 from registry.parts import is_fitted_model
+from registry.places import FILE
 from registry.predicates import check_model_name
 from registry.privacy import Privacy
 from registry.profiling import Profiling, checked_columns
@@ -199,6 +200,8 @@ class Recording:
         run = self._open_run()
         with self._step(name) as row:
             made_from = self._made_from(after)
+            if (taken := self._fields.taken(name, table)) is not None:
+                raise MalformedInput(f"{taken} is already recorded in this run: choose another name")
             run.keying.check_given(checked_columns("keyed", keyed), table)
             run.keying = run.keying.also(keyed)
             run.profiling.protect(keyed)
@@ -340,6 +343,8 @@ class Recording:
     def _free(self, name: str) -> str:
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise MalformedInput(f"{name!r} cannot name what is recorded: use printable text")
+        if name.startswith(FILE):
+            raise MalformedInput(f"{name} is how lineage names a file: choose another name")
         if name in (BLOCK, *self._recorded()):
             raise MalformedInput(f"{name} is already recorded in this run: choose another name")
         return name

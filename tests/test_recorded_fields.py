@@ -222,3 +222,18 @@ def test_a_wrong_declaration_is_refused_and_leaves_no_lineage(
         with pytest.raises(MalformedInput, match=says):
             run.data("ratios", ratios(loans), **options)
     assert [flow.part for flow in flows_of(recorded(kept))] == ["loans"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("split", {"train": frame()}), ("split.train", frame())),
+        (("split.train", frame()), ("split", {"train": frame()})),
+        (("loans", frame()), ("file:loans.csv", frame())),
+    ],
+    ids=["a part's name", "the name of a part", "a file's name"],
+)
+def test_no_two_tables_share_a_name_and_none_passes_for_a_file(kept: Kept, first: Any, second: Any) -> None:
+    with pytest.raises(MalformedInput, match="choose another name"), recording(kept) as run:
+        run.data(*first)
+        run.data(*second)
