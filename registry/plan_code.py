@@ -25,20 +25,9 @@ from types import FunctionType
 from typing import Final
 
 from registry.function_source import source_of
-from registry.plan_kinds import (
-    CODE,
-    EAGER,
-    FRESH,
-    MADE_HERE,
-    OTHER,
-    PLAN,
-    PLANS,
-    TABLES,
-    Astray,
-    Kinds,
-    one_of,
-)
+from registry.plan_kinds import MADE_HERE, Kinds
 from registry.plan_names import is_plain, is_plain_inside, is_same
+from registry.plan_values import CODE, EAGER, FRESH, OTHER, PLAN, PLANS, TABLES, Astray, one_of
 from registry.relations import NotUnderstood
 
 __all__ = ["EAGER", "OTHER", "PLAN", "PLANS", "TABLES", "astray", "held_by"]

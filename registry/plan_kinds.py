@@ -16,79 +16,23 @@ import ast
 import builtins
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Final
 
-from registry.plan_methods import is_frame_method, is_method_of_constants, is_plain_format
-from registry.plan_names import FRAME_METHODS, GATHERS, is_constant, is_harmless, is_open_module
+from registry.plan_methods import CHANGES, is_frame_method, is_method_of_constants, is_plain_format
+from registry.plan_names import FRAME_METHODS, GATHERS, NUMBERS, is_constant, is_harmless, is_open_module
+from registry.plan_values import CODE, EAGER, FRESH, OTHER, PLAN, PLANS, SCHEMA, TABLES, Astray, Known, one_of
 
-__all__ = [
-    "CODE",
-    "EAGER",
-    "FRESH",
-    "MADE_HERE",
-    "OTHER",
-    "PLAN",
-    "PLANS",
-    "TABLES",
-    "Astray",
-    "Kinds",
-    "Known",
-    "one_of",
-]
-
-CODE: Final = "made of constants"
-PLAN: Final = "a plan"
-PLANS: Final = "plans in a list, a tuple or a dict"
-EAGER: Final = "a table"
-TABLES: Final = "tables in a dict"
-SCHEMA: Final = "the types of columns by name"
-FRESH: Final = "a list or dict that was just made, of constants"
-"""Only a name holds this: whatever else takes hold of it makes it a constant, which no plan is put into."""
-OTHER: Final = "not known"
-
-NUMBERS: Final = {
-    "pi": 3.141592653589793,
-    "e": 2.718281828459045,
-    "tau": 6.283185307179586,
-    "inf": float("inf"),
-}
-"""The numbers of `math`, which somebody may have set anew."""
+__all__ = ["MADE_HERE", "Kinds"]
 
 PARTS_ALL_CODE: Final = (
     ast.BinOp, ast.BoolOp, ast.Compare, ast.FormattedValue, ast.JoinedStr, ast.Set, ast.Slice, ast.UnaryOp,
 )  # fmt: skip
 
 MADE_HERE: Final = (ast.List, ast.Dict, ast.ListComp, ast.DictComp)
-
-CHANGES: Final = frozenset(
-    {"add", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault", "sort",
-     "update"}
-)  # fmt: skip
-"""Methods that change a list, dict or set in place."""
+"""Expressions that make a list or dict which nothing else holds yet."""
 
 CallFunction = Callable[[object, "list[str]", "dict[str, str]"], str]
-
-
-class Astray(Exception):
-    """Something in the code that may do more than build a plan; the message is where."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A value that a name stands for: a module, a function, a class."""
-
-    value: Any
-
-
-def one_of(kinds: Iterable[str]) -> str:
-    """Say what a value is that may be one of several: what is allowed of a plan is allowed of a constant."""
-    found = {*kinds}
-    if found == {FRESH}:
-        return FRESH
-    found -= {CODE, FRESH}
-    return found.pop() if len(found) == 1 else OTHER if found else CODE
 
 
 class Kinds:

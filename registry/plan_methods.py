@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any, Final
 
-__all__ = ["is_frame_method", "is_method_of_constants", "is_of_polars", "is_plain_format"]
+__all__ = ["CHANGES", "is_frame_method", "is_method_of_constants", "is_of_polars", "is_plain_format"]
 
 PLAIN: Final = (
     str, bytes, int, float, bool, list, dict, tuple, set, frozenset, range, slice, datetime.date, datetime.datetime,
@@ -32,6 +32,12 @@ NAMESPACES: Final = ("str", "list", "arr", "dt", "cat", "bin", "struct", "name",
 
 SETTINGS: Final = frozenset({"inner", "fields", "time_unit", "time_zone", "categories", "precision", "scale"})
 """What an instance of a polars type tells of itself."""
+
+CHANGES: Final = frozenset(
+    {"add", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault", "sort",
+     "update"}
+)  # fmt: skip
+"""Methods that change a list, dict or set in place."""
 
 CLOSED: Final = frozenset({"deserialize", "from_json", "format", "format_map"})
 

@@ -31,6 +31,7 @@ from registry.plan_methods import is_of_polars
 __all__ = [
     "FRAME_METHODS",
     "GATHERS",
+    "NUMBERS",
     "is_constant",
     "is_harmless",
     "is_open_module",
@@ -79,6 +80,14 @@ CLASSES: Final = (
 
 FIXED: Final = (bool, int, float, str, bytes, *CLASSES)
 """Kinds of values that nobody can change in place."""
+
+NUMBERS: Final = {
+    "pi": 3.141592653589793,
+    "e": 2.718281828459045,
+    "tau": 6.283185307179586,
+    "inf": float("inf"),
+}
+"""The numbers of `math`, which somebody may have set anew."""
 
 HEAP_TYPE: Final = 1 << 9
 """The flag of a class that was made by a `class` statement, in Python's C API (Py_TPFLAGS_HEAPTYPE)."""
