@@ -32,7 +32,7 @@ from scipy.stats import rankdata
 from audit.canonical import Json, decimal
 from audit.errors import MalformedInput
 from registry.bootstrap import Interval, wilson
-from registry.evaluation_settings import Settings
+from registry.evaluation_settings import USUAL, Settings
 from registry.fairness import Cells, Figure, as_text, bias, rates
 from registry.sentences import did_you_mean
 
@@ -55,12 +55,12 @@ def evaluate(
     *,
     y_score: Any = None,
     sensitive: Any = None,
-    replicates: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-    minimum: int = 30,
+    replicates: int = USUAL.replicates,
+    confidence: float = USUAL.confidence,
+    seed: int = USUAL.seed,
+    minimum: int = USUAL.minimum,
     positive: object = None,
-    most_groups: int = 40,
+    most_groups: int = USUAL.most_groups,
 ) -> dict[str, Json]:
     """Evaluate a binary classifier; the result can be signed as it is.
 

@@ -9,13 +9,13 @@ It loads no pandas, so that a pipeline can refuse a wrong option where it is dec
 import math
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
 from audit.errors import MalformedInput
 from registry.sentences import did_you_mean
 
-__all__ = ["Settings", "check_options"]
+__all__ = ["USUAL", "Settings", "check_options"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class Settings:
 
 def check_options(options: Mapping[str, object]) -> None:
     """Refuse what is no option of an evaluation, or no value for one, with `MalformedInput`."""
-    known = ("positive", "minimum", "replicates", "confidence", "seed")
+    # How many groups a statement lists is not for who evaluates to say.
+    known = ("positive", *(field.name for field in fields(Settings) if field.name != "most_groups"))
     for name in options:
         if name not in known:
             raise MalformedInput(f"evaluate has no option {name}{did_you_mean(name, known)}")
@@ -54,3 +55,7 @@ def _whole(name: str, value: Any, least: int) -> int:
     if not hasattr(value, "__index__") or isinstance(value, bool) or value < least:
         raise MalformedInput(f"{name} is a whole number from {least}, not {value!r}")
     return operator.index(value)
+
+
+USUAL = Settings()
+"""What holds where nobody says otherwise."""
