@@ -88,6 +88,9 @@ def plain(array: pa.Array) -> pa.Array:
     if types.is_dictionary(data_type):
         return plain(pc.take(undone(array.dictionary), array.indices))
     if types.is_run_end_encoded(data_type):
+        if _is_encoded(data_type.value_type):  # of which Arrow decodes no runs
+            whole = pa.RunEndEncodedArray.from_arrays(array.run_ends, undone(array.values))
+            array = whole.slice(array.offset, len(array))
         return plain(pc.run_end_decode(array))
     # Arrow copies a view in 3 ns with offsets of 32 bits and in 4 with 64; gathered by numpy it took 5 and more.
     if types.is_string_view(data_type):

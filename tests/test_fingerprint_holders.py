@@ -68,6 +68,12 @@ def odd_nans(table: pa.Table) -> pa.Table:
     return replaced(table, "score", pa.array(values))
 
 
+def run_ends_of_a_dictionary(table: pa.Table) -> pa.Table:
+    ages = table["age"].combine_chunks()
+    ends = pa.array(range(1, len(ages) + 1), pa.int32())
+    return replaced(table, "age", pa.RunEndEncodedArray.from_arrays(ends, ages.dictionary_encode()))
+
+
 def run_ends(table: pa.Table) -> pa.Table:
     return replaced(table, "age", pc.run_end_encode(table["age"].combine_chunks()))
 
@@ -107,6 +113,10 @@ HOLDINGS: dict[str, Holding] = {
     "another dictionary in every chunk": dictionary_per_chunk,
     "a dictionary of integers": lambda table: replaced(table, "age", table["age"].dictionary_encode()),
     "run ends": run_ends,
+    "run ends of dictionaries": run_ends_of_a_dictionary,
+    "a slice of run ends of dictionaries": lambda table: run_ends_of_a_dictionary(
+        pa.concat_tables([table.slice(0, 2), table])
+    ).slice(2),
     "narrow integers": lambda table: recast(table, id=pa.int32(), age=pa.int8()),
     "unsigned integers": lambda table: recast(table, age=pa.uint64()),
     "float32": lambda table: recast(table, score=pa.float32()),
