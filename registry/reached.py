@@ -7,7 +7,8 @@ Rules:
 
 - Modules, classes, expressions of polars, what nobody can change in place and literals that still are as the module
   writes them are of the code, unless some function sets the name (`global`). Anything else is reached.
-- A function that is reached is looked into as well, where it is of Python and not of an installed package.
+- A function that is reached is looked into as well, and so are the methods of a class and what a module of one's own
+  holds under the names that are read, where that is of Python and not of an installed package.
 
 >>> from json import dumps
 >>> reached(dumps)
@@ -18,7 +19,14 @@ import ast
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    ModuleType,
+)
 from typing import Any, Final
 
 from registry.function_source import module_tree
@@ -28,6 +36,10 @@ from registry.relations import NotUnderstood
 __all__ = ["is_installed", "reached"]
 
 INSTALLED: Final = tuple({sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()})
+
+
+DESCRIPTORS: Final = (staticmethod, classmethod, property, MemberDescriptorType, GetSetDescriptorType)
+"""What a class is made of besides values."""
 
 
 def is_installed(path: str) -> bool:
@@ -46,20 +58,51 @@ def reached(function: Callable[..., object]) -> list[str]:
             continue
         looked.add(id(here))
         for name, value in _held(here):
-            if isinstance(value, FunctionType):
-                if not is_installed(value.__code__.co_filename):
-                    waiting.append(value)
-            elif (not _is_of_code(value) and not _is_literal(name, value, here)) or (
-                is_plain(value) and _is_set(name, here)
-            ):
+            onward = _onward(value)
+            waiting += onward
+            if onward or isinstance(value, type | FunctionType):
+                is_outside = any(not _is_of_code(each) for each in _attributes(value))
+            elif is_plain(value):
+                is_outside = _is_set(name, here)
+            else:
+                is_outside = not _is_of_code(value) and not _is_literal(name, value, here)
+            if is_outside:
                 found[name] = None
     return sorted(found)
+
+
+def _onward(value: Any) -> list[FunctionType]:
+    """List the functions that are to be looked into: one that is named, or is wrapped, or the methods of a class."""
+    if isinstance(value, type):
+        inside = [getattr(each, "__func__", each) for each in vars(value).values()]
+    else:
+        inside = [value, getattr(value, "__wrapped__", None)]
+    return [
+        each
+        for each in inside
+        if isinstance(each, FunctionType) and not is_installed(each.__code__.co_filename)
+    ]
+
+
+def _attributes(value: Any) -> list[Any]:
+    """List what somebody may have set on a function or a class that did not come with a package."""
+    home = getattr(sys.modules.get(getattr(value, "__module__", None) or ""), "__file__", None)
+    if home is None or is_installed(home):
+        return []
+    own = {name: each for name, each in getattr(value, "__dict__", {}).items() if not name.startswith("__")}
+    return [each for each in own.values() if not isinstance(each, (FunctionType, *DESCRIPTORS))]
 
 
 def _held(function: FunctionType) -> Iterator[tuple[str, Any]]:
     """Yield the names outside of a function that its code reads, and what they hold."""
     held = function.__globals__
-    yield from ((name, held[name]) for name in _names(function.__code__) if name in held)
+    names = list(_names(function.__code__))
+    for name in names:
+        value = held.get(name)
+        if name in held:
+            yield name, value
+        if isinstance(value, ModuleType) and not is_installed(getattr(value, "__file__", None) or sys.prefix):
+            yield from ((each, vars(value)[each]) for each in names if each in vars(value))
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield name, cell.cell_contents

@@ -1,5 +1,6 @@
 """What is seen when a step runs again on a sample with one column changed, against truth written by hand."""
 
+import functools
 import itertools
 import random
 import sqlite3
@@ -7,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -94,6 +95,15 @@ def set_it(value: float) -> None:
     SET = value
 
 
+class Usual:
+    of: ClassVar[dict[str, float]] = {"black": 1.0}
+
+
+@functools.lru_cache
+def cached(times: int) -> float:
+    return float(USUAL.usual.sum()) * times
+
+
 def usual_of(table: pd.DataFrame) -> float:
     return float(USUAL.usual.sum()) * LEAST * len(table)
 
@@ -113,13 +123,21 @@ def test_what_a_step_takes_from_its_module_is_named_among_that_of_which_nothing_
     def by_a_number_that_is_set(loans: pd.DataFrame) -> pd.DataFrame:
         return loans.assign(debt=loans.debt * SET)
 
+    def by_a_class(loans: pd.DataFrame) -> pd.DataFrame:
+        return loans.assign(debt=loans.debt * Usual.of["black"])
+
+    def by_a_cached_function(loans: pd.DataFrame) -> pd.DataFrame:
+        return loans.assign(debt=loans.debt * cached(3))
+
     def not_at_all(loans: pd.DataFrame) -> pd.DataFrame:
         return loans.assign(debt=np.sqrt(loans.debt) * LEAST, race=loans.race.map(SHORT))
 
-    ways = (directly, by_a_function, by_a_closure, by_a_number_that_is_set, not_at_all)
+    ways = (
+        directly, by_a_function, by_a_closure, by_a_number_that_is_set, by_a_class, by_a_cached_function, not_at_all,
+    )  # fmt: skip
     assert [untold for way in ways for untold in [set(seen(way)[way.__name__].untold) - {"loans.same"}]] == [
         {"USUAL outside of the step"}, {"USUAL outside of the step"}, {"held outside of the step"},
-        {"SET outside of the step"}, set(),
+        {"SET outside of the step"}, {"Usual outside of the step"}, {"USUAL outside of the step"}, set(),
     ]  # fmt: skip
 
 
