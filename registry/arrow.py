@@ -87,18 +87,19 @@ def from_memory(holder: tuple[str, str] | None, table: Any) -> Source:
     _refuse_lost_values(table)
     with _streaming(table):
         reader = pa.RecordBatchReader.from_stream(table)
-        if not reader.schema.names:
+        if not len(reader.schema):
             return _from_arrow(reader.read_all())
-    return Source(column_names(reader.schema.names), None, _of_stream(table, reader), streamed=True)
+    return Source(_names_in(reader.schema), None, _of_stream(table, reader), streamed=True)
 
 
 # --- Arrow and polars ---------------------------------------------------------------------------------------
 
 
 def _from_arrow(table: Any) -> Source:
+    names = _names_in(table.schema)
     columns = zip(range(table.num_columns), table.columns, strict=True)
     pieces = ((index, piece) for index, column in columns for piece in _chunks(column))
-    return Source(column_names(table.schema.names), table.num_rows, pieces)
+    return Source(names, table.num_rows, pieces)
 
 
 def _of_stream(table: Any, reader: pa.RecordBatchReader) -> Pieces:
@@ -122,6 +123,13 @@ def _streaming(table: Any) -> Iterator[None]:
             f"the {type(table).__name__} cannot be read to its end ({type(error).__name__}): see what its own library "
             "says of it"
         ) from error
+
+
+def _names_in(schema: pa.Schema) -> tuple[str, ...]:
+    try:
+        return column_names(schema.names)
+    except UnicodeDecodeError:
+        raise MalformedInput("a column has a name that is not text in UTF-8: rename it") from None
 
 
 def _from_polars(frame: Any) -> Source:

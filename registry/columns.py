@@ -94,12 +94,21 @@ def logical_type(data_type: pa.DataType) -> str:
         return f"list<{logical_type(data_type.value_type)}>"
     if types.is_struct(data_type):
         fields = (
-            f"{json.dumps(field.name, ensure_ascii=False)}:{logical_type(field.type)}" for field in data_type
+            f"{json.dumps(_name_of(field), ensure_ascii=False)}:{logical_type(field.type)}"
+            for field in data_type
         )
         return f"struct<{','.join(fields)}>"
     raise MalformedInput(
         f"has the type {data_type}, which has no canonical form: convert it to numbers or text"
     )
+
+
+def _name_of(field: pa.Field) -> str:
+    try:
+        name: str = field.name
+    except UnicodeDecodeError:
+        raise MalformedInput("has a field whose name is not text in UTF-8: rename it") from None
+    return name
 
 
 def leaf(kind: str, run: pa.Array, key: bytes | None = None) -> bytes:

@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from pyarrow import ipc
 
 from audit.errors import MalformedInput
 from registry.fingerprint import fingerprint
@@ -18,6 +19,14 @@ def a_failing_stream() -> pa.RecordBatchReader:
     """A stream whose second batch cannot be read."""
     batches = (pa.record_batch({"a": [1 // (2 - number)]}) for number in (1, 2))
     return pa.RecordBatchReader.from_batches(pa.schema({"a": pa.int64()}), batches)
+
+
+def misnamed(table: pa.Table) -> pa.Table:
+    """The table with a name that is no UTF-8 in the place of `name`, as another program may have sent it."""
+    sink = pa.BufferOutputStream()
+    with ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return ipc.open_stream(sink.getvalue().to_pybytes().replace(b"name", b"\xff\xfeme")).read_all()
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
@@ -123,6 +132,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no dimension": (np.array(1), "an array of 0 dimensions is not a table"),
     "a dict": ({"a": [1]}, "a dict is not a table"),
     "nothing": (None, "a NoneType is not a table"),
+    "a name that is no UTF-8": (
+        misnamed(pa.table({"name": [1]})),
+        "a column has a name that is not text in UTF-8",
+    ),
+    "a field's name that is no UTF-8": (
+        misnamed(pa.table({"a": [{"name": 1}]})),
+        "column 'a' has a field whose name is not text in UTF-8: rename it",
+    ),
     "a stream that fails on the way": (
         a_failing_stream(),
         "the RecordBatchReader cannot be read to its end (ArrowInvalid): see what its own library says of it",
