@@ -158,7 +158,7 @@ def what_is_wrong(path: Path, message: str) -> str | None:
 
 
 def _line_that_is_no_utf8(path: Path) -> str:
-    with _bytes_of(path) as file:
+    with suppress(OSError, pa.ArrowException), _bytes_of(path) as file:
         for number, line in enumerate(io.BufferedReader(file), start=1):
             try:
                 line.decode("utf-8")
@@ -168,8 +168,9 @@ def _line_that_is_no_utf8(path: Path) -> str:
 
 
 def _ragged_line(path: Path) -> str:
-    with suppress(plain_csv.Error), _bytes_of(path) as file:
-        rows = plain_csv.reader(io.TextIOWrapper(io.BufferedReader(file), "utf-8", newline=""))
+    with suppress(plain_csv.Error, OSError, pa.ArrowException), _bytes_of(path) as file:
+        text = io.TextIOWrapper(io.BufferedReader(file), "utf-8", errors="replace", newline="")
+        rows = plain_csv.reader(text)
         header = next(rows, [])
         for row in rows:
             if row and len(row) != len(header):

@@ -295,6 +295,14 @@ def test_what_is_said_of_a_broken_file_quotes_nothing_from_it(what: str, tmp_pat
     assert "\n" not in str(refusal.value)
 
 
+def test_a_ragged_row_in_another_encoding_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a,b\n1,2\n1,caf\xe9,3\n")
+    with pytest.raises(
+        MalformedInput, match=r"\(line 3: expected 2 columns, got 3\): give every row as many cells"
+    ):
+        fingerprint(tmp_path / "a.csv")
+
+
 def test_the_line_in_another_encoding_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"a\n" + b"abc\n" * 50 + "Zoë\n".encode("latin-1"))
     with pytest.raises(MalformedInput, match="line 52 is in another encoding: save it again as UTF-8"):
