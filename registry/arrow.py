@@ -39,6 +39,9 @@ ZONED_TIME = re.compile(r"\bTIME WITH TIME ZONE")
 
 UNSIGNED_128 = re.compile(r"\bUHUGEINT\b")
 
+NOT_A_TIME = np.iinfo(np.int64).min
+"""The bits of numpy's NaT."""
+
 FINE_UNITS = ("ms", "us", "ns", "ps", "fs", "as")
 """The units below a second that numpy knows."""
 
@@ -354,9 +357,20 @@ def _numpy(array: Any) -> pa.Array | pa.ChunkedArray:
         array = _arrow_times(array)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
+    if kind in "mM" and _is_like_arrow(array):
+        unit, values = np.datetime_data(array.dtype)[0], pa.py_buffer(array.view("i8"))
+        timed = pa.timestamp(unit) if kind == "M" else pa.duration(unit)
+        return pa.Array.from_buffers(timed, len(array), [None, values])
     if kind in "SU" and _has_inner_nul(array):  # Arrow reads numpy's text up to the first NUL
         return pa.array(array.astype(object), pa.string() if kind == "U" else pa.binary())
     return pa.array(array)
+
+
+def _is_like_arrow(times: Any) -> bool:
+    """Tell whether Arrow would hold numpy's times bit for bit: they lie side by side, and none is missing."""
+    if times.dtype.str[1:] == "M8[D]" or not times.flags.c_contiguous or len(times) == 0:
+        return False
+    return bool(times.view("i8").min() != NOT_A_TIME)
 
 
 def _arrow_times(array: Any) -> Any:

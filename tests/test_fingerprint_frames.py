@@ -33,6 +33,14 @@ NUMPY: dict[str, tuple[Any, Any]] = {
     "big-endian times": (np.array(["2024-01-01"], dtype=">M8[us]"), pa.array([datetime(2024, 1, 1)])),
     "text of fixed width": (np.array(["a", "bcd"]), pa.array(["a", "bcd"])),
     "bytes of fixed width": (np.array([b"a", b"bcd"]), pa.array([b"a", b"bcd"])),
+    "times in reverse": (
+        np.array([2, 1], "M8[us]")[::-1],
+        pa.array([1, 2], pa.timestamp("us")),
+    ),
+    "times that cannot be written to": (
+        np.frombuffer(np.array([1, 2], "i8").tobytes(), "m8[ns]"),
+        pa.array([1, 2], pa.duration("ns")),
+    ),
     "days": (np.array(["2024-01-01", "NaT"], "M8[D]"), pa.array([date(2024, 1, 1), None])),
     "hours": (np.array(["2024-01-01T05", "NaT"], "M8[h]"), pa.array([datetime(2024, 1, 1, 5), None])),
     "durations in minutes": (np.array([1, "NaT"], "m8[m]"), pa.array([timedelta(minutes=1), None])),
