@@ -179,7 +179,9 @@ def _file(path: Path, where: str) -> Policy:
         with path.open("rb") as file:
             text = file.read(MOST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"there is no policy file {where}") from None
+        raise NotFound(
+            f"there is no policy file {where}: `affidavit policy list` names those that come with affidavit"
+        ) from None
     except (IsADirectoryError, ValueError):
         raise MalformedInput(f"{where!r} is not a file: name a policy's YAML file") from None
     except OSError as error:
