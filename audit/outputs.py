@@ -50,7 +50,7 @@ def check_place(path: Path) -> None:
     if not path.parent.is_dir():
         raise MalformedInput(f"there is no folder {path.parent}: make it, or name another place")
     if path.is_dir():
-        raise MalformedInput(f"{path} is a folder: name the file to write")
+        raise MalformedInput(f"{path} is a folder, and nothing was written: name another place")
 
 
 def check_folder(path: Path) -> None:

@@ -6,7 +6,7 @@ r"""What may be behind a reproduction that diverged: where to look, from what is
   threads or another BLAS, where nothing that the run records fixed them.
 
 >>> differing("numpy==2.1\npandas==3.0\n", "numpy==2.2\npandas==3.0\nduckdb==1.4\n")
-[('duckdb', None, '1.4'), ('numpy', '2.1', '2.2')]
+[('numpy', '2.1', '2.2'), ('duckdb', None, '1.4')]
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,11 +30,14 @@ THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
 
 
 def differing(recorded: str, here: str) -> list[tuple[str, str | None, str | None]]:
-    """List the packages of two lists (`name==version` a line) that are not the same: name, recorded, here."""
+    """List the packages of two lists (`name==version` a line) that are not the same: name, recorded, here.
+
+    First those of another version, which compute otherwise sooner than one that came or went.
+    """
     mine, theirs = (
         dict(line.split("==", 1) for line in lines.splitlines() if "==" in line) for lines in (recorded, here)
     )
-    names = sorted(mine.keys() | theirs.keys())
+    names = sorted(mine.keys() | theirs.keys(), key=lambda name: (name not in mine, name not in theirs, name))
     return [(name, mine.get(name), theirs.get(name)) for name in names if mine.get(name) != theirs.get(name)]
 
 

@@ -12,6 +12,7 @@ from registry.cli_run import as_option
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
     from audit.record import Entry
+    from registry.catalog import Catalogued
     from registry.gate import Decision
     from registry.registry import Registry
 
@@ -41,12 +42,15 @@ def gate(opened: Open, ref: str, stage: str, as_json: bool) -> None:
     decision = decide(gathered.policies, gathered.evidence)
     model, version = gathered.found.model, gathered.found.version
     held = _holding(registry, model, stage)
+    elsewhere = _bound_elsewhere(registry, gathered.found, stage, gathered.digest)
     if as_json:
-        _print_as_json("would_promote" if decision.allowed else "would_refuse", stage, decision, held, {})
+        word = "would_promote" if decision.allowed else "would_refuse"
+        _print_as_json(word, stage, decision, held, {"bound_elsewhere": elsewhere})
     else:
         _print_rules(registry, decision)
         say(f"\n{mark('would_promote' if decision.allowed else 'would_refuse')} for {stage}")
         say(f"{model}@{version} holds {stage} now.") if held == version else None
+        _say_bound_elsewhere(elsewhere)
     raise SystemExit(0 if decision.allowed else 1)
 
 
@@ -160,6 +164,27 @@ def _holding(registry: "Registry", model: str, stage: str) -> int | None:
     return next((found.version for found in registry.versions(model) if stage in found.stages), None)
 
 
+def _bound_elsewhere(registry: "Registry", found: "Catalogued", stage: str, evidence: str) -> list[int]:
+    """List the entries in which a version was approved for a stage on other evidence, or under other policies."""
+    approvals = registry.entries_about(found, "approval")
+    said = {entry.seq: entry.statement.predicate for entry in approvals}
+    return [
+        seq
+        for seq, each in said.items()
+        if (each.get("stage"), each.get("verdict")) == (stage, "approve") and each.get("evidence") != evidence
+    ]
+
+
+def _say_bound_elsewhere(entries: list[int]) -> None:
+    if entries:
+        which, count = f"{', '.join(map(str, entries))}", "entry" if len(entries) == 1 else "entries"
+        say(
+            folded(
+                f"Approved on other evidence, or under other policies, which counts no more: {count} {which}."
+            )
+        )
+
+
 def _said_before(registry: "Registry", entry: "Entry") -> int | None:
     """Return the entry in which a key said of the same evidence what it says in this one, and took back since."""
     said = entry.statement.predicate
@@ -206,8 +231,10 @@ def _print_decision(
     word = "promoted" if decision.allowed else "refused"
     said = entry.statement.predicate
     stage, model, version = str(said["stage"]), said["model"], said["version"]
+    found = registry.find(f"{model}@{version}")
+    elsewhere = _bound_elsewhere(registry, found, stage, str(said["evidence"]))
     if as_json:
-        _print_as_json(word, stage, decision, held, {"entry": entry.seq})
+        _print_as_json(word, stage, decision, held, {"entry": entry.seq, "bound_elsewhere": elsewhere})
     else:
         _print_rules(registry, decision)
         signed = "" if as_key else f", signed by {registry.ledger.trust().grants[entry.key].name}"
@@ -217,4 +244,5 @@ def _print_decision(
             say(f"{model}@{version} {moved}.")
         elif held is not None:
             say(f"{model}@{held} {'held it until now' if decision.allowed else 'holds it and keeps it'}.")
+        _say_bound_elsewhere(elsewhere)
     raise SystemExit(0 if decision.allowed else 1)

@@ -315,7 +315,8 @@ def _table(sensitive: Any, n: int) -> pd.DataFrame:
     for name in names:
         if not name.isascii():
             raise MalformedInput(
-                f"the protected column {name!r} needs a name in plain ASCII letters to be recorded"
+                f"the protected column {name!r} needs a name in plain ASCII letters to be recorded: rename it in what "
+                f"the evaluation returns, and name the data's column beside that, protected=[{name!r}]"
             )
     return table.set_axis(names, axis=1).reset_index(drop=True)
 

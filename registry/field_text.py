@@ -123,6 +123,7 @@ def _unknown(found: Trace) -> Iterator[str]:
     if said:
         yield "\nnot known"
         yield from (f"  {sentence}" for sentence in said)
+        yield "  (a step tells it by columns= and rows=, or lets itself be observed: docs/lineage.md)"
     if found.notes:
         yield "\nnoted while it ran"
         yield from (f"  {note}" for note in found.notes)

@@ -25,6 +25,7 @@ from registry.catalog import Catalogued
 from registry.policy import Policy, packaged, packaged_names, parse
 from registry.predicates import PolicyDigest
 from registry.recorded import resolve_run
+from registry.sentences import nearest
 
 __all__ = ["Models"]
 
@@ -55,12 +56,15 @@ class Models:
         """Find a version by ``NAME@VERSION``, ``NAME@STAGE`` or ``NAME@latest``; `NotFound` says what there is."""
         model, mark, which = ref.partition("@")
         if not mark or not model or not which:
+            self._check_no_model(ref)
             raise MalformedInput(
                 f"{ref!r} is not a model version: write NAME@VERSION, NAME@STAGE or NAME@latest"
             )
         found = self.versions(model)
         if not found:
-            raise NotFound(f"this ledger has no version of a model {model!r}: {self._known_models()}")
+            near = nearest(model, (version.model for version in self.versions()))
+            guess = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise NotFound(f"this ledger has no version of a model {model!r}: {self._known_models()}{guess}")
         if which == "latest":
             return found[-1]
         if which[0].isalpha():
@@ -80,11 +84,21 @@ class Models:
             raise NotFound(f"{model} has no version {which[:40]}: {there}")
         return numbered[int(which)]
 
+    def _check_no_model(self, ref: str) -> None:
+        """Refuse the bare name of a model, where one of its versions is meant."""
+        if found := self.versions(ref.rstrip("@")):
+            name = found[-1].model
+            raise MalformedInput(
+                f"{ref!r} is a model and not one of its versions: write {name}@{found[-1].version}, {name}@latest or "
+                f"{name}@STAGE"
+            )
+
     def named_entry(self, ref: str) -> Entry:
         """Read an entry by its number or the start of its leaf hash; `MalformedInput` where it is neither."""
         if ref.isdecimal() and len(ref) < MOST_DIGITS:
             return self.ledger.entry(int(ref))
         if _HASH_START.fullmatch(ref.lower()) is None:
+            self._check_no_model(ref)
             raise MalformedInput(
                 f"{ref!r} is no model version and no entry: write NAME@VERSION, NAME@STAGE or NAME@latest, an entry's "
                 "number, or 8 to 64 hexadecimal digits of its leaf hash"

@@ -12,7 +12,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-__all__ = ["did_you_mean", "first_line", "listed"]
+__all__ = ["did_you_mean", "first_line", "listed", "nearest"]
 
 _MOST_SHOWN: Final = 6
 
@@ -32,12 +32,16 @@ def first_line(error: BaseException) -> str:
         return type(error).__name__
 
 
+def nearest(name: str, names: Iterable[str]) -> list[str]:
+    """Return the known names that are nearest to one, the nearest first; none where none is near."""
+    folded = {other.casefold(): other for other in sorted(set(names))}
+    return [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return the end of a sentence that names the nearest known names, or all of them if there are few."""
     known = sorted(set(names))
-    folded = {other.casefold(): other for other in known}
-    near = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]
-    if near:
+    if near := nearest(name, known):
         return f": did you mean {' or '.join(near)}?"
     if not known:
         return ""

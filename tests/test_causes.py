@@ -114,7 +114,7 @@ def test_packages_that_came_went_or_changed_are_told_apart() -> None:
     }
     assert environments_differ(told) == (
         "The environment here is not the recorded one: Python 3.12.1, recorded 3.11.7; b 2, recorded 1; "
-        "c 1, recorded none; d is not here, recorded 1."
+        "d is not here, recorded 1; c 1, recorded none."
     )
 
 

@@ -325,10 +325,21 @@ def test_a_refusal_says_which_version_keeps_the_stage(here: Folder) -> None:
     assert said.endswith("refused for production (entry 11)\nloans@1 holds it and keeps it.\n")
 
 
+def test_an_approval_under_other_policies_is_said_to_count_no_more(here: Folder) -> None:
+    more = here.path / "easy.yaml"
+    more.write_text(more.read_text().replace("Two pairs", "Three pairs"))
+    here.text("policy", "adopt", "easy.yaml", "--stage", "production", "--as", "admin")
+    said = here.text("gate", "loans@1", "--stage", "production", status=1)
+    assert "Approved on other evidence, or under other policies, which counts no more: entry 9." in said
+    document = here.json("promote", "loans@1", "production", "--as", "approver", status=1)
+    assert (document["bound_elsewhere"], document["held"]) == ([9], 1)
+
+
 def test_the_gate_names_people_and_its_document_keys(here: Folder) -> None:
     said = here.text("gate", "loans@1", "--stage", "production")
     assert "approved by validator Dana Whitfield (validator) (entry 9): “Data and method reviewed”" in said
     assert said.endswith("loans@1 holds production now.\n")
+    assert "counts no more" not in said
     [rule] = here.json("gate", "loans@1", "--stage", "production")["rules"][1:]
     assert re.search(r"approved by validator [0-9a-f]{12} \(entry 9\)", rule["message"])
 

@@ -16,16 +16,32 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     return a_lender(tmp_path_factory.mktemp("sentences") / "lender")
 
 
-@pytest.mark.parametrize("command", [("show", "loans"), ("export", "loans", "-o", "x.zip")], ids=str)
-def test_what_names_neither_a_version_nor_an_entry_is_told_how_to(
-    here: Folder, command: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [("show", "loans"), ("export", "loans", "-o", "x.zip"), ("lineage", "loans"), ("reproduce", "loans@")],
+    ids=str,
+)
+def test_a_model_where_a_version_is_meant_is_told_its_newest(here: Folder, command: tuple[str, ...]) -> None:
     result = here(*command)
     assert result.exit_code == 2
     assert (
-        "'loans' is no model version and no entry: write NAME@VERSION, NAME@STAGE or NAME@latest"
-        in result.stderr
+        "is a model and not one of its versions: write loans@2, loans@latest or loans@STAGE" in result.stderr
     )
+
+
+def test_what_names_neither_a_version_nor_an_entry_is_told_how_to(here: Folder) -> None:
+    said = here("show", "cars").stderr
+    assert "'cars' is no model version and no entry: write NAME@VERSION, NAME@STAGE or NAME@latest" in said
+
+
+def test_a_misspelt_model_is_guessed(here: Folder) -> None:
+    assert "its models are loans; did you mean loans?" in here("show", "laons@1").stderr
+    assert "did you mean" not in here("show", "cars@1").stderr
+
+
+def test_the_text_of_a_policy_is_printed_as_it_is(here: Folder) -> None:
+    assert here.text("policy", "show", "baseline", "--text").encode() == packaged("baseline").text
+    assert "ask for one of them" in here("policy", "show", "baseline", "--text", "--json").stderr
 
 
 @pytest.mark.parametrize(

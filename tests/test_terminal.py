@@ -113,6 +113,12 @@ def test_a_terminal_gets_colour_and_lines_folded_to_its_width(here: Folder) -> N
     )
 
 
+def test_long_work_shows_on_a_terminal_what_it_is_at(here: Folder) -> None:
+    shown = on_a_terminal(here, "export", "loans@1", "-o", "evidence.zip")
+    assert "verifying evidence.zip" in shown
+    assert "verifying" not in here.typed("export", "loans@1", "-o", "again.zip").stderr
+
+
 # -- texts -------------------------------------------------------------------------------------------------------------
 
 
