@@ -7,8 +7,7 @@ Rules:
 
 - What the database reads for a column of the result, or for its rows, and the parse does not know of, refutes the
   parse: nothing of the step is complete then, a note says which columns, and what is read is told as a link.
-- What a plan keeps without need refutes nothing (`registry.sql_lineage.Parsed`): a subquery in a SELECT's list, for the
-  other columns; the first column of a UNION, for the rows.
+- The first column of a UNION stays in the plan of the rows without need, and refutes nothing of them.
 - Of many columns some are asked for at a time, in halves by each digit of their number in base two: what is read for a
   column is read for every half that it is in. Where that leaves more than the parse knows, the column is asked for
   alone.
@@ -36,7 +35,7 @@ def confirmed(parsed: Parsed, text: str, tables: Mapping[str, Any], values: Mapp
     Raises `NotUnderstood` where the database's plan is not.
     """
     flow = parsed.flow
-    rows = parsed.kept | {
+    rows = {
         (link.part, link.source) for link in flow.links if link.column is None and link.source != ALL_ROWS
     }
     known: dict[str, set[Column]] = {column: set(rows) for column in flow.columns}

@@ -48,6 +48,11 @@ except ImportError:
 
 __all__ = ["Parsed", "parsed"]
 
+SELECTS = (exp.Select, exp.SetOperation)
+
+COMPARED = (exp.In, exp.Any, exp.All, exp.Exists)
+"""What compares with all rows of a subquery."""
+
 MAIN = "main"
 """DuckDB's own schema, in which the tables of steps stand; those of a step that returned several have the step's."""
 
@@ -57,8 +62,6 @@ class Parsed:
     """What a query says of its result, and the input columns that its plan keeps where they are not needed."""
 
     flow: Flow
-    kept: frozenset[tuple[str, str]]
-    """Of a subquery in a SELECT's list: it is a join in the plan, which stays there for the other columns too."""
     kept_for_rows: frozenset[tuple[str, str]]
     """Of a UNION's first column, which stays where no column of it is needed."""
 
@@ -89,7 +92,7 @@ def parsed(text: str, inputs: Inputs, columns: Sequence[str], step: str) -> Pars
     if len(found.columns) != len(columns):
         raise NotUnderstood("the query returned other columns than were expected of its text")
     flow = flow_of(found, columns, step, step)
-    return Parsed(flow, frozenset(walked.kept), frozenset(walked.kept_for_rows))
+    return Parsed(flow, frozenset(walked.kept_for_rows))
 
 
 class _Walk:
@@ -106,8 +109,6 @@ class _Walk:
         """The scopes that are being read: none of them names columns of its own result."""
         self._joining: set[int] = set()
         """The scopes of which a condition of a join is being read."""
-        self.kept: set[tuple[str, str]] = set()
-        """The input columns of projections that hold a subquery."""
         self.kept_for_rows: set[tuple[str, str]] = set()
         """The input columns of what is the first column of a UNION."""
 
@@ -161,9 +162,9 @@ class _Walk:
             name = projection.alias_or_name
             uses = self._used(projection, scope, IDENTITY)
             columns[name if name not in columns else f"{name}\0{number}"] = uses
-            if projection.find(exp.Query):
-                self.kept |= {(used.part, used.column) for used in uses}
         rows = self._from(node, scope)
+        for projection in node.expressions:
+            rows |= self._joined(projection, scope)
         named = _by_name(columns)
         for clause, use in (("where", FILTER), ("having", FILTER), ("qualify", FILTER)):
             if (condition := node.args.get(clause)) is not None:
@@ -191,6 +192,20 @@ class _Walk:
                 rows |= as_used(self._used(condition, scope, JOIN), JOIN)
                 self._joining.discard(id(scope))
         return rows
+
+    def _joined(self, projection: Any, scope: Scope) -> frozenset[Used]:
+        """Return what the subqueries in a projection join by: to the database they are joins, which order the rows."""
+        found: frozenset[Used] = frozenset()
+        for query in projection.find_all(*SELECTS):
+            if query.find_ancestor(*SELECTS) is not scope.expression:
+                continue
+            inner = self._subquery(query, scope)
+            if isinstance(query.find_ancestor(*COMPARED, *SELECTS), COMPARED):
+                found |= as_used(self._used(projection, scope, JOIN), JOIN)
+            elif inner.external_columns:
+                outer = (self._column(each, inner, {}) for each in inner.external_columns)
+                found |= as_used(self.relation(inner).rows.union(*outer), JOIN)
+        return found
 
     def _group(self, node: Any, scope: Scope, columns: dict[str, frozenset[Used]]) -> frozenset[Used]:
         group = node.args.get("group")

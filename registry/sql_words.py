@@ -43,6 +43,11 @@ REFUSED = (
     exp.PositionalColumn,
 )
 
+NAMED = (
+    exp.Alias, exp.Column, exp.ColumnDef, exp.Comprehension, exp.Lambda, exp.Table, exp.TableAlias, exp.Window,
+)  # fmt: skip
+"""What a name may be the name of; elsewhere it may be that of a column, which the parser passed over."""
+
 
 def refuse(tree: Any) -> None:
     """Raise `NotUnderstood` where a query holds something whose lineage is not told here."""
@@ -50,10 +55,10 @@ def refuse(tree: Any) -> None:
         _refuse_clauses(node)
     for node in tree.find_all(*REFUSED):
         raise NotUnderstood(f"the query's {short(node)} is not understood here")
-    for node in tree.find_all(exp.Dot):
-        # `race.add(1)` calls a function on a column, which is no column to the parser.
-        if isinstance(node.this, exp.Identifier):
-            raise NotUnderstood(f"the query's {short(node)} is not understood here")
+    for node in tree.find_all(exp.Identifier):
+        if not (isinstance(node.parent, NAMED) or _is_field(node) or _is_variable(node)):
+            # In `(race + 1).add(2)`, which calls a function on a value, no name is a column to the parser.
+            raise NotUnderstood(f"the query's {short(node.parent)} is not understood here")
     for node in tree.find_all(exp.Star):
         if not isinstance(node.parent, exp.Count):
             raise NotUnderstood(f"the query's {short(node.parent)} is not understood here")
@@ -63,6 +68,24 @@ def refuse(tree: Any) -> None:
     for node in tree.find_all(exp.SetOperation):
         if node.args.get("by_name"):
             raise NotUnderstood("the query joins tables BY NAME, which is not understood here")
+
+
+def _is_field(name: Any) -> bool:
+    """Say whether a name is that of a field: `s.race`, `{'race': 1}`."""
+    return (isinstance(name.parent, exp.Dot) and name.arg_key == "expression") or (
+        isinstance(name.parent, exp.PropertyEQ) and name.arg_key == "this"
+    )
+
+
+def _is_variable(name: Any) -> bool:
+    """Say whether a name is that of a variable of a lambda or of a list's comprehension."""
+    around = name.find_ancestor(exp.Lambda, exp.Comprehension)
+    while around is not None:
+        variables = around.expressions if isinstance(around, exp.Lambda) else [around.expression]
+        if any(name.name.lower() == each.name.lower() for each in variables):
+            return True
+        around = around.find_ancestor(exp.Lambda, exp.Comprehension)
+    return False
 
 
 def _refuse_clauses(node: Any) -> None:

@@ -55,7 +55,8 @@ TRUTH: dict[str, tuple[str, set[tuple[str, str]]]] = {
             "months_late payments.late", "place loans.race loans.income",
             "regional_debt loans.debt loans.Region", "seasoned loans.debt",
             "most split.train.x split.train.id loans.id",
-            "rows payments.month payments.id loans.id loans.race payments.late loans.income loans.Region",
+            "rows payments.month payments.id loans.id loans.race payments.late loans.income loans.Region"
+            " split.train.id",
         ),
     ),
     "a star less a column": (
@@ -131,6 +132,13 @@ TRUTH: dict[str, tuple[str, set[tuple[str, str]]]] = {
         of("id loans.debt", "rows loans.race"),
     ),
     "FROM first": ("FROM loans SELECT income WHERE debt > 0", of("income loans.income", "rows loans.debt")),
+    "a correlated subquery, a join that orders the rows": (
+        "SELECT debt, (SELECT max(late) FROM payments p WHERE p.id = loans.income) AS m FROM loans",
+        of("debt loans.debt", "m payments.late payments.id loans.income", "rows payments.id loans.income"),
+    ),
+    "a list's comprehension": (
+        "SELECT [y + debt FOR y IN [income] IF y > id] AS l FROM loans", of("l loans.income loans.debt loans.id"),
+    ),
     "a lambda": (
         "SELECT list_transform([income], lambda v : v + debt) AS l FROM loans", of("l loans.income loans.debt"),
     ),
@@ -202,6 +210,7 @@ def test_every_link_of_a_query_is_found_and_no_other(database: duckdb.DuckDBPyCo
                   ("split.train.*", "ROWS")}),
         (None, {("payments.month", "FILTER"), ("payments.id", "GROUP_BY"), ("payments.id", "JOIN"),
                 ("loans.id", "JOIN"), ("loans.race", "FILTER"), ("payments.late", "SORT"), ("loans.race", "WINDOW"),
+                ("split.train.id", "FILTER"), ("loans.id", "FILTER"), ("split.train.*", "ROWS"),
                 ("loans.income", "WINDOW"), ("loans.Region", "WINDOW"),
                 ("loans.*", "ROWS"), ("payments.*", "ROWS")}),
     ],
@@ -239,6 +248,9 @@ def test_a_count_depends_on_rows_alone(database: duckdb.DuckDBPyConnection) -> N
         ("SELECT least(*COLUMNS(['income', 'debt'])) AS least FROM loans", "COLUMNS"),
         ("SELECT * LIKE 'race' FROM loans", "LIKE"),
         ("SELECT debt.add(1) AS more FROM loans", "debt.add"),
+        ("SELECT (income + 1).add(debt) AS more FROM loans", r"income \+ 1"),
+        ("SELECT id FROM (SELECT {'x': id} AS loans, id FROM loans) SEMI JOIN loans ON loans.race = 1", "loans.race"),
+        ("SELECT (SELECT max(loans.race) FROM (SELECT {'race': id} AS loans FROM payments)) AS m FROM loans", "loans.race"),
         ("SELECT loans.debt.add(income) AS more FROM loans", "loans.debt"),
         ("FROM (PIVOT loans ON race USING sum(debt))", "could not be taken apart"),
         ("SELECT v FROM (VALUES ((SELECT max(debt) FROM loans))) t(v)", "VALUES"),
