@@ -194,7 +194,10 @@ class _Walk:
         return rows
 
     def _joined(self, projection: Any, scope: Scope) -> frozenset[Used]:
-        """Return what the subqueries in a projection join by: to the database they are joins, which order the rows."""
+        """Return what the subqueries in a projection join by: to the database they are joins, which order the rows.
+
+        So is one that is not correlated: what decides its rows is read for every column.
+        """
         found: frozenset[Used] = frozenset()
         for query in projection.find_all(*SELECTS):
             if query.find_ancestor(*SELECTS) is not scope.expression:
@@ -202,7 +205,7 @@ class _Walk:
             inner = self._subquery(query, scope)
             if isinstance(query.find_ancestor(*COMPARED, *SELECTS), COMPARED):
                 found |= as_used(self._used(projection, scope, JOIN), JOIN)
-            elif inner.external_columns:
+            else:
                 outer = (self._column(each, inner, {}) for each in inner.external_columns)
                 found |= as_used(self.relation(inner).rows.union(*outer), JOIN)
         return found

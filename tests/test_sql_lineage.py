@@ -136,6 +136,10 @@ TRUTH: dict[str, tuple[str, set[tuple[str, str]]]] = {
         "SELECT debt, (SELECT max(late) FROM payments p WHERE p.id = loans.income) AS m FROM loans",
         of("debt loans.debt", "m payments.late payments.id loans.income", "rows payments.id loans.income"),
     ),
+    "a subquery that stands for itself, a join as well": (
+        "SELECT debt, (SELECT max(late) FROM payments WHERE month = 1) AS m FROM loans",
+        of("debt loans.debt", "m payments.late payments.month", "rows payments.month"),
+    ),
     "a list's comprehension": (
         "SELECT [y + debt FOR y IN [income] IF y > id] AS l FROM loans", of("l loans.income loans.debt loans.id"),
     ),
@@ -250,7 +254,7 @@ def test_a_count_depends_on_rows_alone(database: duckdb.DuckDBPyConnection) -> N
         ("SELECT debt.add(1) AS more FROM loans", "debt.add"),
         ("SELECT (income + 1).add(debt) AS more FROM loans", r"income \+ 1"),
         ("SELECT id FROM (SELECT {'x': id} AS loans, id FROM loans) SEMI JOIN loans ON loans.race = 1", "loans.race"),
-        ("SELECT (SELECT max(loans.race) FROM (SELECT {'race': id} AS loans FROM payments)) AS m FROM loans", "loans.race"),
+        ("SELECT (SELECT max(loans.race) FROM (SELECT {'race': id} AS loans FROM payments)) FROM loans", "loans.race"),
         ("SELECT loans.debt.add(income) AS more FROM loans", "loans.debt"),
         ("FROM (PIVOT loans ON race USING sum(debt))", "could not be taken apart"),
         ("SELECT v FROM (VALUES ((SELECT max(debt) FROM loans))) t(v)", "VALUES"),

@@ -49,6 +49,8 @@ def try_out(text: str, databases: Databases) -> Trial:
         flow = confirmed(said, text, databases.tables, values)
     except NotUnderstood as why:
         return Trial("not understood", str(why))
+    except Exception as error:  # a run says so in a note (`registry.attempted`)
+        return Trial("not understood", type(error).__name__)
     told = _told(said.flow, base)
     moved = _moved(databases.moved(text, base), base)
     wrong = {link for link in moved if link not in told and (None, link[1]) not in told}
