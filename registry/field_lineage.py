@@ -30,6 +30,7 @@ from registry.relations import NotUnderstood
 from registry.seen import with_what_was_seen
 from registry.steps import PlannedStep, Step
 from registry.told import Inputs, refuse_unreturned
+from registry.written_defaults import unwritten_default
 from registry.written_settings import unwritten
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Watch:
     """Why some of it could not be: its tables' places in memory, or a sample. The rest stands."""
     parameters: Mapping[str, object] = field(default_factory=dict)
     """The step's parameters and their values; every other argument holds what an earlier step returned."""
+    given: tuple[str, ...] = ()
+    """Those of its parameters that the caller of the run set; the others have their defaults."""
     few: Mapping[str, Any] = field(default_factory=dict)
     """A few rows of each table that a query reads, for their types (`registry.sql_reads`)."""
 
@@ -127,6 +130,11 @@ class Watch:
 
         if given := [name for name in query.parameters if name not in self.parameters]:
             raise NotUnderstood(f"the query's ${given[0]} is what another step returned, not a table")
+        left = [name for name in query.parameters if name not in self.given]
+        if (name := unwritten_default(self.step.function, left)) is not None:
+            raise NotUnderstood(
+                f"the default of the query's ${name} is worked out by code, of what is not known"
+            )
         values = {name: self.parameters[name] for name in query.parameters}
         return confirmed(
             parsed(query.text, self.inputs, flow.columns, flow.step), query.text, self.few, values
@@ -173,6 +181,7 @@ def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
         before,
         hindered=tuple(hindered),
         parameters=planned.parameters,
+        given=planned.given,
         few=few,
     )
 

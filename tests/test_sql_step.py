@@ -193,6 +193,49 @@ def test_a_query_with_a_parameter_that_a_step_returned_is_unknown(
     assert flow.notes == ("step given: the query's $highest is what another step returned, not a table",)
 
 
+LITERAL = 1.0
+COMPUTED = float(LOANS["debt"].min())
+
+
+@pytest.mark.parametrize(
+    ("declare", "given", "known"),
+    [
+        (lambda: literal, {}, True),
+        (lambda: constant, {}, True),
+        (lambda: computed, {}, False),
+        (lambda: called, {}, False),
+        (lambda: called, {"least": 1.0}, True),
+    ],
+    ids=["a literal", "a constant", "a computed global", "a call", "given"],
+)
+def test_a_default_that_code_worked_out_leaves_the_query_unknown(
+    tmp_path: Path, declare: Any, given: dict[str, object], known: bool
+) -> None:
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def loans() -> pd.DataFrame:
+        return LOANS
+
+    pipeline.sql_step("SELECT id FROM loans WHERE debt > $least")(declare())
+    result = run_pipeline(pipeline, given, artifacts=ArtifactStore(tmp_path))
+    flow = flow_named(result.predicate, declare().__name__)
+    assert flow.rows_complete is known
+    assert known or "the default of the query's $least is worked out by code" in flow.notes[0]
+
+
+def literal(loans: Any, least: float = 0.5) -> Any: ...
+
+
+def constant(loans: Any, *, least: float = LITERAL) -> Any: ...
+
+
+def computed(loans: Any, least: float = COMPUTED) -> Any: ...
+
+
+def called(loans: Any, least: float = LOANS["debt"].min() / 2) -> Any: ...
+
+
 def test_pipelines_without_queries_load_neither_package() -> None:
     look = "import sys, registry.run, registry.pipeline; print(*sys.modules)"
     done = subprocess.run(
