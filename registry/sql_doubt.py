@@ -44,7 +44,9 @@ def confirmed(parsed: Parsed, text: str, tables: Mapping[str, Any], values: Mapp
             known[link.column].add((link.part, link.source))
     with planned(text, tables, values, len(flow.columns)) as reads:
         found = unaccounted(
-            reads, [frozenset(known[column]) for column in flow.columns], rows | parsed.kept_for_rows
+            reads,
+            [frozenset(known[column]) for column in flow.columns],
+            frozenset(rows) | parsed.kept_for_rows,
         )
     if not found:
         return flow

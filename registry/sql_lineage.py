@@ -10,8 +10,8 @@ Rules:
 - Every column that occurs in the query is accounted for, and the output has the columns that the database returned.
   Where one of the two fails, or where the query holds something that is not understood (a recursive query, PIVOT, a
   table function), nothing is said at all: `NotUnderstood` says why.
-- What decides the rows of a subquery decides the rows of what reads it. So does what orders rows that the query does not
-  sort, or that tie: what windows partition and sort by, and what subqueries in a list join by.
+- What decides the rows of a subquery decides the rows of what reads it. So does what orders rows that the query does
+  not sort, or that tie: what windows partition and sort by, and what subqueries in a list join by.
 - Where a name may mean an output column or a table's, it means both.
 - This is one of two readers: `registry.sql_doubt` holds it against the database's own plan.
 

@@ -55,8 +55,13 @@ def refuse(tree: Any) -> None:
         _refuse_clauses(node)
     for node in tree.find_all(*REFUSED):
         raise NotUnderstood(f"the query's {short(node)} is not understood here")
+    tables = {each.alias_or_name.lower() for each in tree.find_all(exp.Table, exp.Subquery)}
     for node in tree.find_all(exp.Identifier):
-        if not (isinstance(node.parent, NAMED) or _is_field(node) or _is_variable(node)):
+        # A table's column goes before a field of a lambda's variable of the table's name.
+        variable = _is_variable(node) and not (
+            isinstance(node.parent, exp.Dot) and node.name.lower() in tables
+        )
+        if not (isinstance(node.parent, NAMED) or _is_field(node) or variable):
             # In `(race + 1).add(2)`, which calls a function on a value, no name is a column to the parser.
             raise NotUnderstood(f"the query's {short(node.parent)} is not understood here")
     for node in tree.find_all(exp.Star):

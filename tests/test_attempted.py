@@ -122,7 +122,7 @@ def test_a_sample_that_cannot_be_taken_leaves_the_declaration(
         "registry.field_lineage.observe",
         "registry.field_lineage.with_what_was_seen",
         "registry.field_lineage.explained",
-        "registry.file_columns.decode",
+        "registry.file_columns.recorded_fingerprint",
     ],
 )
 def test_a_part_of_lineage_that_fails_leaves_the_run_succeeding_and_says_why(
