@@ -4,7 +4,8 @@ Rules:
 
 - The file is compiled anew and has to give the very code that the function runs: a file that was edited after it was
   read, or code that was made otherwise, has no source here.
-- A function is found by its code, a lambda by its place in the line.
+- A function is found by its code, a lambda by its place in the line; where Python keeps no places (`-X no_debug_ranges`)
+  one of several lambdas in a line is not found.
 
 >>> import json
 >>> source_of(json.dumps).node.name
@@ -43,6 +44,10 @@ def source_of(function: FunctionType) -> Source:
     found = [node for node in ast.walk(tree) if _is_of(node, code)]
     if not found:
         raise NotUnderstood(f"the source of {function.__qualname__} is not at hand")
+    if len(found) > 1 and not any(column is not None for *_, column, _ in code.co_positions()):
+        raise NotUnderstood(
+            f"which function of its line {function.__qualname__} is, Python was told not to keep"
+        )
     # A lambda stands in the lambdas around it as well: it is the last of those that are walked from the outside in.
     return Source(found[-1], tree)
 

@@ -257,7 +257,9 @@ class Kinds:
         if self._is_inner:
             raise self.lost(node)
         kind = self.of(node.value)
-        self.bind(node.target, kind)
+        # It may stand where it is not come to (`a or (b := 1)`): the name may hold what it held before.
+        before = self.local.get(node.target.id, kind)
+        self.bind(node.target, one_of([before, kind]))
         return kind
 
     def _starred(self, node: ast.Starred) -> str:

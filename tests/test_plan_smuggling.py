@@ -109,6 +109,19 @@ def bound_after_a_generator(loans: Any) -> Any:
     return loans.select(pl.lit(list(later)[0].collect()["race"].sum()))  # noqa: RUF015
 
 
+def perhaps_set_anew(loans: Any) -> Any:
+    one = loans
+    chosen = 0 if LEAST else (one := [1])
+    return loans.lazy().head(chosen).select(pl.lit(one["race"].sum()))
+
+
+def perhaps_set_anew_in_a_condition(loans: Any) -> Any:
+    one = loans
+    if LEAST or (one := [1]):
+        pass
+    return loans.lazy().select(pl.lit(one["race"].sum()))
+
+
 def passed_on_round_by_round(loans: Any) -> Any:
     one = two = three = 0
     for _ in range(9):
@@ -131,6 +144,7 @@ def a_default_that_is_filled(loans: Any, found: list[float] = []) -> Any:  # noq
 SMUGGLED: list[Callable[..., Any]] = [
     an_alias, an_alias_in_a_list, two_names_at_once, a_view, put_in_a_comprehension, put_in_a_lambda,
     put_by_another_function, set_in_a_comprehension, bound_after_a_lambda, bound_first_after_a_lambda,
+    perhaps_set_anew, perhaps_set_anew_in_a_condition,
     bound_after_a_generator, passed_on_round_by_round, a_constant_that_is_emptied,
     lambda loans: loans.select(pl.lit(helper.found)),  # type: ignore[attr-defined]
     lambda loans: loans.select(pl.lit("{0.__globals__[LEAST]}".format(lambda: 0))),  # noqa: UP030, UP032
