@@ -4,8 +4,8 @@ Rules:
 
 - The file is compiled anew and has to give the very code that the function runs: a file that was edited after it was
   read, or code that was made otherwise, has no source here.
-- A function is found by its code, a lambda by its place in the line; where Python keeps no places (`-X no_debug_ranges`)
-  one of several lambdas in a line is not found.
+- A function is found by its code, a lambda by its place in the line; where Python keeps no places
+  (`-X no_debug_ranges`) one of several lambdas in a line is not found.
 
 >>> import json
 >>> source_of(json.dumps).node.name
