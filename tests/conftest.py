@@ -8,9 +8,11 @@ from tests.kept_story import kept, template
 from tests.postgres_ledger import databases, empty_database, own_server, shared_database, shared_ledger
 from tests.published import PROPERTY
 from tests.quick_place import quick_place
+from tests.small_ledger import ledger, people
 
 __all__ = [
-    "databases", "empty_database", "kept", "own_server", "shared_database", "shared_ledger", "template",
+    "databases", "empty_database", "kept", "ledger", "own_server", "people", "shared_database", "shared_ledger",
+    "template",
 ]  # fmt: skip
 
 # A machine that is busy is slow, and that is no failure.

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, select, text
 
 from audit import tables
@@ -25,7 +26,9 @@ __all__ = [
     "People",
     "Titles",
     "claimed",
+    "ledger",
     "new_ledger",
+    "people",
     "reopened",
     "report",
     "signer",
@@ -161,3 +164,16 @@ def state(ledger: Ledger) -> list[list[tuple[object, ...]]]:
     with ledger.engine.connect() as connection:
         names = sorted(t.name for t in (*tables.ledger_metadata.sorted_tables, Titles.table))
         return [[tuple(row) for row in connection.execute(text(f"SELECT * FROM {name}"))] for name in names]
+
+
+@pytest.fixture
+def people() -> People:
+    """Give the keys of a ledger of the test's own."""
+    return People()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, people: People) -> Ledger:
+    """Give a new ledger that keeps titles and whose admin also records, opened anew."""
+    new_ledger(tmp_path, people, followers=[Titles()]).close()
+    return reopened(tmp_path, people, [Titles()])

@@ -24,11 +24,6 @@ APPENDER = Path(__file__).with_name("anchored_appender.py")
 
 
 @pytest.fixture
-def people() -> People:
-    return People()
-
-
-@pytest.fixture
 def anchor(tmp_path: Path, people: People) -> AnchorFile:
     ledger = new_ledger(tmp_path / "ledger", people)
     made = AnchorFile(tmp_path / "elsewhere" / "credit.checkpoint")

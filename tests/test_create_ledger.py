@@ -7,18 +7,7 @@ import pytest
 from audit import tables
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
 from audit.ledger import Ledger, create_ledger
-from tests.small_ledger import ORIGIN, People, Titles, new_ledger, reopened, signer, state
-
-
-@pytest.fixture
-def people() -> People:
-    return People()
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, people: People) -> Ledger:
-    new_ledger(tmp_path, people, followers=[Titles()]).close()
-    return reopened(tmp_path, people, [Titles()])
+from tests.small_ledger import ORIGIN, People, new_ledger, signer, state
 
 
 def test_an_origin_that_is_not_in_normal_form_makes_no_ledger(tmp_path: Path) -> None:

@@ -9,19 +9,7 @@ from sqlalchemy import Connection
 from audit import tables
 from audit.errors import MalformedInput, NotFound
 from audit.ledger import Ledger
-from tests.small_ledger import People, Titles, new_ledger, reopened, report, titles
-
-
-@pytest.fixture
-def people() -> People:
-    return People()
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, people: People) -> Ledger:
-    new_ledger(tmp_path, people, followers=[Titles()]).close()
-    return reopened(tmp_path, people, [Titles()])
-
+from tests.small_ledger import People, Titles, reopened, report, titles
 
 # -- reading -----------------------------------------------------------------------------------------------------------
 

@@ -16,11 +16,6 @@ from tests.small_ledger import ORIGIN, People, new_ledger, reopened, report, sig
 
 
 @pytest.fixture
-def people() -> People:
-    return People()
-
-
-@pytest.fixture
 def ledger(tmp_path: Path, people: People) -> Ledger:
     return new_ledger(tmp_path, people)
 

@@ -30,11 +30,6 @@ from tests.small_ledger import (
 
 
 @pytest.fixture
-def people() -> People:
-    return People()
-
-
-@pytest.fixture
 def ledger(tmp_path: Path, people: People) -> Ledger:
     """A ledger that keeps titles and whose admin also records."""
     made = new_ledger(tmp_path, people, followers=[Titles()])

@@ -17,20 +17,9 @@ from audit.errors import Conflict, EnvironmentFailed, MalformedInput, NotPermitt
 from audit.ledger import Ledger
 from audit.record import Entry
 from audit.sequencer import Sequencer, Submission
-from tests.small_ledger import People, Titles, new_ledger, reopened, report
+from tests.small_ledger import People, Titles, report
 
 PATIENCE = 30.0
-
-
-@pytest.fixture
-def people() -> People:
-    return People()
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, people: People) -> Ledger:
-    new_ledger(tmp_path, people, followers=[Titles()]).close()
-    return reopened(tmp_path, people, [Titles()])
 
 
 class Together:
