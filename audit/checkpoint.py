@@ -3,6 +3,11 @@
 The text is three lines, origin, size and root hash in base64; lines of extension after them, which other logs
 may have, are read and never written: the log's own checkpoints have none (`audit.log_keys`). The log's key is named by
 the origin.
+
+>>> print(Checkpoint("bank.example/models", 3, bytes(32)).text(), end="")
+bank.example/models
+3
+AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
 """
 
 import base64

@@ -6,6 +6,11 @@ and libsodium answer alike. It takes a millisecond, so answers are kept; constan
 is public.
 
 Source: RFC 8032, sections 5.1 and 5.1.3 (decoding), curve edwards25519.
+
+>>> has_prime_order(bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"))  # RFC 8032, 7.1
+True
+>>> has_prime_order(bytes(32))  # a point of order 4
+False
 """
 
 from functools import lru_cache

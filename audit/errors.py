@@ -15,6 +15,9 @@ Rules:
 - The message is one sentence for a person: what is wrong, and what to do.
 - A refusal by a gate, a failed verification of a whole ledger and a run that is not reproduced are
   results, not errors.
+
+>>> MalformedInput.exit_status, NotVerified.exit_status, EnvironmentFailed.exit_status
+(2, 1, 3)
 """
 
 from typing import ClassVar

@@ -3,6 +3,9 @@
 A grant in the ledger carries only a commitment, HMAC-SHA256(salt, name), with a random salt of 32 bytes per key.
 The table `holders` keeps name and salt. With the row, anyone can check the name against the grant; without it,
 the commitment says nothing about the person.
+
+>>> commitment(bytes(32), check_holder(" Ana Ruiz "))[:16]
+'fc1f5a7ac121bf60'
 """
 
 import hashlib

@@ -13,6 +13,9 @@ Rules:
 - A sentence about a text that does not read as a URL does not repeat it where it could hold a password.
 
 Source: PostgreSQL 15 documentation, 34.1.1.2 (connection URIs) and 34.1.2 (parameter key words).
+
+>>> readable_url(parse_url("postgresql+psycopg://ana:hunter2@db.bank.example/credit"))
+'postgresql+psycopg://ana:***@db.bank.example/credit'
 """
 
 import re

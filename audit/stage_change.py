@@ -1,6 +1,9 @@
 """What a statement about a stage changes: which policies guard it no more, and whether the stage is new.
 
 That a policy was left out is easily overlooked: whoever adopts policies is told, and whoever signs a draft of it.
+
+>>> StageChange(("baseline", "lending"), frozenset({"lending"}), new_stage=False).words
+', and no longer by baseline, lending as it was before'
 """
 
 from collections.abc import Mapping

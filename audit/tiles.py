@@ -7,6 +7,9 @@ Rules:
 - A tile only grows: its first hashes are those it had in every earlier tree. So the tiles of one tree give the nodes
   of all earlier ones too.
 - What a reader gives is what was stored, and proves nothing by itself: a proof made of it is verified like any other.
+
+>>> list(tiles_of(1_000))
+[(0, 0, 256), (0, 1, 256), (0, 2, 256), (0, 3, 232), (1, 0, 3)]
 """
 
 from collections.abc import Callable, Iterator

@@ -15,6 +15,10 @@ Rules:
 - Artifacts are files, and no database holds them: who wants to read on one machine what another has recorded gives
   both the same folder.
 - A password belongs into the file ~/.pgpass or the variable PGPASSWORD; one in the URL is never shown.
+
+>>> from sqlalchemy import make_url
+>>> folder_of(make_url("postgresql+psycopg://ana@db.bank.example/credit")).name
+'db.bank.example-credit-e06064eb'
 """
 
 import hashlib

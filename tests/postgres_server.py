@@ -31,8 +31,9 @@ SETTINGS = {
     "log_min_messages": "fatal",
     "recovery_init_sync_method": "syncfs",  # instead of an fsync of every file of the cluster
 }
-QUICK = {"wal_level": "minimal", "max_wal_senders": "0"}
-"""For tests that are about anything but what a crash leaves: in memory, where an fsync waits for nothing."""
+QUICK = {"wal_level": "minimal", "max_wal_senders": "0", "autovacuum": "off"}
+"""For tests that are about anything but what a crash leaves: in memory, where an fsync waits for nothing, and without
+the server's own vacuum, which would look into each of their hundred databases once a minute."""
 
 
 def binaries() -> Path | None:
