@@ -22,7 +22,7 @@ from audit.errors import EnvironmentFailed, MalformedInput, NotPermitted
 from registry.artifacts import ArtifactStore
 from registry.model_state import class_path, fingerprint_model
 
-__all__ = ["REVIEWED", "ModelFormat", "checked_format", "read_model", "save_model"]
+__all__ = ["REVIEWED", "ModelFormat", "checked_format", "describe_model", "read_model", "save_model"]
 
 ModelFormat = Literal["skops", "pickle"]
 
@@ -98,10 +98,22 @@ def save_model(
             f"skops cannot store the model of the type {class_path(model)}: it holds {', '.join(nameless)}; define "
             "functions and classes by name at the top of a module"
         )
+    described = describe_model(model, format=format, features=features)
+    described |= {"sha256": artifacts.put(data), "bytes": len(data)}
+    if unreviewed:
+        described["unreviewed"] = cast(list[Json], unreviewed)
+    return described
+
+
+def describe_model(
+    model: object,
+    *,
+    format: ModelFormat,  # noqa: A002 - likewise
+    features: Iterable[object] | None = None,
+) -> JsonObject:
+    """Return the run predicate's `model_file` without what is about the file: nothing is stored."""
     described: JsonObject = {
         "format": format,
-        "sha256": artifacts.put(data),
-        "bytes": len(data),
         "fingerprint": None,
         "class": class_path(model),
         "features": _features(model, features),
@@ -110,8 +122,6 @@ def save_model(
         described["fingerprint"] = fingerprint_model(model)
     except MalformedInput as error:
         described["note"] = f"the learned state has no fingerprint: {error}"
-    if unreviewed:
-        described["unreviewed"] = cast(list[Json], unreviewed)
     return described
 
 

@@ -2,7 +2,8 @@
 
 ``python -m registry.rerun`` reads a `Job` as one JSON document on standard input, runs the pipeline in the working
 directory with its artifacts in the folder named, and writes the run predicate as canonical JSON to the file `result`,
-with the member `stood_in` for the steps whose kept tables were taken, and why. It signs nothing and opens no ledger.
+with the member `stood_in` for the steps whose kept tables were taken, and why. It signs nothing, opens no ledger and
+stores no model: what the model learned is compared by its fingerprint.
 
 Exit status 0 when a run was written (succeeded or failed), 2 with one line on standard error otherwise.
 """
@@ -81,6 +82,7 @@ def main(job: Job) -> int:
             key=job.key,
             privacy=Privacy.from_json(job.privacy),
             unprofiled="a rerun is compared by its fingerprints",
+            store_model=False,
         )
     except AffidavitError as error:
         print(error, file=sys.stderr)  # noqa: T201 - likewise

@@ -48,13 +48,14 @@ def run_pipeline(
     key: FingerprintKey | None = None,
     privacy: Privacy = NO_DEMANDS,
     unprofiled: str | None = None,
+    store_model: bool = True,
 ) -> RunResult:
     """Run every step of a pipeline and return what happened, also where a step failed.
 
     `referrer` refers to the people of `Private` parameters (else they are withheld); `keep_data` keeps the tables that
     came in from outside (`registry.kept_data`); `key` is the ledger's fingerprint key, with which protected columns are
     keyed; `privacy` is what the ledger's policies ask (`registry.privacy`); `unprofiled` is why no table is to be
-    profiled, where that is so;
+    profiled, where that is so; without `store_model` the model is described and fingerprinted, and no file is made;
     `clock` gives seconds since 1970, `stopwatch` seconds for durations. Raises `MalformedInput` where the steps or
     the parameters are wrong (then nothing ran), and `EnvironmentFailed` where the artifact store cannot be written.
     """
@@ -74,7 +75,7 @@ def run_pipeline(
     recorder.describe_code(pipeline.file, target)
     recorder.begin()
     try:
-        _perform(plan, recorder, pipeline.model_format, progress)
+        _perform(plan, recorder, pipeline.model_format, progress, store_model=store_model)
         return recorder.finish()
     except EnvironmentFailed as error:
         raise error from recorder.exception
@@ -85,6 +86,8 @@ def _perform(
     recorder: RunRecorder,
     model_format: ModelFormat,
     progress: Callable[[str], None] | None,
+    *,
+    store_model: bool,
 ) -> None:
     """Run the steps in their order until one fails, and keep the model."""
     returned: dict[str, object] = {}
@@ -98,7 +101,7 @@ def _perform(
     if recorder.exception is None:
         name, models = _models(plan, returned)
         if models:
-            recorder.keep_model(name, models, model_format)
+            recorder.keep_model(name, models, model_format, store=store_model)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from registry.flows import Flow
 from registry.held import holder_of, is_lazy, polars_frame, settled
 from registry.kept_data import Keeping
 from registry.keying import Keying
-from registry.model_file import ModelFormat, save_model
+from registry.model_file import ModelFormat, describe_model, save_model
 from registry.origins import Origins
 from registry.parts import describe, parts_of
 from registry.private import Private
@@ -243,15 +243,21 @@ class RunRecorder:
             self.origins.find(step, name, value)
             self.sources.find(step, name, value)
 
-    def keep_model(self, step: str, models: Sequence[object], model_format: ModelFormat) -> None:
-        """Store the model; where it is not one, or the format cannot hold it, the step that made it has failed."""
+    def keep_model(
+        self, step: str, models: Sequence[object], model_format: ModelFormat, *, store: bool
+    ) -> None:
+        """Store the model, or only describe it; where it is not one, or cannot be stored, its step has failed."""
         try:
             if len(models) > 1:
                 raise MalformedInput(
                     f"the step {step} returned {len(models)} fitted models, and a run registers one: return that one "
                     "from a step called model"
                 )
-            self.model_file = save_model(models[0], self.artifacts, format=model_format)
+            self.model_file = (
+                save_model(models[0], self.artifacts, format=model_format)
+                if store
+                else describe_model(models[0], format=model_format)
+            )
         except BaseException as error:  # as in `perform`
             for row in self.steps:
                 if row["name"] == step:
@@ -330,7 +336,7 @@ class RunRecorder:
 
     def _subjects(self, predicate: JsonObject) -> tuple[tuple[str, str], ...]:
         subjects: dict[str, str] = {}
-        if isinstance(model_file := predicate["model_file"], dict):
+        if isinstance(model_file := predicate["model_file"], dict) and "sha256" in model_file:
             suffix = "skops" if model_file["format"] == "skops" else "pickle"
             subjects[f"{self._model}.{suffix}"] = str(model_file["sha256"])
         for source in self.sources.found[:MOST_SUBJECTS]:

@@ -93,6 +93,16 @@ def test_the_model_is_stored_and_comes_back(store: ArtifactStore) -> None:
     assert isinstance(read_model(described, store), LogisticRegression)
 
 
+def test_a_model_that_is_only_compared_is_described_alike_and_has_no_file(store: ArtifactStore) -> None:
+    stored = cast(dict[str, Any], run(lending(), store).predicate["model_file"])
+    result = run_pipeline(lending(), {}, artifacts=store, store_model=False)
+    assert result.exception is None
+    assert result.predicate["model_file"] == {
+        name: said for name, said in stored.items() if name not in ("sha256", "bytes", "unreviewed")
+    }
+    assert "lending.skops" not in dict(result.subjects)
+
+
 def test_a_pickle_is_stored_only_when_it_is_asked_for(store: ArtifactStore) -> None:
     result = run(lending(model_format="pickle"), store)
     assert cast(dict[str, Any], result.predicate["model_file"])["format"] == "pickle"
