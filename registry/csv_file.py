@@ -111,13 +111,26 @@ class _Known:
 def from_csv(path: Path) -> Source:
     """Open a CSV file."""
     with _bytes_of(path) as file:
-        if b"\0" in file.read(1 << 16):
-            raise MalformedInput(f"{path} is not a CSV file: it holds binary data")
+        begin = file.read(1 << 16)
+    if b"\0" in begin:
+        raise MalformedInput(f"{path} is not a CSV file: it holds binary data")
+    if begin.strip() and not re.search(rb"[\r\n]", begin) and len(begin) < 1 << 16:
+        return _header_alone(begin)  # which Arrow takes for nothing where no line ends
     reader = open_csv(path, {})
     names = column_names(reader.schema.names)
     known = _Known(dict(zip(names, reader.schema.types, strict=True)))
     # The first reading leaves the types that the whole file has in `known`.
     return Source(names, None, _csv_pieces(path, known), lambda columns, runs: _csv_pieces(path, known))
+
+
+def _header_alone(line: bytes) -> Source:
+    """Open a table of no rows."""
+    names = column_names(next(plain_csv.reader([line.decode("utf-8-sig")])))
+
+    def pieces() -> Pieces:
+        yield from ((number, pa.nulls(0)) for number in range(len(names)))
+
+    return Source(names, 0, pieces(), lambda columns, runs: pieces())
 
 
 def _csv_pieces(path: Path, known: _Known) -> Pieces:

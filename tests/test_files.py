@@ -125,10 +125,11 @@ def test_a_csv_file_and_what_pandas_reads_from_it_have_one_fingerprint(cell: str
     assert fingerprint(tmp_path / "a.csv") == fingerprint(pd.read_csv(tmp_path / "a.csv"))
 
 
-def test_a_csv_with_only_a_header_has_no_rows(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("a,b\n")
+@pytest.mark.parametrize("header", ["a,b\n", "a,b", '\ufeffa,"b"', "a,b\r"])
+def test_a_csv_with_only_a_header_has_no_rows(header: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(header.encode())
     found = fingerprint(tmp_path / "a.csv")
-    assert (found.rows, [column.name for column in found.columns]) == (0, ["a", "b"])
+    assert found == fingerprint(pa.table({"a": pa.nulls(0), "b": pa.nulls(0)}))
 
 
 def cut(path: Path) -> bytes:
