@@ -20,6 +20,7 @@ Rules:
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -63,12 +64,16 @@ class Keying:
 
     def check_given(self, keyed: Iterable[str], table: object) -> None:
         """Refuse columns that are to be keyed and that this one table does not have."""
-        names = opened(table).names if is_table(table) else None
-        for name in keyed if names is not None else ():
-            if not any(is_protected(column, [name]) for column in names or ()):
+        if not is_table(table):
+            return
+        names = opened(table).names
+        lacking = [name for name in keyed if not _has(names, name)]
+        fields = _fields_in(table) if lacking else ()
+        for name in lacking:
+            if not _has(fields, name):
                 raise MalformedInput(
                     f"the column {name!r} is to be keyed, and the table has none of that name"
-                    f"{did_you_mean(name, names or ())}"
+                    f"{did_you_mean(name, names)}"
                 )
 
     def unmatched(self) -> list[Json]:
@@ -77,7 +82,7 @@ class Keying:
         return [
             {"column": name, "like": list[Json](get_close_matches(name, sorted(self.seen), 3))}
             for name in named
-            if not any(is_protected(column, [name]) for column in self.seen)
+            if not _has(self.seen, name)
         ]
 
     def protecting(self, protected: Iterable[str]) -> "Keying":
@@ -103,6 +108,24 @@ class Keying:
         )
         self.seen.update(name for column in found.columns for name in column.names)
         return found
+
+
+def _has(columns: Iterable[str], name: str) -> bool:
+    return any(is_protected(column, [name]) for column in columns)
+
+
+def _fields_in(table: object) -> set[str]:
+    """Name the fields of the structs in a table."""
+    # It loads pyarrow, which a run without such a table does not need.
+    from registry.columns import logical_type
+
+    found: set[str] = set()
+    for piece in opened(table).pieces:
+        with suppress(
+            MalformedInput
+        ):  # a type without a canonical form is refused, by name, when it is fingerprinted
+            found.update(field_names(logical_type(piece[1].type)) if piece is not None else ())
+    return found
 
 
 def protects_nothing(run: Mapping[str, Json]) -> Iterator[str]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from audit.canonical import JsonObject, decode
-from audit.errors import NotFound
+from audit.errors import MalformedInput, NotFound
 from registry.artifacts import ArtifactStore
 from registry.file_columns import with_file_columns
 from registry.fingerprint import Fingerprint, fingerprint
@@ -164,6 +164,15 @@ def test_a_column_whose_structs_have_a_field_that_is_keyed_is_keyed(held: pa.Arr
     assert [column.key for column in columns] == [KEY.id, None]
     assert keying.unmatched() == []
     assert Keying(protected=("race",)).fingerprint(pa.table({"who": held})).columns[0].key is None
+
+
+def test_a_field_of_a_struct_may_be_named_as_a_column_to_be_keyed() -> None:
+    table = pa.table({"who": [{"race": "w"}]})
+    Keying().check_given(["race"], table)
+    with pytest.raises(
+        MalformedInput, match="the column 'raze' is to be keyed, and the table has none of that name"
+    ):
+        Keying().check_given(["raze"], table)
 
 
 def test_a_keying_without_anything_to_key_fingerprints_as_ever() -> None:
