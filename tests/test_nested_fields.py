@@ -12,6 +12,7 @@ from registry.artifacts import ArtifactStore
 from registry.flows import Flow
 from registry.nested_fields import nested_fields
 from registry.pipeline import Pipeline
+from registry.predicates import check_run
 from registry.run import run_pipeline
 from tests.lineage_truth import flow_named
 
@@ -51,6 +52,8 @@ def test_a_run_records_the_fields_of_its_tables(tmp_path: Path) -> None:
     def people() -> pl.DataFrame:
         return pl.DataFrame(ROWS)
 
-    flow = flow_named(run_pipeline(pipeline, {}, artifacts=ArtifactStore(tmp_path)).predicate, "people")
+    run = run_pipeline(pipeline, {}, artifacts=ArtifactStore(tmp_path)).predicate
+    check_run(run)
+    flow = flow_named(run, "people")
     assert dict(flow.fields) == FIELDS
     assert Flow.from_json(flow.to_json()) == flow
