@@ -45,7 +45,8 @@ def test_versions_are_numbered_for_each_model_by_itself(registry: Registry) -> N
 @pytest.mark.parametrize(
     ("ref", "sentence"),
     [
-        ("credit", "write NAME@VERSION"),
+        ("credit", "write credit@1, credit@latest or credit@STAGE"),
+        ("fraud", "write NAME@VERSION"),
         ("fraud@1", "its models are credit"),
         ("credit@9", "its only version is 1"),
         ("credit@production", "none of its versions is in a stage yet"),
