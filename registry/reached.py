@@ -51,6 +51,10 @@ def reached(function: Callable[..., object]) -> list[str]:
     """Name what a function may take values from besides its arguments, in alphabetical order."""
     found: dict[str, None] = {}
     waiting: list[Any] = [function]
+    if not isinstance(function, FunctionType):
+        # A method is one of an object, and a cache or another wrapper holds what it likes.
+        found[f"its {type(function).__name__}"] = None
+        waiting = [getattr(function, "__func__", None), getattr(function, "__wrapped__", None)]
     looked: set[int] = set()
     while waiting:
         here = waiting.pop()

@@ -141,6 +141,20 @@ def test_what_a_step_takes_from_its_module_is_named_among_that_of_which_nothing_
     ]  # fmt: skip
 
 
+class Held:
+    """An object whose method is a step."""
+
+    times = 2.0
+
+    def multiplied(self, loans: pd.DataFrame) -> pd.DataFrame:
+        """Multiply by what the object holds."""
+        return loans.assign(debt=loans.debt * self.times)
+
+
+def test_a_step_that_is_no_plain_function_may_hold_anything() -> None:
+    assert "its method outside of the step" in seen(Held().multiplied)["multiplied"].untold
+
+
 def test_a_file_that_a_step_reads_is_named_among_that_of_which_nothing_is_told(tmp_path: Path) -> None:
     file = tmp_path / "usual.csv"
     USUAL.to_csv(file, index=False)
