@@ -166,7 +166,7 @@ def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
     sample = attempted(lambda: take_sample(planned, returned), hindered.append) if observed else None
     few: dict[str, Any] = {}
     if step.query is not None:
-        from registry.sql_step import few_rows
+        from registry.few_rows import few_rows
 
         few = few_rows(step.name, step.query, returned)
     held = attempted(lambda: _held(frames), hindered.append) if frames else None

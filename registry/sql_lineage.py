@@ -20,7 +20,7 @@ Rules:
 [('ratio', 'debt', 'TRANSFORMATION'), ('ratio', 'income', 'TRANSFORMATION')]
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,7 @@ from registry.flows import (
 )
 from registry.relations import NotUnderstood, Relation, Used, as_used, flow_of
 from registry.sentences import first_line
+from registry.sql_clauses import aggregates, by_place, constants, is_of, window_orders
 from registry.sql_words import leaves, refuse, short
 from registry.told import Inputs
 
@@ -156,28 +157,30 @@ class _Walk:
     def _select(self, scope: Scope) -> Relation:
         node: Any = scope.expression
         if isinstance(node, exp.Values):
-            return _constants(node)
+            return constants(node)
         if not isinstance(node, exp.Select):
             raise NotUnderstood(f"the query's {short(node)} is not understood here")
         columns: dict[str, frozenset[Used]] = {}
         for number, projection in enumerate(node.expressions):
-            # Two columns of one name are told apart by their place.
+            # Two columns of one name are told apart by their place; the name may mean any of them.
             name = projection.alias_or_name
             uses = self._used(projection, scope, IDENTITY)
-            columns[name if name not in columns else f"{name}\0{number}"] = uses
+            if name in columns:
+                columns[f"{name}\0{number}"] = uses
+                uses |= columns[name]
+            columns[name] = uses
         rows = self._from(node, scope)
         for projection in node.expressions:
             rows |= self._joined(projection, scope)
-        named = _by_name(columns)
         for clause, use in (("where", FILTER), ("having", FILTER), ("qualify", FILTER)):
             if (condition := node.args.get(clause)) is not None:
-                rows |= as_used(self._used(condition, scope, use, named), use)
+                rows |= as_used(self._used(condition, scope, use, columns), use)
         rows |= self._group(node, scope, columns) | self._distinct(node, scope, columns)
         for projection in node.expressions:
             for many in projection.find_all(exp.UDTF, exp.Explode):
                 rows |= as_used(self._used(many, scope, ROWS), ROWS)
         # Windows leave the rows in their own order, which holds for ties where rows are sorted afterwards.
-        for sorting in _window_orders(node, scope):
+        for sorting in window_orders(node, scope):
             rows |= as_used(self._used(sorting, scope, WINDOW), WINDOW)
         return Relation(columns, rows | self._order(node, scope, columns))
 
@@ -217,9 +220,9 @@ class _Walk:
         group = node.args.get("group")
         if group is None:
             return frozenset()
-        found = self._used(group, scope, GROUP_BY, _by_name(columns)) | _by_place(group, columns)
+        found = self._used(group, scope, GROUP_BY, columns) | by_place(group, columns)
         if group.args.get("all"):
-            plain = [each for each in node.expressions if not _aggregates(each)]
+            plain = [each for each in node.expressions if not aggregates(each)]
             found |= frozenset().union(*(self._used(each, scope, GROUP_BY) for each in plain))
         return as_used(found, GROUP_BY)
 
@@ -231,24 +234,25 @@ class _Walk:
         found = (
             frozenset().union(*columns.values())
             if on is None
-            else self._used(on, scope, GROUP_BY, _by_name(columns)) | _by_place(on, columns)
+            else self._used(on, scope, GROUP_BY, columns) | by_place(on, columns)
         )
         return as_used(found, GROUP_BY)
 
     def _order(self, node: Any, scope: Scope, columns: dict[str, frozenset[Used]]) -> frozenset[Used]:
         found: frozenset[Used] = frozenset()
         if (order := node.args.get("order")) is not None:
-            named = _by_name(columns)
             for each in order.expressions:
                 # An alias alone is the output column; in an expression it may be the table's column that it hides.
-                alone = isinstance(each.this, exp.Column) and not each.this.table and each.this.name in named
+                alone = (
+                    isinstance(each.this, exp.Column) and not each.this.table and each.this.name in columns
+                )
                 if alone:
                     self._seen.add(id(each.this))
-                uses = named[each.this.name] if alone else self._used(each, scope, SORT, named)
+                uses = columns[each.this.name] if alone else self._used(each, scope, SORT, columns)
                 # What was taken for a table's column may mean the output column of that name.
-                meant = (named.get(node.name, frozenset()) for node in each.find_all(exp.Column))
+                meant = (columns.get(node.name, frozenset()) for node in each.find_all(exp.Column))
                 found |= as_used(uses.union(*meant), SORT)
-            found |= as_used(_by_place(order, columns), SORT)
+            found |= as_used(by_place(order, columns), SORT)
             if any(isinstance(each.this, exp.Var) for each in order.expressions):  # ORDER BY ALL
                 found |= as_used(frozenset().union(*columns.values()), SORT)
         for clause in ("limit", "offset"):
@@ -283,7 +287,7 @@ class _Walk:
             source = self._in_sight(column.table, here)
             if source is not None:
                 relation = self._source(source)
-                if column.name not in relation.columns or (column.db and not _is_of(source, column.db)):
+                if column.name not in relation.columns or (column.db and not is_of(source, column.db)):
                     break
                 return relation.columns[column.name]
             if self._namesakes(column.table, here):
@@ -320,52 +324,6 @@ class _Walk:
             if inner.expression is node:
                 return inner
         raise NotUnderstood("a subquery of the query is not understood here")
-
-
-def _constants(node: Any) -> Relation:
-    """Read VALUES that are written out and named, which depend on nothing."""
-    names = [each.name for each in node.args["alias"].columns] if node.args.get("alias") else []
-    if not names or node.find(exp.Column, exp.Query):
-        raise NotUnderstood(f"the query's {short(node)} is not understood here")
-    return Relation(dict.fromkeys(names, frozenset()), frozenset())
-
-
-def _is_of(source: Any, schema: str) -> bool:
-    """Say whether a source is a table of a schema, and not a query, of whose column `schema` is the name."""
-    return isinstance(source, exp.Table) and source.db == schema
-
-
-def _window_orders(select: Any, scope: Scope) -> Iterator[Any]:
-    """Yield what the windows of a SELECT sort its rows by, those also that one of them names."""
-    named = select.args.get("windows") or ()
-    own = [each for each in scope.find_all(exp.Window) if not any(each is other for other in named)]
-    for window in (*own, *(named if any(each.args.get("alias") for each in own) else ())):
-        yield from window.args.get("partition_by") or ()
-        yield from window.find_all(exp.Order)
-
-
-def _by_name(columns: dict[str, frozenset[Used]]) -> dict[str, frozenset[Used]]:
-    """Return the columns by the names that a clause may use; where two have one name, it may mean both."""
-    named: dict[str, frozenset[Used]] = {}
-    for name, uses in columns.items():
-        short_name = name.partition("\0")[0]
-        named[short_name] = named.get(short_name, frozenset()) | uses
-    return named
-
-
-def _by_place(clause: Any, columns: dict[str, frozenset[Used]]) -> frozenset[Used]:
-    """Return what the columns depend on that a clause may name by their place: `ORDER BY 2`."""
-    by_place = list(columns.values())
-    numbers = [int(node.name) for node in clause.find_all(exp.Literal) if node.is_int]
-    return frozenset().union(*(by_place[number - 1] for number in numbers if 0 < number <= len(by_place)))
-
-
-def _aggregates(projection: Any) -> bool:
-    """Say whether a projection aggregates the rows of its own SELECT, so that they are not grouped by it."""
-    return any(
-        node.find_ancestor(exp.Query, exp.Window) is projection.find_ancestor(exp.Query, exp.Window)
-        for node in projection.find_all(exp.AggFunc)
-    )
 
 
 def _schema(inputs: Inputs) -> dict[str, object]:

@@ -31,7 +31,7 @@ from registry.held import column_labels, holder_of
 from registry.parts import parts_of
 from registry.sentences import did_you_mean, first_line, listed
 
-__all__ = ["SETTINGS", "Query", "as_arrow", "as_function", "few_rows", "quoted", "read_query"]
+__all__ = ["SETTINGS", "Query", "as_arrow", "as_function", "quoted", "read_query"]
 
 
 SETTINGS: Final[dict[str, Any]] = {
@@ -46,9 +46,6 @@ SETTINGS: Final[dict[str, Any]] = {
 
 _IDLE = frozenset({"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"})
 """What CPython compiles an empty body to."""
-
-FEW = 300
-"""As many rows of a table as tell its types."""
 
 MOST_SAID = 400
 """As many letters of another library's complaint as one sentence bears."""
@@ -131,29 +128,6 @@ def as_function(query: Query, function: Callable[..., object]) -> Callable[..., 
         return _run(name, query, tables, {each: given[each] for each in query.parameters})
 
     return run
-
-
-def few_rows(step: str, query: Query, returned: Mapping[str, object]) -> dict[str, Any]:
-    """Return the first rows of every table that a query reads, in Arrow, for their types, by the table's name.
-
-    A column that holds nothing in them counts as text.
-    """
-    import pyarrow as pa
-
-    named = {table.lower() for table in query.tables}
-    found: dict[str, Any] = {}
-    for name, value in returned.items():
-        for part, item in parts_of(name, value):
-            if part.lower() not in named or column_labels(item) is None:
-                continue
-            first: Any = item
-            table = as_arrow(step, part, first.head(FEW) if hasattr(first, "head") else first.slice(0, FEW))
-            empty = [place for place, kind in enumerate(table.schema.types) if pa.types.is_null(kind)]
-            for place in empty:
-                text = pa.nulls(table.num_rows, pa.string())
-                table = table.set_column(place, table.schema.names[place], text)
-            found[part] = table
-    return found
 
 
 def _parsed(text: str) -> tuple[Any, list[Any]]:

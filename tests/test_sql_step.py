@@ -1,5 +1,6 @@
 """Steps that are queries: what they read, what they refuse, and what a run records of them."""
 
+import datetime
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,8 +15,10 @@ import pytest
 from audit.canonical import JsonObject
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
+from registry.few_rows import few_rows
 from registry.pipeline import Pipeline
 from registry.run import run_pipeline
+from registry.sql_step import read_query
 from registry.step_code import code_of
 from tests.lineage_truth import dependences, flow_named
 
@@ -191,6 +194,14 @@ def test_a_query_with_a_parameter_that_a_step_returned_is_unknown(
     flow = flow_named(recorded[0], "given")
     assert (flow.links, flow.complete, flow.rows_complete) == ((), frozenset(), False)
     assert flow.notes == ("step given: the query's $highest is what another step returned, not a table",)
+
+
+def test_a_column_that_begins_with_nothing_has_its_type_when_the_query_is_planned_again() -> None:
+    late = LOANS.loc[[0] * 400].assign(since=pd.Series([None] * 399 + [datetime.date(2024, 1, 1)]).to_numpy())
+    query = read_query("SELECT id FROM loans WHERE since > DATE '2020-01-01'")
+    found = few_rows("made", query, {"loans": late, "others": LOANS})
+    assert list(found) == ["loans"]
+    assert (found["loans"].num_rows, str(found["loans"].schema.field("since").type)) == (301, "date32[day]")
 
 
 LITERAL = 1.0

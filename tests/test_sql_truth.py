@@ -63,6 +63,7 @@ SELECT z FROM (SELECT DISTINCT ON (g) income AS z, id AS y, race AS y FROM t ORD
 SELECT income, (SELECT min(t.race) FROM (SELECT {'race': race} AS t FROM u) AS s) AS z FROM t ORDER BY id
 SELECT count(*) AS n FROM (SELECT {'race': id} AS t, g FROM t) SEMI JOIN t ON t.race = 1 GROUP BY ALL
 SELECT list_filter([1, 2], lambda t: t.race > 1) AS l FROM t ORDER BY id
+WITH c(a, b, b) AS (SELECT id, g, race FROM t ORDER BY id LIMIT 20) SELECT c.b AS z FROM c
 SELECT income FROM t WHERE EXISTS (SELECT t.id FROM u WHERE u.id = t.race) ORDER BY id
 """.strip().splitlines()
 
