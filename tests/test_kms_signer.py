@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from audit.errors import EnvironmentFailed, MalformedInput
-from audit.keys import LocalSigner, PublicKey
+from audit.keys import LocalSigner, PublicKey, new_private_key
 from audit.signers import create_at, open_uri
 from tests.command_line import Folder, a_lender
 from tests.small_ledger import new_ledger, report, signer
@@ -93,11 +93,7 @@ def test_a_service_whose_package_is_missing_is_said_with_what_installs_it(uri: s
         "azurekms": "azure.keyvault",
         "vault": "hvac",
     }[extra]
-    public = (
-        signer().public
-        if extra == "vault"
-        else LocalSigner(signers.CryptoSigner.generate_ecdsa()._private_key).public
-    )
+    public = signer().public if extra == "vault" else LocalSigner(new_private_key("ecdsa-p256")).public
     # In a process of its own, where the package is not to be had even if this environment has it for another test.
     code = (
         "import sys\n"
