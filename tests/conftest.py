@@ -9,10 +9,11 @@ from tests.postgres_ledger import databases, empty_database, own_server, shared_
 from tests.published import PROPERTY
 from tests.quick_place import quick_place
 from tests.small_ledger import ledger, people
+from tests.small_witness import witness
 
 __all__ = [
     "databases", "empty_database", "kept", "ledger", "own_server", "people", "shared_database", "shared_ledger",
-    "template",
+    "template", "witness",
 ]  # fmt: skip
 
 # A machine that is busy is slow, and that is no failure.
