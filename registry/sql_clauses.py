@@ -24,7 +24,7 @@ __all__ = ["aggregates", "by_place", "constants", "is_of", "window_orders"]
 
 
 def constants(node: Any) -> Relation:
-    """Read VALUES that are written out and named, which depend on nothing."""
+    """Read VALUES, or an UNNEST, that are written out and named: they depend on nothing."""
     names = [each.name for each in node.args["alias"].columns] if node.args.get("alias") else []
     if not names or node.find(exp.Column, exp.Query):
         raise NotUnderstood(f"the query's {short(node)} is not understood here")

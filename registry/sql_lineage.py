@@ -156,7 +156,7 @@ class _Walk:
 
     def _select(self, scope: Scope) -> Relation:
         node: Any = scope.expression
-        if isinstance(node, exp.Values):
+        if isinstance(node, exp.Values | exp.Unnest):
             return constants(node)
         if not isinstance(node, exp.Select):
             raise NotUnderstood(f"the query's {short(node)} is not understood here")

@@ -91,6 +91,10 @@ TRUTH: dict[str, tuple[str, set[tuple[str, str]]]] = {
         "SELECT * EXCLUDE (income, race, Region) REPLACE (id AS debt) FROM loans ORDER BY debt",
         of("id loans.id", "debt loans.id", "rows loans.id loans.debt"),
     ),
+    "an UNNEST of what is written out": (
+        "SELECT n, debt FROM loans JOIN unnest([1, 2]) AS v(n) ON n = id",
+        of("debt loans.debt", "rows loans.id"),
+    ),
     "VALUES that are written out": (
         "SELECT v.n AS n FROM loans JOIN (VALUES ('a', 1), ('b', 2)) AS v(race, n) USING (race)",
         of("rows loans.race"),
@@ -255,6 +259,7 @@ def test_a_count_depends_on_rows_alone(database: duckdb.DuckDBPyConnection) -> N
         ("SELECT (income + 1).add(debt) AS more FROM loans", r"income \+ 1"),
         ("SELECT id FROM (SELECT {'x': id} AS loans, id FROM loans) SEMI JOIN loans ON loans.race = 1", "loans.race"),
         ("SELECT (SELECT max(loans.race) FROM (SELECT {'race': id} AS loans FROM payments)) FROM loans", "loans.race"),
+        ("SELECT n FROM loans, unnest([debt, 2]) AS v(n)", "UNNEST"),
         ("SELECT loans.debt.add(income) AS more FROM loans", "loans.debt"),
         ("FROM (PIVOT loans ON race USING sum(debt))", "could not be taken apart"),
         ("SELECT v FROM (VALUES ((SELECT max(debt) FROM loans))) t(v)", "VALUES"),
