@@ -78,8 +78,8 @@ def test_everything_that_the_page_about_anchors_shows_happens_as_shown(here: Fol
 
 
 def test_the_policy_that_is_shown_uses_every_kind_of_rule() -> None:
-    [block] = [block for block in blocks(DOCS / "policies.md") if block.language == "yaml"]
-    shown = parse(block.text.encode(), "policies.md")
+    first = next(block for block in blocks(DOCS / "policies.md") if block.language == "yaml")
+    shown = parse(first.text.encode(), "policies.md")
     assert {rule.kind for rule in shown.rules} == {
         "limit", "fact", "lineage", "privacy", "approval", "reproduction",
     }  # fmt: skip
