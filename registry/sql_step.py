@@ -20,7 +20,7 @@ Rules:
 import dis
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Final
@@ -43,6 +43,9 @@ SETTINGS: Final[dict[str, Any]] = {
     "python_enable_replacements": False,
 }
 """How DuckDB is kept to the tables that a query names, and to one order of rows."""
+
+_OWN: Final = frozenset({"information_schema", "memory", "pg_catalog", "system", "temp"})
+"""What DuckDB calls places of its own: no step can stand there."""
 
 _IDLE = frozenset({"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"})
 """What CPython compiles an empty body to."""
@@ -103,6 +106,7 @@ def as_function(query: Query, function: Callable[..., object]) -> Callable[..., 
                 f"the query of the step {name} reads {table}, which is no argument of it"
                 f"{did_you_mean(table, signature.parameters)}"
             )
+    _check_places(name, query.tables)
     used = {table.partition(".")[0].lower() for table in query.tables}
     for argument in signature.parameters:
         if argument.lower() not in used and argument not in query.parameters:
@@ -128,6 +132,18 @@ def as_function(query: Query, function: Callable[..., object]) -> Callable[..., 
         return _run(name, query, tables, {each: given[each] for each in query.parameters})
 
     return run
+
+
+def _check_places(step: str, tables: Iterable[str]) -> None:
+    """Refuse tables that DuckDB would look for elsewhere, or take for one another."""
+    known = {table.lower() for table in tables}
+    for table in tables:
+        place, dot, part = table.lower().partition(".")
+        if dot and (place in _OWN or (place == "main" and part in known)):
+            raise MalformedInput(
+                f"the query of the step {step} reads {table}, and {place} is a name of DuckDB's own: give the step "
+                f"{place} another name"
+            )
 
 
 def _parsed(text: str) -> tuple[Any, list[Any]]:

@@ -123,6 +123,26 @@ def test_tables_that_differ_only_in_case_are_refused() -> None:
         Pipeline("loans").sql_step("SELECT * FROM loans")(joined)
 
 
+def of_temp(temp: Any) -> Any: ...
+
+
+def of_main_and_train(main: Any, train: Any) -> Any: ...
+
+
+@pytest.mark.parametrize(
+    ("text", "function", "place"),
+    [
+        ("SELECT * FROM temp.train", of_temp, "temp"),
+        ("SELECT m.id FROM Main.train m, train", of_main_and_train, "main"),
+    ],
+)
+def test_a_step_named_like_a_place_of_duckdbs_is_told_to_take_another_name(
+    text: str, function: Callable[..., Any], place: str
+) -> None:
+    with pytest.raises(MalformedInput, match=f"give the step {place} another name"):
+        declared(text, function)
+
+
 def test_a_recursive_query_reads_itself_and_runs() -> None:
     text = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT i FROM n"
     assert len(declared(f"{text}, loans")(LOANS)) == 9
