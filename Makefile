@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but Python 3.11, git and make: the first run sets up everything else.
 # PYTHON=python3.12 chooses another interpreter. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format bench faults fuzz fuzz-sql spark azure docs lowest lock wheel test-wheel clean
+.PHONY: help setup demo test check lint format bench faults fuzz fuzz-sql fuzz-plans spark azure docs lowest lock wheel test-wheel clean
 export PYTHON
 # The tests start some thousand processes: where bytecode is not kept, each of them compiles all its libraries again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -46,6 +46,9 @@ fuzz: setup  ## feed the parsers by coverage, with atheris (SECONDS=30 for each,
 
 fuzz-sql: setup  ## look for queries whose lineage denies what moves an output (SECONDS=60, SEED=0 to begin at)
 	$(bin)/python -m tests.sql_fuzz --seconds $(or $(SECONDS),60) --seed $(or $(SEED),0)
+
+fuzz-plans: setup  ## look for polars plans whose lineage denies what moves an output (COUNT=10000, SEED=0 to begin at)
+	$(bin)/python -m tests.random_plans $(or $(SEED),0) $(or $(COUNT),10000)
 
 spark: setup  ## the same fingerprint on Spark, on a local cluster (needs Java; fetches 480 MB the first time)
 	@[ -d build/spark/site ] || .ci/uv pip install --quiet --python $(bin)/python --target build/spark/site 'pyspark>=4'
