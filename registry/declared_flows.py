@@ -5,6 +5,8 @@ Rules:
 - A table's columns are made of what its declaration says, and nothing else is known of it.
 - A feature is the column of its name in the tables that may have been read. What was done with that column in between
   is not seen, so that no feature is complete by its name: `columns={"*": ["*"]}` says that it is that column.
+- Columns of several tables are put side by side by something. A declaration that nothing decides on the rows
+  (`rows=[]`) does not say by what, and nothing of it is complete.
 - What is behind the transformers follows from their classes (`registry.estimators`), not from what anybody declares.
 
 >>> told = Told({"*": ("*",)}, rows=())
@@ -23,15 +25,39 @@ from registry.flows import IDENTITY, TARGET, THE_TARGET, Flow, Link
 from registry.sentences import listed
 from registry.told import Inputs, Told, declared_links, declared_rows
 
-__all__ = ["declared_flow", "encoded_flow", "model_flow"]
+__all__ = ["declared_flow", "doubted", "encoded_flow", "model_flow"]
 
 
 def declared_flow(flow: Flow, told: Told, inputs: Inputs) -> Flow:
     """Complete a flow by what is declared of it; raise `MalformedInput` where that does not fit the inputs."""
     links, covered = declared_links(told, flow.step, flow.part, flow.columns, inputs)
+    apart = told.rows == () and _side_by_side(links)
     if told.rows is not None:
         links += declared_rows(told, flow.step, inputs)
-    return replace(flow, links=tuple(links), complete=frozenset(covered), rows_complete=told.rows is not None)
+    declared = replace(
+        flow, links=tuple(links), complete=frozenset(covered), rows_complete=told.rows is not None
+    )
+    if not apart:
+        return declared
+    return doubted(
+        declared,
+        f"by which columns the rows of {listed(apart)} are matched is not declared: name those columns in rows=[...]",
+    )
+
+
+def doubted(flow: Flow, why: str) -> Flow:
+    """Take nothing that is declared of a part for the whole, and say why."""
+    note = f"step {flow.step}: {why}"
+    return replace(flow, complete=frozenset(), rows_complete=False, notes=(*flow.notes, note))
+
+
+def _side_by_side(links: Sequence[Link]) -> list[str]:
+    """Name the tables from which columns are put together, where no single one of them has all that is used."""
+    parts: dict[tuple[str | None, str], set[str]] = {}
+    for link in links:
+        parts.setdefault((link.column, link.source), set()).add(link.part)
+    together = set.intersection(*parts.values()) if parts else set()
+    return [] if together else sorted({link.part for link in links})
 
 
 def model_flow(part: str, step: str, features: Sequence[str], told: Told, inputs: Inputs) -> Flow:

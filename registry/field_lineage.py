@@ -4,6 +4,8 @@ Rules:
 
 - What the pipeline declares comes first; then what a query or a plan says; then what scikit-learn's names say; and
   where a step may be observed, what was seen. Nothing is guessed: what none of them tells stays unknown.
+- A value that is no table (a number, a list, a fitted model) may be made of any column, and no declaration names it.
+  Of a step that received one, nothing that is declared is complete.
 - The columns of the inputs are noted before the step is called: it may change them in place.
 - A table beside the transformer that made it is made again before it is believed (`registry.recomputed`).
 - A feature is the column of its name in a table that the step received (`registry.declared_flows`); `observe=True`
@@ -18,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from registry.attempted import attempted
-from registry.declared_flows import declared_flow, encoded_flow, model_flow
+from registry.declared_flows import declared_flow, doubted, encoded_flow, model_flow
 from registry.estimators import input_names
 from registry.flows import Flow
 from registry.held import column_labels, is_lazy, polars_frame
@@ -28,6 +30,7 @@ from registry.parts import is_fitted_model, parts_of
 from registry.recomputed import as_received, explained
 from registry.relations import NotUnderstood
 from registry.seen import with_what_was_seen
+from registry.sentences import listed
 from registry.steps import PlannedStep, Step
 from registry.told import Inputs, refuse_unreturned
 from registry.written_defaults import unwritten_default
@@ -60,6 +63,8 @@ class Watch:
     """The step's parameters and their values; every other argument holds what an earlier step returned."""
     given: tuple[str, ...] = ()
     """Those of its parameters that the caller of the run set; the others have their defaults."""
+    values: tuple[str, ...] = ()
+    """What it received that is no table."""
     few: Mapping[str, Any] = field(default_factory=dict)
     """A few rows of each table that a query reads, for their types (`registry.sql_reads`)."""
 
@@ -99,14 +104,26 @@ class Watch:
                 note = f"the model does not name its inputs: fit it on a table with column names in {self.step.name}"
                 yield Flow(name, self.step.name, "model", (), notes=(note,))
                 return
-            yield model_flow(name, self.step.name, features, self.step.told, self.inputs)
+            yield self._declared(model_flow(name, self.step.name, features, self.step.told, self.inputs))
             yield from encoded_flow(name, self.step.name, item, features)
         elif (columns := column_labels(item)) is not None:
             flow = Flow(name, self.step.name, "table", columns)
             told = bool(self.step.told.columns)
             parsed = self.step.query is not None or (is_lazy(item) and not told)
-            made = self._parsed(flow, item) if parsed else declared_flow(flow, self.step.told, self.inputs)
+            if parsed:
+                made = self._parsed(flow, item)
+            else:
+                made = self._declared(declared_flow(flow, self.step.told, self.inputs))
             yield replace(made, fields=tuple(nested_fields(item).items()))
+
+    def _declared(self, flow: Flow) -> Flow:
+        if not self.values or not (flow.complete or flow.rows_complete):
+            return flow
+        return doubted(
+            flow,
+            f"it received {listed(self.values)}, which may be made of any column: return it as a table, and declare "
+            "its columns",
+        )
 
     def _computed(self, transformer: Any) -> str | None:
         return unwritten(transformer, self.step.function, self.parameters)
@@ -150,10 +167,12 @@ def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
     inputs: dict[str, tuple[str, ...]] = {}
     frames: dict[str, Any] = {}
     before: dict[str, Any] = {}
+    values: list[str] = []
     for name in planned.after:
         for part, item in parts_of(name, returned[name]):
             columns = column_labels(item)
             if columns is None:
+                values.append(part)
                 continue
             inputs[part] = columns
             if (kept := as_received(item)) is not None:
@@ -182,6 +201,7 @@ def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
         hindered=tuple(hindered),
         parameters=planned.parameters,
         given=planned.given,
+        values=tuple(values),
         few=few,
     )
 

@@ -32,7 +32,7 @@ from audit.keystore import Passphrase
 from registry.fingerprint import Fingerprint, field_names, fingerprint_of, is_table, opened
 from registry.fingerprint_key import FingerprintKey, key_file_of, read_key
 from registry.privacy import NO_DEMANDS, Privacy
-from registry.protected_names import is_protected
+from registry.protected_names import called, is_protected
 from registry.sentences import did_you_mean
 
 __all__ = ["UNKEYED", "Keying", "key_at_hand", "protects_nothing", "warn_of_protecting_nothing"]
@@ -96,13 +96,13 @@ class Keying:
         columns = (*self.keyed, *self.privacy.keyed, *self.protected)
         return [name for name in names if is_protected(name, columns)]
 
-    def fingerprint(self, table: object) -> Fingerprint:
-        """Fingerprint a table; raises as `registry.fingerprint.fingerprint` does."""
+    def fingerprint(self, table: object, part: str = "") -> Fingerprint:
+        """Fingerprint a table, which is the `part` of that name; raises as `registry.fingerprint.fingerprint` does."""
         source = opened(table)
-        self.seen.update(source.names)
+        self.seen.update(called(name, part) for name in source.names)
         found = fingerprint_of(
             source,
-            keyed=self.columns_of(source.names),
+            keyed=[name for name in source.names if self.columns_of([called(name, part)])],
             key=self.key,
             keyed_types=lambda kind: bool(self.columns_of(field_names(kind))),
         )

@@ -65,7 +65,7 @@ def describe(name: str, value: object, artifacts: ArtifactStore, keying: Keying 
     }
     try:
         if is_table(value) and _is_flat(value):
-            return part | _table(value, artifacts, keying)
+            return part | _table(name, value, artifacts, keying)
         if is_model(value):
             part["kind"] = "model"
             return part | {"fingerprint": fingerprint_model(value)}
@@ -103,8 +103,8 @@ def is_fitted_model(value: object) -> bool:
     return True
 
 
-def _table(value: object, artifacts: ArtifactStore, keying: Keying) -> JsonObject:
-    found = keying.fingerprint(value)
+def _table(name: str, value: object, artifacts: ArtifactStore, keying: Keying) -> JsonObject:
+    found = keying.fingerprint(value, name)
     return {
         "kind": "table",
         "fingerprint": str(found),

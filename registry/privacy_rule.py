@@ -28,7 +28,7 @@ from registry.artifacts import ArtifactStore
 from registry.disclosure import SMALL_CELL
 from registry.finding import AbsentError, Finding, at, items, text
 from registry.profile import LEVELS, ColumnProfile, Level, Profile
-from registry.protected_names import is_protected
+from registry.protected_names import called, is_protected
 from registry.recorded_fingerprint import recorded_fingerprint
 from registry.rules import PrivacyRule
 from registry.sentences import listed
@@ -174,7 +174,9 @@ def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> Ta
     index = tuple(each for each in said if isinstance(each, str)) if isinstance(said, list) else ()
     try:
         table = recorded_fingerprint(part, artifacts)
-        columns = tuple((each, column.key is not None) for column in table.columns for each in column.names)
+        columns = tuple(
+            (called(each, name), column.key is not None) for column in table.columns for each in column.names
+        )
         profile = part.get("profile")
         shown = None if profile is None else Profile.from_json(decode(artifacts.get(str(profile))))
         if shown is not None and not _is_of(shown, table):
@@ -185,9 +187,9 @@ def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> Ta
         return TableTold(name, step, unread=str(error))
     if shown is None:
         return TableTold(name, step, columns, kept=kept, index=index)
-    told = tuple((column.name, column.told) for column in shown.columns)
+    told = tuple((called(column.name, name), column.told) for column in shown.columns)
     rare = tuple(
-        column.name
+        called(column.name, name)
         for column in shown.columns
         if column.told in ("counts", "all")
         and (shown.small_cell < SMALL_CELL or any(0 < rows < SMALL_CELL for rows in _cells(column)))

@@ -34,7 +34,7 @@ from typing import Any, Literal, cast
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from registry.disclosure import SMALL_CELL
-from registry.protected_names import is_protected
+from registry.protected_names import called, is_protected
 
 __all__ = ["LEVELS", "MOST_COLUMNS", "SCHEME", "ColumnProfile", "Level", "Profile", "profile"]
 
@@ -134,13 +134,16 @@ class Profile:
     small_cell: int = SMALL_CELL
     scheme: str = SCHEME
 
-    def withholding(self, protected: Collection[str], profiled: Collection[str] = ()) -> "Profile":
-        """Withhold the columns that are protected, but for those that may be `profiled` all the same."""
+    def withholding(
+        self, protected: Collection[str], profiled: Collection[str] = (), part: str = ""
+    ) -> "Profile":
+        """Withhold the columns of a `part` that are protected, but for those that may be `profiled` all the same."""
         columns = tuple(
             column.withhold()
-            if is_protected(column.name, protected) and not is_protected(column.name, profiled)
+            if is_protected(name, protected) and not is_protected(name, profiled)
             else column
             for column in self.columns
+            for name in [called(column.name, part)]
         )
         return replace(self, columns=columns)
 

@@ -29,6 +29,7 @@ from registry.artifacts import ArtifactStore
 from registry.fingerprint import is_table, opened
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.profile import Profile, profile
+from registry.protected_names import called
 
 __all__ = ["Profiling", "checked_columns"]
 
@@ -104,10 +105,14 @@ class Profiling:
         for part in self._parts:
             mark, made_here = str(part["fingerprint"]), any(part is one for one in self._made_here)
             seen = self._seen.get((mark, False)) or self._seen[mark, True]
-            shown = seen.withholding(self.protected, self.profiled)
-            shown = shown.limited(lambda name: self.privacy.ceiling(name, self.protected))
+            shown = self._allowed(seen, str(part["name"]))
             shown = shown.withholding_all(lambda name: MADE_HERE) if made_here else _once(shown, part, told)
             part["profile"] = artifacts.put(encode(shown.to_json()))
+
+    def _allowed(self, seen: Profile, part: str) -> Profile:
+        """Leave of a part's profile what its columns' names allow."""
+        shown = seen.withholding(self.protected, self.profiled, part)
+        return shown.limited(lambda name: self.privacy.ceiling(called(name, part), self.protected))
 
 
 def _once(shown: Profile, part: JsonObject, told: dict[str, tuple[str, str]]) -> Profile:

@@ -8,6 +8,7 @@ Rules:
   it.
 - What begins with a protected name and a sign after it was made from it: `race_black`, `race=black`, `Race (coded)`.
 - scikit-learn writes the transformer before two underscores: `onehot__race_black` is `race_black`.
+- A column without a name (an array's) is called what its part is: `{"race": frame.race.to_numpy()}`.
 - To protect one column too many withholds or refuses; one too few would tell or pass.
 
 >>> is_protected("onehot__Race_black", ["race"]), is_protected("racetrack", ["race"])
@@ -20,7 +21,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from typing import Final
 
-__all__ = ["folded", "is_protected", "is_same_name"]
+__all__ = ["called", "folded", "is_protected", "is_same_name"]
 
 
 ALIKE: Final = str.maketrans(
@@ -35,6 +36,17 @@ def is_protected(name: str, protected: Collection[str]) -> bool:
     """Tell whether a column is one of these, or made from one by its name (`race_black`, `race=black`)."""
     return any(
         is_same_name(each, one) or _begins_with(each, one) for each in _behind(name) for one in protected
+    )
+
+
+def called(column: str, part: str) -> str:
+    """Return the name of a column of a part (`split.race`): its own, or where that is a mere number the part's.
+
+    >>> called("0", "split.race"), called("debt", "split.race"), called("0", "split.1")
+    ('race', 'debt', '0')
+    """
+    return (
+        part.rpartition(".")[2] if column.isdecimal() and not part.rpartition(".")[2].isdecimal() else column
     )
 
 

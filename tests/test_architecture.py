@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+import audit
+import registry
+import reports
+
 ROOT = Path(__file__).parent.parent
-FLOORS = ("reports", "registry", "audit")
+FLOORS = {floor.__name__: Path(floor.__path__[0]) for floor in (reports, registry, audit)}
 
 
 def rooms(floor: str) -> dict[str, int]:
@@ -25,12 +29,12 @@ def _rows(floor: str) -> list[list[str]]:
 
 
 def modules(floor: str) -> set[str]:
-    return {path.stem for path in (ROOT / floor).glob("*.py")} - {"__init__"}
+    return {path.stem for path in FLOORS[floor].glob("*.py")} - {"__init__"}
 
 
 def loaded_with(floor: str, module: str) -> Iterator[str]:
     """Yield the modules of the same floor that are loaded together with one, not those that it imports later."""
-    tree = ast.parse((ROOT / floor / f"{module}.py").read_text())
+    tree = ast.parse((FLOORS[floor] / f"{module}.py").read_text())
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module == floor:
             yield from (each.name for each in node.names)

@@ -180,6 +180,69 @@ def test_a_file_that_the_step_moved_away_breaks_nothing(store: ArtifactStore) ->
     assert flow_named(run(pipeline, store), "applications").links == ()
 
 
+def test_nothing_that_is_declared_is_whole_where_a_value_came_in_that_is_no_table(
+    store: ArtifactStore,
+) -> None:
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications() -> pd.DataFrame:
+        return loans()
+
+    @pipeline.step
+    def usual(applications: pd.DataFrame) -> dict[str, float]:
+        return {"black": float(applications[applications.race == "black"].income.mean())}
+
+    @pipeline.step(columns={"*": ["*"]}, rows=[])
+    def relative(applications: pd.DataFrame, usual: dict[str, float]) -> pd.DataFrame:
+        return applications.assign(income=applications.income / usual["black"])
+
+    flow = flow_named(run(pipeline, store), "relative")
+    assert (flow.complete, flow.rows_complete) == (frozenset(), False)
+    [note] = flow.notes
+    assert note.startswith(
+        "step relative: it received usual.black, which may be made of any column: return it as a"
+    )
+
+
+@pytest.mark.parametrize(("rows", "whole"), [([], False), (["race"], True)])
+def test_columns_of_two_tables_are_whole_where_it_is_declared_by_what_they_are_matched(
+    store: ArtifactStore, rows: list[str], whole: bool
+) -> None:
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications() -> pd.DataFrame:
+        return loans()
+
+    @pipeline.step
+    def rates() -> pd.DataFrame:
+        return pd.DataFrame({"race": ["black", "white"], "rate": [0.3, 0.2]})
+
+    @pipeline.step(columns={"*": ["*"]}, rows=rows)
+    def rated(applications: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
+        return applications.merge(rates, on="race", how="left")
+
+    flow = flow_named(run(pipeline, store), "rated")
+    assert (flow.complete == set(flow.columns), flow.rows_complete) == (whole, whole)
+    assert any("name those columns in rows=[...]" in note for note in flow.notes) is not whole
+
+
+def test_parts_of_one_table_are_not_put_side_by_side(store: ArtifactStore) -> None:
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def split() -> dict[str, pd.DataFrame]:
+        return {"train": loans()[:40], "test": loans()[40:]}
+
+    @pipeline.step(columns={"*": ["*"]}, rows=[])
+    def both(split: dict[str, pd.DataFrame]) -> pd.DataFrame:
+        return pd.concat(split.values(), ignore_index=True)
+
+    flow = flow_named(run(pipeline, store), "both")
+    assert flow.complete == set(flow.columns)
+
+
 def test_a_step_that_says_nothing_is_unknown(store: ArtifactStore) -> None:
     pipeline = Pipeline("loans")
 

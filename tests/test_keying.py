@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -68,6 +69,14 @@ def test_a_pipeline_keys_what_it_names_and_what_it_protects(
     options: dict[str, tuple[str, ...]], key: FingerprintKey | None, expected: list[str], store: ArtifactStore
 ) -> None:
     assert keyed(run_pipeline(people(**options), {}, artifacts=store, key=key).predicate, store) == expected
+
+
+def test_a_column_without_a_name_is_keyed_where_its_part_is_called_as_a_protected_one() -> None:
+    keying = Keying(protected=("race",), key=KEY)
+    array = np.array(["white", "black"])
+    assert [column.key is not None for column in keying.fingerprint(array, "load.race").columns] == [True]
+    assert [column.key is not None for column in keying.fingerprint(array, "load.job").columns] == [False]
+    assert keying.unmatched() == []
 
 
 def test_what_an_evaluation_declares_as_sensitive_is_keyed() -> None:

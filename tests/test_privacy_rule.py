@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
@@ -55,6 +56,20 @@ def test_a_column_that_was_fingerprinted_bare_fails(store: ArtifactStore) -> Non
     found = judged(recorded(store), store, columns=("race",), fingerprint="keyed")
     assert found.outcome == "failed"
     assert found.message.startswith("race, race_b in load (step load) was fingerprinted without a key")
+
+
+def test_a_column_without_a_name_is_what_its_part_is_called(store: ArtifactStore) -> None:
+    pipeline = Pipeline("people")
+
+    @pipeline.step
+    def load() -> dict[str, Any]:
+        return {"race": np.repeat(["white", "black"], 40)}
+
+    run = run_pipeline(pipeline, {}, artifacts=store).predicate
+    bare = judged(run, store, columns=("race",), fingerprint="keyed")
+    assert bare.outcome == "failed"
+    assert bare.message.startswith("race in load.race (step load) was fingerprinted without a key")
+    assert judged(run, store, columns=("race",), profile="missing").outcome == "failed"
 
 
 def test_a_profile_that_tells_more_than_is_allowed_fails(store: ArtifactStore) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -156,6 +157,20 @@ def test_a_keyed_column_is_told_by_no_profile(tmp_path: Path, store: ArtifactSto
     key = create_key(tmp_path / "fingerprint.key")
     predicate = run_pipeline(lending(keyed=["debt"]), {}, artifacts=store, key=key).predicate
     assert withheld(predicate, store)["load"] == {"race", "debt"}
+
+
+def test_a_column_without_a_name_is_withheld_where_its_part_is_called_as_a_protected_one(
+    store: ArtifactStore,
+) -> None:
+    pipeline = Pipeline("lending", protected=["race"])
+
+    @pipeline.step
+    def load() -> dict[str, Any]:
+        return {"race": np.repeat(["white", "black"], 40), "debt": np.repeat([1, 2], 40)}
+
+    predicate = run_pipeline(pipeline, {}, artifacts=store).predicate
+    assert told(predicate, "load.race", store) == {"0": "a protected column"}
+    assert told(predicate, "load.debt", store) == {"0": None}
 
 
 def told(predicate: JsonObject, name: str, store: ArtifactStore) -> dict[str, str | None]:
