@@ -8,6 +8,8 @@ Rules:
 - What the database reads for a column of the result, or for its rows, and the parse does not know of, refutes the
   parse: nothing of the step is complete then, a note says which columns, and what is read is told as a link.
 - The first column of a UNION stays in the plan of the rows without need, and refutes nothing of them.
+- With no column wanted, DuckDB reads all of a CTE that is used twice. What the rows need is read for every column: what
+  some columns are made of without it, the rows do not need.
 - Of many columns some are asked for at a time, in halves by each digit of their number in base two: what is read for a
   column is read for every half that it is in. Where that leaves more than the parse knows, the column is asked for
   alone.
@@ -80,7 +82,7 @@ def unaccounted(
         for side in (0, 1)
     ]
     read = {tuple(half): reads(half) for half in halves if half}
-    found: dict[int | None, frozenset[Column]] = {None: reads(()) - rows}
+    found: dict[int | None, frozenset[Column]] = {None: reads(()).intersection(*read.values()) - rows}
     for place in places:
         told = known[place] | found[None]  # what the rows need is read for every column
         if frozenset.intersection(*(each for half, each in read.items() if place in half)) - told:

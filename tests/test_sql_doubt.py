@@ -82,6 +82,17 @@ def test_the_first_column_of_a_union_refutes_nothing_of_the_rows() -> None:
     assert confirmed(parse, text, TABLES, {}) == parse.flow
 
 
+def test_a_cte_used_twice_is_not_refuted_by_its_columns_that_the_rows_do_not_need() -> None:
+    text = (
+        "WITH kept AS (SELECT id, debt, income, race FROM loans), usual AS (SELECT race, avg(income) AS usual FROM "
+        "kept GROUP BY race) SELECT kept.debt, usual.usual FROM kept JOIN usual USING (race) ORDER BY id"
+    )
+    parse = said(text, ("debt", "usual"))
+    assert confirmed(parse, text, TABLES, {}) == parse.flow
+    flow = confirmed(without(parse, None, "race"), text, TABLES, {})
+    assert "DuckDB reads loans.race for its rows" in flow.notes[0]
+
+
 columns = st.frozensets(st.tuples(st.just("t"), st.sampled_from("abcdef")))
 
 
