@@ -41,6 +41,9 @@ _NAMED: Final = ("column", "feature")
 MAKES: Final = DIRECT | {CONDITIONAL, ONE_OF}
 """What a protected column is made by: `CASE WHEN black = 1 THEN 'black' ...` tells race from `black`."""
 
+MOST_NOTES: Final = 2
+"""How many of the notes that a run took a message shows; `affidavit lineage` has them all."""
+
 
 def judge_lineage(rule: LineageRule, run: Mapping[str, Json]) -> Finding:
     """Judge a rule about lineage by what a run recorded; raise `AbsentError` where what it needs is not there."""
@@ -70,9 +73,10 @@ def judge_lineage(rule: LineageRule, run: Mapping[str, Json]) -> Finding:
     doubts = [doubt for doubt in doubts if not (doubt.seen_whole and rule.observation == "accept")]
     unknown = sentences(doubt for doubt in doubts if not doubt.seen)
     if unknown:
+        noted = f" (noted while it ran: {listed(found.notes[:MOST_NOTES], '; ')})" if found.notes else ""
         raise AbsentError(
             f"no path from {listed(names)} to the model is recorded, but not all is known: "
-            f"{listed(unknown, '; ')}; declare the columns and rows of these steps, or write them in SQL"
+            f"{listed(unknown, '; ')}{noted}; declare the columns and rows of these steps, or write them in SQL"
         )
     if doubts:
         return Finding(
