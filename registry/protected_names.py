@@ -6,7 +6,8 @@ Rules:
   folds them and people do not agree on them.
 - Letters of one look are one letter: a Cyrillic or Greek one among Latin ones reads as the Latin one, as people read
   it.
-- What begins with a protected name and a sign after it was made from it: `race_black`, `race=black`, `Race (coded)`.
+- What begins with a protected name and a sign after it was made from it: `race_black`, `race=black`, `Race (coded)`. A
+  number is such a sign (`diagnosis2`), unless the name itself ends in one: `v10` is not `v1`.
 - scikit-learn writes the transformer before two underscores: `onehot__race_black` is `race_black`.
 - A column without a name (an array's) is called what its part is: `{"race": frame.race.to_numpy()}`.
 - To protect one column too many withholds or refuses; one too few would tell or pass.
@@ -79,7 +80,15 @@ def _begins_with(name: str, other: str) -> bool:
     letters = _plain(name)
     for number, letter in enumerate(letters):
         if letter.isalnum():
-            if seen and seen == wanted and not letters[number - 1].isalnum():
+            if (
+                seen
+                and seen == wanted
+                and (not letters[number - 1].isalnum() or _begins_a_number(letter, seen))
+            ):
                 return True
             seen += letter
     return False
+
+
+def _begins_a_number(letter: str, before: str) -> bool:
+    return letter.isdecimal() and not before[-1].isdecimal()

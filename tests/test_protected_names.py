@@ -24,6 +24,21 @@ def test_other_names_are_others(name: str) -> None:
     assert not is_protected(name, ["race"])
 
 
+@pytest.mark.parametrize(
+    ("name", "protected"),
+    [
+        ("diagnosis1", True),
+        ("Diagnosis 12", True),
+        ("diagnosis2_code", True),
+        ("v1_coded", True),
+        ("v10", False),
+        ("diagnosisx1", False),
+    ],
+)
+def test_a_number_after_a_name_is_a_sign_unless_the_name_ends_in_one(name: str, protected: bool) -> None:
+    assert is_protected(name, ["diagnosis", "v1"]) is protected
+
+
 def test_names_in_other_scripts_are_themselves() -> None:
     assert is_same_name("\u0420\u0430\u0441\u0430", "\u0440\u0430\u0441\u0430")
     assert not is_same_name("\u0440\u0430\u0441\u0430", "\u043f\u043e\u043b")
