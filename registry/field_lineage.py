@@ -4,8 +4,8 @@ Rules:
 
 - What the pipeline declares comes first; then what a query or a plan says; then what scikit-learn's names say; and
   where a step may be observed, what was seen. Nothing is guessed: what none of them tells stays unknown.
-- A value that is no table (a number, a list, a fitted model) may be made of any column, and no declaration names it.
-  Of a step that received one, nothing that is declared is complete.
+- A value that is no table (a number, a list, a fitted model) may be made of any column, and so may an index; no
+  declaration names them. Of a step that received such, nothing that is declared is complete.
 - The columns of the inputs are noted before the step is called: it may change them in place.
 - A table beside the transformer that made it is made again before it is believed (`registry.recomputed`).
 - A feature is the column of its name in a table that the step received (`registry.declared_flows`); `observe=True`
@@ -29,6 +29,7 @@ from registry.observe import Observation, observe, take_sample
 from registry.parts import is_fitted_model, parts_of
 from registry.recomputed import as_received, explained
 from registry.relations import NotUnderstood
+from registry.sampling import unchangeable
 from registry.seen import with_what_was_seen
 from registry.sentences import listed
 from registry.steps import PlannedStep, Step
@@ -63,8 +64,8 @@ class Watch:
     """The step's parameters and their values; every other argument holds what an earlier step returned."""
     given: tuple[str, ...] = ()
     """Those of its parameters that the caller of the run set; the others have their defaults."""
-    values: tuple[str, ...] = ()
-    """What it received that is no table."""
+    beside: tuple[str, ...] = ()
+    """What it received besides the columns of tables: values, and indexes with labels of their own."""
     few: Mapping[str, Any] = field(default_factory=dict)
     """A few rows of each table that a query reads, for their types (`registry.sql_reads`)."""
 
@@ -117,12 +118,12 @@ class Watch:
             yield replace(made, fields=tuple(nested_fields(item).items()))
 
     def _declared(self, flow: Flow) -> Flow:
-        if not self.values or not (flow.complete or flow.rows_complete):
+        if not self.beside or not (flow.complete or flow.rows_complete):
             return flow
         return doubted(
             flow,
-            f"it received {listed(self.values)}, which may be made of any column: return it as a table, and declare "
-            "its columns",
+            f"it received {listed(self.beside)}, which may be made of any column: only a column of a table can be "
+            "declared (reset_index() makes one of an index)",
         )
 
     def _computed(self, transformer: Any) -> str | None:
@@ -167,12 +168,10 @@ def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
     inputs: dict[str, tuple[str, ...]] = {}
     frames: dict[str, Any] = {}
     before: dict[str, Any] = {}
-    values: list[str] = []
     for name in planned.after:
         for part, item in parts_of(name, returned[name]):
             columns = column_labels(item)
             if columns is None:
-                values.append(part)
                 continue
             inputs[part] = columns
             if (kept := as_received(item)) is not None:
@@ -201,7 +200,7 @@ def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
         hindered=tuple(hindered),
         parameters=planned.parameters,
         given=planned.given,
-        values=tuple(values),
+        beside=tuple(name for name, _ in unchangeable({each: returned[each] for each in planned.after})),
         few=few,
     )
 

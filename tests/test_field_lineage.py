@@ -200,9 +200,26 @@ def test_nothing_that_is_declared_is_whole_where_a_value_came_in_that_is_no_tabl
     flow = flow_named(run(pipeline, store), "relative")
     assert (flow.complete, flow.rows_complete) == (frozenset(), False)
     [note] = flow.notes
-    assert note.startswith(
-        "step relative: it received usual.black, which may be made of any column: return it as a"
-    )
+    assert note.startswith("step relative: it received usual.black, which may be made of any column")
+
+
+@pytest.mark.parametrize("index", ["race", None])
+def test_an_index_may_be_made_of_any_column_unless_it_only_counts(
+    index: str | None, store: ArtifactStore
+) -> None:
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications() -> pd.DataFrame:
+        return loans().set_index(index) if index else loans().sample(frac=0.5, random_state=1)
+
+    @pipeline.step(columns={"*": ["*"]}, rows=[])
+    def halved(applications: pd.DataFrame) -> pd.DataFrame:
+        return applications.assign(income=applications.income / 2)
+
+    flow = flow_named(run(pipeline, store), "halved")
+    assert flow.rows_complete is (index is None)
+    assert any("received applications (its index)" in note for note in flow.notes) is (index is not None)
 
 
 @pytest.mark.parametrize(("rows", "whole"), [([], False), (["race"], True)])
