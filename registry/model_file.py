@@ -15,12 +15,17 @@ Rules:
 import io
 import pickle
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Literal, cast
 
-from audit.canonical import Json, JsonObject, storable
+from audit.canonical import Json, JsonObject
 from audit.errors import EnvironmentFailed, MalformedInput, NotPermitted
+from audit.report import counted
 from registry.artifacts import ArtifactStore
+from registry.estimators import input_names
+from registry.held import written
 from registry.model_state import class_path, fingerprint_model
+from registry.sentences import listed
 
 __all__ = ["REVIEWED", "ModelFormat", "checked_format", "describe_model", "read_model", "save_model"]
 
@@ -87,7 +92,7 @@ def save_model(
     """Store a fitted model and return the run predicate's `model_file`.
 
     `features` are the names of the columns it was fitted on; without them, the model's own `feature_names_in_`.
-    Raises `MalformedInput` where the format cannot hold the model.
+    Raises `MalformedInput` where the format cannot hold the model, and where the model remembers other features.
     """
     format = checked_format(format)  # noqa: A001 - likewise
     data = _to_pickle(model) if format == "pickle" else _to_skops(model)
@@ -203,4 +208,39 @@ def _features(model: object, features: Iterable[object] | None) -> Json:
         return None
     if isinstance(names, str):
         raise MalformedInput(f"features takes the names of all columns: write features=[{names!r}]")
-    return [storable(str(name)) for name in names]
+    said = written(names)
+    if features is not None:
+        _refuse_others(model, said)
+    return list[Json](said)
+
+
+def _refuse_others(model: object, said: tuple[str, ...]) -> None:
+    """Refuse names of features that are not as many as the model remembers, or others than it remembers.
+
+    A model that remembers neither, as many outside scikit-learn do, contradicts nothing.
+    """
+    count = getattr(model, "n_features_in_", None)
+    if isinstance(count, Integral) and count != len(said):
+        raise MalformedInput(
+            f"features= names {counted(len(said), 'column')} ({listed(said)}), and the model was fitted on {count}: "
+            "name all that it was fitted on, in order"
+        )
+    own = input_names(model)
+    if own is None or _are_places(own):
+        return
+    for name, other in zip(said, own, strict=False):
+        if _without_spaces(name) != _without_spaces(other):
+            raise MalformedInput(
+                f"features= names {name} where the model was fitted on {other}: leave features= out, or name the "
+                "columns that it was fitted on, in order"
+            )
+
+
+def _are_places(names: tuple[str, ...]) -> bool:
+    """Say whether names stand for places only, as LightGBM makes them up for an array."""
+    return all(name == f"Column_{place}" for place, name in enumerate(names))
+
+
+def _without_spaces(name: str) -> str:
+    """Write a name as LightGBM remembers it."""
+    return "_".join(name.split())

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -15,7 +17,7 @@ from sklearn.preprocessing import FunctionTransformer
 from audit.canonical import encode
 from audit.errors import MalformedInput, NotPermitted, NotVerified
 from registry.artifacts import ArtifactStore
-from registry.model_file import read_model, save_model
+from registry.model_file import describe_model, read_model, save_model
 from tests.stock_models import MODELS, NUMBERS, fitted, table
 
 
@@ -56,8 +58,60 @@ def test_the_description_is_canonical_and_names_class_and_features(store: Artifa
     assert described["bytes"] == len(store.get(str(described["sha256"])))
 
 
-def test_features_that_are_passed_win(store: ArtifactStore) -> None:
-    assert save_model(fitted("ridge"), store, features=table().columns)["features"] == [*NUMBERS, "group"]
+def nameless(columns: int = 2) -> LogisticRegression:
+    rows = np.arange(8.0 * columns).reshape(8, columns)
+    return LogisticRegression().fit(rows, [0, 1] * 4)
+
+
+def named(*names: str) -> LogisticRegression:
+    rows = pd.DataFrame(np.arange(8.0 * len(names)).reshape(8, -1), columns=list(names))
+    return LogisticRegression().fit(rows, [0, 1] * 4)
+
+
+class Foreign:
+    """A model that is none of scikit-learn's, with what it remembers of its columns."""
+
+    def __init__(self, **remembered: Any) -> None:
+        self.__dict__ |= remembered
+
+
+def test_a_model_that_was_fitted_on_an_array_takes_the_features_that_are_passed(store: ArtifactStore) -> None:
+    assert save_model(nameless(), store, features=["income", "debt"])["features"] == ["income", "debt"]
+
+
+def test_a_transformer_that_drops_columns_leaves_the_features_that_went_in(store: ArtifactStore) -> None:
+    chosen = make_pipeline(ColumnTransformer([("kept", "passthrough", [0])]), LogisticRegression())
+    chosen.fit(np.arange(16.0).reshape(8, 2), [0, 1] * 4)
+    assert save_model(chosen, store, features=["income", "debt"])["features"] == ["income", "debt"]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Foreign(),
+        Foreign(feature_names_in_=["Column_0", "Column_1"], n_features_in_=2),
+        Foreign(feature_names_in_=["yearly_income", "debt"], n_features_in_=2),
+        Foreign(n_features_in_=None),
+    ],
+    ids=["nothing", "places", "no spaces", "no number"],
+)
+def test_a_model_that_remembers_no_other_features_contradicts_nothing(model: Foreign) -> None:
+    features = ["yearly income", "debt"]
+    assert describe_model(model, format="pickle", features=features)["features"] == features
+
+
+def test_features_that_are_fewer_than_the_model_was_fitted_on_are_refused(store: ArtifactStore) -> None:
+    says = r"features= names 2 columns \(income, debt\), and the model was fitted on 3: "
+    with pytest.raises(MalformedInput, match=says):
+        save_model(nameless(3), store, features=["income", "debt"])
+
+
+@pytest.mark.parametrize("own", [("income", "w"), ("debt", "income")], ids=["another", "another order"])
+def test_features_that_are_others_than_the_model_was_fitted_on_are_refused(
+    own: tuple[str, ...], store: ArtifactStore
+) -> None:
+    with pytest.raises(MalformedInput, match=r"features= names \w+ where the model was fitted on \w+: "):
+        save_model(named(*own), store, features=["income", "debt"])
 
 
 def test_features_as_one_text_are_refused(store: ArtifactStore) -> None:
