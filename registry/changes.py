@@ -7,6 +7,8 @@ Rules:
 
 - Where the two differ, the lineage that was taken down is that of something else: what is in it now is not known.
 - A table or a model that has no fingerprint may have been changed by any step that ran in between.
+- What a block of `record()` was given is fingerprinted when it is recorded, and again whenever something is declared
+  that is made of it; the block itself always runs in between.
 - Steps share objects without being told of each other: any step in between may have made the change.
 
 >>> run = {"steps": [{"name": "load", "outputs": [{"name": "load", "kind": "table", "fingerprint": "a"}]},
@@ -61,7 +63,8 @@ def changed_tables(run: Mapping[str, Json]) -> dict[tuple[str, str], Change]:
                 continue
             maker, before = returned[name]
             unseen = mark is None or before is None
-            if (unseen and number - maker > 1) or (not unseen and mark != before):
+            between = number - maker > 1 or run.get("how") == "record"
+            if (unseen and between) or (not unseen and mark != before):
                 change = Change(name, names[number], tuple(names[maker:number]), seen=not unseen)
                 found[names[number], name] = change
         returned |= {

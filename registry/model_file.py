@@ -22,7 +22,6 @@ from audit.canonical import Json, JsonObject
 from audit.errors import EnvironmentFailed, MalformedInput, NotPermitted
 from audit.report import counted
 from registry.artifacts import ArtifactStore
-from registry.estimators import input_names
 from registry.held import written
 from registry.model_state import class_path, fingerprint_model
 from registry.sentences import listed
@@ -219,16 +218,18 @@ def _refuse_others(model: object, said: tuple[str, ...]) -> None:
 
     A model that remembers neither, as many outside scikit-learn do, contradicts nothing.
     """
-    count = getattr(model, "n_features_in_", None)
+    names = getattr(model, "feature_names_in_", None)
+    own = () if names is None else written(names)
+    count = getattr(model, "n_features_in_", len(own) or None)
     if isinstance(count, Integral) and count != len(said):
         raise MalformedInput(
             f"features= names {counted(len(said), 'column')} ({listed(said)}), and the model was fitted on {count}: "
             "name all that it was fitted on, in order"
         )
-    own = input_names(model)
-    if own is None or _are_places(own):
+    # Names that are not as many were set by somebody else, and say nothing (`registry.estimators.input_names`).
+    if len(own) != len(said) or _are_places(own):
         return
-    for name, other in zip(said, own, strict=False):
+    for name, other in zip(said, own, strict=True):
         if _without_spaces(name) != _without_spaces(other):
             raise MalformedInput(
                 f"features= names {name} where the model was fitted on {other}: leave features= out, or name the "

@@ -4,8 +4,9 @@ Rules:
 
 - The block is the step `record`, which holds the parameters and, if the block raises, the failure. Every call of
   `data`, `model` and `evaluate` adds a step of its own, in the order of the calls.
-- Nobody can see which table went into which model, so `inputs` stay empty and `after` names what was recorded
-  before: the most that can be known, unless the caller says `after=`. A pipeline says more.
+- Nobody can see which table went into which model, so `after` names what was recorded before: the most that can be
+  known, unless the caller says `after=`. A pipeline says more. `inputs` stay empty where nothing is declared, else they
+  are what `after` names, as it is then: the block may have changed it in place (`registry.recorded_parts`).
 - Where columns come from is what the caller declares (`columns=`, `rows=`), what the file that is named as the source
   shows, and what scikit-learn's names say; the rest is unknown (`registry.recorded_fields`).
 - An exception in the block is recorded as a failed run and then goes on, the very same object. A call that was
@@ -44,11 +45,12 @@ from registry.predicates import check_model_name
 from registry.privacy import Privacy
 from registry.profiling import Profiling, checked_columns
 from registry.recorded_fields import RecordedFields
+from registry.recorded_parts import RecordedParts
 from registry.run import not_hiding
 from registry.run_evaluation import judge
 from registry.run_recorder import RunRecorder, RunResult
 from registry.sentences import did_you_mean
-from registry.told import tell
+from registry.told import Told, tell
 
 if TYPE_CHECKING:
     from audit.subjects import Referrer
@@ -110,6 +112,7 @@ class Recording:
         self._registry: Recorder | None = None
         self._run: RunRecorder | None = None
         self._fields = RecordedFields()
+        self._parts = RecordedParts()
         self._refused: tuple[str, BaseException | None] = (BLOCK, None)
         self._block = ExitStack()
 
@@ -205,6 +208,7 @@ class Recording:
             run.keying.check_given(checked_columns("keyed", keyed), table)
             run.keying = run.keying.also(keyed)
             run.profiling.protect(keyed)
+            row["inputs"] = self._received(made_from, told)
             outputs = run.parts(name, table)
             row["outputs"] = cast(Json, outputs)
             run.profiling.found_made(outputs if made_from else ())
@@ -223,6 +227,7 @@ class Recording:
             run.check(row, table, schemas)
             run.flows += flows
             self._fields.keep(name, table)
+            self._parts.keep(name, table, outputs, run.keying)
         return table
 
     def refer(self, subject: str, value: object, *, name: str | None = None) -> JsonObject:
@@ -270,6 +275,7 @@ class Recording:
         with self._step("model") as row:
             made_from = self._made_from(after)
             row["after"] = list[Json](made_from)
+            row["inputs"] = self._received(made_from, told)
             row["outputs"] = cast(Json, run.parts("model", model))
             read = (input_names(model) if names is None else written(names)) or ()
             flows = self._fields.of_model(model, read, told, made_from)
@@ -336,6 +342,11 @@ class Recording:
                     f"after names {name}, and nothing of that name is recorded yet{did_you_mean(str(name), recorded)}"
                 )
         return list(dict.fromkeys(after))
+
+    def _received(self, made_from: Sequence[str], told: Told) -> Json:
+        """Describe what a call was made from as it is now, where anything is declared of it."""
+        is_told = bool(told.columns) or told.rows is not None
+        return cast(Json, self._parts.received(made_from, self._open_run()) if is_told else [])
 
     def _recorded(self) -> list[str]:
         return [str(row["name"]) for row in self._open_run().steps[1:] if row["status"] == "succeeded"]

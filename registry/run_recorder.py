@@ -217,16 +217,22 @@ class RunRecorder:
         self._planned_row(planned, "not run")
 
     def parts(
-        self, name: str, value: object, *, came_in: bool = False, made_here: bool = False
+        self,
+        name: str,
+        value: object,
+        *,
+        came_in: bool = False,
+        made_here: bool = False,
+        keying: Keying | None = None,
     ) -> list[JsonObject]:
         """Describe what a step returned, or, with `came_in`, what another step is about to receive of it.
 
-        `made_here` says that it was made from what other steps returned.
+        `made_here` says that it was made from what other steps returned; `keying` is another than the run's of now.
         """
         parts = []
         for part_name, held in parts_of(name, value):
             item = polars_frame(held) if is_lazy(held) else held
-            part = describe(part_name, item, self.artifacts, self.keying)
+            part = describe(part_name, item, self.artifacts, keying or self.keying)
             mark = part["fingerprint"]
             before = self._seen.get(part_name)
             if came_in and before is not None and mark is not None and mark != before:

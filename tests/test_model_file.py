@@ -92,8 +92,9 @@ def test_a_transformer_that_drops_columns_leaves_the_features_that_went_in(store
         Foreign(feature_names_in_=["Column_0", "Column_1"], n_features_in_=2),
         Foreign(feature_names_in_=["yearly_income", "debt"], n_features_in_=2),
         Foreign(n_features_in_=None),
+        Foreign(feature_names_in_=["set by somebody"], n_features_in_=2),
     ],
-    ids=["nothing", "places", "no spaces", "no number"],
+    ids=["nothing", "places", "no spaces", "no number", "names of others"],
 )
 def test_a_model_that_remembers_no_other_features_contradicts_nothing(model: Foreign) -> None:
     features = ["yearly income", "debt"]

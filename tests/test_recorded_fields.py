@@ -15,6 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.finding import AbsentError, Finding
+from registry.fingerprint_key import FingerprintKey
 from registry.flows import flows_of
 from registry.lineage_rule import judge_lineage
 from registry.pipeline import Pipeline
@@ -238,3 +239,90 @@ def test_no_two_tables_share_a_name_and_none_passes_for_a_file(kept: Kept, first
         run.data(*first)
         with pytest.raises(MalformedInput, match="choose another name"):
             run.data(*second)
+
+
+def _income_by_race(loans: pd.DataFrame) -> None:
+    loans["income"] = loans.income / loans.groupby("race").income.transform("mean")
+
+
+def _another_in_its_place(loans: pd.DataFrame) -> None:
+    del loans["income"]
+    loans["income"] = loans.race.str.len() * 1.0
+
+
+@pytest.mark.parametrize("change", [_income_by_race, _another_in_its_place])
+def test_a_table_that_was_changed_in_place_before_the_model_is_recorded_never_passes(
+    kept: Kept, change: Callable[[pd.DataFrame], None]
+) -> None:
+    with recording(kept) as run:
+        loans = run.data("loans", frame(), source="loans.csv")
+        change(loans)
+        run.model(fitted(loans, "income"), columns=SAME, rows=[], after=["loans"])
+    with pytest.raises(
+        AbsentError, match="loans was changed in place after step loans returned it and before step model"
+    ):
+        judged(kept)
+
+
+def test_a_table_that_was_changed_in_place_before_another_is_made_of_it_never_passes(kept: Kept) -> None:
+    with recording(kept) as run:
+        loans = run.data("loans", frame(), source="loans.csv")
+        _income_by_race(loans)
+        table = run.data(
+            "ratios", ratios(loans), columns={"ratio": ["debt", "income"], **SAME}, rows=[], after=["loans"]
+        )
+        run.model(fitted(table, "ratio"), columns=SAME, rows=[], after=["ratios"])
+    with pytest.raises(
+        AbsentError, match="loans was changed in place after step loans returned it and before step ratios"
+    ):
+        judged(kept)
+
+
+def test_a_table_that_only_got_more_columns_is_still_what_was_recorded(kept: Kept) -> None:
+    with recording(kept) as run:
+        loans = run.data("loans", frame(), source="loans.csv")
+        loans["ratio"] = loans.debt / loans.income
+        table = run.data(
+            "ratios", loans, columns={"ratio": ["debt", "income"], **SAME}, rows=[], after=["loans"]
+        )
+        run.model(fitted(table, "ratio"), columns=SAME, rows=[], after=["ratios"])
+    assert judged(kept).outcome == "passed"
+
+
+def test_a_column_that_a_table_got_in_place_is_none_that_a_declaration_passes_on(kept: Kept) -> None:
+    with recording(kept) as run:
+        loans = run.data("loans", frame(), source="loans.csv")
+        loans["w"] = (loans.race == loans.race[0]) * 1
+        run.model(fitted(loans, "income", "w"), columns=SAME, rows=[], after=["loans"])
+    with pytest.raises(AbsentError, match="how w comes about is not known"):
+        judged(kept)
+
+
+def test_a_table_whose_cells_have_no_fingerprint_may_have_been_changed_by_the_block(kept: Kept) -> None:
+    with recording(kept) as run:
+        table = run.data("loans", frame().assign(odd=object()), columns={"*": []}, rows=[])
+        run.model(fitted(table, "income"), columns=SAME, rows=[], after=["loans"])
+    with pytest.raises(AbsentError, match="loans has no fingerprint, and may have been changed in place"):
+        judged(kept)
+
+
+def test_columns_that_are_keyed_or_protected_later_do_not_make_a_table_another_one(kept: Kept) -> None:
+    kept.key = FingerprintKey(bytes(32))
+    with recording(kept) as run:
+        loans = run.data("loans", frame(), source="loans.csv")
+        run.data("people", frame()[["race"]], keyed=["race"])
+        run.evaluate(loans.approve, loans.approve, sensitive=loans[["income"]])
+        run.model(fitted(loans, "income"), columns=SAME, rows=[], after=["loans"])
+    assert judged(kept).outcome == "passed"
+
+
+def test_what_a_declared_model_was_made_from_stands_among_its_inputs_and_else_nothing(kept: Kept) -> None:
+    with recording(kept) as run:
+        loans = run.data("loans", frame(), source="loans.csv")
+        run.data("more", ratios(loans))
+        run.model(fitted(loans, "income"), columns=SAME, rows=[], after=["loans"])
+    given = {
+        row["name"]: [(part["name"], part["fingerprint"]) for part in row["inputs"]] for row in steps(kept)
+    }
+    [made] = steps(kept)[1]["outputs"]
+    assert given == {"record": [], "loans": [], "more": [], "model": [("loans", made["fingerprint"])]}
