@@ -300,7 +300,8 @@ def test_a_column_that_a_table_got_in_place_is_none_that_a_declaration_passes_on
 
 def test_a_table_whose_cells_have_no_fingerprint_may_have_been_changed_by_the_block(kept: Kept) -> None:
     with recording(kept) as run:
-        table = run.data("loans", frame().assign(odd=object()), columns={"*": []}, rows=[])
+        odd: Any = [object()] * 80
+        table = run.data("loans", frame().assign(odd=odd), columns={"*": []}, rows=[])
         run.model(fitted(table, "income"), columns=SAME, rows=[], after=["loans"])
     with pytest.raises(AbsentError, match="loans has no fingerprint, and may have been changed in place"):
         judged(kept)
