@@ -27,7 +27,7 @@ from typing import Any, Final
 from registry.flows import IDENTITY, TRANSFORMATION
 from registry.held import written
 
-__all__ = ["Output", "TakenApart", "input_names", "is_transformer", "taken_apart"]
+__all__ = ["Output", "TakenApart", "input_names", "is_sklearns", "is_transformer", "taken_apart"]
 
 CHOSEN: Final = {
     "GridSearchCV": "best_estimator_",
@@ -93,7 +93,7 @@ def is_transformer(value: object) -> bool:
     kind = type(value)
     return (
         not isinstance(value, type)
-        and _is_sklearns(kind)
+        and is_sklearns(kind)
         and callable(getattr(value, "transform", None))
         and hasattr(value, "get_feature_names_out")
         and not callable(getattr(value, "predict", None))
@@ -291,10 +291,10 @@ def _repeated(counts: Iterable[int]) -> list[tuple[int, ...]]:
 def _class(value: object) -> str:
     """Name a class of scikit-learn's; a subclass of anybody else's may do anything, and has no name here."""
     kind = type(value)
-    return kind.__name__ if _is_sklearns(kind) else ""
+    return kind.__name__ if is_sklearns(kind) else ""
 
 
-def _is_sklearns(kind: type) -> bool:
+def is_sklearns(kind: type) -> bool:
     """Say whether a class is where it says it is, in scikit-learn: any class may call itself so."""
     if kind.__module__.partition(".")[0] != "sklearn":
         return False

@@ -35,7 +35,7 @@ from registry.sentences import listed
 from registry.steps import PlannedStep, Step
 from registry.told import Inputs, refuse_unreturned
 from registry.written_defaults import unwritten_default
-from registry.written_settings import unwritten
+from registry.written_settings import unwritten, unwritten_in_model
 
 if TYPE_CHECKING:
     from registry.sql_step import Query
@@ -105,7 +105,8 @@ class Watch:
                 note = f"the model does not name its inputs: fit it on a table with column names in {self.step.name}"
                 yield Flow(name, self.step.name, "model", (), notes=(note,))
                 return
-            yield self._declared(model_flow(name, self.step.name, features, self.step.told, self.inputs))
+            flow = self._declared(model_flow(name, self.step.name, features, self.step.told, self.inputs))
+            yield self._with_settings(flow, item)
             yield from encoded_flow(name, self.step.name, item, features)
         elif (columns := column_labels(item)) is not None:
             flow = Flow(name, self.step.name, "table", columns)
@@ -125,6 +126,13 @@ class Watch:
             f"it received {listed(self.beside)}, which may be made of any column: only a column of a table can be "
             "declared (reset_index() makes one of an index)",
         )
+
+    def _with_settings(self, flow: Flow, model: object) -> Flow:
+        """Take nothing for the whole where a transformer in the model may bring in any column."""
+        if not (flow.complete or flow.rows_complete):
+            return flow
+        why = unwritten_in_model(model, self.step.function, self.parameters)
+        return flow if why is None else doubted(flow, why)
 
     def _computed(self, transformer: Any) -> str | None:
         return unwritten(transformer, self.step.function, self.parameters)

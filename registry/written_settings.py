@@ -10,6 +10,9 @@ Rules:
   call, under its name or first, or as a parameter of the step that the function never sets anew, and that nobody can
   change in place. Where the function writes it otherwise as well, it is not; nor where it is written in a branch, as
   which branch was taken may hang on a column.
+- A function is of the code where it is one of numpy's own that work cell by cell (`numpy.log1p`).
+- What is in a fitted model is asked in the same way. A transformer that is none of scikit-learn's may read anything
+  while it transforms, and its settings do not tell.
 - Which transformers there are and which columns they take is taken as the code says it.
 
 >>> from sklearn.preprocessing import Binarizer
@@ -19,15 +22,17 @@ Rules:
 
 import ast
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType
 from typing import Any, Final
 
+from registry.estimators import is_sklearns
 from registry.function_source import source_of
 from registry.plan_names import is_plain, is_same
 from registry.relations import NotUnderstood
 
-__all__ = ["unwritten"]
+__all__ = ["unwritten", "unwritten_in_model"]
 
 STRUCTURE: Final = ("transformers", "steps", "transformer_list")
 """Settings that hold the parts of a transformer."""
@@ -51,6 +56,37 @@ def unwritten(
     return next(_unwritten(transformer, written), None)
 
 
+def unwritten_in_model(
+    model: Any, function: Callable[..., object], parameters: Mapping[str, object]
+) -> str | None:
+    """Say why a transformer in a fitted model may bring in any column; None where all of them are of the code."""
+    for transformer in _transformers(model):
+        name = type(transformer).__name__
+        if not is_sklearns(type(transformer)):
+            return f"{name} in the model is no transformer of scikit-learn's, and may be made of any column"
+        if (setting := unwritten(transformer, function, parameters)) is not None:
+            return (
+                f"the setting {setting} of {name} in the model, or of a part of it, is neither its default nor "
+                "written in the step, and may be made of any column"
+            )
+    return None
+
+
+def _transformers(model: Any) -> Iterator[Any]:
+    """Yield every transformer in a model, at any depth, also as a search has set it."""
+    for each in (model, getattr(model, "best_estimator_", None)):
+        if hasattr(each, "get_params"):
+            yield from (value for value in each.get_params(deep=True).values() if _transforms(value))
+
+
+def _transforms(value: Any) -> bool:
+    return (
+        not isinstance(value, type)
+        and callable(getattr(type(value), "transform", None))
+        and not callable(getattr(value, "predict", None))
+    )
+
+
 def _unwritten(estimator: Any, written: _Written) -> Iterator[str]:
     defaults = inspect.signature(type(estimator)).parameters
     for name, value in estimator.get_params(deep=False).items():
@@ -59,7 +95,7 @@ def _unwritten(estimator: Any, written: _Written) -> Iterator[str]:
                 yield from _unwritten(part, written)
         elif hasattr(value, "get_params"):
             yield from _unwritten(value, written)
-        elif not _is(value, defaults[name].default):
+        elif not _is(value, defaults[name].default) and not _is_numpys(value):
             said = written.get(name, []) or written.get(f"{type(estimator).__name__}()", [])
             if not said or any(one is _COMPUTED for one in said) or not any(_is(value, one) for one in said):
                 yield name
@@ -73,6 +109,14 @@ def _parts(listed: Any) -> Iterator[Any]:
 def _is(value: Any, other: Any) -> bool:
     return value is other or (
         type(value) is type(other) and isinstance(value, _PLAIN) and is_same(value, other)
+    )
+
+
+def _is_numpys(value: Any) -> bool:
+    """Say whether a value is a function of numpy's own that works cell by cell; `frompyfunc` makes others."""
+    numpy = sys.modules.get("numpy")
+    return (
+        numpy is not None and isinstance(value, numpy.ufunc) and getattr(numpy, value.__name__, None) is value
     )
 
 

@@ -7,10 +7,17 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+    TargetEncoder,
+)
 
 from audit.canonical import JsonObject, encode
 from audit.errors import MalformedInput
@@ -359,3 +366,78 @@ def test_a_thousand_columns_move_to_an_artifact_that_evidence_takes_along(store:
     assert len(encode(result.predicate)) < 40_000
     assert str(moved["artifact"]) in set(artifacts_named(result.predicate, store))
     assert len(dependences(flow_named(resolve_run(result.predicate, store), "kept"))) == 1000
+
+
+def _ordered(table: pd.DataFrame) -> Any:
+    order = (table.race == "black").groupby(table.job).mean().sort_values().index.tolist()
+    return OrdinalEncoder(categories=[order])
+
+
+def _share(column: pd.DataFrame, share: dict[str, float]) -> pd.DataFrame:
+    return column.assign(job=column.job.map(share))
+
+
+def _looked_up(table: pd.DataFrame) -> Any:
+    share = (table.race == "black").groupby(table.job).mean().to_dict()
+    return FunctionTransformer(_share, kw_args={"share": share}, feature_names_out="one-to-one")
+
+
+class Own(BaseEstimator, TransformerMixin):  # type: ignore[misc]  # scikit-learn has no types
+    """A transformer of the user's own, which could read any file."""
+
+    def fit(self, x: Any, y: Any = None) -> "Own":
+        self.fitted_ = True
+        return self
+
+    def transform(self, x: Any) -> Any:
+        return x[["job"]].map(ord)
+
+    def get_feature_names_out(self, names: Any = None) -> Any:
+        return np.array(["job"], dtype=object)
+
+
+def _behind(made: Any) -> Pipeline:
+    """Declare a pipeline whose model has a transformer that a function makes of the table."""
+    pipeline = Pipeline("loans")
+
+    @pipeline.step(columns={"*": []}, rows=[])
+    def applications() -> pd.DataFrame:
+        return loans()
+
+    @pipeline.step(columns={"*": ["*"]}, rows=[])
+    def model(applications: pd.DataFrame) -> Any:
+        encoded = ColumnTransformer([("job", made(applications), ["job"])], remainder="passthrough")
+        fitted = make_pipeline(encoded, FunctionTransformer(np.log1p), LogisticRegression())
+        return fitted.fit(applications[["job", "income"]], applications.approve)
+
+    return pipeline
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (
+            _ordered,
+            "the setting categories of ColumnTransformer in the model, or of a part of it, is neither",
+        ),
+        (
+            _looked_up,
+            "the setting feature_names_out of ColumnTransformer in the model, or of a part of it, is neither",
+        ),
+        (lambda _: Own(), "Own in the model is no transformer of scikit-learn's"),
+    ],
+    ids=["categories", "function", "own class"],
+)
+def test_a_transformer_in_the_model_that_may_hold_any_column_never_passes(
+    made: Any, says: str, store: ArtifactStore
+) -> None:
+    recorded = run(_behind(made), store)
+    found = flow_named(recorded, "model", "model")
+    assert says in " ".join(found.notes)
+    with pytest.raises(AbsentError, match="not all is known"):
+        judge_lineage(LineageRule(id="no-race", says="", clauses=(), protected=("race",)), recorded)
+
+
+def test_transformers_in_the_model_that_the_step_writes_leave_what_is_declared(store: ArtifactStore) -> None:
+    found = flow_named(run(_behind(lambda _: OrdinalEncoder()), store), "model", "model")
+    assert (found.complete, found.notes) == ({"job", "income"}, ())
