@@ -25,7 +25,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from registry.estimators import is_sklearns
 from registry.function_source import source_of
@@ -74,9 +74,11 @@ def unwritten_in_model(
 
 def _transformers(model: Any) -> Iterator[Any]:
     """Yield every transformer in a model, at any depth, also as a search has set it."""
-    for each in (model, getattr(model, "best_estimator_", None)):
-        if hasattr(each, "get_params"):
-            yield from (value for value in each.get_params(deep=True).values() if _transforms(value))
+    fitted = (
+        each for each in (model, getattr(model, "best_estimator_", None)) if hasattr(each, "get_params")
+    )
+    for each in fitted:
+        yield from (value for value in cast(Any, each).get_params(deep=True).values() if _transforms(value))
 
 
 def _transforms(value: Any) -> bool:
