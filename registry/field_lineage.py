@@ -35,6 +35,7 @@ from registry.sentences import listed
 from registry.steps import PlannedStep, Step
 from registry.told import Inputs, refuse_unreturned
 from registry.written_defaults import unwritten_default
+from registry.written_query import check_written
 from registry.written_settings import unwritten, unwritten_in_model
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ class Watch:
 
         if given := [name for name in query.parameters if name not in self.parameters]:
             raise NotUnderstood(f"the query's ${given[0]} is what another step returned, not a table")
+        check_written(self.step.function, query.text)
         left = [name for name in query.parameters if name not in self.given]
         if (name := unwritten_default(self.step.function, left)) is not None:
             raise NotUnderstood(

@@ -168,15 +168,16 @@ def is_constant(
 
 def _is_again(written: ast.expr, value: Any, namespace: dict[str, Any]) -> bool:
     """Say whether a value is what its expression, which is made of constants, gives when it is worked out again."""
-    import polars
-
     try:
         again = eval(compile(ast.Expression(written), "<constant>", "eval"), dict(namespace))  # noqa: S307
-        if isinstance(value, polars.Expr):
-            return type(value) is type(again) and value.meta.serialize() == again.meta.serialize()
+        if _home(value) == "polars":
+            import polars
+
+            if isinstance(value, polars.Expr):
+                return type(value) is type(again) and value.meta.serialize() == again.meta.serialize()
     except Exception:  # whatever it raises now, it is not known to be what it was
         return False
-    return type(value) in FIXED and is_same(value, again)
+    return is_plain(value) and is_same(value, again)
 
 
 def _only_assignment(tree: ast.Module, name: str) -> ast.Assign | ast.AnnAssign | None:

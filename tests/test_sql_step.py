@@ -178,7 +178,9 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[JsonObjec
     @pipeline.sql_step("SELECT id, $highest AS race FROM loans")
     def given(loans: pd.DataFrame, highest: str) -> Any: ...
 
-    pipeline.sql_step(TEXT)(joined)
+    @pipeline.sql_step(TEXT)
+    def joined(loans: Any, people: Any, least: float = 0.0) -> Any: ...
+
     result = run_pipeline(pipeline, {"least": 1.0}, artifacts=store)
     assert result.exception is None
     return result.predicate, store
@@ -226,16 +228,37 @@ def test_a_column_that_begins_with_nothing_has_its_type_when_the_query_is_planne
 
 LITERAL = 1.0
 COMPUTED = float(LOANS["debt"].min())
+LEAST = "SELECT id FROM loans WHERE debt > $least"
+
+
+def literal(pipeline: Pipeline) -> None:
+    @pipeline.sql_step(LEAST)
+    def made(loans: Any, least: float = 0.5) -> Any: ...
+
+
+def constant(pipeline: Pipeline) -> None:
+    @pipeline.sql_step(LEAST)
+    def made(loans: Any, *, least: float = LITERAL) -> Any: ...
+
+
+def computed(pipeline: Pipeline) -> None:
+    @pipeline.sql_step(LEAST)
+    def made(loans: Any, least: float = COMPUTED) -> Any: ...
+
+
+def called(pipeline: Pipeline) -> None:
+    @pipeline.sql_step(LEAST)
+    def made(loans: Any, least: float = LOANS["debt"].min() / 2) -> Any: ...
 
 
 @pytest.mark.parametrize(
     ("declare", "given", "known"),
     [
-        (lambda: literal, {}, True),
-        (lambda: constant, {}, True),
-        (lambda: computed, {}, False),
-        (lambda: called, {}, False),
-        (lambda: called, {"least": 1.0}, True),
+        (literal, {}, True),
+        (constant, {}, True),
+        (computed, {}, False),
+        (called, {}, False),
+        (called, {"least": 1.0}, True),
     ],
     ids=["a literal", "a constant", "a computed global", "a call", "given"],
 )
@@ -248,23 +271,11 @@ def test_a_default_that_code_worked_out_leaves_the_query_unknown(
     def loans() -> pd.DataFrame:
         return LOANS
 
-    pipeline.sql_step("SELECT id FROM loans WHERE debt > $least")(declare())
+    declare(pipeline)
     result = run_pipeline(pipeline, given, artifacts=ArtifactStore(tmp_path))
-    flow = flow_named(result.predicate, declare().__name__)
+    flow = flow_named(result.predicate, "made")
     assert flow.rows_complete is known
     assert known or "the default of the query's $least is worked out by code" in flow.notes[0]
-
-
-def literal(loans: Any, least: float = 0.5) -> Any: ...
-
-
-def constant(loans: Any, *, least: float = LITERAL) -> Any: ...
-
-
-def computed(loans: Any, least: float = COMPUTED) -> Any: ...
-
-
-def called(loans: Any, least: float = LOANS["debt"].min() / 2) -> Any: ...
 
 
 def test_pipelines_without_queries_load_neither_package() -> None:
