@@ -7,8 +7,8 @@ Rules:
 - The keys of a map are values, not names.
 
 >>> import pyarrow as pa
->>> nested_fields(pa.table({"person": [{"race": "b", "home": {"zip": 1}}], "debt": [1]}))
-{'person': ('race', 'home', 'home.zip')}
+>>> nested_fields(pa.table({"person": [{"home": {"zip": 1}, "race": "b"}], "debt": [1]}))
+{'person': ('home', 'home.zip', 'race')}
 """
 
 from collections.abc import Iterator

@@ -17,11 +17,11 @@ from registry.run import run_pipeline
 from tests.lineage_truth import flow_named
 
 ROWS: dict[str, list[Any]] = {
-    "person": [{"race": "b", "home": {"zip": 1}}, {"race": "w", "home": {"zip": 2}}],
+    "person": [{"home": {"zip": 1}, "race": "b"}, {"home": {"zip": 2}, "race": "w"}],
     "loans": [[{"debt": 1}], []],
     "debt": [1, 2],
 }
-FIELDS = {"person": ("race", "home", "home.zip"), "loans": ("debt",)}
+FIELDS = {"person": ("home", "home.zip", "race"), "loans": ("debt",)}
 
 
 @pytest.mark.parametrize(
