@@ -210,9 +210,16 @@ def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
         hindered=tuple(hindered),
         parameters=planned.parameters,
         given=planned.given,
-        beside=tuple(name for name, _ in unchangeable({each: returned[each] for each in planned.after})),
+        beside=_beside(planned, returned),
         few=few,
     )
+
+
+def _beside(planned: PlannedStep, returned: Mapping[str, object]) -> tuple[str, ...]:
+    told = planned.step.told
+    if not told.columns and told.rows is None:
+        return ()  # it is asked of what is declared alone, and to look through an index takes time
+    return tuple(name for name, _ in unchangeable({each: returned[each] for each in planned.after}))
 
 
 def _astray(planned: PlannedStep, returned: Mapping[str, object]) -> str | None:

@@ -22,7 +22,7 @@ from typing import TypeGuard
 
 from registry.relations import NotUnderstood
 
-__all__ = ["Source", "module_tree", "source_of"]
+__all__ = ["Source", "defaults_of", "module_tree", "source_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,17 @@ def source_of(function: FunctionType) -> Source:
         )
     # A lambda stands in the lambdas around it as well: it is the last of those that are walked from the outside in.
     return Source(found[-1], tree)
+
+
+def defaults_of(function: FunctionType) -> dict[str, ast.expr]:
+    """Return the defaults of a function's parameters as its source writes them; raise `NotUnderstood` likewise."""
+    written = source_of(function).node.args
+    placed = [*written.posonlyargs, *written.args]
+    pairs = [
+        *zip(placed[len(placed) - len(written.defaults) :], written.defaults, strict=True),
+        *zip(written.kwonlyargs, written.kw_defaults, strict=True),
+    ]
+    return {argument.arg: default for argument, default in pairs if default is not None}
 
 
 def module_tree(filename: str) -> ast.Module:

@@ -24,7 +24,7 @@ from inspect import Parameter, signature
 from types import FunctionType
 from typing import Final
 
-from registry.function_source import source_of
+from registry.function_source import defaults_of, source_of
 from registry.plan_kinds import MADE_HERE, Kinds
 from registry.plan_names import is_plain, is_plain_inside, is_same
 from registry.plan_values import CODE, EAGER, FRESH, OTHER, PLAN, PLANS, TABLES, Astray, one_of
@@ -82,22 +82,10 @@ def _is_of_code(value: object, default: ast.expr | None, is_given: bool) -> bool
 
 
 def _defaults(function: Callable[..., object]) -> dict[str, ast.expr]:
-    """Return the defaults of a function as its source writes them."""
     try:
-        arguments = source_of(function).node.args if isinstance(function, FunctionType) else None
+        return defaults_of(function) if isinstance(function, FunctionType) else {}
     except NotUnderstood:
-        arguments = None
-    if arguments is None:
         return {}
-    plain = [*arguments.posonlyargs, *arguments.args]
-    last = plain[len(plain) - len(arguments.defaults) :]
-    pairs = [*zip(last, arguments.defaults, strict=True)]
-    pairs += [
-        (each, default)
-        for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-        if default is not None
-    ]
-    return {each.arg: default for each, default in pairs}
 
 
 def _run(function: FunctionType, local: Mapping[str, str], depth: int) -> str:

@@ -38,6 +38,7 @@ __all__ = [
     "is_plain",
     "is_plain_inside",
     "is_same",
+    "worked_out",
 ]
 
 
@@ -166,10 +167,15 @@ def is_constant(
         return is_code(statement.value) and _is_again(statement.value, value, namespace)
 
 
+def worked_out(written: ast.expr, namespace: dict[str, Any]) -> Any:
+    """Work out again an expression that is made of constants of a module; raises whatever it raises now."""
+    return eval(compile(ast.Expression(written), "<constant>", "eval"), dict(namespace))  # noqa: S307
+
+
 def _is_again(written: ast.expr, value: Any, namespace: dict[str, Any]) -> bool:
     """Say whether a value is what its expression, which is made of constants, gives when it is worked out again."""
     try:
-        again = eval(compile(ast.Expression(written), "<constant>", "eval"), dict(namespace))  # noqa: S307
+        again = worked_out(written, namespace)
         if _home(value) == "polars":
             import polars
 

@@ -152,7 +152,7 @@ def packaged(name: str) -> Policy:
     names = packaged_names()
     if name not in names:
         raise NotFound(
-            f"there is no policy named {shown(name)}{near(name, names)}; a file is named by its path"
+            f"there is no policy named {shown(name)}, and a file is named by its path{near(name, names)}"
         )
     return _packaged(name)
 

@@ -37,6 +37,8 @@ __all__ = ["is_installed", "reached"]
 
 INSTALLED: Final = tuple({sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()})
 
+OF_NAMES: Final = ("ufunc", "Expr", "Col", "Selector")
+"""Classes of numpy and polars whose objects hold names and operations, and no values of a table."""
 
 DESCRIPTORS: Final = (staticmethod, classmethod, property, MemberDescriptorType, GetSetDescriptorType)
 """What a class is made of besides values."""
@@ -124,14 +126,10 @@ def _names(code: CodeType) -> Iterator[str]:
 def _is_of_code(value: Any) -> bool:
     if isinstance(value, ModuleType | type | BuiltinFunctionType) or is_plain(value):
         return True
+    kind = type(value)
     # What typing, numpy and polars make of names alone: a type alias, `np.sqrt`, `pl.col`, `pl.col("debt") * 2`.
-    home = type(value).__module__
-    return home in ("typing", "types") or type(value).__name__ in (
-        "ufunc",
-        "Expr",
-        "Col",
-        "dtype",
-        "Selector",
+    return kind.__module__ in ("typing", "types", "numpy.dtypes") or (
+        kind.__module__.partition(".")[0] in ("numpy", "polars") and kind.__name__ in OF_NAMES
     )
 
 

@@ -16,7 +16,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from types import FunctionType
 
-from registry.function_source import source_of
+from registry.function_source import defaults_of
 from registry.plan_names import is_constant, is_same
 from registry.relations import NotUnderstood
 
@@ -34,13 +34,7 @@ def _is_written(function: Callable[..., object], name: str, value: object) -> bo
     if not isinstance(function, FunctionType):
         return False
     try:
-        node = source_of(function).node.args
-        placed = [*node.posonlyargs, *node.args]
-        pairs = [
-            *zip(placed[len(placed) - len(node.defaults) :], node.defaults, strict=True),
-            *zip(node.kwonlyargs, node.kw_defaults, strict=True),
-        ]
-        [written] = [default for argument, default in pairs if argument.arg == name and default is not None]
+        written = defaults_of(function)[name]
         if isinstance(written, ast.Name) and written.id in function.__globals__:
             space = function.__globals__
             held = space[written.id]
@@ -48,5 +42,5 @@ def _is_written(function: Callable[..., object], name: str, value: object) -> bo
                 written.id, space, function.__code__.co_filename, lambda _: False
             )
         return is_same(ast.literal_eval(written), value)
-    except (NotUnderstood, ValueError, TypeError, SyntaxError, MemoryError):
+    except (NotUnderstood, KeyError, ValueError, TypeError, SyntaxError, MemoryError):
         return False

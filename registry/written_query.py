@@ -25,7 +25,7 @@ from types import FunctionType
 from typing import Any
 
 from registry.function_source import Source, source_of
-from registry.plan_names import is_constant
+from registry.plan_names import is_constant, worked_out
 from registry.relations import NotUnderstood
 
 __all__ = ["check_written"]
@@ -86,7 +86,7 @@ class _Text:
     def again(self, node: ast.expr) -> object:
         """Work out again what is made of the code; None where that fails now."""
         try:
-            return eval(compile(ast.Expression(node), "<query>", "eval"), dict(self.space))  # noqa: S307
+            return worked_out(node, self.space)
         except Exception:  # whatever it raises now, it is not known to be what it was
             return None
 

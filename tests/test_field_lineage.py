@@ -56,6 +56,17 @@ def loans(rows: int = 80) -> pd.DataFrame:
     )
 
 
+def with_applications() -> Pipeline:
+    """Begin a pipeline whose first step returns a table that no file shows."""
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications() -> pd.DataFrame:
+        return loans()
+
+    return pipeline
+
+
 def declared() -> Pipeline:
     """Declare a pipeline whose every column is declared, with one-hot and target encoders behind the features."""
     pipeline = Pipeline("loans")
@@ -190,11 +201,7 @@ def test_a_file_that_the_step_moved_away_breaks_nothing(store: ArtifactStore) ->
 def test_nothing_that_is_declared_is_whole_where_a_value_came_in_that_is_no_table(
     store: ArtifactStore,
 ) -> None:
-    pipeline = Pipeline("loans")
-
-    @pipeline.step
-    def applications() -> pd.DataFrame:
-        return loans()
+    pipeline = with_applications()
 
     @pipeline.step
     def usual(applications: pd.DataFrame) -> dict[str, float]:
@@ -233,11 +240,7 @@ def test_an_index_may_be_made_of_any_column_unless_it_only_counts(
 def test_columns_of_two_tables_are_whole_where_it_is_declared_by_what_they_are_matched(
     store: ArtifactStore, rows: list[str], whole: bool
 ) -> None:
-    pipeline = Pipeline("loans")
-
-    @pipeline.step
-    def applications() -> pd.DataFrame:
-        return loans()
+    pipeline = with_applications()
 
     @pipeline.step
     def rates() -> pd.DataFrame:
@@ -268,11 +271,7 @@ def test_parts_of_one_table_are_not_put_side_by_side(store: ArtifactStore) -> No
 
 
 def test_a_step_that_says_nothing_is_unknown(store: ArtifactStore) -> None:
-    pipeline = Pipeline("loans")
-
-    @pipeline.step
-    def applications() -> pd.DataFrame:
-        return loans()
+    pipeline = with_applications()
 
     @pipeline.step
     def cleaned(applications: pd.DataFrame) -> pd.DataFrame:
@@ -283,11 +282,7 @@ def test_a_step_that_says_nothing_is_unknown(store: ArtifactStore) -> None:
 
 
 def test_columns_are_those_that_came_in_though_the_step_drops_some_in_place(store: ArtifactStore) -> None:
-    pipeline = Pipeline("loans")
-
-    @pipeline.step
-    def applications() -> pd.DataFrame:
-        return loans()
+    pipeline = with_applications()
 
     @pipeline.step(columns={"owed": ["debt"]})
     def cleaned(applications: pd.DataFrame) -> pd.DataFrame:
@@ -297,11 +292,7 @@ def test_columns_are_those_that_came_in_though_the_step_drops_some_in_place(stor
 
 
 def test_a_wrong_declaration_ends_the_run(store: ArtifactStore) -> None:
-    pipeline = Pipeline("loans")
-
-    @pipeline.step
-    def applications() -> pd.DataFrame:
-        return loans()
+    pipeline = with_applications()
 
     @pipeline.step(columns={"ratoi": ["debt"]})
     def ratios(applications: pd.DataFrame) -> pd.DataFrame:
