@@ -69,8 +69,11 @@ def test_a_polars_table_and_an_encoder_are_made_again() -> None:
         encoder = OneHotEncoder(sparse_output=False).set_output(transform="polars")
         return {"encoder": encoder, "table": encoder.fit_transform(loans.select("region"))}
 
-    flow = flows_of(encoded, pl.from_pandas(loans()))["encoded.table"]
-    assert flow.complete == {"region_north", "region_south"}
+    table = pl.from_pandas(loans())
+    # Before scikit-learn 1.9 an encoder learns no names from a table of polars 2: what its columns are of is unknown.
+    named = hasattr(encoded(table)["encoder"], "feature_names_in_")
+    flow = flows_of(encoded, table)["encoded.table"]
+    assert flow.complete == ({"region_north", "region_south"} if named else set())
 
 
 def test_what_was_learned_from_another_table_stands_beside_what_was_transformed() -> None:
