@@ -19,7 +19,7 @@ from audit import tables
 from audit.edge import EdgeReader
 from audit.errors import MalformedInput, NotFound
 from audit.record import Entry, parse_record
-from audit.trust import Trust
+from audit.trust import KEY_KINDS, Trust
 
 __all__ = ["Head", "History"]
 
@@ -77,6 +77,21 @@ class History:
         with tables.failures(), self.engine.connect() as connection:
             return self._edges.trust(connection)
 
+    def trust_before(self, seq: int) -> Trust:
+        """Learn which keys might say what in the entry `seq`, from grants that are verified one after the other.
+
+        Raises `NotVerified` or `NotPermitted` for an entry about keys that does not hold.
+        """
+        columns = tables.records.c
+        query = select(columns.record).where(columns.kind.in_(KEY_KINDS), columns.seq < seq)
+        with tables.failures(), self.engine.connect() as connection:
+            records = [bytes(record) for record in connection.execute(query.order_by(columns.seq)).scalars()]
+        trust = Trust()
+        for entry in map(parse_record, records):
+            trust.permit(entry.envelope, entry.statement, entry.seq)
+            trust = trust.after(entry.seq, entry.statement, entry.envelope.keyids)
+        return trust
+
     def holder(self, keyid: str) -> str | None:
         """Return the name of the person who holds a key, where it is known and not erased."""
         with tables.failures(), self.engine.connect() as connection:
@@ -113,9 +128,11 @@ class History:
             )
         return parse_record(found[0])
 
-    def entries(self, *, kind: str | None = None, newest_first: bool = False) -> Iterator[Entry]:
-        """Read entries in order of sequence number, all or of one kind."""
-        query = select(tables.records.c.record)
+    def entries(
+        self, *, kind: str | None = None, since: int = 0, newest_first: bool = False
+    ) -> Iterator[Entry]:
+        """Read entries in order of sequence number, all or of one kind, from entry `since` on."""
+        query = select(tables.records.c.record).where(tables.records.c.seq >= since)
         if kind is not None:
             query = query.where(tables.records.c.kind == kind)
         seq = tables.records.c.seq

@@ -111,7 +111,8 @@ class Models:
         Raises `NotVerified` where the catalogue names an entry that is not this run: somebody edited its tables.
         """
         entry = self.ledger.entry(found.seq)
-        if entry.leaf_hash != found.leaf_hash or entry.kind != "run":
+        of_model = entry.kind == "run" and entry.statement.predicate.get("model") == found.model
+        if entry.leaf_hash != found.leaf_hash or not of_model:
             raise NotVerified(
                 f"the catalogue's row of {found.model}@{found.version} does not match entry {found.seq}: its tables "
                 "were edited, see `affidavit verify`; `affidavit ledger rebuild` learns them again"

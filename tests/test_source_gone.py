@@ -28,7 +28,9 @@ def applications():
     return {read}
 """
 BY_URL = "pd.read_sql(LOANS, BANK)"
-BY_URL_ERROR = "DatabaseError" if pd.__version__ >= "3" else "OperationalError"  # pandas 2 hands SQLAlchemy's on
+BY_URL_ERROR = (
+    "DatabaseError" if pd.__version__ >= "3" else "OperationalError"
+)  # pandas 2 hands SQLAlchemy's on
 NAMED = "sql_source(BANK, LOANS).read()"
 BY_DRIVER = "pd.read_sql(LOANS, sqlite3.connect(BANK.removeprefix('sqlite:///')))"
 
