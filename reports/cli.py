@@ -14,6 +14,7 @@ from audit import cli_erasure as erasure_commands
 from audit import cli_evidence as evidence_commands
 from audit import cli_keys as key_commands
 from audit import cli_witness as witness_commands
+from audit.interrupts import end_as_interrupted
 from audit.outputs import PDF, check_file
 from audit.terminal import (
     Command,
@@ -125,6 +126,7 @@ def report(
 def main() -> None:
     """Run the command line."""
     open_streams()
+    end_as_interrupted()
     affidavit(prog_name="affidavit")
 
 

@@ -52,7 +52,8 @@ def test_who_has_closed_the_streams_is_answered_by_the_exit_status(here: Folder)
     assert done.returncode == 0
 
 
-def test_an_interrupt_ends_with_one_line_and_the_run_is_recorded(here: Folder) -> None:
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_ends_with_one_line_and_the_run_is_recorded(here: Folder, told: signal.Signals) -> None:
     (here.path / "slow.py").write_text(
         "import pathlib, time\nfrom affidavit import Pipeline\np = Pipeline('slow')\n"
         "@p.step\ndef wait():\n    pathlib.Path('waiting').touch()\n"
@@ -67,7 +68,7 @@ def test_an_interrupt_ends_with_one_line_and_the_run_is_recorded(here: Folder) -
             if (here.path / "waiting").exists():
                 break
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(told)
         said, complaint = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said == ""
