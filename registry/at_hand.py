@@ -19,7 +19,7 @@ from registry.diff import RUN
 from registry.fingerprint import Fingerprint, column_keys, fingerprint_of, opened
 from registry.fingerprint_key import FingerprintKey
 from registry.layouts import joined
-from registry.runs import cut
+from registry.row_runs import cut
 
 __all__ = ["AtHand"]
 

@@ -26,7 +26,7 @@ from registry.diff import RUN
 from registry.disclosure import SMALL_CELL
 from registry.distribution import Distribution
 from registry.layouts import MICROSECONDS, MILLISECONDS_A_DAY, PER_MICROSECOND, plain
-from registry.runs import cut
+from registry.row_runs import cut
 
 __all__ = ["MeasuredColumn"]
 

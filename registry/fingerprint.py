@@ -239,7 +239,7 @@ def fingerprint_of(
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Fingerprint:
     """Read an opened table to its end; columns of `keyed_types` are keyed too, where there is a key."""
-    from registry.runs import Column, Workers, feed
+    from registry.row_runs import Column, Workers, feed
 
     keys = column_keys(source.names, keyed, key)
 

@@ -37,7 +37,7 @@ from registry.diff import RUN
 from registry.fingerprint import ColumnFingerprint, Fingerprint
 from registry.fingerprint_key import FingerprintKey
 from registry.layouts import joined
-from registry.runs import cut
+from registry.row_runs import cut
 
 __all__ = ["Piece", "assembled", "joint_schema", "leaves_of", "pieces_of"]
 

@@ -42,8 +42,8 @@ import numpy as np
 from registry.bounded_call import Raised, TookTooLong, bounded
 from registry.flows import ALL_ROWS, DEPENDENCE, ROWS, Link
 from registry.no_effects import HasEffect, no_effects
-from registry.outcome import Outcome, moved, outcomes
 from registry.reached import reached
+from registry.sampled_parts import SampledPart, moved, sampled_parts
 from registry.sampling import changed, sampled, tables_in, unchangeable
 from registry.sentences import listed
 from registry.steps import PlannedStep
@@ -83,14 +83,14 @@ class Observation:
     read: set[str] = field(default_factory=set)
     """The files that it was seen to read."""
 
-    def on(self, values: Mapping[str, object], is_over: Callable[[], bool]) -> dict[str, Outcome]:
+    def on(self, values: Mapping[str, object], is_over: Callable[[], bool]) -> dict[str, SampledPart]:
         """Call the step on copies of the values and describe what it returns; raises what `bounded` raises."""
         copies = {name: _copied(value) for name, value in values.items()}
 
-        def called() -> dict[str, Outcome]:
+        def called() -> dict[str, SampledPart]:
             with no_effects() as read:
                 try:
-                    return outcomes(self.step, self.call(copies))
+                    return sampled_parts(self.step, self.call(copies))
                 finally:
                     self.read.update(read)
 
@@ -125,7 +125,7 @@ def observe(
             return {ALL_ROWS: Seen(failure=f"{_why(error, most)} on a sample of its input")}
         if first.keys() != second.keys() or any(moved(first[name], second[name]).any for name in first):
             return {ALL_ROWS: Seen(failure="two calls on the same rows gave different results")}
-        skipped = known if all(outcome.kind == "model" for outcome in first.values()) else ()
+        skipped = known if all(given.kind == "model" for given in first.values()) else ()
         looking = _Looking(observation, values, first, stopwatch or spent, lambda: spent() >= most, most)
         return looking.at_each(skipped)
 
@@ -136,7 +136,7 @@ class _Looking:
 
     observation: Observation
     values: Mapping[str, object]
-    before: Mapping[str, Outcome]
+    before: Mapping[str, SampledPart]
     stopwatch: Callable[[], float]
     is_over: Callable[[], bool]
     most: float
@@ -191,15 +191,15 @@ class _Looking:
             except (Raised, TookTooLong) as error:
                 # That the step does not bear the change says something, but not what depends on what.
                 return f"{_why(error, self.most)} when it was changed"
-            for name, outcome in self.before.items():
-                found[name] += _links(part, column, name, outcome, after)
-            if all(outcome.kind == "model" and found[name] for name, outcome in self.before.items()):
+            for name, given in self.before.items():
+                found[name] += _links(part, column, name, given, after)
+            if all(given.kind == "model" and found[name] for name, given in self.before.items()):
                 break  # a model can do no more than move
         return {name: list(dict.fromkeys(each)) for name, each in found.items()}
 
 
 def _links(
-    part: str, column: str, name: str, before: Outcome, after: Mapping[str, Outcome]
+    part: str, column: str, name: str, before: SampledPart, after: Mapping[str, SampledPart]
 ) -> Iterator[Link]:
     """Link what moved of one part of the output, after one input column was changed."""
     if name not in after:

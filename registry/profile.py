@@ -214,7 +214,7 @@ def profile(
     from registry.column_profile import MeasuredColumn
     from registry.fingerprint import opened
     from registry.profile_figures import told
-    from registry.runs import feed
+    from registry.row_runs import feed
 
     if type(small_cell) is not int or small_cell < 1:
         raise MalformedInput(f"the small cell is a whole number of rows from 1, not {small_cell!r}")

@@ -14,7 +14,7 @@ from hypothesis import given
 from audit import canonical
 from registry.columns import form_of
 from registry.fingerprint import Fingerprint, fingerprint
-from registry.runs import Column
+from registry.row_runs import Column
 
 
 def test_a_leaf_is_the_hash_that_the_scheme_spells_out() -> None:
@@ -182,7 +182,7 @@ def test_chunks_slices_and_encodings_do_not_matter(array: pa.Array, data: st.Dat
 @given(arrays(), st.data())
 def test_runs_are_counted_from_row_0_whatever_the_chunks(array: pa.Array, data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("registry.runs.RUN", 4)
+        patch.setattr("registry.row_runs.RUN", 4)
         patch.setattr("registry.fingerprint.RUN", 4)
         expected = fingerprint(array)
         assert len(expected.columns[0].leaves) == -(-len(array) // 4)

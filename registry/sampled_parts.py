@@ -7,7 +7,7 @@ Rules:
 - A model is one thing: it moved if its learned state did.
 - What cannot be compared has moved neither way, and is not told.
 
->>> outcomes("limit", 3)
+>>> sampled_parts("limit", 3)
 {}
 """
 
@@ -23,11 +23,11 @@ from registry.parts import is_fitted_model, parts_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Moved", "Outcome", "moved", "outcomes"]
+__all__ = ["Moved", "SampledPart", "moved", "sampled_parts"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SampledPart:
     """One part of what a step returned: a table as pandas holds it, or the fingerprint of a model."""
 
     kind: str
@@ -53,22 +53,22 @@ class Moved:
         return bool(self.columns) or self.rows
 
 
-def outcomes(step: str, value: object) -> dict[str, Outcome]:
+def sampled_parts(step: str, value: object) -> dict[str, SampledPart]:
     """Describe the tables and models of what a step returned."""
-    found: dict[str, Outcome] = {}
+    found: dict[str, SampledPart] = {}
     for name, item in parts_of(step, value):
         if is_fitted_model(item):
             try:
-                found[name] = Outcome("model", mark=fingerprint_model(item))
+                found[name] = SampledPart("model", mark=fingerprint_model(item))
             except AffidavitError:
                 continue
         elif column_labels(item) is not None:
-            found[name] = Outcome("table", table=_as_pandas(item))
+            found[name] = SampledPart("table", table=_as_pandas(item))
     return found
 
 
-def moved(before: Outcome, after: Outcome, column: str | None = None) -> Moved:
-    """Say what differs between two outcomes of one part, after the input `column` was changed."""
+def moved(before: SampledPart, after: SampledPart, column: str | None = None) -> Moved:
+    """Say what differs between two calls in one part, after the input `column` was changed."""
     if before.kind != after.kind:
         return Moved(rows=True)
     if before.kind == "model":
