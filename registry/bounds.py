@@ -11,6 +11,7 @@ Rules:
 - Rows are counted in a sample where there is no more (`registry.distribution`): all rows are no fewer.
 
 >>> import numpy as np
+>>> from registry.distribution import Counted
 >>> [str(each) for each in bounds(Counted(np.arange(374, 474), np.arange(1, 101)), "int", 10, [50])]
 ['380', '420', '470']
 """
@@ -20,9 +21,10 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from itertools import count, islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from registry.distribution import Counted, Sampled
+if TYPE_CHECKING:
+    from registry.distribution import Counted, Sampled
 
 __all__ = ["Bound", "bounds", "steps"]
 
@@ -44,7 +46,7 @@ CLOCK = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 43_200
 TIMES = frozenset({"time", "duration", "timestamp", "instant"})
 
 
-def bounds(ranked: Counted | Sampled, base: str, small_cell: int, ranks: Sequence[int]) -> list[Bound | None]:
+def bounds(ranked: "Counted | Sampled", base: str, small_cell: int, ranks: Sequence[int]) -> list[Bound | None]:
     """Return what may be shown of the lowest rows, of the ranks (ascending), and of the highest.
 
     `base` is the logical type of the column. There are at least twice `small_cell` rows.
@@ -79,7 +81,7 @@ def steps(base: str, least: Fraction) -> Iterator[Fraction]:
 
 
 def _bound(
-    ranked: Counted | Sampled, value: float, finest: Fraction, base: str, small_cell: int, rounding: Rounding
+    ranked: "Counted | Sampled", value: float, finest: Fraction, base: str, small_cell: int, rounding: Rounding
 ) -> Bound | None:
     if ranked.rows_between(value, value) >= small_cell:
         return Fraction(value) if isinstance(value, int) else value
