@@ -46,7 +46,9 @@ CLOCK = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 43_200
 TIMES = frozenset({"time", "duration", "timestamp", "instant"})
 
 
-def bounds(ranked: "Counted | Sampled", base: str, small_cell: int, ranks: Sequence[int]) -> list[Bound | None]:
+def bounds(
+    ranked: "Counted | Sampled", base: str, small_cell: int, ranks: Sequence[int]
+) -> list[Bound | None]:
     """Return what may be shown of the lowest rows, of the ranks (ascending), and of the highest.
 
     `base` is the logical type of the column. There are at least twice `small_cell` rows.
@@ -81,7 +83,12 @@ def steps(base: str, least: Fraction) -> Iterator[Fraction]:
 
 
 def _bound(
-    ranked: "Counted | Sampled", value: float, finest: Fraction, base: str, small_cell: int, rounding: Rounding
+    ranked: "Counted | Sampled",
+    value: float,
+    finest: Fraction,
+    base: str,
+    small_cell: int,
+    rounding: Rounding,
 ) -> Bound | None:
     if ranked.rows_between(value, value) >= small_cell:
         return Fraction(value) if isinstance(value, int) else value

@@ -53,7 +53,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StrictInt, TypeAdapter,
 from pydantic_core import ErrorDetails
 
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
-from registry.policy_file import MOST_BYTES, Problem, compose, find, near, problem_at, refuse, shown, values
+from registry.policy_file import MOST_BYTES, Problem, compose, find, problem_at, refuse, shown, values
 from registry.rules import (
     STRICT,
     ApprovalRule,
@@ -68,6 +68,7 @@ from registry.rules import (
     Rule,
     Slug,
 )
+from registry.sentences import did_you_mean
 
 __all__ = ["Policy", "load", "packaged", "packaged_names", "parse"]
 
@@ -152,7 +153,7 @@ def packaged(name: str) -> Policy:
     names = packaged_names()
     if name not in names:
         raise NotFound(
-            f"there is no policy named {shown(name)}, and a file is named by its path{near(name, names)}"
+            f"there is no policy named {shown(name)}, and a file is named by its path{did_you_mean(name, names)}"
         )
     return _packaged(name)
 
@@ -218,14 +219,14 @@ def _explained(detail: ErrorDetails, context: dict[str, Any], known: Sequence[st
         case "missing":
             return f"the field {name!r} is missing"
         case "unexpected_keyword_argument":
-            return f"unknown field {shown(name)}{near(name, known)}"
+            return f"unknown field {shown(name)}{did_you_mean(name, known)}"
         case "union_tag_not_found":
             return f"the rule has no 'kind': it is one of {', '.join(_RULES)}"
         case "union_tag_invalid":
-            return f"unknown kind {shown(context['tag'])}{near(str(context['tag']), _RULES)}"
+            return f"unknown kind {shown(context['tag'])}{did_you_mean(str(context['tag']), _RULES)}"
         case "literal_error":
             known = _literals(name, detail)
-            return f"{shown(given)} is not known for {name!r}{near(str(given), known)}"
+            return f"{shown(given)} is not known for {name!r}{did_you_mean(str(given), known)}"
         case "value_error":
             return str(context["error"]) if isinstance(given, dict) else f"{name!r}: {context['error']}"
         case "tuple_type":

@@ -11,7 +11,6 @@ Rules:
 ({'limit': Decimal('0.80')}, [])
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import yaml
 
 from audit.errors import MalformedInput
 
-__all__ = ["MOST_BYTES", "Problem", "compose", "find", "near", "problem_at", "refuse", "shown", "values"]
+__all__ = ["MOST_BYTES", "Problem", "compose", "find", "problem_at", "refuse", "shown", "values"]
 
 MOST_BYTES: Final = 64 * 1024
 """A policy is read by people; a longer file is refused before it is parsed."""
@@ -165,14 +164,6 @@ def _malformed(problems: Sequence[Problem], where: str) -> MalformedInput:
     if (more := len(problems) - len(shown)) > 0:
         shown.append(f"and {more} more")
     return MalformedInput("; ".join(shown))
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """Offer the name that was probably meant, or the names there are."""
-    known = list(known)
-    # Names of one or two characters (operators) are all alike: list them instead.
-    meant = difflib.get_close_matches(name, known, n=1) if len(name) > 2 else []
-    return f"; did you mean {meant[0]!r}?" if meant else f" (known: {', '.join(known)})"
 
 
 def shown(value: object) -> str:

@@ -18,8 +18,9 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictInt
 
-from registry.policy_file import near, shown
+from registry.policy_file import shown
 from registry.profile import Level
+from registry.sentences import did_you_mean
 
 __all__ = [
     "CONFIDENCE",
@@ -169,7 +170,7 @@ class LimitRule(_Said):
         if self.metric not in (known := self._metrics()):
             what = "a disparity" if known is DISPARITIES else "a metric"
             raise Misplaced(
-                "metric", f"{shown(self.metric)} is not {what} known here{near(self.metric, known)}"
+                "metric", f"{shown(self.metric)} is not {what} known here{did_you_mean(self.metric, known)}"
             )
         if self.metric == ROWS and self.on == "interval":
             raise Misplaced("on", "'rows' is a count and has no interval: write on: point")

@@ -33,7 +33,12 @@ def first_line(error: BaseException) -> str:
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:
-    """Return the known names that are nearest to one, the nearest first; none where none is near."""
+    """Return the known names that are nearest to one, the nearest first; none where none is near.
+
+    Names without a letter or a digit (operators) are all alike, and none is nearer than another.
+    """
+    if not any(map(str.isalnum, name)):
+        return []
     folded = {other.casefold(): other for other in sorted(set(names))}
     return [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]
 

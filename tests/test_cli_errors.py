@@ -140,11 +140,11 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("key", "revoke", "validator", "--reason", "x", "--suspect-since", "-4"),
         ("from an entry that stands already (0 to ", "-4 is none"),
     ),
-    "a policy that does not exist": (("policy", "show", "landing"), ("'landing'", "did you mean 'lending'")),
+    "a policy that does not exist": (("policy", "show", "landing"), ("'landing'", "did you mean lending")),
     "a policy file that does not exist": (("policy", "check", "no.yaml"), ("no.yaml",)),
     "a policy with a typo": (
         ("policy", "check", "typo.yaml"),
-        ("typo.yaml:5:6:", "unknown field 'clause'", "did you mean 'clauses'"),
+        ("typo.yaml:5:6:", "unknown field 'clause'", "did you mean clauses"),
     ),
     "a stage guarded by a policy with a typo": (
         ("policy", "adopt", "typo.yaml", "--stage", "production"),

@@ -76,9 +76,9 @@ def test_a_limit_without_an_attribute_is_about_all_rows() -> None:
 
 
 TYPOS = [
-    ('operator: ">="', 'operater: ">="', "sample.yaml:11:5: unknown field 'operater'; did you mean 'operator'?"),
+    ('operator: ">="', 'operater: ">="', "sample.yaml:11:5: unknown field 'operater': did you mean operator?"),
     ('operator: ">="', 'operater: ">="', "sample.yaml:5:5: the field 'operator' is missing"),
-    ('">="', '"=>"', "sample.yaml:11:15: '=>' is not known for 'operator' (known: >=, <=, >, <, ==)"),
+    ('">="', '"=>"', "sample.yaml:11:15: '=>' is not known for 'operator': there are <, <=, ==, >, >="),
     ('">="', ">=", 'sample.yaml:11:16: not YAML: expected chomping'),
     ("0.80", "0.8O", "sample.yaml:12:12: 'limit': '0.8O' is not a number"),
     ("0.80", '"0.80"', "sample.yaml:12:12: 'limit': '0.80' is not a number"),
@@ -97,15 +97,15 @@ TYPOS = [
     ("of: race", "of: 2026-01-01", "sample.yaml:10:9: '2026-01-01' would be read as a date"),
     ("    of: race\n", "", "sample.yaml:9:13: 'demographic_parity_ratio' is not a metric known here"),
     ("parity_ratio", "parity_ration", "sample.yaml:9:13: 'demographic_parity_ration' is not a disparity known"),
-    ("parity_ratio", "parity_ration", "did you mean 'demographic_parity_ratio'?"),
+    ("parity_ratio", "parity_ration", "did you mean demographic_parity_ratio or"),
     ("on: interval", "on: both", "sample.yaml:13:9: 'both' is not known for 'on'"),
     ("on: interval", "on: interval\n    small_groups: ignor", "sample.yaml:14:19: 'ignor' is not known"),
     ("on: interval", "on: interval\n    confidence: 95", "sample.yaml:14:17: 'confidence' lies between 0 and 1"),
     ("on: interval", "on: point\n    confidence: 0.9", "sample.yaml:14:17: 'confidence' lies between 0 and 1"),
     ("on: interval", "on: point\n    minimum: 0", "sample.yaml:14:14: 'minimum': Input should be greater than"),
-    ("kind: limit", "kind: limt", "sample.yaml:8:11: unknown kind 'limt'; did you mean 'limit'?"),
+    ("kind: limit", "kind: limt", "sample.yaml:8:11: unknown kind 'limt': did you mean limit?"),
     ("    kind: limit\n", "", "sample.yaml:5:5: the rule has no 'kind'"),
-    ("code-clean", "code-clen", "sample.yaml:14:68: 'code-clen' is not known for 'fact'; did you mean 'code-clean'?"),
+    ("code-clean", "code-clen", "sample.yaml:14:68: 'code-clen' is not known for 'fact': did you mean code-clean or"),
     ("role: validator", "role: auditor", "sample.yaml:15:72: 'auditor' is not known for 'role'"),
     ("count: 2", "count: 0", "sample.yaml:15:90: 'count': Input should be greater than or equal to 1"),
     ("count: 2", "count: two", "sample.yaml:15:90: 'count' must be a whole number"),
@@ -124,7 +124,7 @@ TYPOS = [
     ("version: 3", "version: 3.0", "sample.yaml:2:10: 'version' must be a whole number"),
     ("version: 3", "version: yes", "sample.yaml:2:10: 'version' must be a whole number"),
     ("version: 3", "version: 3\nversion: 4", "sample.yaml:3:1: the field 'version' is given twice"),
-    ("version: 3", "versoin: 3", "sample.yaml:2:1: unknown field 'versoin'; did you mean 'version'?"),
+    ("version: 3", "versoin: 3", "sample.yaml:2:1: unknown field 'versoin': did you mean version?"),
     ("version: 3", "version: 3\ntext: no", "sample.yaml:3:1: unknown field 'text'"),
     ("version: 3", "<<: {version: 3}", "sample.yaml:2:1: unknown field '<<'"),
     ("name: sample", "name: &a sample", "sample.yaml:1:7: anchors and aliases are not allowed"),
@@ -289,7 +289,7 @@ def test_a_packaged_policy_is_loaded_by_its_name() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(NotFound, match="did you mean 'lending'"):
+    with pytest.raises(NotFound, match="did you mean lending"):
         load("lendign")
 
 
