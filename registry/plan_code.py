@@ -19,16 +19,23 @@ Rules:
 """
 
 import ast
+import builtins
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from inspect import Parameter, signature
-from types import FunctionType
+from inspect import signature
+from types import BuiltinFunctionType, FunctionType
 from typing import Final
 
 from registry.function_source import defaults_of, source_of
-from registry.plan_kinds import MADE_HERE, Kinds
+from registry.module_bindings import imported
+from registry.plan_arguments import arguments_of, defaulted
+from registry.plan_kinds import MADE_HERE, CallFunction, Kinds
 from registry.plan_names import is_plain, is_plain_inside, is_same
-from registry.plan_values import CODE, EAGER, FRESH, OTHER, PLAN, PLANS, TABLES, Astray, one_of
+from registry.plan_scope import scope_of
+from registry.plan_told import is_told
+from registry.plan_values import CODE, EAGER, FRESH, OTHER, PLAN, PLANS, TABLES, Astray, Inner, one_of
 from registry.relations import NotUnderstood
+from registry.written_defaults import unwritten_default
 
 __all__ = ["EAGER", "OTHER", "PLAN", "PLANS", "TABLES", "astray", "held_by"]
 
@@ -95,16 +102,16 @@ def _run(function: FunctionType, local: Mapping[str, str], depth: int) -> str:
     if depth > DEEPEST:
         raise NotUnderstood(f"{function.__qualname__} calls other functions too deeply")
     node = source_of(function).node
-    reading = _Statements(function, dict(local), depth)
+    reading = _Statements(lambda call: Kinds(scope_of(function), dict(local), call), depth)
     return reading.kinds.of(node.body) if isinstance(node, ast.Lambda) else reading.block(node.body)
 
 
 class _Statements:
     """The statements of one function, one after the other."""
 
-    def __init__(self, function: FunctionType, local: dict[str, str], depth: int) -> None:
+    def __init__(self, kinds: Callable[[CallFunction], Kinds], depth: int) -> None:
         self._depth = depth
-        self.kinds = Kinds(function, local, self._called)
+        self.kinds = kinds(self._called)
         self._returned: list[str] = []
 
     def block(self, body: Sequence[ast.stmt]) -> str:
@@ -116,22 +123,63 @@ class _Statements:
             read(statement)
         return one_of(self._returned)
 
-    def _called(self, function: object, given: list[str], named: dict[str, str]) -> str:
-        if not isinstance(function, FunctionType):
-            raise NotUnderstood("a function in the step's function is not read")
-        try:
-            bound = signature(function).bind(*given, **named)
-        except TypeError:
-            raise NotUnderstood(f"{function.__qualname__} is called in a way that is not read") from None
-        if any(
-            each.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD) or each.default is not each.empty
-            for each in bound.signature.parameters.values()
-        ):
-            raise NotUnderstood(f"{function.__qualname__} has arguments that are not read")
-        return _run(function, bound.arguments, self._depth + 1)
+    def _called(self, function: FunctionType | Inner, given: list[str], named: dict[str, str]) -> str:
+        """Read a function that the code calls, and say what it returns."""
+        if isinstance(function, Inner):
+            name, written = function.node.name, function.node.args
+            held = arguments_of(written, name, given, named)
+            if self._depth >= DEEPEST:
+                raise NotUnderstood(f"{name} calls other functions too deeply")
+            reading = _Statements(
+                lambda call: function.around.inside(function.node, held, call), self._depth + 1
+            )
+            return reading.block(function.node.body)
+        name, written = function.__qualname__, source_of(function).node.args
+        held = arguments_of(written, name, given, named)
+        if (left := unwritten_default(function, defaulted(written, given, named))) is not None:
+            raise NotUnderstood(
+                f"the default of {left} in {name} is neither a literal nor a constant of its module"
+            )
+        return _run(function, held, self._depth + 1)
+
+    def _functiondef(self, node: ast.FunctionDef) -> None:
+        if node.decorator_list:
+            raise self.kinds.lost(node)
+        for default in (*node.args.defaults, *node.args.kw_defaults):
+            self.kinds.code(default)
+        self.kinds.name(node.name, Inner(node, self.kinds), node)
+
+    def _import(self, node: ast.Import) -> None:
+        self._refuse_other_import(node)
+        for each in node.names:
+            first, *rest = each.name.split(".")
+            found = top = sys.modules.get(first)
+            for part in rest:
+                found = getattr(found, part, None)
+            if found is None or found is not sys.modules.get(each.name):
+                raise self.kinds.lost(node)  # to import it runs its code
+            self.kinds.name(each.asname or first, found if each.asname else top, node)
+
+    def _importfrom(self, node: ast.ImportFrom) -> None:
+        self._refuse_other_import(node)
+        module = imported(node, self.kinds.scope.space.get("__package__"))
+        for each in node.names:
+            found = self.kinds.member(module, each.name)
+            if found is None:
+                raise self.kinds.lost(node)
+            name = each.asname or each.name
+            if isinstance(found, str):
+                self.kinds.bind(ast.Name(name, ast.Store(), lineno=node.lineno, col_offset=0), found)
+            else:
+                self.kinds.name(name, found.value, node)
+
+    def _refuse_other_import(self, node: ast.stmt) -> None:
+        if not isinstance(builtins.__import__, BuiltinFunctionType):
+            raise self.kinds.lost(node)
 
     def _expr(self, node: ast.Expr) -> None:
-        self.kinds.of(node.value)
+        if not is_told(self.kinds, node.value):
+            self.kinds.of(node.value)
 
     def _pass(self, node: ast.Pass) -> None:
         pass

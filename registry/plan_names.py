@@ -25,7 +25,7 @@ from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, Final
 
-from registry.function_source import module_tree
+from registry.module_bindings import Place
 from registry.plan_methods import is_of_polars
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "NUMBERS",
     "is_constant",
     "is_harmless",
+    "is_lister",
     "is_open_module",
     "is_plain",
     "is_plain_inside",
@@ -87,8 +88,12 @@ NUMBERS: Final = {
     "e": 2.718281828459045,
     "tau": 6.283185307179586,
     "inf": float("inf"),
+    "nan": float("nan"),
 }
-"""The numbers of `math`, which somebody may have set anew."""
+"""The numbers of `math` and numpy, which somebody may have set anew."""
+
+LISTERS: Final = (list, tuple, set, frozenset, sorted, len)
+"""Functions of Python that list or count what they are given."""
 
 HEAP_TYPE: Final = 1 << 9
 """The flag of a class that was made by a `class` statement, in Python's C API (Py_TPFLAGS_HEAPTYPE)."""
@@ -132,6 +137,11 @@ def is_harmless(value: Any) -> bool:
     return home == "math" and isinstance(value, BuiltinFunctionType)
 
 
+def is_lister(value: object) -> bool:
+    """Say whether a function lists or counts what it is given, and asks nothing else of it."""
+    return any(value is each for each in LISTERS)
+
+
 def _is_built_in(value: Any) -> bool:
     if isinstance(value, type):
         return not value.__flags__ & HEAP_TYPE
@@ -149,22 +159,20 @@ def is_open_module(value: object) -> bool:
     return any(value is each for each in (polars, polars.selectors, datetime, decimal, math))
 
 
-def is_constant(
-    name: str, namespace: dict[str, Any], filename: str, is_code: Callable[[ast.expr], bool]
-) -> bool:
-    """Say whether a name of a module, in its namespace, is a constant of the file that the module was read from.
+def is_constant(place: Place, is_code: Callable[[ast.expr, Place], bool]) -> bool:
+    """Say whether a name of a module is a constant of the file that the module was read from, or is imported from.
 
-    `is_code` says of an expression of the module whether it is made of constants.
+    `is_code` says of an expression of a module, and the place that it is given to, whether it is made of constants.
     """
-    value = namespace[name]
-    tree = module_tree(filename)
-    statement = _only_assignment(tree, name)
-    if statement is None or statement.value is None:
+    origin = place.followed()
+    statement = origin.binding()
+    written = _written(statement, origin.name) if statement is not None else None
+    if written is None:
         return False
     try:
-        return is_same(ast.literal_eval(statement.value), value)
+        return is_same(ast.literal_eval(written), origin.value)
     except (ValueError, TypeError, SyntaxError, MemoryError):
-        return is_code(statement.value) and _is_again(statement.value, value, namespace)
+        return is_code(written, origin) and _is_again(written, origin.value, origin.space)
 
 
 def worked_out(written: ast.expr, namespace: dict[str, Any]) -> Any:
@@ -186,28 +194,14 @@ def _is_again(written: ast.expr, value: Any, namespace: dict[str, Any]) -> bool:
     return is_plain(value) and is_same(value, again)
 
 
-def _only_assignment(tree: ast.Module, name: str) -> ast.Assign | ast.AnnAssign | None:
-    """Return the one statement at the top of a module that sets a name, where nothing else does."""
-    found = [each for each in tree.body if _sets(each, name)]
-    stores = sum(
-        isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load)
-        for each in tree.body
-        if not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        for node in ast.walk(each)
-    )
-    taken = any(isinstance(node, ast.Global) and name in node.names for node in ast.walk(tree))
-    [one] = found if len(found) == 1 else [None]
-    return one if stores == 1 and not taken and isinstance(one, ast.Assign | ast.AnnAssign) else None
-
-
-def _sets(statement: ast.stmt, name: str) -> bool:
-    if isinstance(statement, ast.Assign):
-        return any(isinstance(target, ast.Name) and target.id == name for target in statement.targets)
-    return (
-        isinstance(statement, ast.AnnAssign)
-        and isinstance(statement.target, ast.Name)
-        and statement.target.id == name
-    )
+def _written(statement: ast.stmt, name: str) -> ast.expr | None:
+    """Return what a statement assigns to a name by itself."""
+    match statement:
+        case ast.Assign(targets=targets, value=value):
+            return value if any(isinstance(each, ast.Name) and each.id == name for each in targets) else None
+        case ast.AnnAssign(target=ast.Name(id=found), value=value) if found == name:
+            return value
+    return None
 
 
 def is_same(one: Any, other: Any) -> bool:

@@ -1,9 +1,13 @@
 """What a name or an expression in a step's code may hold, as far as the reading of it goes.
 
+A name may also be a function, a module or a class that the step's own code defines or imports: that is no value of
+these, and is used by its name alone.
+
 >>> one_of([CODE, PLAN]), one_of([PLAN, EAGER])
 ('a plan', 'not known')
 """
 
+import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,8 +22,10 @@ __all__ = [
     "SCHEMA",
     "TABLES",
     "Astray",
+    "Inner",
     "Known",
     "one_of",
+    "together",
 ]
 
 CODE: Final = "made of constants"
@@ -42,6 +48,22 @@ class Known:
     """A value that a name stands for: a module, a function, a class."""
 
     value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """A function that a step's function defines, and what its code is read by: it sees the names around it."""
+
+    node: ast.FunctionDef
+    around: Any
+
+
+def together(kinds: Iterable[str]) -> str:
+    """Say what a list, tuple or dict of these holds."""
+    found = {*kinds}
+    if found <= {CODE, FRESH}:
+        return CODE
+    return PLANS if found <= {CODE, FRESH, PLAN, PLANS} else OTHER
 
 
 def one_of(kinds: Iterable[str]) -> str:

@@ -30,6 +30,7 @@ from types import (
 from typing import Any, Final
 
 from registry.function_source import module_tree
+from registry.module_bindings import Place
 from registry.plan_names import is_constant, is_plain
 from registry.relations import NotUnderstood
 
@@ -137,9 +138,8 @@ def _is_literal(name: str, value: Any, function: FunctionType) -> bool:
     """Say whether a name still holds the list or dict that its module writes."""
     held = function.__globals__
     try:
-        return held.get(name) is value and is_constant(
-            name, held, function.__code__.co_filename, lambda _: False
-        )
+        place = Place(name, held, function.__code__.co_filename)
+        return held.get(name) is value and is_constant(place, lambda *_: False)
     except NotUnderstood:
         return False
 

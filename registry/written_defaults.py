@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from types import FunctionType
 
 from registry.function_source import defaults_of
+from registry.module_bindings import Place
 from registry.plan_names import is_constant, is_same
 from registry.relations import NotUnderstood
 
@@ -37,10 +38,8 @@ def _is_written(function: Callable[..., object], name: str, value: object) -> bo
         written = defaults_of(function)[name]
         if isinstance(written, ast.Name) and written.id in function.__globals__:
             space = function.__globals__
-            held = space[written.id]
-            return is_same(held, value) and is_constant(
-                written.id, space, function.__code__.co_filename, lambda _: False
-            )
+            place = Place(written.id, space, function.__code__.co_filename)
+            return is_same(place.value, value) and is_constant(place, lambda *_: False)
         return is_same(ast.literal_eval(written), value)
     except (NotUnderstood, KeyError, ValueError, TypeError, SyntaxError, MemoryError):
         return False

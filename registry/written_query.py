@@ -25,6 +25,7 @@ from types import FunctionType
 from typing import Any
 
 from registry.function_source import Source, source_of
+from registry.module_bindings import Place
 from registry.plan_names import is_constant, worked_out
 from registry.relations import NotUnderstood
 
@@ -92,14 +93,14 @@ class _Text:
 
     def is_whole(self, node: ast.expr) -> bool:
         """Say whether a text is of the code, or all that a file of SQL holds."""
-        return self._is_code(node) or self._is_read(node) or self._is_constant(node, self.is_whole)
+        return self._is_code(node) or self._is_read(node) or self._is_constant(node, _Text.is_whole)
 
-    def _is_constant(self, node: ast.expr, is_code: Callable[[ast.expr], bool]) -> bool:
-        return (
-            isinstance(node, ast.Name)
-            and node.id in self.space
-            and node.id not in self.shadowing
-            and is_constant(node.id, self.space, self.filename, is_code)
+    def _is_constant(self, node: ast.expr, is_code: "Callable[[_Text, ast.expr], bool]") -> bool:
+        if not isinstance(node, ast.Name) or node.id not in self.space or node.id in self.shadowing:
+            return False
+        return is_constant(
+            Place(node.id, self.space, self.filename),
+            lambda written, place: is_code(_Text(place.space, place.filename, frozenset()), written),
         )
 
     def _is_code(self, node: ast.expr, bound: frozenset[str] = frozenset()) -> bool:
@@ -107,7 +108,7 @@ class _Text:
             case ast.Constant():
                 return True
             case ast.Name(id=name):
-                return name in bound or self._is_constant(node, self._is_code)
+                return name in bound or self._is_constant(node, _Text._is_code)
             case ast.GeneratorExp(elt=each, generators=loops) | ast.ListComp(elt=each, generators=loops):
                 names = {
                     item.id for loop in loops for item in ast.walk(loop.target) if isinstance(item, ast.Name)
@@ -158,7 +159,7 @@ class _Text:
                 return self._is_path(of)
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 return self._is_path(left) and self._is_path(right)
-        return self._is_code(node) or self._is_constant(node, self._is_path)
+        return self._is_code(node) or self._is_constant(node, _Text._is_path)
 
     def _names_path(self, node: ast.expr) -> bool:
         match node:
