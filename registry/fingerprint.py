@@ -13,8 +13,6 @@ The scheme:
   root of no leaves SHA-256 of nothing).
 - The table's digest is SHA-256(0x02 | schema | column roots), where the schema is canonical JSON (RFC 8785):
   `{"columns":[{"name":...,"type":...},...],"rows":...,"scheme":"affidavit-table-v1"}`, columns in order.
-- `unordered` is SHA-256(0x03 | the same JSON with the roots in it and the columns sorted by name): equal for
-  tables that differ only in the order of their columns.
 
 What counts as equal, by decision:
 
@@ -141,15 +139,6 @@ class Fingerprint:
 
     def __str__(self) -> str:
         return f"{self.scheme}:sha256:{self.digest}"
-
-    @property
-    def unordered(self) -> str:
-        """The digest (hex) that does not depend on the order of the columns."""
-        columns = [
-            column.said(root=column.root) for column in sorted(self.columns, key=lambda column: column.name)
-        ]
-        value = {"scheme": self.scheme, "rows": self.rows, "columns": columns}
-        return hashlib.sha256(b"\x03" + canonical.encode(value)).hexdigest()
 
     def diff(self, other: "Fingerprint") -> Difference:
         """Say what differs; `other` is what this table became."""
