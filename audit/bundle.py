@@ -202,11 +202,7 @@ class Bundle:
             make_folder(folder.absolute().parent)
             making = Path(tempfile.mkdtemp(prefix=".affidavit-import-", dir=folder.absolute().parent))
             try:
-                for name in self.archive.sizes:
-                    place = making / name
-                    make_folder(place.parent)
-                    with replacing(place, 0o666) as file:
-                        file.writelines(self.archive.chunks(name))
+                self._write_members(making)
                 making.chmod(0o755)
                 making.replace(folder)
                 sync_folder(folder.absolute().parent)
@@ -216,6 +212,13 @@ class Bundle:
             raise EnvironmentFailed(
                 f"{folder} cannot be written: {error.strerror}; nothing was unpacked"
             ) from None
+
+    def _write_members(self, folder: Path) -> None:
+        for name in self.archive.sizes:
+            place = folder / name
+            make_folder(place.parent)
+            with replacing(place, 0o666) as file:
+                file.writelines(self.archive.chunks(name))
 
     def _read(self, name: str) -> bytes:
         return self.archive.read(name, most=MOST_TEXT)

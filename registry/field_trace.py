@@ -135,19 +135,17 @@ def _agreeing(count: int) -> str:
 
 def _pruned(into: dict[Place, tuple[Into, ...]], start: Sequence[Place]) -> dict[Place, tuple[Into, ...]]:
     """Leave out the rows that nothing but other rows lead into."""
-    decided: set[Place] = set()
-    grown = True
-    while grown:
-        grown = False
-        for place, found in into.items():
-            if place.kind == "rows" and place not in decided:
-                told = any(each.start.kind != "rows" or each.start in decided for each in found)
-                if told:
-                    decided.add(place)
-                    grown = True
+    rows = {place: found for place, found in into.items() if place.kind == "rows"}
+    told: set[Place] = set()
+
+    def is_led_into(found: Sequence[Into]) -> bool:
+        return any(each.start.kind != "rows" or each.start in told for each in found)
+
+    while more := {place for place, found in rows.items() if place not in told and is_led_into(found)}:
+        told |= more
 
     def stays(place: Place) -> bool:
-        return place.kind != "rows" or place in decided or place in start
+        return place.kind != "rows" or place in told or place in start
 
     return {
         place: tuple(each for each in found if stays(each.start))
