@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from audit.errors import MalformedInput
 from registry.columns import logical_type
 from registry.diff import RUN
 from registry.disclosure import SMALL_CELL
@@ -53,9 +54,12 @@ class MeasuredColumn:
         self._held: list[pa.Array] = []
 
     def feed(self, array: pa.Array) -> None:
-        """Take the next rows."""
+        """Take the next rows; raise `MalformedInput` where they have no canonical form."""
         if not self.type:
-            self._begin(logical_type(array.type))
+            try:
+                self._begin(logical_type(array.type))
+            except MalformedInput as error:
+                raise MalformedInput(f"column {self.name!r} {error}") from None
         for _, piece in cut(array, self.rows):
             self._held.append(self._form(piece))
             self.rows += len(piece)

@@ -241,7 +241,7 @@ def fingerprint_of(
         threads = workers if source.streamed else None
 
         def begin() -> list[Column]:
-            return [Column(name, key_of=key_of, workers=threads) for name in source.names]
+            return [Column(name, source.rows, key_of=key_of, workers=threads) for name in source.names]
 
         columns = feed(source, begin, progress)
         done = tuple(

@@ -213,20 +213,21 @@ def profile(
     # pyarrow and numpy are loaded here, so that reading a profile needs neither.
     from registry.column_profile import MeasuredColumn
     from registry.fingerprint import opened
-    from registry.profile_figures import told
+    from registry.profile_figures import ToldColumn
     from registry.row_runs import feed
 
     if type(small_cell) is not int or small_cell < 1:
         raise MalformedInput(f"the small cell is a whole number of rows from 1, not {small_cell!r}")
     source = opened(table)
     names = source.names[:MOST_COLUMNS]
-    columns = feed(
-        source, lambda: [MeasuredColumn(name, small_cell, whole=whole) for name in names], progress
-    )
-    for column in columns:
-        column.finish()
+
+    def begin() -> list[ToldColumn]:
+        measured = (MeasuredColumn(name, small_cell, whole=whole) for name in names)
+        return [ToldColumn(column, small_cell, source.rows) for column in measured]
+
+    columns = feed(source, begin, progress)
+    done = tuple(column.told() for column in columns)
     rows = columns[0].rows if columns else source.rows or 0
-    done = tuple(told(column, small_cell) for column in columns)
     return Profile(rows, done, len(source.names) - len(names), small_cell)
 
 

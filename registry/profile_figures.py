@@ -17,6 +17,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import pyarrow as pa
+
 from registry.bounds import Bound, bounds, steps
 from registry.coded_moments import coded_moments
 from registry.column_profile import MeasuredColumn
@@ -24,7 +26,7 @@ from registry.disclosure import FEW, Shown, may_show_mean, ranks_shown, shown_va
 from registry.distribution import Counted, Distribution, Sampled
 from registry.profile import ColumnProfile
 
-__all__ = ["told"]
+__all__ = ["ToldColumn", "told"]
 
 LONGEST = 64
 IDENTIFIERS = "no two are alike, as where they name rows: neither range nor mean is told"
@@ -34,6 +36,35 @@ NEARLY_ALL = Fraction(39, 40)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICRO = Decimal(1_000_000)
 DAY = 86_400_000_000
+
+
+class ToldColumn:
+    """A column that is measured, and told of as soon as all its rows are in: from then on it holds no values.
+
+    Where columns come one after another, as from a Parquet file of many, few are held at a time.
+    """
+
+    def __init__(self, column: MeasuredColumn, small_cell: int, rows: int | None) -> None:
+        self.rows = 0
+        self._column: MeasuredColumn | None = column
+        self._small_cell, self._expected = small_cell, rows
+        self._told: ColumnProfile | None = None
+
+    def feed(self, array: pa.Array) -> None:
+        """Take the next rows."""
+        if self._column is not None:
+            self._column.feed(array)
+            self.rows = self._column.rows
+            if self.rows and self.rows == self._expected:
+                self.told()
+
+    def told(self) -> ColumnProfile:
+        """Say what may be said of the column."""
+        if self._column is not None:
+            self._column.finish()
+            self._told, self._column = told(self._column, self._small_cell), None
+        assert self._told is not None
+        return self._told
 
 
 def told(column: MeasuredColumn, small_cell: int) -> ColumnProfile:

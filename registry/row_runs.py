@@ -4,6 +4,8 @@ Rules:
 
 - Runs are counted from row 0, whatever the pieces; a piece that is a whole run is never copied.
 - A source that begins anew (`registry.arrow`) is fed to new columns.
+- The last run of a column whose rows are known beforehand is hashed as soon as it is whole: where columns come one
+  after another, those that came hold nothing.
 - Whole runs are hashed on threads (hashlib lets the others run) while the next ones are read; a table of less than
   one run starts none. A few runs at most wait to be hashed, so memory does not grow with the table.
 
@@ -40,6 +42,8 @@ T = TypeVar("T")
 class Fed(Protocol):
     """A column that takes its rows piece by piece."""
 
+    rows: int
+
     def feed(self, array: pa.Array, /) -> None:
         """Take the next rows."""
 
@@ -63,7 +67,8 @@ def feed(
 ) -> Sequence[F]:
     """Read an opened table to its end into the columns that `begin` makes, its first ones; return these.
 
-    `progress` is called with the rows done and, where known, all rows.
+    `progress` is called with the rows done and, where known, all rows. Raise `MalformedInput` where more come than the
+    source says.
     """
     columns, cells = begin(), 0
     for piece in source.pieces:
@@ -72,6 +77,10 @@ def feed(
             continue
         index, array = piece
         if index < len(columns):
+            if source.rows is not None and columns[index].rows + len(array) > source.rows:
+                raise MalformedInput(
+                    f"the table has more rows than the {source.rows} that it says: write it anew"
+                )
             columns[index].feed(array)
             cells += len(array)
             if progress is not None and len(array) > 0:
@@ -107,12 +116,14 @@ class Workers(AbstractContextManager["Workers"]):
 class Column:
     """Gather the pieces of one column, in row order and of any length.
 
-    `key_of` tells the key of a column by its name and logical type: with one every leaf is an HMAC.
+    `rows` is how many there will be, where that is known. `key_of` tells the key of a column by its name and logical
+    type: with one every leaf is an HMAC.
     """
 
     def __init__(
         self,
         name: str,
+        rows: int | None = None,
         *,
         key_of: Callable[[str, str], bytes | None] = lambda name, kind: None,
         workers: Workers | None = None,
@@ -120,6 +131,7 @@ class Column:
         self.name = name
         self.kind = ""
         self.rows = 0
+        self._expected = rows
         self._key: bytes | None = None
         self._key_of, self._workers = key_of, workers
         self._leaves: list[Future[str] | str] = []
@@ -142,7 +154,7 @@ class Column:
         for _, piece in cut(array, self.rows):
             self._pieces.append(piece)
             self.rows += len(piece)
-            if self.rows % RUN == 0:
+            if self.rows % RUN == 0 or self.rows == self._expected:
                 pieces = self._taken()
                 hashed = self._workers.submit(self._leaf, pieces) if self._workers else self._leaf(pieces)
                 self._leaves.append(hashed)

@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import statistics
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from pyarrow import parquet
 from audit.canonical import Json, decode, encode
 from audit.errors import MalformedInput, NotFound
 from registry.cardinality import RELATIVE_ERROR
+from registry.column_profile import MeasuredColumn
 from registry.profile import MOST_COLUMNS, ColumnProfile, Profile, profile
+from registry.profile_figures import ToldColumn
 from registry.profile_text import rows
 from registry.protected_names import is_protected
 from registry.value_sample import MEAN_ERROR, SHARE_ERROR
@@ -282,6 +285,24 @@ def test_ten_thousand_columns_are_bounded_and_the_rest_is_counted() -> None:
     found = profile(np.zeros((20, 10_000)))
     assert (len(found.columns), found.omitted) == (MOST_COLUMNS, 10_000 - MOST_COLUMNS)
     assert len(encode(found.to_json())) < 1_000_000
+
+
+def test_a_column_whose_rows_are_all_in_holds_none_of_them_any_more() -> None:
+    measured = MeasuredColumn("a")
+    held = weakref.ref(measured)
+    column = ToldColumn(measured, 10, rows=40)
+    del measured
+    for _ in range(2):
+        assert held() is not None
+        column.feed(pa.array(range(20)))
+    assert held() is None
+    assert column.told().distinct == 20
+
+
+def test_a_type_that_has_no_form_is_refused_by_the_name_of_its_column() -> None:
+    months = pa.array([(1, 2, 3)], pa.month_day_nano_interval())
+    with pytest.raises(MalformedInput, match="column 'waited' has the type month_day_nano_interval"):
+        profile(pa.table({"waited": months}))
 
 
 def test_mixed_objects_are_refused_with_a_sentence() -> None:
