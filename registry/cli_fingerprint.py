@@ -1,7 +1,7 @@
 """Commands about the fingerprints of tables: fingerprint, key fingerprint."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -128,12 +128,15 @@ def fingerprint(
     found, recorded = _of(opened, paths[0], keyed, key)
     if output is not None:
         _file(found, output)
+    notes = [] if recorded else _notes(paths[0], found)
     if as_json:
-        print_json(_document(found, recorded))
+        print_json(_document(found, recorded, notes))
     else:
         say(str(found))
         say(f"{found.rows} rows, {len(found.columns)} columns{UNREAD if recorded else ''}\n")
         _print_columns(found)
+        for note in notes:
+            say(f"\nNote: {note}")
 
 
 @click.command(
@@ -205,12 +208,19 @@ def _of(
 
 
 def _of_file(path: Path, keyed: tuple[str, ...], key: "FingerprintKey | None") -> "Fingerprint":
+    from registry.files import naming
     from registry.fingerprint import fingerprint as fingerprint_of
 
-    with bar(f"reading {path.name}") as progress:
+    with naming(path), bar(f"reading {path.name}") as progress:
         return fingerprint_of(
             path, keyed=keyed, key=key, progress=lambda done, total: progress(done, total or 0)
         )
+
+
+def _notes(path: Path, found: "Fingerprint", among: Collection[str] | None = None) -> list[str]:
+    from registry.file_notes import notes_on
+
+    return notes_on(path, [column.name for column in found.columns], among)
 
 
 def _file(found: "Fingerprint", output: Path) -> None:
@@ -224,32 +234,38 @@ def _print_many(
     opened: Open, paths: tuple[Path, ...], keyed: tuple[str, ...], key: "FingerprintKey | None", as_json: bool
 ) -> None:
     """Print a line for each file, as sha256sum does; one that cannot be read stops none of the others."""
+    from registry.files import as_named
+
     documents: list[JsonObject] = []
     status = 0
     for path in paths:
         try:
             found, recorded = _of(opened, path, keyed, key)
         except AffidavitError as error:
-            warn(f"Error: {error if str(path) in str(error) else f'{path}: {error}'}")
-            documents.append({"path": str(path), "error": str(error)})
+            named = as_named(path)
+            warn(f"Error: {error if named in str(error) else f'{named}: {error}'}")
+            documents.append({"path": named, "error": str(error)})
             status = status or error.exit_status
             continue
-        documents.append({"path": str(path), **_document(found, recorded)})
+        notes = [] if recorded else _notes(path, found)
+        documents.append({"path": str(path), **_document(found, recorded, notes)})
         if not as_json:
             say(f"{found}  {path}{UNREAD if recorded else ''}")
+            for note in notes:
+                warn(f"Note: {note}")
     if as_json:
         print_json({"files": documents})
     if status:
         raise SystemExit(status)
 
 
-def _document(found: "Fingerprint", recorded: bool) -> "JsonObject":
-    """Return the command's document; `recorded` is in it only where nothing was read."""
+def _document(found: "Fingerprint", recorded: bool, notes: list[str]) -> "JsonObject":
+    """Return the command's document; `recorded` is in it only where nothing was read, `notes` where there are some."""
     columns: list[Json] = [
         column.said(root=column.root, leaves=list[Json](column.leaves)) for column in found.columns
     ]
     said: JsonObject = {"fingerprint": str(found), "rows": found.rows, "columns": columns}
-    return said | ({"recorded": True} if recorded else {})
+    return said | ({"recorded": True} if recorded else {}) | ({"notes": list[Json](notes)} if notes else {})
 
 
 def _print_columns(found: "Fingerprint") -> None:
@@ -297,9 +313,16 @@ def _compare(opened: Open, path: Path, ref: str, wanted: _Wanted) -> NoReturn:
 
         cells = cells_of(*at_hand, most=wanted.cells)
     source = None if difference.equal else recorded_source(opened, path, ref)
+    notes = [
+        note
+        for each, found in zip(named, (before, after), strict=True)
+        if isinstance(each, Path) and not difference.equal
+        for note in _notes(each, found, (*difference.added, *difference.removed))
+    ]
     if wanted.as_json:
         said = None if cells is None else cells.to_json(values=wanted.values)
-        print_json({**difference.to_json(), "cells": said, "recorded_source": source})
+        more_said: JsonObject = {"notes": list[Json](notes)} if notes else {}
+        print_json({**difference.to_json(), "cells": said, "recorded_source": source, **more_said})
     else:
         more = (
             [f"({reason})" for reason in difference.reasons()]
@@ -311,14 +334,16 @@ def _compare(opened: Open, path: Path, ref: str, wanted: _Wanted) -> NoReturn:
                 f"the file is byte for byte {source['uri']}, the recorded source of the step {source['step']}"
             )
             more = [*more, f"{copy}: what differs is how it was read"]
+        more += notes
         say("\n".join([*difference.lines(), *(f"  {line}" for line in more)]))
     raise SystemExit(0 if difference.equal else 1)
 
 
 def _at_hand(path: Path, wanted: _Wanted) -> "AtHand":
     from registry.at_hand import AtHand
+    from registry.files import naming
 
-    with bar(f"reading {path.name}") as progress:
+    with naming(path), bar(f"reading {path.name}") as progress:
         return AtHand.of(
             path,
             keyed=wanted.keyed,

@@ -143,9 +143,10 @@ def _names(found: "Profile") -> list[str]:
 
 
 def _of_file(path: Path, small_cell: int) -> "Profile":
+    from registry.files import naming
     from registry.profile import profile as profile_of
 
-    with bar(f"reading {path.name}") as progress:
+    with naming(path), bar(f"reading {path.name}") as progress:
         return profile_of(
             path, small_cell=small_cell, progress=lambda done, total: progress(done, total or 0)
         )

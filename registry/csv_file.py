@@ -16,6 +16,7 @@ Rules:
 Example: `from_csv(Path("loanapp.csv")).names` are the names in the header.
 """
 
+import codecs
 import csv as plain_csv
 import io
 import re
@@ -114,7 +115,10 @@ def from_csv(path: Path) -> Source:
         begin = file.read(1 << 16)
     if b"\0" in begin:
         raise MalformedInput(f"{path} is not a CSV file: it holds binary data")
-    if begin.strip() and not re.search(rb"[\r\n]", begin) and len(begin) < 1 << 16:
+    begin = begin.removeprefix(codecs.BOM_UTF8)
+    if not begin.strip(b"\r\n"):
+        raise MalformedInput(f"{path} cannot be read as csv (Empty CSV file): it has no header line")
+    if not re.search(rb"[\r\n]", begin) and len(begin) < 1 << 16:
         return _header_alone(begin)  # which Arrow takes for nothing where no line ends
     reader = open_csv(path, {})
     names = column_names(reader.schema.names)
@@ -125,7 +129,7 @@ def from_csv(path: Path) -> Source:
 
 def _header_alone(line: bytes) -> Source:
     """Open a table of no rows."""
-    names = column_names(next(plain_csv.reader([line.decode("utf-8-sig")])))
+    names = column_names(next(plain_csv.reader([line.decode("utf-8")])))
 
     def pieces() -> Pieces:
         yield from ((number, pa.nulls(0)) for number in range(len(names)))

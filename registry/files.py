@@ -4,8 +4,10 @@ Rules:
 
 - Files are read in batches: memory does not grow with their rows. Of a wide Parquet file, `TOGETHER` columns are read
   at a time, so that it does not grow with the columns either.
+- A table is what its file holds: the index that pandas keeps in a file is a column of it, which `index_in` names.
 - A folder is one table whose parts are the Parquet, Arrow or ORC files in it, by name, numbers in names as numbers
   (`part.2` before `part.10`, as Dask writes them); names that begin with `_` or `.` are passed over, as Spark does.
+  Where a log among those says which of the files count (Delta, Hudi), the folder is refused.
 - What cannot be read is one sentence that quotes nothing from the table. So is a file that was written to, or replaced,
   while it was read: its rows may be of two tables.
 
@@ -29,7 +31,7 @@ from registry.arrow import Pieces, Source, batches, column_names, unified
 from registry.csv_file import from_csv, what_is_wrong
 from registry.diff import RUN
 
-__all__ = ["from_file", "from_parts", "kind_of", "parts_in"]
+__all__ = ["as_named", "from_file", "from_parts", "index_in", "kind_of", "naming", "parts_in"]
 
 PARQUET_BUFFER = 1 << 20
 """Bytes of a Parquet column read ahead; without a limit Arrow holds the whole file."""
@@ -46,8 +48,11 @@ SUFFIXES = {
 }  # fmt: skip
 """What a file is by the end of its name."""
 
-URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+URL = re.compile(r"([a-z][a-z0-9+.-]+):/+", re.IGNORECASE)
 """What a URL begins with; a path has one of its two slashes left."""
+
+LOGS = {"_delta_log": "Delta", ".hoodie": "Hudi"}
+"""What lies in the folder of a table whose log says which of its files count, others being of older versions."""
 
 Opened = tuple[pa.Schema, int | None, Pieces]
 
@@ -62,7 +67,8 @@ def from_file(path: Path) -> Source:
         raise _no_file(path)
     if kind is None:
         raise MalformedInput(
-            f"{path} is not a table by its name: give a .csv, .parquet, .arrow, .feather or .orc file"
+            f"{path} is not a table by its name: give a .csv, .parquet, .arrow, .feather or .orc file, or read it with "
+            "its own library and save it as .parquet"
         )
     with _reading(path):
         if kind == "csv":
@@ -82,6 +88,45 @@ def from_file(path: Path) -> Source:
     )
 
 
+def as_named(path: Path) -> str:
+    """Write a path as it was given: of a URL, which a path cannot hold whole, both slashes and no credentials."""
+    url = URL.match(str(path))
+    if url is None:
+        return str(path)
+    slashes = "///" if url[1].lower() == "file" else "//"
+    host, slash, rest = str(path)[url.end() :].partition("?")[0].partition("/")
+    return f"{url[1]}:{slashes}{host.rpartition('@')[2]}{slash}{rest}"
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file in what is said to be wrong with its table, where that does not."""
+    try:
+        yield
+    except MalformedInput as error:
+        named = as_named(path)
+        raise error if named in str(error) else MalformedInput(f"{named}: {error}") from error
+
+
+def index_in(path: Path) -> tuple[str, ...]:
+    """Name the columns of a file, or of the first part in a folder, in which pandas keeps the index of a table."""
+    if path.is_dir():
+        path = parts_in(path)[0]
+    with _reading(path):
+        match kind_of(path):
+            case "parquet":
+                schema = parquet.read_schema(path)
+            case "arrow":
+                schema = _ipc(path)[0]
+            case _:
+                return ()
+    try:
+        levels = (schema.pandas_metadata or {}).get("index_columns", ())
+        return tuple(level for level in levels if level in schema.names)
+    except (ValueError, TypeError, AttributeError):  # what stands there is anybody's
+        return ()
+
+
 def kind_of(path: Path) -> str | None:
     """Tell what a file is by the end of its name; None where that says nothing."""
     name = path.name.lower()
@@ -92,11 +137,16 @@ def parts_in(folder: Path) -> list[Path]:
     """List the files of a folder that are one table, in the order of their rows."""
     found = [path for path in folder.iterdir() if not path.name.startswith(("_", "."))]
     kinds = {None if path.is_dir() else kind_of(path) for path in found}
-    if len(kinds) != 1 or kinds & {None, "csv"}:
-        raise MalformedInput(
-            f"{folder} is a folder that is no table: give one that holds .parquet, .arrow or .orc parts and nothing "
-            "else, or the files one by one"
-        )
+    if log := next((name for part, name in LOGS.items() if (folder / part).is_dir()), None):
+        why = f"its {log} log says which of its files count: read it with its own library and save what it holds"
+    elif any("=" in path.name and path.is_dir() for path in found):
+        why = "the names of its folders hold a column: read it with polars.scan_parquet or DuckDB and save it whole"
+    elif len(kinds) != 1 or kinds & {None, "csv"}:
+        why = "give one that holds .parquet, .arrow or .orc parts and nothing else, or the files one by one"
+    else:
+        why = None
+    if why is not None:
+        raise MalformedInput(f"{folder} is a folder that is no table: {why}")
     return sorted(found, key=lambda path: (_by_number(path), path.name))
 
 
@@ -138,7 +188,11 @@ def _no_file(path: Path) -> NotFound:
     if path.is_symlink():
         return NotFound(f"{path} is a link to a file that is not there: mend it, or name the file itself")
     if URL.match(str(path)):
-        return NotFound(f"there is no file {path}: a URL is not read, save what it names to a file first")
+        return NotFound(
+            f"there is no file {as_named(path)}: a URL is not read, save what it names to a file first"
+        )
+    if str(path) == "-":
+        return NotFound("there is no file -: what comes in is not read, write it to a file first")
     tables = [each for each in path.parent.iterdir() if kind_of(each)] if path.parent.is_dir() else []
     beside = {each.stem: each.name for each in tables}
     near = " or ".join(beside[stem] for stem in difflib.get_close_matches(path.stem, beside, n=2))

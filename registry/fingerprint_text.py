@@ -67,7 +67,10 @@ def filed(path: Path) -> Fingerprint:
             from_text(text) if not text.startswith("{") else Fingerprint.from_json(_plain(json.loads(text)))
         )
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        raise MalformedInput(f"{path} is no fingerprint: it is neither its text nor its JSON") from None
+        raise MalformedInput(
+            f"{path} is neither a table by its name (.csv, .parquet, .arrow, .feather, .orc) nor a fingerprint, as "
+            "text or as JSON"
+        ) from None
     except MalformedInput as error:
         raise MalformedInput(f"{path}: {error}") from None
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from registry.recorded import parts_of_run
@@ -221,6 +222,67 @@ def test_of_several_files_the_one_that_is_wrong_is_named(tables: Folder) -> None
     (tables.path / "twice.csv").write_text("a,a\n1,2\n")
     result = tables("fingerprint", "old.csv", "twice.csv")
     assert result.stderr == "Error: twice.csv: two columns are named 'a': rename one\n"
+
+
+def test_of_two_files_that_are_compared_the_one_that_is_wrong_is_named(tables: Folder) -> None:
+    (tables.path / "twice.csv").write_text("a,a\n1,2\n")
+    result = tables("fingerprint", "old.csv", "--against", "twice.csv")
+    assert result.stderr == "Error: twice.csv: two columns are named 'a': rename one\n"
+
+
+def test_a_url_among_several_files_is_named_as_it_was_given(tables: Folder) -> None:
+    files = tables.json("fingerprint", "old.csv", "s3://bank/a.csv", status=2)["files"]
+    assert files[1]["path"] == "s3://bank/a.csv"
+
+
+def test_lines_of_json_are_said_to_be_no_table(tables: Folder) -> None:
+    (tables.path / "a.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
+    assert "a.jsonl is neither a table by its name" in tables("fingerprint", "a.jsonl").stderr
+
+
+# --- what is said beside a fingerprint ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def filtered(tables: Folder) -> Folder:
+    """Give a table of pandas that was filtered, with its index in the file and without."""
+    table = pd.DataFrame({"a": [1, 2, 3, 4]}).query("a != 2")
+    table.to_parquet(tables.path / "with.parquet")
+    table.to_parquet(tables.path / "without.parquet", index=False)
+    return tables
+
+
+def test_an_index_of_pandas_in_a_file_is_said_to_be_one(filtered: Folder) -> None:
+    sentence = "the column '__index_level_0__' of with.parquet is the index of a table of pandas"
+    assert sentence in filtered.text("fingerprint", "with.parquet")
+    assert [note.startswith(sentence) for note in filtered.json("fingerprint", "with.parquet")["notes"]] == [
+        True
+    ]
+    assert "notes" not in filtered.json("fingerprint", "without.parquet")
+
+
+@pytest.mark.parametrize("files", [("with.parquet", "without.parquet"), ("without.parquet", "with.parquet")])
+def test_an_index_that_one_of_two_files_has_is_said_to_be_one(
+    files: tuple[str, str], filtered: Folder
+) -> None:
+    document = filtered.json("fingerprint", files[0], "--against", files[1], status=1)
+    assert len(document["notes"]) == 1
+    assert "index of a table of pandas" in filtered("fingerprint", files[0], "--against", files[1]).stdout
+
+
+def test_an_index_that_both_files_have_is_no_difference(filtered: Folder) -> None:
+    document = filtered.json("fingerprint", "with.parquet", "--against", "with.parquet")
+    assert document["equal"] is True
+    assert "notes" not in document
+
+
+@pytest.mark.parametrize(("header", "said"), [("a;b", "';'"), ("a\tb", "a tab"), ("a|b", "'|'")])
+def test_a_csv_file_that_is_separated_otherwise_is_noticed(header: str, said: str, tables: Folder) -> None:
+    (tables.path / "other.csv").write_text(f"{header}\n{header.replace('a', '1').replace('b', '2')}\n")
+    assert f"read as one column, since {said} and no comma" in tables.text("fingerprint", "other.csv")
+    result = tables("fingerprint", "old.csv", "other.csv")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("Note: other.csv was read as one column")
 
 
 # --- keyed --------------------------------------------------------------------------------------------------

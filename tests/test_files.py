@@ -18,9 +18,10 @@ from pyarrow import csv, feather, orc, parquet
 
 from audit.errors import EnvironmentFailed, MalformedInput, NotFound
 from registry import csv_file
+from registry.arrow import Source
 from registry.at_hand import AtHand
-from registry.files import from_file, parts_in
-from registry.fingerprint import Fingerprint, fingerprint
+from registry.files import as_named, from_file, index_in, parts_in
+from registry.fingerprint import Fingerprint, fingerprint, fingerprint_of
 
 CELLS = ["", "0", "1", "7", "-2", "2.5", "1e3", "true", "False", "NA", "nan", "x", "é", "2024-01-01", "12:30",
          "2024-01-01 05:06:07", "2024-01-01T05:06:07.5", "2024-01-01T05:06:07Z", "2024-01-01 05:06:07.123+02:00",
@@ -159,6 +160,7 @@ BROKEN: dict[str, tuple[str, Callable[[Path], bytes], str]] = {
         "cannot be read as csv (line 3: expected 2 columns, got 1)",
     ),
     "nothing at all": ("a.csv", lambda _: b"", "cannot be read as csv (Empty CSV file)"),
+    "a byte order mark alone": ("a.csv", lambda _: b"\xef\xbb\xbf", "cannot be read as csv (Empty CSV file)"),
     "another encoding": ("a.csv", lambda _: "a\nMünchen\n".encode("latin-1"), "is not a CSV file in UTF-8"),
     "another encoding further down": (
         "a.csv",
@@ -260,7 +262,18 @@ def test_a_part_in_which_a_column_is_missing_throughout_has_the_type_of_the_othe
 
 def test_a_partitioned_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "year=2024").mkdir()
-    with pytest.raises(MalformedInput, match="is a folder that is no table"):
+    with pytest.raises(
+        MalformedInput, match="is a folder that is no table: the names of its folders hold a column"
+    ):
+        fingerprint(tmp_path)
+
+
+@pytest.mark.parametrize(("log", "name"), [("_delta_log", "Delta"), (".hoodie", "Hudi")])
+def test_a_folder_whose_log_says_which_files_count_is_refused(log: str, name: str, tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"a": [1]}), tmp_path / "of-an-older-version.parquet")
+    assert fingerprint(tmp_path).rows == 1
+    (tmp_path / log).mkdir()
+    with pytest.raises(MalformedInput, match=f"its {name} log says which of its files count"):
         fingerprint(tmp_path)
 
 
@@ -486,10 +499,84 @@ def test_a_link_to_nothing_and_one_to_itself_are_said_to_be_so(tmp_path: Path) -
 
 @pytest.mark.parametrize("url", ["s3://bucket/loans.parquet", "https://bank.example/loans.csv"])
 def test_a_url_is_said_not_to_be_read(url: str) -> None:
-    with pytest.raises(NotFound, match="a URL is not read, save what it names to a file first"):
+    with pytest.raises(
+        NotFound, match=f"no file {url}: a URL is not read, save what it names to a file first"
+    ):
         fingerprint(url)
+
+
+def test_a_url_is_named_with_its_slashes_and_without_credentials() -> None:
+    assert as_named(Path("https://ana:secret@bank.example/a.csv?key=1")) == "https://bank.example/a.csv"
+    assert as_named(Path("file:///data/a.csv")) == "file:///data/a.csv"
+    assert as_named(Path("data/a.csv")) == "data/a.csv"
+
+
+def test_what_comes_in_is_said_not_to_be_read() -> None:
+    with pytest.raises(NotFound, match="what comes in is not read, write it to a file first"):
+        fingerprint("-")
 
 
 def test_a_name_that_no_file_can_have_is_refused() -> None:
     with pytest.raises(MalformedInput, match="is no name of a file: rename it"):
         fingerprint("a\0.csv")
+
+
+# --- the index of pandas ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("write", ["to_parquet", "to_feather"])
+def test_the_columns_that_hold_an_index_of_pandas_are_named(write: str, tmp_path: Path) -> None:
+    filtered = pd.DataFrame({"a": [1, 2, 3, 4]}).query("a != 2")
+    path = tmp_path / f"a.{write.removeprefix('to_')}"
+    if write == "to_parquet":
+        filtered.to_parquet(path)
+    else:
+        feather.write_feather(pa.Table.from_pandas(filtered), str(path))
+    assert index_in(path) == ("__index_level_0__",)
+    columns = {column.name: column.root for column in fingerprint(path).columns}
+    assert columns["a"] == fingerprint(filtered).columns[0].root
+
+
+def test_an_index_that_is_a_range_is_no_column_of_the_file(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": [1, 2, 3]}).iloc[1:]
+    table.to_parquet(tmp_path / "a.parquet")
+    assert index_in(tmp_path / "a.parquet") == ()
+    assert fingerprint(tmp_path / "a.parquet") == fingerprint(table)
+
+
+def test_a_named_index_of_two_levels_is_named_by_its_columns(tmp_path: Path) -> None:
+    table = pd.DataFrame({"bank": [1, 2], "loan": [3, 4], "a": [5, 6]}).set_index(["bank", "loan"])
+    table.to_parquet(tmp_path / "0.parquet")
+    assert index_in(tmp_path) == ("bank", "loan")
+
+
+@pytest.mark.parametrize("said", [b"no JSON", b'{"index_columns": 7}', b"[]", b'{"index_columns": ["gone"]}'])
+def test_what_a_file_says_of_its_index_may_be_anything(said: bytes, tmp_path: Path) -> None:
+    table = pa.table({"a": [1]}).replace_schema_metadata({b"pandas": said})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert index_in(tmp_path / "a.parquet") == ()
+
+
+# --- wide files ---------------------------------------------------------------------------------------------
+
+
+def test_memory_for_a_parquet_file_does_not_grow_with_its_columns(tmp_path: Path) -> None:
+    numbers = np.arange(5_000, dtype=np.float64)
+    parquet.write_table(
+        pa.table({str(index): numbers + index for index in range(1_600)}), tmp_path / "a.parquet"
+    )
+    before = pa.total_allocated_bytes()
+    most = 0
+
+    def watch(done: int, total: int | None) -> None:
+        nonlocal most
+        most = max(most, pa.total_allocated_bytes() - before)
+
+    fingerprint(tmp_path / "a.parquet", progress=watch)
+    assert most < 32_000_000  # the whole table is 64 MB
+
+
+def test_more_rows_than_a_table_says_are_refused() -> None:
+    pieces = iter([(0, pa.array([1, 2])), (0, pa.array([3]))])
+    with pytest.raises(MalformedInput, match="has more rows than the 2 that it says"):
+        fingerprint_of(Source(("a",), 2, pieces))
