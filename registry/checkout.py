@@ -18,13 +18,12 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import cast
 
 from audit.canonical import Json, JsonObject
 from audit.errors import AffidavitError, MalformedInput
 from registry.artifacts import ArtifactStore, digest_of_file
 from registry.git import git
-from registry.recorded import steps_of
+from registry.recorded import code_of, parameters_of, sources_of, steps_of
 from registry.recorded_values import from_json
 from registry.untracked import only_left_out
 
@@ -61,7 +60,7 @@ def check_out(
     `places` are the folders in which repositories and files are looked for, in this order; `spared` are the steps that
     can do without their sources.
     """
-    code = cast(JsonObject, run["code"])
+    code = code_of(run)
     target = code.get("target")
     if run.get("how") != "pipeline" or not isinstance(target, str):
         raise Impossible("it was recorded with record() and names no pipeline that could be run again")
@@ -132,15 +131,12 @@ def _bring_all(
     run: Mapping[str, Json], here: Path, elsewhere: Path, places: Sequence[Path], spared: Collection[str]
 ) -> tuple[dict[str, Json], dict[str, str]]:
     """Bring every file that the run read; return the parameters whose path is another one now, and what is gone."""
-    sources = cast(list[JsonObject], run["sources"])
     recorded = {
-        (step["name"], name): value
-        for step in steps_of(run)
-        for name, value in cast(JsonObject, step["parameters"]).items()
+        (step["name"], name): value for step in steps_of(run) for name, value in parameters_of(step).items()
     }
     moved: dict[str, Json] = {}
     gone: dict[str, str] = {}
-    for number, source in enumerate(sources):
+    for number, source in enumerate(sources_of(run)):
         uri, parameter = str(source["uri"]), (source["step"], str(source.get("parameter")))
         place, given = _inside(here, uri), _path_in(recorded.get(parameter))
         if given is not None and PurePosixPath(given) != PurePosixPath(uri):

@@ -3,30 +3,26 @@
 import re
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
 from audit.errors import MalformedInput, NotFound
 from audit.terminal import (
     Command,
-    folded,
     json_option,
     print_json,
     print_table,
     say,
 )
-from registry.cli_run import short
 
 # What the commands need is imported inside them: `affidavit --help` loads none of it.
 if TYPE_CHECKING:
-    from audit.canonical import JsonObject
     from registry.registry import Registry
 
 __all__ = ["compare", "log", "show"]
 
 Open = Callable[[], "Registry"]
-MOST_PROFILES, MOST_COLUMNS = 3, 12
 _DIGEST = re.compile(r"(?:affidavit-(?:table|model|object)-v\d:sha256:)?\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _FIGURE = re.compile(r"\b\d\.\d{5,}\b")
 _ANY_FIGURE = re.compile(r"\b\d\.\d+\b")
@@ -85,6 +81,7 @@ def show(opened: Open, ref: str, as_json: bool) -> None:
     REF is an entry's number or the start of its leaf hash, NAME@VERSION, NAME@STAGE or NAME@latest, or a whole
     fingerprint, for which the versions that hold it are listed.
     """
+    from registry.cli_version import print_version
     from registry.documents import entry_document, version_document
 
     registry = opened()
@@ -95,9 +92,7 @@ def show(opened: Open, ref: str, as_json: bool) -> None:
         if as_json:
             print_json(document)
         else:
-            _print_version(document)
-            _print_data(cast("JsonObject", document["run"]))
-            _print_profiles(registry, document)
+            print_version(registry, document)
     else:
         entry = registry.named_entry(ref)
         document = entry_document(registry, entry)
@@ -146,153 +141,8 @@ def compare(opened: Open, first: str, second: str, as_json: bool) -> None:
     raise SystemExit(1 if different else 0)
 
 
-def _print_version(document: "JsonObject") -> None:
-    stages = ", ".join(cast(list[str], document["stages"])) or "no stage"
-    say(f"{document['model']}@{document['version']} ({stages})")
-    say(f"entry {document['entry']}, {document['time']}, recorded by {document['recorded_by']}")
-    run_said = cast("JsonObject", document["run"])
-    code = cast("JsonObject", run_said["code"])
-    clean = {True: "with changes that were not committed", False: "clean", None: "not in a repository"}
-    state = clean[cast(bool | None, code["dirty"])]
-    if untracked := cast(int | None, code.get("untracked")):
-        state += f", {untracked} untracked {'file' if untracked == 1 else 'files'}"
-    say(f"code {code['commit'] or 'no commit'} ({state}), {code['target'] or 'record()'}")
-    for figure in _figures(run_said):
-        say(f"  {figure['name']:<28} {_interval(figure)}")
-    for table in cast(list["JsonObject"], document["bias"]):
-        say(f"\n  by {table['attribute']} ({table['missing']} without a value)")
-        disparities = cast(list["JsonObject"], table["disparities"])
-        for figure in disparities:
-            say(f"    {figure['name']:<30} {_interval(figure)}")
-        for sentence in _noted(disparities):
-            say(folded(f"    {sentence}", "      "))
-    rows = [
-        (
-            e["entry"],
-            kind,
-            e.get("verdict") or e.get("decision") or e.get("template"),
-            e.get("stage") or "-",
-            e["signer"],
-        )
-        for kind, many in (
-            ("approval", "approvals"),
-            ("decision", "decisions"),
-            ("reproduction", "reproductions"),
-            ("report", "reports"),
-        )
-        for e in cast(list["JsonObject"], document[many])
-    ]
-    if rows:
-        say()
-        print_table(
-            ("Entry", "Kind", "What", "Stage", "Signed by"), sorted(rows, key=lambda row: cast(int, row[0]))
-        )
-    for kind, about in (
-        ("run", [document]),
-        *((kind[:-1], document[kind]) for kind in ("approvals", "decisions", "reproductions", "reports")),
-    ):
-        for e in cast(list["JsonObject"], about):
-            for doubt in cast(list[str], e["doubts"]):
-                say(f"The {kind} in entry {e['entry']} is in doubt: {doubt}")
-
-
-def _print_data(run_said: "JsonObject") -> None:
-    """Print where data came from beside files, which checks were made of it, and what was kept."""
-    from registry.changes import said_of_changes
-    from registry.recorded import parts_of_step, steps_of
-
-    outcomes = {True: "passed", False: "failed", None: "could not be made"}
-    rows: list[tuple[object, object, object]] = [
-        ("origin", origin["uri"], f"{origin['kind']}, {origin['how']} in {origin['step']}")
-        for origin in cast(list["JsonObject"], run_said.get("origins") or [])
-    ]
-    for step in steps_of(run_said):
-        rows += [
-            ("check", check["part"], f"{outcomes[cast(bool | None, check['passed'])]}{_warned(check)}")
-            for check in cast(list["JsonObject"], step.get("checks") or [])
-        ]
-        rows += [
-            ("kept", part["name"], kept["artifact"] or f"not: {kept['reason']}")
-            for part in parts_of_step(step)
-            if isinstance(kept := part.get("kept"), dict)
-        ]
-    if rows:
-        say()
-        print_table(("Data", "What", "Outcome"), rows)
-    changed = said_of_changes(run_said)
-    if changed:
-        say()
-    for sentence in changed:
-        say(f"Changed: {sentence}.")
-
-
-def _warned(check: "JsonObject") -> str:
-    """Say how many of the checks that failed only warn, so that the run went on."""
-    warned = check.get("warned")
-    return f" ({warned} that only warn{'s' if warned == 1 else ''})" if warned else ""
-
-
-def _print_profiles(registry: "Registry", document: "JsonObject") -> None:
-    """Print the profiles of the tables that came in from outside: what other steps returned is one command away."""
-    from registry.cli_profile import print_profile, recorded_profiles, unprofiled_tables
-    from registry.profile_text import promise
-    from registry.recorded import parts_of_run
-
-    run_said = cast("JsonObject", document["run"])
-    found = recorded_profiles(registry, run_said)
-    first = {
-        str(part["name"])
-        for step, part in parts_of_run(run_said)
-        if not step["after"] and step.get("kind") != "evaluate"
-    }
-    name = f"{document['model']}@{document['version']}"
-    shown = [each for each in found if each in first][:MOST_PROFILES]
-    for table in shown:
-        say(f"\n{table}: {found[table].rows} rows")
-        print_profile(found[table], MOST_COLUMNS)
-        more = len(found[table].columns) - MOST_COLUMNS
-        if more > 0:
-            say(f"{more} more columns: affidavit profile {name}:{table}")
-    for said in dict.fromkeys(promise(found[table]) for table in shown):
-        say(f"\n{said}")
-    for table, why in unprofiled_tables(run_said).items():
-        if table in first:
-            say(f"\n{table} is not profiled: {why}.")
-    if found:
-        say(f"Profiles were recorded of {', '.join(found)}: affidavit profile {name}:TABLE")
-
-
 def _is_mentioned(registry: "Registry", model: str) -> bool:
     return any(entry.statement.predicate.get("model") == model for entry in registry.ledger.entries())
-
-
-def _figures(run_said: "JsonObject") -> list["JsonObject"]:
-    evaluation = run_said.get("evaluation")
-    return cast(list["JsonObject"], evaluation["metrics"]) if isinstance(evaluation, dict) else []
-
-
-def _noted(figures: list["JsonObject"]) -> list[str]:
-    """Say what the evaluation notes of figures, above all which groups they leave out: once for all that it is of."""
-    of: dict[str, list[str]] = {}
-    for figure in figures:
-        first, _, rest = str(figure.get("note") or "").partition("; ")
-        # Why there is no value stands where the value would.
-        note = rest if figure["value"] is None else "; ".join(filter(None, (first, rest)))
-        if note:
-            of.setdefault(note, []).append(str(figure["name"]))
-    return [
-        note if len(names) == len(figures) else f"{', '.join(names)}: {note}" for note, names in of.items()
-    ]
-
-
-def _interval(figure: "JsonObject") -> str:
-    if figure["value"] is None:
-        # The rest of the note says which groups were left out, and stands below.
-        return str(figure.get("note") or "not enough data").partition(";")[0]
-    low, high = (
-        short(float(str(figure[end]))) if figure[end] is not None else "?" for end in ("low", "high")
-    )
-    return f"{short(float(str(figure['value'])))}  ({low} to {high}, n={figure['n']})"
 
 
 def _brief(what: str, first: str | None, second: str | None) -> tuple[str, str]:

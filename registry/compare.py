@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from typing import cast
 
 from audit.canonical import Json, JsonObject
-from registry.recorded import parts_of_step, steps_of
+from registry.recorded import (
+    bias_of,
+    environment_of,
+    metrics_of,
+    origins_of,
+    parameters_of,
+    parts_of_step,
+    sources_of,
+    steps_of,
+)
 from registry.recorded_values import shown
 
 __all__ = ["Row", "compare_versions"]
@@ -30,11 +39,11 @@ def compare_versions(first: Mapping[str, Json], second: Mapping[str, Json]) -> l
 
 def _values(run: Mapping[str, Json]) -> Iterator[tuple[tuple[str, str], str | None]]:
     for step in steps_of(run):
-        for name, value in cast(JsonObject, step["parameters"]).items():
+        for name, value in parameters_of(step).items():
             yield ("parameter", f"{step['name']}.{name}"), _text(value)
-    for source in cast(list[JsonObject], run["sources"]):
+    for source in sources_of(run):
         yield ("source", str(source["uri"])), _text(source["sha256"])
-    for origin in cast(list[JsonObject], run.get("origins") or []):
+    for origin in origins_of(run):
         version = origin.get("version")
         told = version.get("etag") if isinstance(version, dict) else origin.get("query")
         yield ("origin", f"{origin['uri']} in {origin['step']}"), _text(told)
@@ -44,26 +53,20 @@ def _values(run: Mapping[str, Json]) -> Iterator[tuple[tuple[str, str], str | No
         yield ("step source", str(step["name"])), _text(step["source"])
     yield from _members("code", run["code"], ("commit", "branch", "dirty", "patch", "target"))
     yield from _members("environment", run["environment"], ("python", "platform", "cpu_count"))
-    packages = cast(JsonObject, cast(JsonObject, run["environment"])["packages"])
+    packages = cast(JsonObject, environment_of(run)["packages"])
     yield ("environment", "packages"), _text(packages["artifact"])
     yield from _members("model", run.get("model_file"), ("class", "format", "fingerprint"))
-    yield from _evaluation(run.get("evaluation"))
+    for figure in metrics_of(run):
+        yield ("metric", str(figure["name"])), _figure(figure)
+    for table, disparities in bias_of(run):
+        for figure in disparities:
+            yield ("bias", f"{figure['name']} by {table['attribute']}"), _figure(figure)
 
 
 def _members(what: str, holder: Json, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, str], str | None]]:
     if isinstance(holder, dict):
         for name in names:
             yield (what, name), _text(holder.get(name))
-
-
-def _evaluation(evaluation: Json) -> Iterator[tuple[tuple[str, str], str | None]]:
-    if not isinstance(evaluation, dict):
-        return
-    for figure in cast(list[JsonObject], evaluation["metrics"]):
-        yield ("metric", str(figure["name"])), _figure(figure)
-    for table in cast(list[JsonObject], evaluation["bias"]):
-        for figure in cast(list[JsonObject], table["disparities"]):
-            yield ("bias", f"{figure['name']} by {table['attribute']}"), _figure(figure)
 
 
 def _figure(figure: JsonObject) -> str:

@@ -13,6 +13,7 @@ from audit.erasure import erasures
 from audit.record import Entry
 from registry.catalog import Catalogued
 from registry.recheck import doubts, signed_in_doubt
+from registry.recorded import metrics_of, parts_of_run, resolve_run
 from registry.registry import Registry, RunEntry
 
 __all__ = ["entry_document", "log_documents", "run_document", "signer_of", "summary", "version_document"]
@@ -133,7 +134,7 @@ def _row(entry: Entry, signer: str) -> JsonObject:
 
 
 def _metrics(run: Mapping[str, Json]) -> JsonObject:
-    figures = [_object(f) for f in cast(list[Json], _object(run.get("evaluation")).get("metrics") or [])]
+    figures = metrics_of(run)
     # Numbers here, for programs; the ledger and `show` keep the decimals as they were signed.
     values = {str(f["name"]): _number(f.get("value")) for f in figures}
     intervals = {str(f["name"]): [_number(f.get("low")), _number(f.get("high"))] for f in figures}
@@ -141,8 +142,6 @@ def _metrics(run: Mapping[str, Json]) -> JsonObject:
 
 
 def _data(registry: Registry, entry: Entry) -> list[Json]:
-    from registry.recorded import parts_of_run, resolve_run
-
     run = resolve_run(entry.statement.predicate, registry.artifacts)
     return [
         {"name": part["name"], "fingerprint": part["fingerprint"], "rows": part["rows"]}

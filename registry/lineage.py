@@ -7,12 +7,11 @@ or *observed* (seen by changing inputs). This file draws the declared ones betwe
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from audit.canonical import Json, JsonObject
 from audit.report import counted
 from registry.changes import model_part
-from registry.recorded import steps_of
+from registry.recorded import after_of, origins_of, sources_of, steps_of
 
 __all__ = ["Edge", "Lineage", "Node", "lineage_of"]
 
@@ -88,12 +87,12 @@ def lineage_of(run: Mapping[str, Json]) -> Lineage:
     """Draw the declared lineage of a run predicate."""
     nodes: list[Node] = []
     edges: list[Edge] = []
-    for source in cast(list[JsonObject], run["sources"]):
+    for source in sources_of(run):
         nodes.append(
             Node(f"source:{source['uri']}", "source", str(source["uri"]), f"sha256:{source['sha256']}")
         )
         edges.append(Edge(f"source:{source['uri']}", f"step:{source['step']}", "declared"))
-    for origin in cast(list[JsonObject], run.get("origins") or []):
+    for origin in origins_of(run):
         place = f"source:{origin['uri']}"
         nodes.append(Node(place, "source", str(origin["uri"])))
         edges.append(Edge(place, f"step:{origin['step']}", str(origin["how"])))
@@ -101,10 +100,7 @@ def lineage_of(run: Mapping[str, Json]) -> Lineage:
     _, made_model = model_part(run)
     for step in steps_of(run):
         nodes.append(Node(f"step:{step['name']}", "step", str(step["name"])))
-        edges += [
-            Edge(f"step:{name}", f"step:{step['name']}", "declared")
-            for name in cast(list[Json], step["after"])
-        ]
+        edges += [Edge(f"step:{name}", f"step:{step['name']}", "declared") for name in after_of(step)]
         if fingerprint is not None and step["name"] == made_model:
             edges.append(Edge(f"step:{step['name']}", "model", "declared"))
     if fingerprint is not None:

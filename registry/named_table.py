@@ -18,7 +18,7 @@ audit.errors.NotFound: there is no ledger here
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from audit.canonical import JsonObject
 from audit.errors import MalformedInput, NotFound
@@ -26,7 +26,7 @@ from registry.artifacts import digest_of_file
 from registry.files import kind_of
 from registry.fingerprint import Fingerprint
 from registry.fingerprint_text import filed, is_filed
-from registry.recorded import parts_of_run, resolve_run
+from registry.recorded import parts_of_run, resolve_run, sources_of
 from registry.recorded_fingerprint import recorded_fingerprint
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def recorded_source(opened: Open, path: Path, ref: str) -> JsonObject | None:
         return None
     run = _run_named(opened(), ref.partition(":")[0])
     digest, _ = digest_of_file(path)
-    same = (each for each in cast(list[JsonObject], run["sources"]) if each["sha256"] == digest)
+    same = (each for each in sources_of(run) if each["sha256"] == digest)
     found = next(same, None)
     return None if found is None else {name: found[name] for name in ("uri", "step", "sha256")}
 

@@ -19,12 +19,11 @@ Rules:
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
 
-from audit.canonical import Json, JsonObject
+from audit.canonical import Json
 from registry.changes import Change, changed_model, changed_tables, model_part
 from registry.flows import ALL_ROWS, IDENTITY, THE_TARGET, Flow, Link, flows_of
-from registry.recorded import steps_of
+from registry.recorded import after_of, sources_of, steps_of
 from registry.sentences import listed
 
 __all__ = ["DROPPED", "FILE", "ONE_OF", "Doubt", "Into", "Map", "Place", "map_of", "one_of_several"]
@@ -331,17 +330,14 @@ def map_of(run: Mapping[str, Json]) -> Map:
     model_file = run.get("model_file")
     features = model_file.get("features") if isinstance(model_file, dict) else None
     sources: dict[str, list[str]] = {}
-    for source in cast(list[JsonObject], run["sources"]):
+    for source in sources_of(run):
         sources.setdefault(str(source["step"]), []).append(str(source["uri"]))
     return Map(
         tables={flow.part: flow for flow in flows if flow.kind == "table"},
         model=_only(flow for flow in flows if flow.kind == "model" and part in (None, flow.part)),
         encoded=_only(flow for flow in flows if flow.kind == "encoded" and part in (None, flow.part)),
         features=tuple(str(name) for name in features) if isinstance(features, list) else (),
-        steps={
-            str(each["name"]): tuple(str(name) for name in cast(list[Json], each["after"]))
-            for each in steps_of(run)
-        },
+        steps={str(each["name"]): tuple(after_of(each)) for each in steps_of(run)},
         sources={name: tuple(dict.fromkeys(uris)) for name, uris in sources.items()},
         made_model=step,
         name=str(run["model"]),

@@ -18,7 +18,20 @@ from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.run_predicate import MOVABLE, resolve
 
-__all__ = ["parts_of_run", "parts_of_step", "resolve_run", "steps_of"]
+__all__ = [
+    "after_of",
+    "bias_of",
+    "code_of",
+    "environment_of",
+    "metrics_of",
+    "origins_of",
+    "parameters_of",
+    "parts_of_run",
+    "parts_of_step",
+    "resolve_run",
+    "sources_of",
+    "steps_of",
+]
 
 _SHAPES: Mapping[tuple[str, ...], Mapping[str, type]] = {
     ("environment", "packages"): {"artifact": str},
@@ -64,6 +77,49 @@ def parts_of_run(run: Mapping[str, Json]) -> Iterator[tuple[JsonObject, JsonObje
     for step in steps_of(run):
         for part in parts_of_step(step):
             yield step, part
+
+
+def sources_of(run: Mapping[str, Json]) -> list[JsonObject]:
+    """Return the files that a run read."""
+    return cast(list[JsonObject], run["sources"])
+
+
+def origins_of(run: Mapping[str, Json]) -> list[JsonObject]:
+    """Return where a run's data came from beside files; releases before there was this recorded none."""
+    return cast(list[JsonObject], run.get("origins") or [])
+
+
+def parameters_of(step: Mapping[str, Json]) -> JsonObject:
+    """Return the parameters of a recorded step."""
+    return cast(JsonObject, step["parameters"])
+
+
+def after_of(step: Mapping[str, Json]) -> list[str]:
+    """Return the names of the steps whose results a recorded step received."""
+    return [str(name) for name in cast(list[Json], step["after"])]
+
+
+def code_of(run: Mapping[str, Json]) -> JsonObject:
+    """Return the code that a run was made with."""
+    return cast(JsonObject, run["code"])
+
+
+def environment_of(run: Mapping[str, Json]) -> JsonObject:
+    """Return what a run was made in."""
+    return cast(JsonObject, run["environment"])
+
+
+def metrics_of(run: Mapping[str, Json]) -> list[JsonObject]:
+    """Return the figures of a run's evaluation; none where it was not evaluated."""
+    evaluation = run.get("evaluation")
+    return cast(list[JsonObject], evaluation["metrics"]) if isinstance(evaluation, dict) else []
+
+
+def bias_of(run: Mapping[str, Json]) -> list[tuple[JsonObject, list[JsonObject]]]:
+    """Return the tables of a run's evaluation, one for each protected column, each with its disparities."""
+    evaluation = run.get("evaluation")
+    tables = cast(list[JsonObject], evaluation["bias"]) if isinstance(evaluation, dict) else []
+    return [(table, cast(list[JsonObject], table["disparities"])) for table in tables]
 
 
 def _check(value: Json, path: tuple[str, ...], members: Mapping[str, type]) -> None:

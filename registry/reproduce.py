@@ -36,7 +36,7 @@ from registry.environment import VARIABLES, describe_environment
 from registry.fingerprint import KEYED_SCHEME
 from registry.fingerprint_key import FingerprintKey
 from registry.predicates import Reproduction
-from registry.recorded import parts_of_run, resolve_run, steps_of
+from registry.recorded import environment_of, parameters_of, parts_of_run, resolve_run, steps_of
 from registry.registry import Registry
 from registry.rerun import Job
 from registry.rerun_process import one_line, run_job
@@ -179,7 +179,7 @@ def _parameters(run: JsonObject) -> JsonObject:
     parameters: JsonObject = {}
     for step in steps_of(run):
         given = cast(list[Json], step.get("given") or [])
-        for name, value in cast(JsonObject, step["parameters"]).items():
+        for name, value in parameters_of(step).items():
             if not (isinstance(value, dict) and ({"withheld", "opaque", "hmac"} & value.keys())):
                 parameters[f"{step['name']}.{name}"] = value
             elif name in given:
@@ -189,7 +189,7 @@ def _parameters(run: JsonObject) -> JsonObject:
 
 def _variables(run: JsonObject) -> dict[str, str]:
     """Return this process's environment, with the variables that a run records set, or not set, as they were."""
-    recorded = cast(JsonObject, run["environment"]).get("variables")
+    recorded = environment_of(run).get("variables")
     set_then = recorded if isinstance(recorded, dict) else {}
     variables = {
         name: value
@@ -202,7 +202,7 @@ def _variables(run: JsonObject) -> dict[str, str]:
 def _environments(
     run: JsonObject, here: JsonObject, recorded_store: ArtifactStore, here_store: ArtifactStore
 ) -> JsonObject:
-    recorded = cast(JsonObject, run["environment"])
+    recorded = environment_of(run)
     said = ("python", "platform", "cpu_count", "packages")
     told: JsonObject = {
         "recorded": {name: recorded.get(name) for name in said},
