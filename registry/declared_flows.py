@@ -22,27 +22,37 @@ from dataclasses import replace
 from audit.errors import AffidavitError
 from registry.estimators import taken_apart
 from registry.flows import IDENTITY, TARGET, THE_TARGET, Flow, Link
+from registry.places import FILE
 from registry.sentences import listed
-from registry.told import Inputs, Told, declared_links, declared_rows
+from registry.told import Inputs, Source, Told, declared_links, declared_rows, lacking, tells_rows
 
 __all__ = ["declared_flow", "doubted", "encoded_flow", "model_flow"]
 
 
-def declared_flow(flow: Flow, told: Told, inputs: Inputs) -> Flow:
+def declared_flow(flow: Flow, told: Told, inputs: Inputs, sources: Sequence[Source] = ()) -> Flow:
     """Complete a flow by what is declared of it; raise `MalformedInput` where that does not fit the inputs."""
-    links, covered = declared_links(told, flow.step, flow.part, flow.columns, inputs)
+    links, covered = declared_links(told, flow.step, flow.part, flow.columns, inputs, sources)
     apart = told.rows == () and _side_by_side(links)
     if told.rows is not None:
-        links += declared_rows(told, flow.step, inputs)
+        links += declared_rows(told, flow.step, inputs, sources)
     declared = replace(
-        flow, links=tuple(links), complete=frozenset(covered), rows_complete=told.rows is not None
+        flow, links=tuple(links), complete=frozenset(covered), rows_complete=tells_rows(told, inputs)
     )
+    said = [text for texts in (*told.columns.values(), told.rows or ()) for text in texts]
+    if lacks := lacking(dict.fromkeys(said), inputs, sources):
+        return doubted(
+            declared, f"{listed(lacks)} {_are_no_columns(len(lacks))} of the file, as it is read here"
+        )
     if not apart:
         return declared
     return doubted(
         declared,
         f"by which columns the rows of {listed(apart)} are matched is not declared: name those columns in rows=[...]",
     )
+
+
+def _are_no_columns(count: int) -> str:
+    return "is declared and no column" if count == 1 else "are declared and no columns"
 
 
 def doubted(flow: Flow, why: str) -> Flow:
@@ -57,12 +67,19 @@ def _side_by_side(links: Sequence[Link]) -> list[str]:
     for link in links:
         parts.setdefault((link.column, link.source), set()).add(link.part)
     together = set.intersection(*parts.values()) if parts else set()
-    return [] if together else sorted({link.part for link in links})
+    return [] if together else sorted({link.part.removeprefix(FILE) for link in links})
 
 
-def model_flow(part: str, step: str, features: Sequence[str], told: Told, inputs: Inputs) -> Flow:
+def model_flow(
+    part: str,
+    step: str,
+    features: Sequence[str],
+    told: Told,
+    inputs: Inputs,
+    sources: Sequence[Source] = (),
+) -> Flow:
     """Say where the features of a model come from: what is declared, else the columns of their names."""
-    declared = declared_flow(Flow(part, step, "model", tuple(features)), told, inputs)
+    declared = declared_flow(Flow(part, step, "model", tuple(features)), told, inputs, sources)
     if twice := [name for name, count in Counter(features).items() if count > 1]:
         # Two columns of one name: at most one of them is the column of that name that came in.
         note = f"step {step}: the model was fitted on several columns called {listed(twice)}"

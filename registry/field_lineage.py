@@ -26,14 +26,16 @@ from registry.flows import Flow
 from registry.held import column_labels, is_lazy, polars_frame
 from registry.nested_fields import nested_fields
 from registry.observe import Observation, observe, take_sample
+from registry.outside import NOTHING, Outside
 from registry.parts import is_fitted_model, parts_of
+from registry.reached import reached
 from registry.recomputed import as_received, explained
 from registry.relations import NotUnderstood
 from registry.sampling import unchangeable
 from registry.seen import with_what_was_seen
 from registry.sentences import listed
 from registry.steps import PlannedStep, Step
-from registry.told import Inputs, refuse_unreturned
+from registry.told import Inputs, Source, refuse_unreturned
 from registry.written_defaults import unwritten_default
 from registry.written_query import check_written
 from registry.written_settings import unwritten, unwritten_in_model
@@ -69,6 +71,10 @@ class Watch:
     """What it received besides the columns of tables: values, and indexes with labels of their own."""
     few: Mapping[str, Any] = field(default_factory=dict)
     """A few rows of each table that a query reads, for their types (`registry.sql_reads`)."""
+    sources: tuple[Source, ...] = ()
+    """What it reads by itself, as its parameters name it (`registry.outside`)."""
+    doubts: tuple[str, ...] = ()
+    """Why nothing that is declared of the step is complete, besides what it received."""
 
     def flows(self, value: object) -> list[Flow]:
         """Say how the columns of what the step returned come about.
@@ -86,6 +92,10 @@ class Watch:
         )
         flows = attempted(lambda: self._seen(flows), lambda why: _noted(flows, self.step.name, why))
         return _noted(flows, self.step.name, *self.hindered)
+
+    def doubting(self, why: Iterable[str]) -> "Watch":
+        """Take nothing that is declared of the step for the whole, for these reasons."""
+        return replace(self, doubts=(*self.doubts, *why))
 
     def _seen(self, flows: list[Flow]) -> list[Flow]:
         if self.sample is None:
@@ -106,7 +116,9 @@ class Watch:
                 note = f"the model does not name its inputs: fit it on a table with column names in {self.step.name}"
                 yield Flow(name, self.step.name, "model", (), notes=(note,))
                 return
-            flow = self._declared(model_flow(name, self.step.name, features, self.step.told, self.inputs))
+            flow = self._declared(
+                model_flow(name, self.step.name, features, self.step.told, self.inputs, self.sources)
+            )
             yield self._with_settings(flow, item)
             yield from encoded_flow(name, self.step.name, item, features)
         elif (columns := column_labels(item)) is not None:
@@ -116,17 +128,24 @@ class Watch:
             if parsed:
                 made = self._parsed(flow, item)
             else:
-                made = self._declared(declared_flow(flow, self.step.told, self.inputs))
+                made = self._declared(declared_flow(flow, self.step.told, self.inputs, self.sources))
             yield replace(made, fields=tuple(nested_fields(item).items()))
 
     def _declared(self, flow: Flow) -> Flow:
-        if not self.beside or not (flow.complete or flow.rows_complete):
+        if not (flow.complete or flow.rows_complete):
             return flow
-        return doubted(
-            flow,
-            f"it received {listed(self.beside)}, which may be made of any column: only a column of a table can be "
-            "declared (reset_index() makes one of an index)",
-        )
+        for why in self._why_not():
+            flow = doubted(flow, why)
+        return flow
+
+    def _why_not(self) -> Iterable[str]:
+        """Say why what is declared may be less than all."""
+        if self.beside:
+            yield (
+                f"it received {listed(self.beside)}, which may be made of any column: only a column of a table can be "
+                "declared (reset_index() makes one of an index)"
+            )
+        yield from self.doubts
 
     def _with_settings(self, flow: Flow, model: object) -> Flow:
         """Take nothing for the whole where a transformer in the model may bring in any column."""
@@ -169,12 +188,14 @@ class Watch:
         )
 
 
-def watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
-    """Note what a step is about to receive."""
-    return attempted(lambda: _watch(planned, returned), lambda why: Watch(planned.step, {}, failed=why))
+def watch(planned: PlannedStep, returned: Mapping[str, object], outside: Outside = NOTHING) -> Watch:
+    """Note what a step is about to receive, and what it reads `outside` of that."""
+    return attempted(
+        lambda: _watch(planned, returned, outside), lambda why: Watch(planned.step, {}, failed=why)
+    )
 
 
-def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
+def _watch(planned: PlannedStep, returned: Mapping[str, object], outside: Outside) -> Watch:
     inputs: dict[str, tuple[str, ...]] = {}
     frames: dict[str, Any] = {}
     before: dict[str, Any] = {}
@@ -212,12 +233,26 @@ def _watch(planned: PlannedStep, returned: Mapping[str, object]) -> Watch:
         given=planned.given,
         beside=_beside(planned, returned),
         few=few,
+        sources=outside.sources,
+        doubts=(*outside.doubts, *_reached(planned, outside)),
     )
 
 
+def _reached(planned: PlannedStep, outside: Outside) -> list[str]:
+    """Say what a step that declares its columns takes from elsewhere than a declaration can name."""
+    step = planned.step
+    if not step.told.is_declared:
+        return []
+    names = [f"{name} outside of the step" for name in reached(step.function)]
+    sources = [each.parameter for each in outside.sources]
+    left = [name for name in planned.parameters if name not in (*planned.given, *sources)]
+    if (name := unwritten_default(step.function, left)) is not None:
+        names.append(f"the default of its parameter {name}, which is worked out by code")
+    return [f"it reaches {listed(names)}, which may be made of any column"] if names else []
+
+
 def _beside(planned: PlannedStep, returned: Mapping[str, object]) -> tuple[str, ...]:
-    told = planned.step.told
-    if not told.columns and told.rows is None:
+    if not planned.step.told.is_declared:
         return ()  # it is asked of what is declared alone, and to look through an index takes time
     return tuple(name for name, _ in unchangeable({each: returned[each] for each in planned.after}))
 

@@ -33,7 +33,7 @@ from registry.keying import UNKEYED, Keying
 from registry.places import FILE
 from registry.recorded_fingerprint import recorded_fingerprint
 
-__all__ = ["MOST_BYTES", "file_moment", "with_file_columns"]
+__all__ = ["MOST_BYTES", "file_moment", "is_written_since", "with_file_columns", "written_meanwhile"]
 
 MOST_BYTES = 64_000_000
 """A file beyond it takes longer to read again than a run should wait for its lineage."""
@@ -43,6 +43,17 @@ def file_moment() -> int:
     """Return the time as files are stamped with it, in nanoseconds: that clock may go behind the one of programs."""
     with tempfile.TemporaryFile() as file:
         return os.fstat(file.fileno()).st_mtime_ns
+
+
+def is_written_since(path: Path, since: int | None) -> bool:
+    """Say whether a file was written, replaced or moved since a moment; None is no moment."""
+    about = path.stat()
+    return since is not None and max(about.st_mtime_ns, about.st_ctime_ns) >= since
+
+
+def written_meanwhile(uri: str) -> str:
+    """Say that a file tells nothing of where its columns come from."""
+    return f"{uri} was written while the run was going on: what it was made from is not known"
 
 
 def with_file_columns(
@@ -60,7 +71,7 @@ def with_file_columns(
     `part` describes the table, `holder` names the package that it is of, `files` are the step's sources by name,
     `keying` says which columns are keyed, in files as in the table, and `since` is when the run began (`file_moment`).
     """
-    if flow.kind != "table" or part["document"] is None or set(flow.columns) <= flow.complete:
+    if flow.kind != "table" or part["document"] is None or flow.is_whole:
         return flow
     return attempted(
         lambda: _with_files(flow, part, holder, files, artifacts, keying, since),
@@ -81,12 +92,12 @@ def _with_files(
     for uri, path in files.items():
         if not path.is_file():
             continue  # the step moved it away
-        about = path.stat()
-        if since is not None and max(about.st_mtime_ns, about.st_ctime_ns) >= since:
-            note = f"{uri} was written while the run was going on: what it was made from is not known"
-            flow = replace(flow, notes=(*flow.notes, note))
+        if is_written_since(path, since):
+            note = written_meanwhile(uri)
+            if not any(each.endswith(note) for each in flow.notes):
+                flow = replace(flow, notes=(*flow.notes, note))
             continue
-        if about.st_size > MOST_BYTES:
+        if path.stat().st_size > MOST_BYTES:
             note = f"{uri} is too large to be compared with what the step {flow.step} made of it"
             flow = replace(flow, notes=(*flow.notes, note))
             continue
@@ -95,23 +106,24 @@ def _with_files(
 
 
 def _compared(flow: Flow, table: Fingerprint, uri: str, readings: Iterator[Fingerprint]) -> Flow:
-    open_columns = {c.name: c.root for c in table.columns if c.name not in flow.complete}
+    ours = {column.name: column.root for column in table.columns}
     equal: set[str] = set()
     both: set[str] = set()
     for reading in readings:
         known = {column.name: column.root for column in reading.columns}
-        both |= open_columns.keys() & known.keys()
+        both |= ours.keys() & known.keys()
         if reading.rows == table.rows:
-            equal |= {name for name in both if open_columns[name] == known.get(name)}
+            equal |= {name for name in both if ours[name] == known.get(name)}
         if both and equal == both:
             break
     if not equal:
         return flow
-    links = [Link(name, FILE + uri, name, "observed", IDENTITY) for name in flow.columns if name in equal]
+    new = equal - flow.complete
+    links = [Link(name, FILE + uri, name, "observed", IDENTITY) for name in flow.columns if name in new]
     if equal == both and not flow.rows_complete:
         rows = Link(None, FILE + uri, ALL_ROWS, "observed", ROWS)
         flow = replace(flow, links=(*flow.links, rows), rows_complete=True)
-    flow = replace(flow, links=(*flow.links, *links), complete=flow.complete | equal)
+    flow = replace(flow, links=(*flow.links, *links), complete=flow.complete | new)
     # What was not understood of a plan is of no matter where all of it is known.
     return replace(flow, notes=()) if flow.is_whole else flow
 

@@ -12,6 +12,7 @@ Rules:
   that the code starts. Nor does Python announce `os.mkfifo` and `os.mknod`, or that a file is written that was open.
 - What files the code reads is noted (`no_effects() as read`), but for those of Python, of installed packages and of the
   system: they may hold anything. What a library reads in C is not.
+- `noted_reads` keeps code from nothing, and notes what it reads.
 - An announcement cannot be taken back, so that the listener is installed once, by the first who needs it, and asks a
   context variable each time.
 
@@ -27,12 +28,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from registry.reached import is_installed
+from registry.installed import is_installed
 
-__all__ = ["HasEffect", "no_effects"]
+__all__ = ["HasEffect", "Reads", "no_effects", "noted_reads"]
 
 CHANGES: Final = {
     "os.chmod": "changes a file",
@@ -70,7 +72,17 @@ WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 SYSTEM: Final = ("/dev/random", "/dev/urandom", "/etc/", "/proc/", "/sys/", "/usr/")
 
 _inside: ContextVar[set[str] | None] = ContextVar("no_effects", default=None)
+_noting: ContextVar["Reads | None"] = ContextVar("noted_reads", default=None)
 _installed: list[bool] = []
+
+
+@dataclass(slots=True)
+class Reads:
+    """What code was seen to read, each once: files by their paths, and whether it asked a server."""
+
+    files: dict[str, None] = field(default_factory=dict)
+    wrote: set[str] = field(default_factory=set)
+    connected: bool = False
 
 
 class HasEffect(PermissionError):
@@ -80,9 +92,7 @@ class HasEffect(PermissionError):
 @contextmanager
 def no_effects() -> Iterator[set[str]]:
     """Keep the code inside from what Python announces that it does to the world; yield the files that it reads."""
-    if not _installed:
-        _installed.append(True)
-        sys.addaudithook(_hear)
+    _listen()
     read: set[str] = set()
     token = _inside.set(read)
     try:
@@ -91,8 +101,30 @@ def no_effects() -> Iterator[set[str]]:
         _inside.reset(token)
 
 
+@contextmanager
+def noted_reads() -> Iterator[Reads]:
+    """Note what the code inside reads, as far as Python announces it, and keep it from nothing."""
+    _listen()
+    reads = Reads()
+    token = _noting.set(reads)
+    try:
+        yield reads
+    finally:
+        _noting.reset(token)
+
+
+def _listen() -> None:
+    if not _installed:
+        _installed.append(True)
+        sys.addaudithook(_hear)
+
+
 def _hear(event: str, arguments: tuple[object, ...]) -> None:
-    read = _inside.get() if event == "open" or event in CHANGES else None
+    if event != "open" and event not in CHANGES:
+        return
+    if (reads := _noting.get()) is not None:
+        _note(reads, event, arguments)
+    read = _inside.get()
     if read is None:
         return
     if event == "open":
@@ -102,12 +134,29 @@ def _hear(event: str, arguments: tuple[object, ...]) -> None:
         name = os.fsdecode(path)  # type: ignore[arg-type]
         if flags & WRITES:
             raise HasEffect(f"writes the file {name}")
-        if not (
-            name.endswith((".py", ".pyc")) or name.startswith(SYSTEM) or is_installed(os.path.realpath(name))
-        ):
+        if not _comes_with_python(name):
             read.add(Path(name).name)
     elif not _is_memory(event, arguments):
         raise HasEffect(CHANGES[event])
+
+
+def _note(reads: Reads, event: str, arguments: tuple[object, ...]) -> None:
+    """Note what an announcement says of what is read. What the code wrote itself comes from nowhere else."""
+    match event, arguments:
+        case "open", (path, _, int(flags)) if _is_file(path) and not flags & os.O_DIRECTORY:
+            name = os.path.realpath(os.fsdecode(path))  # type: ignore[arg-type]
+            if flags & WRITES and not flags & os.O_RDWR:
+                reads.wrote.add(name)
+            elif name not in reads.wrote and not _comes_with_python(name):
+                reads.files[name] = None
+        case "sqlite3.connect", (str() | bytes() as path, *_) if not _is_memory(event, arguments):
+            reads.files[os.path.realpath(os.fsdecode(path))] = None
+        case "socket.connect", (_, tuple()):  # a socket of this machine's own is named by a text
+            reads.connected = True
+
+
+def _comes_with_python(name: str) -> bool:
+    return name.endswith((".py", ".pyc")) or name.startswith(SYSTEM) or is_installed(os.path.realpath(name))
 
 
 def _is_file(path: object) -> bool:

@@ -39,6 +39,7 @@ __all__ = [
     "is_plain",
     "is_plain_inside",
     "is_same",
+    "value_of",
     "worked_out",
 ]
 
@@ -166,7 +167,7 @@ def is_constant(place: Place, is_code: Callable[[ast.expr, Place], bool]) -> boo
     """
     origin = place.followed()
     statement = origin.binding()
-    written = _written(statement, origin.name) if statement is not None else None
+    written = value_of(statement, origin.name) if statement is not None else None
     if written is None:
         return False
     try:
@@ -194,7 +195,7 @@ def _is_again(written: ast.expr, value: Any, namespace: dict[str, Any]) -> bool:
     return is_plain(value) and is_same(value, again)
 
 
-def _written(statement: ast.stmt, name: str) -> ast.expr | None:
+def value_of(statement: ast.stmt, name: str) -> ast.expr | None:
     """Return what a statement assigns to a name by itself."""
     match statement:
         case ast.Assign(targets=targets, value=value):

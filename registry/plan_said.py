@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final
 
-from registry.reached import is_installed
+from registry.installed import is_installed
 
 __all__ = ["LEVELS", "is_logger", "is_said_by"]
 

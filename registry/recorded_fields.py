@@ -15,10 +15,11 @@ Rules:
 
 from collections.abc import Iterable
 
-from registry.declared_flows import declared_flow, encoded_flow, model_flow
+from registry.declared_flows import declared_flow, doubted, encoded_flow, model_flow
 from registry.flows import Flow
 from registry.held import column_labels
 from registry.nested_fields import nested_fields
+from registry.outside import NOTHING, Outside
 from registry.parts import parts_of
 from registry.told import Inputs, Told, refuse_unreturned
 
@@ -44,12 +45,23 @@ class RecordedFields:
         known = {part for parts in self._columns.values() for part in parts}
         return next((part for part, _ in parts_of(name, value) if part in known), None)
 
-    def of_table(self, name: str, value: object, told: Told, after: Iterable[str]) -> list[Flow]:
-        """Say where the columns of each table in a value come from; raise `MalformedInput` where that cannot be so."""
+    def of_table(
+        self, name: str, value: object, told: Told, after: Iterable[str], outside: Outside = NOTHING
+    ) -> list[Flow]:
+        """Say where the columns of each table in a value come from; raise `MalformedInput` where that cannot be so.
+
+        `outside` is what is named as the source.
+        """
         inputs = self._inputs(after)
         flows = [
-            declared_flow(
-                Flow(part, name, "table", columns, fields=tuple(nested_fields(item).items())), told, inputs
+            _doubted(
+                declared_flow(
+                    Flow(part, name, "table", columns, fields=tuple(nested_fields(item).items())),
+                    told,
+                    inputs,
+                    outside.sources,
+                ),
+                outside.doubts,
             )
             for part, item in parts_of(name, value)
             if (columns := column_labels(item)) is not None
@@ -72,3 +84,9 @@ class RecordedFields:
 
     def _inputs(self, after: Iterable[str]) -> Inputs:
         return {part: columns for name in after for part, columns in self._columns.get(name, {}).items()}
+
+
+def _doubted(flow: Flow, doubts: Iterable[str]) -> Flow:
+    for why in doubts if flow.complete or flow.rows_complete else ():
+        flow = doubted(flow, why)
+    return flow

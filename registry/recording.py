@@ -216,7 +216,8 @@ class Recording:
             run.origins.find(name, "source", source)
             if isinstance(source, Path) or (isinstance(source, str) and "://" not in source):
                 run.sources.add(name, "source", Path(source))
-            flows = self._fields.of_table(name, table, told, made_from)
+            outside = run.outside(name, look=told.is_declared)
+            flows = self._fields.of_table(name, table, told, made_from, outside)
             flows = run.with_files(name, table, outputs, flows)
             # A table that is its file, cell by cell, was made from nothing else.
             shown = (

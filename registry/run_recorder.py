@@ -34,7 +34,9 @@ from registry.held import holder_of, is_lazy, polars_frame, settled
 from registry.kept_data import Keeping
 from registry.keying import Keying
 from registry.model_file import ModelFormat, describe_model, save_model
+from registry.no_effects import Reads, noted_reads
 from registry.origins import Origins
+from registry.outside import Outside, outside_of, unnamed_reads
 from registry.parts import describe, parts_of
 from registry.private import Private
 from registry.profiling import Profiling
@@ -158,8 +160,9 @@ class RunRecorder:
                 part for name in planned.after for part in self.parts(name, returned[name], came_in=True)
             ]
             self.find_sources(planned.step.name, planned.parameters)
-            watched = watch(planned, returned)
-            with self.timed(row), self.origins.listening(planned.step.name):
+            told = planned.step.told
+            watched = watch(planned, returned, self.outside(planned.step.name, look=told.is_declared))
+            with self.timed(row), self.origins.listening(planned.step.name), noted_reads() as read:
                 plan = planned.call(returned)
                 value = settled(plan)
             outputs = self.parts(planned.step.name, value, made_here=bool(planned.after))
@@ -168,6 +171,7 @@ class RunRecorder:
                 self.evaluation = judge_step(planned.step, value, self.artifacts)
                 self.profiling.protect_table(cast(Mapping[str, object], value).get("sensitive"))
             else:
+                watched = watched.doubting(self._unnamed(planned, read) if told.is_declared else ())
                 self.flows += self._traced(watched, plan, row)
                 if not planned.after:
                     self.keeping.see(planned.step.name, value, outputs)
@@ -184,6 +188,20 @@ class RunRecorder:
             checks = list(check_parts(str(row["name"]), value, schemas, self.artifacts))
             row["checks"] = cast(Json, checks)
             raise_failed(checks)
+
+    def outside(self, step: str, *, look: bool = True) -> Outside:
+        """Find what a step reads by itself, as far as its parameters name it."""
+        paths = self.sources.of_step(step)
+        return outside_of(self._rows_of(step), paths, since=self._files_before, look=look)
+
+    def _rows_of(self, step: str) -> list[JsonObject]:
+        return [row for row in (*self.sources.found, *self.origins.found) if row["step"] == step]
+
+    def _unnamed(self, planned: PlannedStep, read: Reads) -> list[str]:
+        step = planned.step
+        return unnamed_reads(
+            step.function, read, self._rows_of(step.name), self.sources.of_step(step.name).values()
+        )
 
     def _traced(self, watched: Watch, value: object, row: JsonObject) -> list[Flow]:
         """Say how the columns of what a step returned come about, down to the files that it read."""

@@ -4,22 +4,21 @@ A query is made of its text and its parameters. A default is worked out when the
 
 Rules:
 
-- A default is of the code where the function's signature writes it as a literal, or as the name of a constant of its
-  module (`registry.plan_names`), and where that still is what it holds.
+- A default is of the code where the function's signature writes it as a literal, or as what is made of literals and
+  constants of its module (`registry.written_constants`), and where that still is what it holds.
 - Where the source is not at hand, no default is.
 
 >>> unwritten_default(unwritten_default, [])
 """
 
-import ast
 import inspect
 from collections.abc import Callable, Iterable
+from pathlib import PurePath
 from types import FunctionType
 
 from registry.function_source import defaults_of
-from registry.module_bindings import Place
-from registry.plan_names import is_constant, is_same
 from registry.relations import NotUnderstood
+from registry.written_constants import is_written_as
 
 __all__ = ["unwritten_default"]
 
@@ -34,12 +33,10 @@ def unwritten_default(function: Callable[..., object], names: Iterable[str]) -> 
 def _is_written(function: Callable[..., object], name: str, value: object) -> bool:
     if not isinstance(function, FunctionType):
         return False
+    if isinstance(value, PurePath):
+        return True  # the name of a file, and no value of a column
     try:
         written = defaults_of(function)[name]
-        if isinstance(written, ast.Name) and written.id in function.__globals__:
-            space = function.__globals__
-            place = Place(written.id, space, function.__code__.co_filename)
-            return is_same(place.value, value) and is_constant(place, lambda *_: False)
-        return is_same(ast.literal_eval(written), value)
-    except (NotUnderstood, KeyError, ValueError, TypeError, SyntaxError, MemoryError):
+    except (NotUnderstood, KeyError):
         return False
+    return is_written_as(written, value, function.__globals__, function.__code__.co_filename)

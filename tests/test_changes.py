@@ -50,16 +50,17 @@ def a_run(
     """Run a pipeline whose lineage is all known, and change something before the model, after it, or at the end."""
     pipeline = Pipeline("loans")
 
-    @pipeline.step(columns={"*": []}, rows=[])
-    def applications() -> pd.DataFrame:
-        rows = range(12)
-        return pd.DataFrame(
-            {
-                "income": [3.0 * n for n in rows],
-                "race": [n % 2 for n in rows],
-                "approve": [n // 6 for n in rows],
-            }
-        )
+    rows = range(12)
+    raw = {
+        "income": [3.0 * n for n in rows],
+        "race": [n % 2 for n in rows],
+        "approve": [n // 6 for n in rows],
+    }
+    pd.DataFrame(raw).to_csv(folder / "loans.csv", index=False)
+
+    @pipeline.step
+    def applications(source: Path = folder / "loans.csv") -> pd.DataFrame:
+        return pd.read_csv(source)
 
     @pipeline.step(columns={"*": ["*"]}, rows=[])
     def features(applications: pd.DataFrame) -> pd.DataFrame:
@@ -110,7 +111,7 @@ def test_a_table_that_was_changed_before_a_query_read_it_is_unknown(tmp_path: Pa
     ):
         judged(run)
     known = map_of(run)
-    assert "feature income <- applications.income, features as read received it.income" in list(
+    assert "feature income <- features as read received it.income, loans.csv.income" in list(
         summary(whole_trace(known), known.inputs())
     )
 

@@ -20,7 +20,7 @@ squared_again: Callable[[Any], Any] = lambda expression: expression**2  # noqa: 
 either = squared if len(NAMES) < LEAST else squared_again
 
 
-def own(plan: Any, names: list[str] = ["debt"], least: float = 2 * LEAST) -> Any:  # noqa: B006
+def own(plan: Any, names: list[str] = ["debt"], least: float = log.level) -> Any:  # noqa: B006
     """Build a part of a plan, with a default that is worked out."""
     return plan.filter(pl.col("debt") > least).select(names)
 
