@@ -18,7 +18,7 @@ from tests.evidence import zipped
 from tests.portable_key_samples import key_samples, keys_over_time
 from tests.portable_samples import Kept, Sample, a_story, samples
 from tests.portable_verifier import PORTABLE, answer, said_by
-from tests.test_portable import SMALL_ORDER
+from tests.test_portable_parts import SMALL_ORDER
 from tests.zip_mutations import ODD_ZIPS
 
 PAGE = PORTABLE / "verify_affidavit.html"
