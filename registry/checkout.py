@@ -22,8 +22,10 @@ from pathlib import Path, PurePosixPath
 from audit.canonical import Json, JsonObject
 from audit.errors import AffidavitError, MalformedInput
 from registry.artifacts import ArtifactStore, digest_of_file
+from registry.fingerprint_key import FingerprintKey
 from registry.git import git
 from registry.recorded import code_of, parameters_of, sources_of, steps_of
+from registry.recorded_sources import is_keyed_source, is_of_source
 from registry.recorded_values import from_json
 from registry.untracked import only_left_out
 
@@ -54,11 +56,12 @@ def check_out(
     folder: Path,
     places: Sequence[Path],
     spared: Collection[str] = (),
+    key: FingerprintKey | None = None,
 ) -> CheckedOut:
     """Fill `folder` with what a run needs, or raise `Impossible`.
 
     `places` are the folders in which repositories and files are looked for, in this order; `spared` are the steps that
-    can do without their sources.
+    can do without their sources; `key` is the fingerprint key at hand, under which a source may be recorded.
     """
     code = code_of(run)
     target = code.get("target")
@@ -73,7 +76,7 @@ def check_out(
     file = _check_source(target, code.get("source"), folder)
     here = _inside(folder, f"{code.get('folder') or '.'}/.affidavit").parent
     here.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder
-    moved, gone = _bring_all(run, here, folder.parent / "files", places, spared)
+    moved, gone = _bring_all(run, here, folder.parent / "files", places, spared, key)
     # Its place, not its name: the name is from the top of the repository, and the run was perhaps below.
     whole = target if file is None else f"{file}{target[len(str(_file_of(target))) :]}"
     return CheckedOut(here, whole, moved, gone)
@@ -128,7 +131,12 @@ def _check_source(target: str, source: Json, folder: Path) -> Path | None:
 
 
 def _bring_all(
-    run: Mapping[str, Json], here: Path, elsewhere: Path, places: Sequence[Path], spared: Collection[str]
+    run: Mapping[str, Json],
+    here: Path,
+    elsewhere: Path,
+    places: Sequence[Path],
+    spared: Collection[str],
+    key: FingerprintKey | None,
 ) -> tuple[dict[str, Json], dict[str, str]]:
     """Bring every file that the run read; return the parameters whose path is another one now, and what is gone."""
     recorded = {
@@ -147,7 +155,7 @@ def _bring_all(
                 {"path": value} if isinstance(recorded[parameter], dict) else value
             )
         try:
-            _bring(source, place, given, places)
+            _bring(source, place, given, places, key)
         except Impossible as error:
             if source["step"] not in spared:
                 raise
@@ -155,16 +163,28 @@ def _bring_all(
     return moved, gone
 
 
-def _bring(source: JsonObject, place: Path, given: str | None, places: Sequence[Path]) -> None:
+def _bring(
+    source: JsonObject, place: Path, given: str | None, places: Sequence[Path], key: FingerprintKey | None
+) -> None:
     """Put a file that the run read at its place; it is looked for there, then by its path and name in `places`."""
-    uri, wanted = str(source["uri"]), str(source["sha256"])
+    uri = str(source["uri"])
+    if is_keyed_source(source) and (key is None or key.id != source["key"]):
+        raise Impossible(
+            f"the file {uri} is recorded under the fingerprint key {source['key']}, which is not here: without it "
+            "nobody knows whether a file is the one that was read"
+        )
     candidates = (place, *(directory / name for directory in places for name in (given or uri, uri)))
     found: list[str] = []
     for candidate in filter(Path.is_file, candidates):
         found.append(digest_of_file(candidate)[0])
-        if found[-1] == wanted:
+        if is_of_source(source, found[-1], key):
             _copy(candidate, place)
             return
+    if is_keyed_source(source):
+        # The verdict is recorded: it holds no digest of a file that may be about people.
+        why = "has changed since it was read" if found else "is not here: run this where it is"
+        raise Impossible(f"the file {uri} (recorded under the fingerprint key) {why}")
+    wanted = str(source["sha256"])
     if found:
         raise Impossible(
             f"the file {uri} has changed: SHA-256 {wanted[:16]}… was recorded, here it is {found[0][:16]}…"

@@ -15,6 +15,7 @@ from registry.recorded import (
     sources_of,
     steps_of,
 )
+from registry.recorded_sources import digest_of_source, etag_of
 from registry.recorded_values import shown
 
 __all__ = ["Row", "compare_versions"]
@@ -42,10 +43,10 @@ def _values(run: Mapping[str, Json]) -> Iterator[tuple[tuple[str, str], str | No
         for name, value in parameters_of(step).items():
             yield ("parameter", f"{step['name']}.{name}"), _text(value)
     for source in sources_of(run):
-        yield ("source", str(source["uri"])), _text(source["sha256"])
+        yield ("source", str(source["uri"])), digest_of_source(source)
     for origin in origins_of(run):
         version = origin.get("version")
-        told = version.get("etag") if isinstance(version, dict) else origin.get("query")
+        told = etag_of(version) if isinstance(version, dict) else origin.get("query")
         yield ("origin", f"{origin['uri']} in {origin['step']}"), _text(told)
     for step in steps_of(run):
         for part in parts_of_step(step):

@@ -4,7 +4,9 @@ Rules:
 
 - A key is 32 random bytes. Every column has one of its own, HMAC-SHA256(key, label | 0x00 | "column" | 0x00 | name), so
   that two columns with equal values have different leaves (domain separation, NIST SP 800-108r1 in feedback-free form
-  of one block). The label is "affidavit-table-keyed-v1", the name in UTF-8.
+  of one block). The label is "affidavit-table-keyed-v1", the name in UTF-8. What is no column has keys of other
+  purposes: "source" for files, "etag" for objects, "copy" for kept copies, and "value" | 0x00 | the part's name for
+  values.
 - Its id, the first 16 bytes of HMAC-SHA256(key, label | 0x00 | "id"), is in every fingerprint; it says which key, not
   what.
 - The file has mode 0600, and one that others can read is refused. Whoever holds the key can try values out on the
@@ -66,6 +68,22 @@ class FingerprintKey:
     def of_column(self, name: str) -> bytes:
         """Derive the key of one column."""
         return self._derived(b"column\0" + name.encode("utf-8"))
+
+    def of_sources(self) -> bytes:
+        """Derive the key of source files."""
+        return self._derived(b"source")
+
+    def of_etags(self) -> bytes:
+        """Derive the key of what object stores tell of their objects."""
+        return self._derived(b"etag")
+
+    def of_value(self, part: str) -> bytes:
+        """Derive the key of the values that are recorded under one name."""
+        return self._derived(b"value\0" + part.encode("utf-8"))
+
+    def of_copies(self) -> bytes:
+        """Derive the key of what makes the digests of kept copies unknown."""
+        return self._derived(b"copy")
 
     def _derived(self, purpose: bytes) -> bytes:
         return hmac.digest(self.secret, _LABEL + b"\0" + purpose, "sha256")

@@ -11,6 +11,8 @@ Rules:
   (`registry.privacy`), is not kept unless that is asked for by name: what stands in the ledger stays, and a file of
   personal data that a statement names can be deleted but not silently. Where a policy has nothing kept of a column,
   asking does not help. What was not kept, and why, is recorded.
+- A copy of a table with keyed columns holds 32 bytes more, derived from the fingerprint key: its digest tells nothing
+  once the copy is deleted. Its size is not recorded.
 - What a step returned is in memory; its Parquet goes to a file and from there to the store, never whole through memory.
   To be compared it is read back, which takes the room of the table once more. What is read piece by piece (a lazy
   frame, a dataset, a query) may be larger than memory, and is not kept.
@@ -24,6 +26,7 @@ which its step returned it, null where it was all that it returned; without an a
 >>> keeping.keep(artifacts, protected=())                      # doctest: +SKIP
 """
 
+import hmac
 import os
 import re
 import tempfile
@@ -35,7 +38,8 @@ from typing import Any, BinaryIO, Literal
 from audit.canonical import Json, JsonObject
 from audit.errors import AffidavitError, MalformedInput, NotVerified
 from registry.artifacts import ArtifactStore
-from registry.fingerprint import SCHEME, fingerprint
+from registry.fingerprint import KEYED_SCHEME, SCHEME, fingerprint
+from registry.fingerprint_key import FingerprintKey
 from registry.held import holder_of
 from registry.parts import parts_of
 from registry.privacy import NO_DEMANDS, Privacy
@@ -54,6 +58,7 @@ LIBRARIES = ("dask", "datafusion", "duckdb", "ibis", "pandas", "polars", "pyarro
 BUFFER = 1 << 20
 _UNNAMED = re.compile(r"__index_level_[0-9]+__")
 """What Arrow calls the level of an index that has no name."""
+_SALT = b"affidavit.salt"
 PROTECTED = "it holds protected columns"
 
 
@@ -74,13 +79,15 @@ class Keeping:
         self.wanted = wanted
         self._waiting: list[Waiting] = []
 
-    def see(self, step: str, value: object, parts: list[JsonObject]) -> None:
+    def see(
+        self, step: str, value: object, parts: list[JsonObject], key: FingerprintKey | None = None
+    ) -> None:
         """Write the tables among what a step returned to files that vanish with this process."""
         if not self.wanted:
             return
         for (name, item), part in zip(parts_of(step, value), parts, strict=True):
             if part["kind"] == "table" or _of_table_library(item):
-                self._waiting.append(_written(part, item, _place(value, step, name)))
+                self._waiting.append(_written(part, item, _place(value, step, name), key))
 
     def forget(self) -> None:
         """Keep none of them."""
@@ -153,7 +160,7 @@ def read_kept(file: BinaryIO, holder: str) -> Any:
         raise NotVerified(f"a kept table cannot be read: {type(error).__name__}") from error
 
 
-def _written(part: JsonObject, item: Any, place: Json) -> Waiting:
+def _written(part: JsonObject, item: Any, place: Json, key: FingerprintKey | None) -> Waiting:
     held = ".".join(holder_of(item) or ())
     holder = held if held in HOLDERS else ""
     said: JsonObject = {
@@ -163,7 +170,8 @@ def _written(part: JsonObject, item: Any, place: Json) -> Waiting:
     # Without a name, so that nothing is left behind where this process is killed.
     file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when it is stored, or forgotten
     try:
-        _write(item, holder, file)
+        salt = _salt(part, key)
+        _write(item, holder, file, salt)
         back = read_kept(file, holder)
         if str(fingerprint(back)) != _mark(part, item):
             raise MalformedInput("it does not come back from Parquet as it was")
@@ -175,7 +183,8 @@ def _written(part: JsonObject, item: Any, place: Json) -> Waiting:
         return Waiting(part, said, (), None)
     columns = tuple(dict.fromkeys(_names_in(file)))
     said["index"] = list[Json](_index_in(file))
-    said["bytes"] = file.seek(0, os.SEEK_END)
+    size = file.seek(0, os.SEEK_END)
+    said["bytes"] = size if salt is None else None
     return Waiting(part, said, columns, file)
 
 
@@ -219,12 +228,23 @@ def _index_in(file: BinaryIO) -> Iterator[str]:
             yield name
 
 
-def _write(item: Any, holder: str, file: BinaryIO) -> None:
+def _salt(part: JsonObject, key: FingerprintKey | None) -> bytes | None:
+    """Return what makes the digest of a copy unknown: the same for the same table, so that it is kept once."""
+    mark = str(part["fingerprint"])
+    if key is None or not mark.startswith(f"{KEYED_SCHEME}:"):
+        return None
+    return hmac.digest(key.of_copies(), mark.encode(), "sha256").hex().encode()
+
+
+def _write(item: Any, holder: str, file: BinaryIO, salt: bytes | None) -> None:
     """Write a table as Parquet, always in the same way."""
     from pyarrow import parquet
 
+    table = _arrow(item, holder).combine_chunks()
+    if salt is not None:
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _SALT: salt})
     parquet.write_table(
-        _arrow(item, holder).combine_chunks(),
+        table,
         file,
         version="2.6",
         compression="zstd",
@@ -249,6 +269,10 @@ def _arrow(item: Any, holder: str) -> Any:
 
 
 def _restored(table: Any, holder: str) -> Any:
+    about = table.schema.metadata or {}
+    if _SALT in about:
+        left = {name: said for name, said in about.items() if name != _SALT}
+        table = table.replace_schema_metadata(left or None)
     match holder:
         case "pandas.DataFrame":
             return table.to_pandas()

@@ -11,6 +11,8 @@ Rules:
   a policy asks for more.
 - A column made from one of them by its name (`race_black`) is one of them, and so is one that holds a field of such a
   name in its structs.
+- In a run that keys columns a column without a name (an array's) is keyed as well: which it was cannot be told any
+  more. Values and source files are keyed with them (`registry.keyed_digests`).
 - A name that is keyed or protected and that no column of the run has protects nothing: it may be misspelt. The run says
   so among what it says of privacy, and so does who records it.
 
@@ -32,7 +34,7 @@ from audit.keystore import Passphrase
 from registry.fingerprint import Fingerprint, field_names, fingerprint_of, is_table, opened
 from registry.fingerprint_key import FingerprintKey, key_file_of, read_key
 from registry.privacy import NO_DEMANDS, Privacy
-from registry.protected_names import called, is_protected
+from registry.protected_names import called, is_nameless, is_protected
 from registry.sentences import did_you_mean
 
 __all__ = ["UNKEYED", "Keying", "key_at_hand", "protects_nothing", "warn_of_protecting_nothing"]
@@ -48,6 +50,21 @@ class Keying:
     privacy: Privacy = NO_DEMANDS
     seen: set[str] = field(default_factory=set, compare=False)
     """The names of the columns that were fingerprinted so far."""
+    named_alone: bool = False
+    """Key columns by their names and nothing else: for a rerun of what was recorded so."""
+    has_failed: bool = False
+    """The run failed, perhaps before it came to say what is protected."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all columns that are to be keyed."""
+        return (*self.keyed, *self.privacy.keyed, *self.protected)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether any column is to be keyed and there is the key, so that what has no name is keyed with them."""
+        asks = bool(self.names) or self.privacy.asks_for_key or self.has_failed
+        return self.key is not None and not self.named_alone and asks
 
     def checked(self) -> "Keying":
         """Return itself; refuse columns that are to be keyed where there is no key."""
@@ -89,11 +106,15 @@ class Keying:
         """Protect more columns from here on."""
         return replace(self, protected=(*self.protected, *protected))
 
+    def after_failure(self) -> "Keying":
+        """Key as in a run that may not have come to say what is protected."""
+        return replace(self, has_failed=True)
+
     def columns_of(self, names: Iterable[str]) -> list[str]:
         """Return which of these columns are keyed."""
         if self.key is None:
             return []
-        columns = (*self.keyed, *self.privacy.keyed, *self.protected)
+        columns = self.names
         return [name for name in names if is_protected(name, columns)]
 
     def fingerprint(self, table: object, part: str = "") -> Fingerprint:
@@ -102,7 +123,11 @@ class Keying:
         self.seen.update(called(name, part) for name in source.names)
         found = fingerprint_of(
             source,
-            keyed=[name for name in source.names if self.columns_of([called(name, part)])],
+            keyed=[
+                name
+                for name in source.names
+                if (self.is_at_work and is_nameless(name)) or self.columns_of([called(name, part)])
+            ],
             key=self.key,
             keyed_types=lambda kind: bool(self.columns_of(field_names(kind))),
         )

@@ -12,6 +12,7 @@ from audit.canonical import Json, JsonObject
 from audit.report import counted
 from registry.changes import model_part
 from registry.recorded import after_of, origins_of, sources_of, steps_of
+from registry.recorded_sources import digest_of_source, is_keyed_source
 
 __all__ = ["Edge", "Lineage", "Node", "lineage_of"]
 
@@ -88,9 +89,7 @@ def lineage_of(run: Mapping[str, Json]) -> Lineage:
     nodes: list[Node] = []
     edges: list[Edge] = []
     for source in sources_of(run):
-        nodes.append(
-            Node(f"source:{source['uri']}", "source", str(source["uri"]), f"sha256:{source['sha256']}")
-        )
+        nodes.append(Node(f"source:{source['uri']}", "source", str(source["uri"]), _detail(source)))
         edges.append(Edge(f"source:{source['uri']}", f"step:{source['step']}", "declared"))
     for origin in origins_of(run):
         place = f"source:{origin['uri']}"
@@ -109,6 +108,11 @@ def lineage_of(run: Mapping[str, Json]) -> Lineage:
         nodes.append(Node("model", "model", str(run["model"]), str(fingerprint)))
     unique = dict.fromkeys(nodes)
     return Lineage(tuple(unique), tuple(dict.fromkeys(edges)))
+
+
+def _detail(source: Mapping[str, Json]) -> str:
+    told = digest_of_source(source)
+    return told if is_keyed_source(source) else f"sha256:{told}"
 
 
 def _model(run: Mapping[str, Json]) -> tuple[Json, list[Json]]:

@@ -28,6 +28,7 @@ from registry.fingerprint import Fingerprint
 from registry.fingerprint_text import filed, is_filed
 from registry.recorded import parts_of_run, resolve_run, sources_of
 from registry.recorded_fingerprint import recorded_fingerprint
+from registry.recorded_sources import is_keyed_source, is_of_source
 
 if TYPE_CHECKING:
     from registry.registry import Registry
@@ -80,14 +81,19 @@ def run_and_table(
 
 
 def recorded_source(opened: Open, path: Path, ref: str) -> JsonObject | None:
-    """Return the source of a recorded run of which a file is a copy, byte for byte; None where there is none."""
+    """Return the source of a recorded run of which a file is a copy, byte for byte; None where none is known.
+
+    One that is recorded under a key is known with the ledger's.
+    """
     if not is_reference(ref) or not path.is_file():
         return None
-    run = _run_named(opened(), ref.partition(":")[0])
+    registry = opened()
+    sources = sources_of(_run_named(registry, ref.partition(":")[0]))
+    key = registry.fingerprint_key() if any(map(is_keyed_source, sources)) else None
     digest, _ = digest_of_file(path)
-    same = (each for each in sources_of(run) if each["sha256"] == digest)
-    found = next(same, None)
-    return None if found is None else {name: found[name] for name in ("uri", "step", "sha256")}
+    found = next((each for each in sources if is_of_source(each, digest, key)), None)
+    told = ("uri", "step", "sha256", "hmac_sha256", "key")
+    return None if found is None else {name: found[name] for name in told if name in found}
 
 
 def _run_named(registry: "Registry", name: str) -> JsonObject:

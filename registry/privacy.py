@@ -15,7 +15,8 @@ Rules:
   as `sensitive` by its evaluation.
 
 What a run says: `"privacy": {"rules": [{"policy", "sha256", "rule", "columns", "fingerprint", "profile", "kept"}],
-"protected": [...]}`; `columns`, `fingerprint`, `profile` and `kept` are null where the rule does not say.
+"protected": [...]}`; `columns`, `fingerprint`, `profile` and `kept` are null where the rule does not say. A run whose
+source files and values are keyed with its columns (`registry.keyed_digests`) has the member `key`, the key's id.
 
 >>> Privacy((Demand("lending", "ab" * 32, "people", ("race",), "keyed", "missing"),)).ceiling("race_black", ())
 'missing'
@@ -92,6 +93,11 @@ class Privacy:
         """The columns that are to be keyed by their names, whatever the run protects."""
         named = (demand.columns or () for demand in self.demands if demand.fingerprint == KEYED)
         return tuple(dict.fromkeys(column for columns in named for column in columns))
+
+    @property
+    def asks_for_key(self) -> bool:
+        """Whether a rule asks for keyed columns, named by it or not."""
+        return any(demand.fingerprint == KEYED for demand in self.demands)
 
     def ceiling(self, name: str, protected: Collection[str]) -> Level:
         """Return the most that a profile may tell of a column."""

@@ -10,6 +10,9 @@ Rules:
 - A column that is made of a protected one by its name (`race_black`) is one of them, and so is a field of a struct,
   which is keyed with its column. In a kept copy the index of a pandas table is one too. A column that was renamed
   otherwise is not recognised, and neither is what stands in a value that is no table.
+- A rule that asks for keyed fingerprints asks it of all that is digested of a run's data (`registry.keyed_digests`): a
+  source file with a bare SHA-256, an object with a bare etag, a value with a bare digest, and a column without a name
+  that is not keyed fail it, since nobody can tell what of them is about people.
 - Figures that are told at all hold the small-cell rule (`registry.disclosure`), whatever the rule allows. A profile
   whose columns are not those of its table's fingerprint is the profile of something else.
 
@@ -27,9 +30,11 @@ from audit.errors import AffidavitError, EnvironmentFailed, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.disclosure import SMALL_CELL
 from registry.finding import AbsentError, Finding, at, items, text
+from registry.keyed_digests import is_bare_value
 from registry.profile import LEVELS, ColumnProfile, Level, Profile
-from registry.protected_names import called, is_protected
+from registry.protected_names import called, is_nameless, is_protected
 from registry.recorded_fingerprint import recorded_fingerprint
+from registry.recorded_sources import is_keyed_source
 from registry.rules import PrivacyRule
 from registry.sentences import listed
 
@@ -60,6 +65,8 @@ class TableTold:
     kept: bool = False
     index: tuple[str, ...] = ()
     """The names of the index that a kept copy has."""
+    nameless: bool = False
+    """A column without a name is not keyed."""
 
 
 def tables_told(run: Mapping[str, Json], artifacts: ArtifactStore) -> tuple[TableTold, ...]:
@@ -85,6 +92,7 @@ def judge_privacy(rule: PrivacyRule, run: Mapping[str, Json], tables: Sequence[T
     """Judge a privacy rule; raise `AbsentError` where what it needs is not there."""
     names = rule.columns or _protected(run)
     wrong = [sentence for table in tables for sentence in _wrong(rule, names, table)]
+    wrong += _bare(run) if rule.fingerprint else ()
     if wrong:
         return Finding(
             "failed",
@@ -139,6 +147,8 @@ def _wrong(rule: PrivacyRule, names: Sequence[str], table: TableTold) -> Iterato
     bare = [column for column, keyed in table.columns if not keyed and is_protected(column, names)]
     if rule.fingerprint and bare:
         yield f"{listed(bare)} in {where} was fingerprinted without a key"
+    elif rule.fingerprint and table.nameless:
+        yield f"a column without a name in {where} was fingerprinted without a key"
     held = [
         name for name in (*(name for name, _ in table.columns), *table.index) if is_protected(name, names)
     ]
@@ -152,6 +162,20 @@ def _wrong(rule: PrivacyRule, names: Sequence[str], table: TableTold) -> Iterato
     rare = [column for column in table.rare if is_protected(column, names)]
     if rare:
         yield f"the profile of {where} tells of fewer than {SMALL_CELL} rows in {listed(rare)}"
+
+
+def _bare(run: Mapping[str, Json]) -> Iterator[str]:
+    """Say what else of the data stands by a digest that takes no key."""
+    for source in items(run.get("sources")):
+        if not is_keyed_source(cast(Mapping[str, Json], source)):
+            yield f"the file {source.get('uri')} (step {source.get('step')}) is recorded by its bare SHA-256"
+    for origin in items(run.get("origins")):
+        if at(origin, "version", "etag") is not None:
+            yield f"the object {origin.get('uri')} (step {origin.get('step')}) is recorded by its bare etag"
+    for step in items(run.get("steps")):
+        for part in items(step.get("outputs")):
+            if is_bare_value(part):
+                yield f"the value {part.get('name')} (step {step.get('name')}) is digested without a key"
 
 
 def _words(level: Level) -> str:
@@ -185,8 +209,9 @@ def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> Ta
         raise
     except AffidavitError as error:
         return TableTold(name, step, unread=str(error))
+    nameless = any(is_nameless(column.name) and column.key is None for column in table.columns)
     if shown is None:
-        return TableTold(name, step, columns, kept=kept, index=index)
+        return TableTold(name, step, columns, kept=kept, index=index, nameless=nameless)
     told = tuple((called(column.name, name), column.told) for column in shown.columns)
     rare = tuple(
         called(column.name, name)
@@ -194,7 +219,7 @@ def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> Ta
         if column.told in ("counts", "all")
         and (shown.small_cell < SMALL_CELL or any(0 < rows < SMALL_CELL for rows in _cells(column)))
     )
-    return TableTold(name, step, columns, told, rare, kept=kept, index=index)
+    return TableTold(name, step, columns, told, rare, kept=kept, index=index, nameless=nameless)
 
 
 def _cells(column: ColumnProfile) -> Iterator[int]:

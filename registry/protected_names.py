@@ -22,7 +22,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from typing import Final
 
-__all__ = ["called", "folded", "is_protected", "is_same_name"]
+__all__ = ["called", "folded", "is_nameless", "is_protected", "is_same_name"]
 
 
 ALIKE: Final = str.maketrans(
@@ -47,8 +47,13 @@ def called(column: str, part: str) -> str:
     ('race', 'debt', '0')
     """
     return (
-        part.rpartition(".")[2] if column.isdecimal() and not part.rpartition(".")[2].isdecimal() else column
+        part.rpartition(".")[2] if is_nameless(column) and not part.rpartition(".")[2].isdecimal() else column
     )
+
+
+def is_nameless(column: str) -> bool:
+    """Tell whether a column's name is a mere number, as an array's is."""
+    return column.isdecimal()
 
 
 def is_same_name(name: str, other: str) -> bool:

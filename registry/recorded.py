@@ -37,7 +37,7 @@ _SHAPES: Mapping[tuple[str, ...], Mapping[str, type]] = {
     ("environment", "packages"): {"artifact": str},
     ("steps", "*"): {"name": str, "status": str, "parameters": dict, "after": list, "outputs": list},
     ("steps", "*", "outputs", "*"): {"name": str, "kind": str},
-    ("sources", "*"): {"step": str, "uri": str, "sha256": str},
+    ("sources", "*"): {"step": str, "uri": str},
     ("origins", "*"): {"step": str, "kind": str, "uri": str},
     ("privacy",): {"rules": list, "protected": list},
     ("evaluation",): {"metrics": list, "bias": list},
@@ -59,6 +59,12 @@ def resolve_run(predicate: Mapping[str, Json], artifacts: ArtifactStore) -> Json
     for path, members in _SHAPES.items():
         for value in _at(whole, path):
             _check(value, path, members)
+    for source in _at(whole, ("sources", "*")):
+        _check(
+            source,
+            ("sources", "*"),
+            {"hmac_sha256": str, "key": str} if _is_keyed(source) else {"sha256": str},
+        )
     return whole
 
 
@@ -128,6 +134,10 @@ def _check(value: Json, path: tuple[str, ...], members: Mapping[str, type]) -> N
             raise MalformedInput(
                 f"the recorded run cannot be read: its {'.'.join(path)} has no {name} that is a {kind.__name__}"
             )
+
+
+def _is_keyed(source: Json) -> bool:
+    return isinstance(source, dict) and source.get("sha256") is None and "hmac_sha256" in source
 
 
 def _at(value: Json, path: tuple[str, ...]) -> Iterator[Json]:

@@ -67,7 +67,9 @@ def from_json(value: Json) -> object:
     if set(value) == {"subject", "hmac"}:
         raise MalformedInput("the value is only referred to, because it is a person's: give it again")
     if "withheld" in value:
-        raise MalformedInput("the value was withheld because it looks like a secret: give it again")
+        raise MalformedInput(
+            "the value was withheld because it looks like a secret, or is called as a keyed column is: give it again"
+        )
     if len(value) == 1:
         [(mark, content)] = value.items()
         if mark in _RESTORE:

@@ -212,7 +212,7 @@ class Recording:
             outputs = run.parts(name, table)
             row["outputs"] = cast(Json, outputs)
             run.profiling.found_made(outputs if made_from else ())
-            run.keeping.see(name, table, outputs)
+            run.keeping.see(name, table, outputs, run.keying.key)
             run.origins.find(name, "source", source)
             if isinstance(source, Path) or (isinstance(source, str) and "://" not in source):
                 run.sources.add(name, "source", Path(source))

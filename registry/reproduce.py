@@ -33,6 +33,7 @@ from registry.catalog import Catalogued
 from registry.causes import MOST_PACKAGES, differing
 from registry.checkout import Impossible, check_out
 from registry.environment import VARIABLES, describe_environment
+from registry.finding import at
 from registry.fingerprint import KEYED_SCHEME
 from registry.fingerprint_key import FingerprintKey
 from registry.predicates import Reproduction
@@ -151,14 +152,15 @@ class _Attempt:
 
     def _run_again(self, progress: Callable[[str], None] | None) -> JsonObject:
         artifacts = self.registry.artifacts
-        checked_out = check_out(self.run, artifacts, self.scratch / "code", self.places, self.tables)
+        key = _key_of(self.registry, self.run)
+        checked_out = check_out(self.run, artifacts, self.scratch / "code", self.places, self.tables, key)
         job = Job(
             target=checked_out.target,
             parameters=_parameters(self.run) | dict(checked_out.moved),
             artifacts=self.store.root,
             result=self.scratch / "run.json",
             kept=without_sources(self.tables, checked_out.gone),
-            key=_key_of(self.registry, self.run),
+            key=key,
             # What was in force then, and not what is now: a fingerprint is compared with its like.
             privacy=self.run.get("privacy"),
         )
@@ -169,8 +171,10 @@ class _Attempt:
 
 
 def _key_of(registry: Registry, run: JsonObject) -> FingerprintKey | None:
-    """Return the ledger's fingerprint key for the rerun of a run that has keyed tables."""
-    keyed = any(str(part["fingerprint"]).startswith(f"{KEYED_SCHEME}:") for _, part in parts_of_run(run))
+    """Return the ledger's fingerprint key for the rerun of a run that was recorded under one."""
+    keyed = at(run, "privacy", "key") is not None or any(
+        str(part["fingerprint"]).startswith(f"{KEYED_SCHEME}:") for _, part in parts_of_run(run)
+    )
     return registry.fingerprint_key() if keyed else None
 
 

@@ -81,6 +81,8 @@ def main(job: Job) -> int:
             progress=lambda line: print(line, file=sys.stderr),  # noqa: T201 - to who waits for this process
             key=job.key,
             privacy=Privacy.from_json(job.privacy),
+            # A run of an earlier version keyed columns by their names alone.
+            named_alone=not (isinstance(job.privacy, dict) and "key" in job.privacy),
             unprofiled="a rerun is compared by its fingerprints",
             store_model=False,
         )

@@ -14,6 +14,7 @@ Rules:
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from audit.errors import AffidavitError, EnvironmentFailed
@@ -47,6 +48,7 @@ def run_pipeline(
     progress: Callable[[str], None] | None = None,
     key: FingerprintKey | None = None,
     privacy: Privacy = NO_DEMANDS,
+    named_alone: bool = False,
     unprofiled: str | None = None,
     store_model: bool = True,
 ) -> RunResult:
@@ -54,13 +56,14 @@ def run_pipeline(
 
     `referrer` refers to the people of `Private` parameters (else they are withheld); `keep_data` keeps the tables that
     came in from outside (`registry.kept_data`); `key` is the ledger's fingerprint key, with which protected columns are
-    keyed; `privacy` is what the ledger's policies ask (`registry.privacy`); `unprofiled` is why no table is to be
-    profiled, where that is so; without `store_model` the model is described and fingerprinted, and no file is made;
-    `clock` gives seconds since 1970, `stopwatch` seconds for durations. Raises `MalformedInput` where the steps or
-    the parameters are wrong (then nothing ran), and `EnvironmentFailed` where the artifact store cannot be written.
+    keyed; `privacy` is what the ledger's policies ask (`registry.privacy`); `named_alone` keys columns by their names
+    and nothing else (`registry.keyed_digests`); `unprofiled` is why no table is to be profiled, where that is so;
+    without `store_model` the model is described and fingerprinted, and no file is made; `clock` gives seconds since
+    1970, `stopwatch` seconds for durations. Raises `MalformedInput` where the steps or the parameters are wrong (then
+    nothing ran), and `EnvironmentFailed` where the artifact store cannot be written.
     """
     plan = pipeline.plan(parameters)
-    keying = pipeline.keying(key, privacy)
+    keying = replace(pipeline.keying(key, privacy), named_alone=named_alone)
     recorder = RunRecorder(
         pipeline.name,
         "pipeline",

@@ -6,6 +6,7 @@ Rules:
   after it. The code and the environment are described before the first step.
 - The exception that ends a run is kept and not raised, so that the caller records first.
 - A run is never refused for its size: `registry.run_predicate` moves its longest parts to the artifact store.
+- What is keyed is known at the end (`registry.keyed_digests`): until then digests are bare, and in memory alone.
 - What is a person's is referred to (`Private`); the rows that give the references meaning are written with the entry.
 - No floats, no object's `repr`, no message of an exception: they can hold anything.
 
@@ -32,6 +33,7 @@ from registry.file_columns import file_moment, with_file_columns
 from registry.flows import Flow
 from registry.held import holder_of, is_lazy, polars_frame, settled
 from registry.kept_data import Keeping
+from registry.keyed_digests import key_digests
 from registry.keying import Keying
 from registry.model_file import ModelFormat, describe_model, save_model
 from registry.no_effects import Reads, noted_reads
@@ -174,7 +176,7 @@ class RunRecorder:
                 watched = watched.doubting(self._unnamed(planned, read) if told.is_declared else ())
                 self.flows += self._traced(watched, plan, row)
                 if not planned.after:
-                    self.keeping.see(planned.step.name, value, outputs)
+                    self.keeping.see(planned.step.name, value, outputs, self.keying.key)
                 self.check(row, value, planned.step.checks)
             returned[planned.step.name] = value
             row["status"] = "succeeded"
@@ -316,6 +318,7 @@ class RunRecorder:
         """Say the run: the predicate without what the ledger adds, and its subjects."""
         self.profiling.keep(self.artifacts)
         self.keeping.keep(self.artifacts, self.profiling.protected, self.keying.privacy)
+        key = self._key_digests()
         predicate: JsonObject = {
             "model": self._model,
             "status": "succeeded" if self.exception is None else "failed",
@@ -335,12 +338,23 @@ class RunRecorder:
             "privacy": {
                 **self.keying.privacy.to_json(self.profiling.protected),
                 **({"unmatched": unmatched} if (unmatched := self.keying.unmatched()) else {}),
+                **({"key": key} if key is not None else {}),
             },
             **(self.referrer.members() if self.referrer is not None else {}),
         }
         subjects = self._subjects(predicate)
         fitting = fit_in_record(predicate, subjects, self.artifacts)
         return RunResult(fitting, subjects, self.exception, self.referrer)
+
+    def _key_digests(self) -> str | None:
+        """Key what else is digested of the data, where the run keys columns; return the id of the key."""
+        keying = self.keying.protecting(self.profiling.protected)
+        if self.exception is not None:
+            keying = keying.after_failure()
+        if keying.key is None or not keying.is_at_work:
+            return None
+        key_digests(keying, self.steps, self.sources.found, self.origins.found)
+        return keying.key.id
 
     def _planned_row(self, planned: PlannedStep, status: str) -> JsonObject:
         step = planned.step
@@ -363,8 +377,10 @@ class RunRecorder:
         if isinstance(model_file := predicate["model_file"], dict) and "sha256" in model_file:
             suffix = "skops" if model_file["format"] == "skops" else "pickle"
             subjects[f"{self._model}.{suffix}"] = str(model_file["sha256"])
+        # A file that is recorded under a key is no subject: those have bare digests.
         for source in self.sources.found[:MOST_SUBJECTS]:
-            subjects.setdefault(str(source["uri"])[-200:], str(source["sha256"]))
+            if source["sha256"] is not None:
+                subjects.setdefault(str(source["uri"])[-200:], str(source["sha256"]))
         if self._code.get("source"):
             subjects.setdefault("source.py", str(self._code["source"]))
         packages = cast(JsonObject, self._environment["packages"])

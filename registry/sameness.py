@@ -1,7 +1,7 @@
 """Two runs of one version, compared step by step: every part, then the model's learned state, metrics and bias.
 
 Parts are compared by fingerprint. What has none on either side is neither the same nor different: it cannot be told.
-Tables that differ in nothing but columns which are keyed otherwise cannot be told either.
+Tables that differ in nothing but columns which are keyed otherwise, and values that are, cannot be told either.
 Where two tables differ, their whole fingerprints say in which column and rows, if both are at hand and are those that
 the runs name.
 """
@@ -80,6 +80,8 @@ def _compare_part(
         return Compared(step, name, None)
     if part["fingerprint"] == other["fingerprint"]:
         return Compared(step, name, True)
+    if part["kind"] == other["kind"] == "value" and _is_keyed_otherwise(part, other):
+        return Compared(step, name, None)
     column, rows = None, None
     if part["kind"] == other["kind"] == "table":
         with suppress(AffidavitError):  # that they differ is known; where, only their documents can tell
@@ -88,6 +90,11 @@ def _compare_part(
                 return Compared(step, name, None)
             column, rows = _first(found)
     return Compared(step, name, False, _place(step, name, column, rows))
+
+
+def _is_keyed_otherwise(part: JsonObject, other: JsonObject) -> bool:
+    """Say whether two values have digests under different keys, or only one has a key."""
+    return part.get("key") != other.get("key")
 
 
 def _first(found: "Difference") -> tuple[str | None, list[Json] | None]:

@@ -5,7 +5,8 @@ Rules:
 - Every text or path among the parameters that names a file is a source, unless the parameter is withheld.
 - A file is named from the working directory; one outside it by its name alone, which tells nothing of the machine.
 
-A run says `"sources": [{"step", "parameter", "uri", "sha256", "bytes"}]`.
+A run says `"sources": [{"step", "parameter", "uri", "sha256", "bytes"}]`; in one that keys columns digest and size are
+null, and a keyed digest stands beside them (`registry.keyed_digests`).
 """
 
 from contextlib import suppress

@@ -145,13 +145,22 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that a step read from outside."""
+    """A file that a step read from outside, by its SHA-256 or, `keyed`, by HMAC-SHA256 under the key of that id."""
 
     step: str
     parameter: str | None
     uri: str
     sha256: str | None
     size: int | None
+    keyed: str | None = None
+    key: str | None = None
+
+    @property
+    def digest(self) -> str | None:
+        """The digest that was recorded, after what made it where that is no plain SHA-256."""
+        if self.sha256 is not None or self.keyed is None:
+            return self.sha256
+        return f"HMAC-SHA256, key {self.key}:{self.keyed}"
 
 
 @dataclass(frozen=True, slots=True)

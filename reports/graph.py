@@ -64,7 +64,7 @@ def _of_run(seq: int, run: Run) -> Graph:
     made: dict[str, str] = {}
     for index, source in enumerate(run.sources):
         nodes.append(Node(f"source-{index:03}", "source", source.uri.rpartition("/")[2] or source.uri,
-                          short(source.sha256) if source.sha256 else None, seq))  # fmt: skip
+                          short(source.digest) if source.digest else None, seq))  # fmt: skip
         edges.append((f"source-{index:03}", f"step-{source.step}"))
     for step in run.steps:
         kind = "evaluation" if step.kind == "evaluate" else "step"

@@ -205,6 +205,8 @@ def _source(source: Mapping[str, Json]) -> Source:
         uri=_text(source, "uri") or "unnamed",
         sha256=_text(source, "sha256"),
         size=_whole(source, "bytes"),
+        keyed=_text(source, "hmac_sha256"),
+        key=_text(source, "key"),
     )
 
 

@@ -173,7 +173,7 @@ def test_what_code_protects_is_not_told_because_a_policy_would_allow_it(store: A
 def test_a_run_says_what_was_in_force_and_what_it_protected(store: ArtifactStore) -> None:
     privacy = demanding(None, "keyed", "missing")
     run = run_pipeline(people(protected=("race", "born")), {}, artifacts=store, key=KEY, privacy=privacy)
-    assert run.predicate["privacy"] == privacy.to_json(["race", "born"])
+    assert run.predicate["privacy"] == {**privacy.to_json(["race", "born"]), "key": KEY.id}
     assert Privacy.from_json(run.predicate["privacy"]) == privacy
 
 
