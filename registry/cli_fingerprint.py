@@ -1,8 +1,10 @@
 """Commands about the fingerprints of tables: fingerprint, key fingerprint."""
 
 import os
+import shlex
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -28,6 +30,7 @@ from audit.terminal import (
 if TYPE_CHECKING:
     from audit.canonical import JsonObject
     from registry.at_hand import AtHand
+    from registry.diff import Difference
     from registry.fingerprint import Fingerprint
     from registry.fingerprint_key import FingerprintKey
     from registry.registry import Registry
@@ -92,7 +95,10 @@ _key_file = click.option(
     help="File the fingerprint as text, to be compared without the data.",
 )
 @click.option(
-    "--keyed", multiple=True, metavar="COLUMN", help="Hash this column with the key; repeat for several."
+    "--keyed",
+    multiple=True,
+    metavar="COLUMN",
+    help="Hash this column, or the one with a struct's field so named, with the key; repeat for several.",
 )
 @_key_file
 @json_option
@@ -117,15 +123,15 @@ def fingerprint(
     changed ones, and the cells are listed.
     The exit status with --against is 0 when the tables are equal and 1 when they differ, or might.
     """
-    key = _key(opened, key_file) if keyed else None
+    keys = _Keyed(keyed, cache(lambda: _key(opened, key_file)))
     if len(paths) > 1:
         if against is not None or output is not None:
             raise MalformedInput("--against and -o take one table: give one PATH (a folder of parts is one)")
-        _print_many(opened, paths, keyed, key, as_json)
+        _print_many(opened, paths, keys, as_json)
         return
     if against is not None:
-        _compare(opened, paths[0], against, _Wanted(keyed, key, cells, not no_values, output, as_json))
-    found, recorded = _of(opened, paths[0], keyed, key)
+        _compare(opened, paths[0], against, _Wanted(keys, cells, not no_values, output, as_json))
+    found, recorded = _of(opened, paths[0], keys)
     if output is not None:
         _file(found, output)
     notes = [] if recorded else _notes(paths[0], found)
@@ -190,27 +196,49 @@ def _key(opened: Open, named: Path | None) -> "FingerprintKey":
     return read_key(_key_path(opened, named), passphrase(passphrase_from_environment))
 
 
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    """The columns that are to be keyed, and how the key is come by, which is read once it is needed."""
+
+    names: tuple[str, ...]
+    key: "Callable[[], FingerprintKey]"
+
+    def of(self, path: Path) -> "tuple[tuple[str, ...], FingerprintKey | None]":
+        """Return which columns of a file are to be keyed, and with what; the file is looked at first."""
+        if not self.names:
+            return (), None
+        from registry.files import naming
+        from registry.keying import columns_to_key
+
+        with naming(path):
+            columns = columns_to_key(path, self.names)
+        return columns, self.key()
+
+    def refuse_for(self, path: Path) -> None:
+        """Refuse to key a table that was recorded or filed."""
+        if self.names:
+            raise MalformedInput(f"{path} was recorded with its columns keyed or not: --keyed is for data")
+
+
 # --- one table, and several ---------------------------------------------------------------------------------
 
 
-def _of(
-    opened: Open, path: Path, keyed: tuple[str, ...], key: "FingerprintKey | None"
-) -> "tuple[Fingerprint, bool]":
+def _of(opened: Open, path: Path, keys: _Keyed) -> "tuple[Fingerprint, bool]":
     """Return the fingerprint of a table, and whether it is the recorded or filed one, so that nothing was read."""
     from registry.named_table import named_table
 
     found = named_table(opened, str(path))
     if isinstance(found, Path):
-        return _of_file(found, keyed, key), False
-    if keyed:
-        raise MalformedInput(f"{path} was recorded with its columns keyed or not: --keyed is for data")
+        return _of_file(found, keys), False
+    keys.refuse_for(path)
     return found, True
 
 
-def _of_file(path: Path, keyed: tuple[str, ...], key: "FingerprintKey | None") -> "Fingerprint":
+def _of_file(path: Path, keys: _Keyed) -> "Fingerprint":
     from registry.files import naming
     from registry.fingerprint import fingerprint as fingerprint_of
 
+    keyed, key = keys.of(path)
     with naming(path), bar(f"reading {path.name}") as progress:
         return fingerprint_of(
             path, keyed=keyed, key=key, progress=lambda done, total: progress(done, total or 0)
@@ -230,9 +258,7 @@ def _file(found: "Fingerprint", output: Path) -> None:
     replace_file(output, to_text(found).encode(), mode=0o644)
 
 
-def _print_many(
-    opened: Open, paths: tuple[Path, ...], keyed: tuple[str, ...], key: "FingerprintKey | None", as_json: bool
-) -> None:
+def _print_many(opened: Open, paths: tuple[Path, ...], keys: _Keyed, as_json: bool) -> None:
     """Print a line for each file, as sha256sum does; one that cannot be read stops none of the others."""
     from registry.files import as_named
 
@@ -240,7 +266,7 @@ def _print_many(
     status = 0
     for path in paths:
         try:
-            found, recorded = _of(opened, path, keyed, key)
+            found, recorded = _of(opened, path, keys)
         except AffidavitError as error:
             named = as_named(path)
             warn(f"Error: {error if named in str(error) else f'{named}: {error}'}")
@@ -284,8 +310,7 @@ def _print_columns(found: "Fingerprint") -> None:
 class _Wanted:
     """How a comparison is to be made and shown."""
 
-    keyed: tuple[str, ...]
-    key: "FingerprintKey | None"
+    keys: _Keyed
     cells: int
     values: bool
     output: Path | None
@@ -302,9 +327,9 @@ def _compare(opened: Open, path: Path, ref: str, wanted: _Wanted) -> NoReturn:
         before, after = (each.fingerprint for each in at_hand)
     else:
         at_hand = []
-        before, after = (
-            _of_file(each, wanted.keyed, wanted.key) if isinstance(each, Path) else each for each in named
-        )
+        if not any(isinstance(each, Path) for each in named):
+            wanted.keys.refuse_for(path)
+        before, after = (_of_file(each, wanted.keys) if isinstance(each, Path) else each for each in named)
     if wanted.output is not None:
         _file(after, wanted.output)
     difference = before.diff(after)
@@ -312,7 +337,8 @@ def _compare(opened: Open, path: Path, ref: str, wanted: _Wanted) -> NoReturn:
         from registry.cells import cells_of
 
         cells = cells_of(*at_hand, most=wanted.cells)
-    source = None if difference.equal else recorded_source(opened, path, ref)
+    key = wanted.keys.key() if wanted.keys.names else None
+    source = None if difference.equal else recorded_source(opened, path, ref, key)
     notes = [
         note
         for each, found in zip(named, (before, after), strict=True)
@@ -330,23 +356,51 @@ def _compare(opened: Open, path: Path, ref: str, wanted: _Wanted) -> NoReturn:
             else cells.lines(values=wanted.values)
         )
         if source is not None:
-            copy = (
-                f"the file is byte for byte {source['uri']}, the recorded source of the step {source['step']}"
-            )
-            more = [*more, f"{copy}: what differs is how it was read"]
+            more = [*more, _copied(source, difference)]
         more += notes
         say("\n".join([*difference.lines(), *(f"  {line}" for line in more)]))
+        if isinstance(named[0], Path) != isinstance(named[1], Path):
+            data, other = (after, before) if isinstance(named[1], Path) else (before, after)
+            if (hint := _how_to_key(data, other, difference.unknown)) is not None:
+                say(hint)
     raise SystemExit(0 if difference.equal else 1)
+
+
+def _copied(source: "JsonObject", difference: "Difference") -> str:
+    """Say that the file is one that the run read, and what that means for the difference."""
+    copy = f"the file is byte for byte {source['uri']}, the recorded source of the step {source['step']}"
+    return copy if difference.only_unknown else f"{copy}: what differs is how it was read"
+
+
+def _how_to_key(data: "Fingerprint", other: "Fingerprint", unknown: tuple[str, ...]) -> str | None:
+    """Say how columns of a file are compared with keyed ones; None where none of them is keyed."""
+    from registry.sentences import listed
+
+    ours = {column.name: column.key for column in data.columns}
+    keys = {column.name: column.key for column in other.columns if column.name in unknown and column.key}
+    wanting = [name for name in keys if ours.get(name) is None]
+    if wanting:
+        keyed = [name for name, key in ours.items() if key is not None or name in wanting]
+        options = " ".join(f"--keyed {shlex.quote(name)}" for name in keyed)
+        return f"To compare them too, add {options}: the ledger's fingerprint key is taken by itself."
+    if keys:
+        here = next(ours.get(name) for name in keys)
+        theirs = listed(sorted(set(keys.values())))
+        return (
+            f"They were recorded under the key {theirs}, and the one here is {here}: name it with --key-file."
+        )
+    return None
 
 
 def _at_hand(path: Path, wanted: _Wanted) -> "AtHand":
     from registry.at_hand import AtHand
     from registry.files import naming
 
+    keyed, key = wanted.keys.of(path)
     with naming(path), bar(f"reading {path.name}") as progress:
         return AtHand.of(
             path,
-            keyed=wanted.keyed,
-            key=wanted.key,
+            keyed=keyed,
+            key=key,
             progress=lambda done, total: progress(done, total or 0),
         )

@@ -21,7 +21,7 @@ Rules:
 """
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -34,10 +34,17 @@ from audit.keystore import Passphrase
 from registry.fingerprint import Fingerprint, field_names, fingerprint_of, is_table, opened
 from registry.fingerprint_key import FingerprintKey, key_file_of, read_key
 from registry.privacy import NO_DEMANDS, Privacy
-from registry.protected_names import called, is_nameless, is_protected
+from registry.protected_names import is_nameless, is_protected, names_of
 from registry.sentences import did_you_mean
 
-__all__ = ["UNKEYED", "Keying", "key_at_hand", "protects_nothing", "warn_of_protecting_nothing"]
+__all__ = [
+    "UNKEYED",
+    "Keying",
+    "columns_to_key",
+    "key_at_hand",
+    "protects_nothing",
+    "warn_of_protecting_nothing",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +92,9 @@ class Keying:
             return
         names = opened(table).names
         lacking = [name for name in keyed if not _has(names, name)]
-        fields = _fields_in(table) if lacking else ()
+        fields = _fields_of(table) if lacking else {}
         for name in lacking:
-            if not _has(fields, name):
+            if not _has((field for held in fields.values() for field in held), name):
                 raise MalformedInput(
                     f"the column {name!r} is to be keyed, and the table has none of that name"
                     f"{did_you_mean(name, names)}"
@@ -120,13 +127,15 @@ class Keying:
     def fingerprint(self, table: object, part: str = "") -> Fingerprint:
         """Fingerprint a table, which is the `part` of that name; raises as `registry.fingerprint.fingerprint` does."""
         source = opened(table)
-        self.seen.update(called(name, part) for name in source.names)
+        alone = len(source.names) == 1 and not self.named_alone
+        called = {name: names_of(name, part, alone=alone) for name in source.names}
+        self.seen.update(*called.values())
         found = fingerprint_of(
             source,
             keyed=[
                 name
                 for name in source.names
-                if (self.is_at_work and is_nameless(name)) or self.columns_of([called(name, part)])
+                if (self.is_at_work and is_nameless(name)) or self.columns_of(called[name])
             ],
             key=self.key,
             keyed_types=lambda kind: bool(self.columns_of(field_names(kind))),
@@ -139,17 +148,40 @@ def _has(columns: Iterable[str], name: str) -> bool:
     return any(is_protected(column, [name]) for column in columns)
 
 
-def _fields_in(table: object) -> set[str]:
-    """Name the fields of the structs in a table."""
+def columns_to_key(table: Path, named: Collection[str]) -> tuple[str, ...]:
+    """Return the columns of a file that are named, or that have a field so named in their structs.
+
+    Raises as `registry.fingerprint.opened` does, and `MalformedInput` for a name that nothing in the file has.
+    """
+    names = opened(table).names
+    lacking = [name for name in named if name not in names]
+    fields = _fields_of(table) if lacking else {}
+    for name in lacking:
+        if not any(name in held for held in fields.values()):
+            raise MalformedInput(
+                f"there is no column {name!r} to key: the columns are {', '.join(names[:20])}"
+            )
+    return tuple(
+        name for name in names if name in named or any(each in fields.get(name, ()) for each in lacking)
+    )
+
+
+def _fields_of(table: object) -> dict[str, tuple[str, ...]]:
+    """Name the fields of the structs in each column of a table; of a file, the beginning of each is read."""
     # It loads pyarrow, which a run without such a table does not need.
     from registry.columns import logical_type
 
-    found: set[str] = set()
-    for piece in opened(table).pieces:
-        with suppress(
-            MalformedInput
-        ):  # a type without a canonical form is refused, by name, when it is fingerprinted
-            found.update(field_names(logical_type(piece[1].type)) if piece is not None else ())
+    source = opened(table)
+    found: dict[str, tuple[str, ...]] = {}
+    for piece in source.pieces:
+        if piece is not None:
+            name = source.names[piece[0]]
+            found.setdefault(name, ())
+            # A type without a canonical form is refused, by name, when it is fingerprinted.
+            with suppress(MalformedInput):
+                found[name] = field_names(logical_type(piece[1].type))
+        if len(found) == len(source.names):
+            break
     return found
 
 

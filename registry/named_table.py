@@ -28,9 +28,10 @@ from registry.fingerprint import Fingerprint
 from registry.fingerprint_text import filed, is_filed
 from registry.recorded import parts_of_run, resolve_run, sources_of
 from registry.recorded_fingerprint import recorded_fingerprint
-from registry.recorded_sources import is_keyed_source, is_of_source
+from registry.recorded_sources import is_of_source
 
 if TYPE_CHECKING:
+    from registry.fingerprint_key import FingerprintKey
     from registry.registry import Registry
 
 __all__ = ["is_reference", "named_table", "recorded_source", "run_and_table"]
@@ -80,16 +81,16 @@ def run_and_table(
     return run, table
 
 
-def recorded_source(opened: Open, path: Path, ref: str) -> JsonObject | None:
+def recorded_source(
+    opened: Open, path: Path, ref: str, key: "FingerprintKey | None" = None
+) -> JsonObject | None:
     """Return the source of a recorded run of which a file is a copy, byte for byte; None where none is known.
 
-    One that is recorded under a key is known with the ledger's.
+    One that is recorded under a key is known with that `key` alone.
     """
     if not is_reference(ref) or not path.is_file():
         return None
-    registry = opened()
-    sources = sources_of(_run_named(registry, ref.partition(":")[0]))
-    key = registry.fingerprint_key() if any(map(is_keyed_source, sources)) else None
+    sources = sources_of(_run_named(opened(), ref.partition(":")[0]))
     digest, _ = digest_of_file(path)
     found = next((each for each in sources if is_of_source(each, digest, key)), None)
     told = ("uri", "step", "sha256", "hmac_sha256", "key")

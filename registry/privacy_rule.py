@@ -32,7 +32,7 @@ from registry.disclosure import SMALL_CELL
 from registry.finding import AbsentError, Finding, at, items, text
 from registry.keyed_digests import is_bare_value
 from registry.profile import LEVELS, ColumnProfile, Level, Profile
-from registry.protected_names import called, is_nameless, is_protected
+from registry.protected_names import is_nameless, is_protected, names_of
 from registry.recorded_fingerprint import recorded_fingerprint
 from registry.recorded_sources import is_keyed_source
 from registry.rules import PrivacyRule
@@ -198,8 +198,12 @@ def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> Ta
     index = tuple(each for each in said if isinstance(each, str)) if isinstance(said, list) else ()
     try:
         table = recorded_fingerprint(part, artifacts)
+        alone = len(table.columns) == 1
         columns = tuple(
-            (called(each, name), column.key is not None) for column in table.columns for each in column.names
+            (called, column.key is not None)
+            for column in table.columns
+            for each in column.names
+            for called in names_of(each, name, alone=alone)
         )
         profile = part.get("profile")
         shown = None if profile is None else Profile.from_json(decode(artifacts.get(str(profile))))
@@ -212,10 +216,13 @@ def _told(step: str, part: Mapping[str, object], artifacts: ArtifactStore) -> Ta
     nameless = any(is_nameless(column.name) and column.key is None for column in table.columns)
     if shown is None:
         return TableTold(name, step, columns, kept=kept, index=index, nameless=nameless)
-    told = tuple((called(column.name, name), column.told) for column in shown.columns)
+    told = tuple(
+        (called, column.told) for column in shown.columns for called in shown.names_in(column.name, name)
+    )
     rare = tuple(
-        called(column.name, name)
+        called
         for column in shown.columns
+        for called in shown.names_in(column.name, name)
         if column.told in ("counts", "all")
         and (shown.small_cell < SMALL_CELL or any(0 < rows < SMALL_CELL for rows in _cells(column)))
     )

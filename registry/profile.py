@@ -34,7 +34,7 @@ from typing import Any, Literal, cast
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from registry.disclosure import SMALL_CELL
-from registry.protected_names import called, is_protected
+from registry.protected_names import is_protected, names_of
 
 __all__ = ["LEVELS", "MOST_COLUMNS", "SCHEME", "ColumnProfile", "Level", "Profile", "profile"]
 
@@ -140,12 +140,16 @@ class Profile:
         """Withhold the columns of a `part` that are protected, but for those that may be `profiled` all the same."""
         columns = tuple(
             column.withhold()
-            if is_protected(name, protected) and not is_protected(name, profiled)
+            if any(is_protected(name, protected) and not is_protected(name, profiled) for name in names)
             else column
             for column in self.columns
-            for name in [called(column.name, part)]
+            for names in [self.names_in(column.name, part)]
         )
         return replace(self, columns=columns)
+
+    def names_in(self, column: str, part: str) -> tuple[str, ...]:
+        """Return the names by which a column of it is known, where it is the profile of the `part` of that name."""
+        return names_of(column, part, alone=len(self.columns) + self.omitted == 1)
 
     def withholding_all(self, why: Callable[[str], str | None]) -> "Profile":
         """Withhold the columns for which `why` gives a reason, unless they are withheld already."""

@@ -28,8 +28,7 @@ from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.fingerprint import is_table, opened
 from registry.privacy import NO_DEMANDS, Privacy
-from registry.profile import Profile, profile
-from registry.protected_names import called
+from registry.profile import LEVELS, Profile, profile
 
 __all__ = ["Profiling", "checked_columns"]
 
@@ -112,7 +111,12 @@ class Profiling:
     def _allowed(self, seen: Profile, part: str) -> Profile:
         """Leave of a part's profile what its columns' names allow."""
         shown = seen.withholding(self.protected, self.profiled, part)
-        return shown.limited(lambda name: self.privacy.ceiling(called(name, part), self.protected))
+        return shown.limited(
+            lambda column: min(
+                (self.privacy.ceiling(name, self.protected) for name in shown.names_in(column, part)),
+                key=LEVELS.index,
+            )
+        )
 
 
 def _once(shown: Profile, part: JsonObject, told: dict[str, tuple[str, str]]) -> Profile:

@@ -10,6 +10,7 @@ Rules:
   number is such a sign (`diagnosis2`), unless the name itself ends in one: `v10` is not `v1`.
 - scikit-learn writes the transformer before two underscores: `onehot__race_black` is `race_black`.
 - A column without a name (an array's) is called what its part is: `{"race": frame.race.to_numpy()}`.
+- A column that is alone in its part is called as that too: `{"race": frame["r"]}`.
 - To protect one column too many withholds or refuses; one too few would tell or pass.
 
 >>> is_protected("onehot__Race_black", ["race"]), is_protected("racetrack", ["race"])
@@ -22,7 +23,7 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from typing import Final
 
-__all__ = ["called", "folded", "is_nameless", "is_protected", "is_same_name"]
+__all__ = ["called", "folded", "is_nameless", "is_protected", "is_same_name", "names_of"]
 
 
 ALIKE: Final = str.maketrans(
@@ -49,6 +50,16 @@ def called(column: str, part: str) -> str:
     return (
         part.rpartition(".")[2] if is_nameless(column) and not part.rpartition(".")[2].isdecimal() else column
     )
+
+
+def names_of(column: str, part: str, *, alone: bool) -> tuple[str, ...]:
+    """Return the names by which a column of a part is known: where it is `alone` in it, the part's as well.
+
+    >>> names_of("r", "split.race", alone=True), names_of("r", "split.race", alone=False)
+    (('r', 'race'), ('r',))
+    """
+    own, whole = called(column, part), part.rpartition(".")[2]
+    return (own, whole) if alone and whole and own != whole and not is_nameless(whole) else (own,)
 
 
 def is_nameless(column: str) -> bool:

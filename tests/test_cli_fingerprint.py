@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from registry.recorded import parts_of_run
 from tests.command_line import Folder, a_lender, empty_folder
@@ -334,6 +336,53 @@ def test_a_run_keys_its_protected_columns_and_is_reproduced_with_the_key(here: F
     data = here.json("run", "loans.py", "--as", "scientist")["data"]
     assert {str(table["fingerprint"]).partition(":")[0] for table in data} >= {"affidavit-table-keyed-v1"}
     assert here.json("reproduce", "loans@3", "--as", "scientist")["verdict"] == "identical"
+
+
+def test_how_a_file_is_compared_with_a_keyed_table_is_said_in_one_line(here: Folder) -> None:
+    here.text("key", "fingerprint", "--new")
+    here.text("run", "loans.py", "--as", "scientist")
+    given = ("fingerprint", "loans.csv", "--against", "loans@3:applications")
+    said = here.text(*given, status=1).splitlines()
+    assert said[-1] == (
+        "To compare them too, add --keyed race: the ledger's fingerprint key is taken by itself."
+    )
+    assert here.json(*given, "--keyed", "race")["equal"] is True
+
+
+def test_a_table_that_was_recorded_under_another_key_is_said_to_be(here: Folder) -> None:
+    key = here.json("key", "fingerprint", "--new")["key"]
+    here.text("run", "loans.py", "--as", "scientist")
+    other = here.json("key", "fingerprint", "--new", "--key-file", "other.key")["key"]
+    given = ("fingerprint", "loans.csv", "--against", "loans@3:applications", "--keyed", "race")
+    said = here.text(*given, "--key-file", "other.key", status=1).splitlines()
+    assert said[-1].startswith(f"They were recorded under the key {key}, and the one here is {other}")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (("loans@1:applications",), "was recorded with its columns keyed or not: --keyed is for data"),
+        (("loans@1:applications", "--against", "loans@2:applications"), "--keyed is for data"),
+        (("no.csv",), "there is no file no.csv"),
+        (("loans.csv",), "there is no column 'raze' to key: the columns are income, debt, race, approve"),
+    ],
+)
+def test_what_is_wrong_is_said_before_the_key_is_asked_for(
+    given: tuple[str, ...], sentence: str, here: Folder
+) -> None:
+    result = here("fingerprint", *given, "--keyed", "raze")
+    assert (result.exit_code, sentence in result.stderr) == (2, True)
+
+
+def test_a_column_is_keyed_for_a_field_of_its_structs_as_in_a_pipeline(tables: Folder) -> None:
+    tables.text("key", "fingerprint", "--new", "--key-file", "key")
+    for name, born in (("one", "1980-02-03"), ("two", "1990-01-02")):
+        people = pa.array([{"name": "Ana", "born": born}])
+        parquet.write_table(pa.table({"id": [1], "person": people}), tables.path / f"{name}.parquet")
+    given = ("fingerprint", "one.parquet", "--keyed", "born", "--key-file", "key")
+    assert ["key" in column for column in tables.json(*given)["columns"]] == [False, True]
+    different = tables.json(*given, "--against", "two.parquet", status=1)
+    assert different["differences"] == [{"column": "person", "rows": [0, 1]}]
 
 
 DATED = """

@@ -376,11 +376,11 @@ def test_a_keyed_source_that_has_changed_is_said_to_have_without_a_digest(regist
 
 def test_a_copy_of_a_keyed_source_is_known_with_the_key_and_not_without(registry: Registry) -> None:
     Path("copy.csv").write_text(FILE.format(TRUTH))
-    found = recorded_source(lambda: registry, Path("copy.csv"), "people@1:load")
+    given = (lambda: registry, Path("copy.csv"), "people@1:load")
+    found = recorded_source(*given, registry.fingerprint_key())
     assert found is not None
     assert (found["uri"], found["sha256"]) == ("people.csv", None)
-    (registry.home.keys.folder / "fingerprint.key").unlink()
-    assert recorded_source(lambda: registry, Path("copy.csv"), "people@1:load") is None
+    assert [recorded_source(*given, key) for key in (OTHER, None)] == [None, None]
 
 
 # --- kept copies --------------------------------------------------------------------------------------------

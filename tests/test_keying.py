@@ -85,6 +85,19 @@ def test_a_column_without_a_name_is_keyed_whatever_its_part_is_called_where_any_
         assert [column.key is not None for column in found] == [is_keyed]
 
 
+@pytest.mark.parametrize(
+    ("table", "is_keyed"),
+    [
+        (pd.Series([1, 2], name="r"), True),
+        (pd.DataFrame({"r": [1, 2]}), True),
+        (pd.DataFrame({"r": [1, 2], "s": [1, 2]}), False),
+    ],
+)
+def test_a_column_that_is_alone_in_a_part_of_a_protected_name_is_keyed(table: object, is_keyed: bool) -> None:
+    found = Keying(protected=("race",), key=KEY).fingerprint(table, "load.race")
+    assert (found.columns[0].key is not None) == is_keyed
+
+
 def test_what_an_evaluation_declares_as_sensitive_is_keyed() -> None:
     pipeline = people()
 
