@@ -118,7 +118,7 @@ def judge_privacy(rule: PrivacyRule, run: Mapping[str, Json], tables: Sequence[T
 def _upheld(rule: PrivacyRule) -> Iterator[str]:
     """Say what of a rule a run upheld."""
     if rule.fingerprint:
-        yield "every fingerprint is keyed"
+        yield "fingerprints, values and source files are keyed"
     if rule.profile:
         yield f"profiles tell {_words(rule.profile)} at most"
     if rule.kept != "all":

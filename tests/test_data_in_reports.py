@@ -61,6 +61,21 @@ def test_a_kept_copy_is_named_by_its_digest() -> None:
     assert made.digest("kept") in words(example_with_data())
 
 
+def test_a_keyed_source_is_listed_under_its_key_and_never_as_a_sha256() -> None:
+    keyed: dict[str, Json] = {
+        "sha256": None,
+        "bytes": None,
+        "hmac_sha256": made.digest("file"),
+        "key": "5e" * 16,
+    }
+    source: dict[str, Json] = {"step": "applications", "parameter": "path", "uri": "people.csv", **keyed}
+    text = words(made.example(run=made.run_entry(sources=[source])))
+    first, second = made.digest("file")[:32], made.digest("file")[32:]
+    assert f"HMAC-SHA256, key {'5e' * 16} {first} {second}" in text
+    assert "that is HMAC-SHA256 under the ledger's fingerprint key" in text
+    assert "that is HMAC-SHA256" not in words(made.example())
+
+
 def test_where_nothing_is_recorded_the_report_says_so() -> None:
     text = words(made.example(profiles=[]))
     assert "No step held its data against a schema." in text

@@ -1,6 +1,7 @@
 """A run that keys columns gives nothing else away either: whoever knows all but one cell cannot try that cell out."""
 
 import hashlib
+import hmac
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,6 +160,20 @@ def test_who_has_the_key_finds_it(store: ArtifactStore) -> None:
     files = {guess: hashlib.sha256(FILE.format(guess).encode()).hexdigest() for guess in GUESSES}
     assert [guess for guess, sha256 in files.items() if is_of_source(source, sha256, KEY)] == [TRUTH]
     assert {is_of_source(source, sha256, OTHER) for sha256 in files.values()} == {None}
+
+
+def test_a_keyed_digest_is_computed_with_nothing_but_hmac(store: ArtifactStore) -> None:
+    result = record(store)
+    assert KEY.id == derived("id")[:16].hex()
+    sha256 = hashlib.sha256(Path("people.csv").read_bytes()).hexdigest()
+    assert source_of(result)["hmac_sha256"] == hmac.digest(derived("source"), sha256.encode(), "sha256").hex()
+    mark = fingerprint_value(["1980-02-03", TRUTH]).encode()
+    said = hmac.digest(derived("value\0born"), mark, "sha256").hex()
+    assert parts_of(result, "born")["born"]["fingerprint"] == f"affidavit-value-keyed-v1:hmac-sha256:{said}"
+
+
+def derived(purpose: str) -> bytes:
+    return hmac.digest(KEY.secret, b"affidavit-table-keyed-v1\0" + purpose.encode(), "sha256")
 
 
 # --- when, and what a run says ------------------------------------------------------------------------------

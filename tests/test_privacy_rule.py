@@ -1,5 +1,6 @@
 """A privacy rule is judged from the documents of the run, and what they do not tell never passes."""
 
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +26,11 @@ __all__ = ["store"]
 ASKED = Privacy((Demand("p", "ab" * 32, "r", ("race",), "keyed", "missing"),))
 
 
+KEYED_AND_FEW = (
+    "fingerprints, values and source files are keyed and profiles tell the share of missing values"
+)
+
+
 def rule(**said: Any) -> PrivacyRule:
     return PrivacyRule(id="r", says="Says.", clauses=(), **said)
 
@@ -48,7 +54,7 @@ def judged(run: JsonObject, store: ArtifactStore, **said: Any) -> Finding:
 
 def test_a_run_that_was_recorded_under_the_rule_passes(store: ArtifactStore) -> None:
     found = judged(recorded(store, ASKED), store, columns=("race",), fingerprint="keyed", profile="missing")
-    told = "every fingerprint is keyed and profiles tell the share of missing values at most"
+    told = "fingerprints, values and source files are keyed and profiles tell the share of missing values at most"
     assert found == ("passed", f"race, race_b: {told} and no table with them was kept")
 
 
@@ -56,6 +62,48 @@ def test_a_column_that_was_fingerprinted_bare_fails(store: ArtifactStore) -> Non
     found = judged(recorded(store), store, columns=("race",), fingerprint="keyed")
     assert found.outcome == "failed"
     assert found.message.startswith("race, race_b in load (step load) was fingerprinted without a key")
+
+
+def test_a_source_file_and_a_value_that_are_digested_bare_fail_where_all_columns_are_keyed(
+    store: ArtifactStore,
+) -> None:
+    Path("people.csv").write_text("born\n1980-02-03\n")
+    pipeline = people(protected=("race",))
+
+    @pipeline.step
+    def last(load: pd.DataFrame, path: str = "people.csv") -> str:
+        return str(load["born"].iloc[-1])
+
+    outcomes = {}
+    for named_alone in (True, False):
+        run = run_pipeline(pipeline, {}, artifacts=store, key=KEY, named_alone=named_alone).predicate
+        outcomes[named_alone] = judged(run, store, fingerprint="keyed")
+    assert outcomes[False].outcome == "passed"
+    assert outcomes[True].outcome == "failed"
+    assert outcomes[True].message.startswith(
+        "the file people.csv (step last) is recorded by its bare SHA-256; the value last (step last) is digested "
+    )
+
+
+def test_an_object_with_a_bare_etag_fails(store: ArtifactStore) -> None:
+    run = recorded(store, ASKED)
+    run["origins"] = [{"step": "load", "uri": "s3://bank/people.csv", "version": {"etag": '"5d41"'}}]
+    found = judged(run, store, columns=("race",), fingerprint="keyed")
+    assert found.outcome == "failed"
+    assert "the object s3://bank/people.csv (step load) is recorded by its bare etag" in found.message
+
+
+def test_a_column_without_a_name_that_is_not_keyed_fails(store: ArtifactStore) -> None:
+    pipeline = people(protected=("race",))
+
+    @pipeline.step
+    def array(load: pd.DataFrame) -> Any:
+        return load[["race_b"]].to_numpy()
+
+    run = run_pipeline(pipeline, {}, artifacts=store, key=KEY, named_alone=True).predicate
+    found = judged(run, store, fingerprint="keyed")
+    assert found.outcome == "failed"
+    assert found.message.startswith("a column without a name in array (step array) was fingerprinted without")
 
 
 def test_a_column_without_a_name_is_what_its_part_is_called(store: ArtifactStore) -> None:
@@ -159,7 +207,7 @@ def test_a_rule_that_does_not_speak_of_copies_fails_on_one_too_unless_it_allows_
     assert "with no protected data kept" in found.message
     assert judged(run, store, **asked, kept="all") == (
         "passed",
-        "race, race_b: every fingerprint is keyed and profiles tell the share of missing values at most",
+        f"race, race_b: {KEYED_AND_FEW} at most",
     )
 
 
