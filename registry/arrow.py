@@ -27,7 +27,7 @@ from registry.columns import logical_type
 from registry.diff import RUN
 from registry.objects import from_objects
 
-__all__ = ["Pieces", "Source", "batches", "column_names", "from_memory", "unified"]
+__all__ = ["Pieces", "Source", "batches", "column_names", "from_memory", "run_query", "unified"]
 
 Pieces = Iterator[tuple[int, pa.Array] | None]
 
@@ -87,10 +87,9 @@ def from_memory(holder: tuple[str, str] | None, table: Any) -> Source:
         raise MalformedInput(
             f"a {type(table).__name__} is not a table: give a pandas, polars, Arrow or numpy table, or a file's path"
         )
-    _refuse_lost_values(table)
-    with _streaming(table):
-        reader = pa.RecordBatchReader.from_stream(table)
-        if not len(reader.schema):
+    reader = _opened_stream(table)
+    if not len(reader.schema):
+        with _streaming(table):
             return _from_arrow(reader.read_all())
     return Source(_names_in(reader.schema), None, _of_stream(table, reader), streamed=True)
 
@@ -105,14 +104,35 @@ def _from_arrow(table: Any) -> Source:
     return Source(names, table.num_rows, pieces)
 
 
+def run_query(relation: Any) -> pa.Table:
+    """Run a DuckDB relation and return its rows; raises `MalformedInput` where it fails, or Arrow would lose values."""
+    reader = _opened_stream(relation)
+    with _streaming(relation):
+        return reader.read_all()
+
+
+def _opened_stream(table: Any) -> pa.RecordBatchReader:
+    with _streaming(table):
+        _refuse_lost_values(table)
+        return pa.RecordBatchReader.from_stream(table)
+
+
 def _of_stream(table: Any, reader: pa.RecordBatchReader) -> Pieces:
     yield from _empty(reader.schema)
+    came = False
     while True:
         with _streaming(table):
             batch = next(reader, None)
         if batch is None:
-            return
+            break
+        came = True
         yield from enumerate(batch.columns)
+    if not came and isinstance(table, pa.RecordBatchReader):
+        # One that was read to its end before looks the same, and its table may have had rows.
+        raise MalformedInput(
+            f"the {type(table).__name__} gives nothing: it was read before, or its table has no rows; give the table "
+            "that is made of it (read_all()) instead"
+        )
 
 
 @contextlib.contextmanager
@@ -120,6 +140,8 @@ def _streaming(table: Any) -> Iterator[None]:
     """Say in one sentence that a stream failed, whatever its library raises."""
     try:
         yield
+    except MalformedInput:
+        raise
     except Exception as error:
         # What it says may quote a value of the table, and this sentence may be recorded: it stays with the cause.
         raise MalformedInput(

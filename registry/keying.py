@@ -88,7 +88,8 @@ class Keying:
 
     def check_given(self, keyed: Iterable[str], table: object) -> None:
         """Refuse columns that are to be keyed and that this one table does not have."""
-        if not is_table(table):
+        keyed = tuple(keyed)
+        if not keyed or not is_table(table):
             return
         names = opened(table).names
         lacking = [name for name in keyed if not _has(names, name)]

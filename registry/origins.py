@@ -37,7 +37,7 @@ from registry.clean_urls import clean_database, clean_uri, scheme_of
 from registry.object_version import version_of
 from registry.recorded_values import to_json
 
-__all__ = ["Origins", "SqlSource", "sql_source"]
+__all__ = ["Origins", "SqlSource", "is_recorded", "sql_source"]
 
 OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abfss", "adl", "r2", "memory"})
 OTHER_URLS = frozenset({"http", "https", "ftp", "sftp", "hdfs"})
@@ -45,7 +45,7 @@ MOST_ORIGINS = 200
 NOT_RECORDED = "not recorded"
 MOST_INLINE = 2_000
 
-_URI = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
+_URI = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 _READS = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:select|with|table|values|from|exec|execute|call)\b", re.I | re.S
 )
@@ -100,6 +100,11 @@ def sql_source(url: str, query: str) -> SqlSource:
     if not isinstance(query, str) or not query.strip():
         raise MalformedInput("sql_source takes the text of a query")
     return SqlSource(url, query)
+
+
+def is_recorded(uri: str) -> bool:
+    """Say whether text is a URI that is recorded as an origin."""
+    return bool(_URI.fullmatch(uri)) and scheme_of(uri) in OBJECT_STORES | OTHER_URLS
 
 
 class Origins:

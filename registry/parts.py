@@ -9,6 +9,7 @@ Rules:
   holds tables or models one part per place (`split.0`). Anything else is one part named after its step.
 - A table has a fingerprint whose whole document (every run of every column) is an artifact; a model and a plain
   value have one digest of their state.
+- Of a path only its name is recorded, and that is said: what lies there is a source where a parameter names it.
 - What cannot be fingerprinted is `opaque` with the reason as its note. A run does not break because of an exotic
   value, and unknown is never shown as known.
 
@@ -20,19 +21,22 @@ Rules:
 
 import sys
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any
 
 from audit.canonical import JsonObject, encode, storable
-from audit.errors import AffidavitError, EnvironmentFailed
+from audit.errors import AffidavitError, EnvironmentFailed, MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.fingerprint import is_table
 from registry.keying import UNKEYED, Keying
 from registry.model_state import class_path, fingerprint_model, fingerprint_value
+from registry.unread import why_unread
 
 __all__ = ["describe", "is_fitted_model", "is_model", "parts_of"]
 
 MOST_PARTS = 256
 MOST_NOTE = 400
+PATH = "only the path is recorded, and not what is in the file: return the table that was read from it"
 
 
 def parts_of(name: str, value: object) -> Iterator[tuple[str, object]]:
@@ -69,7 +73,10 @@ def describe(name: str, value: object, artifacts: ArtifactStore, keying: Keying 
         if is_model(value):
             part["kind"] = "model"
             return part | {"fingerprint": fingerprint_model(value)}
-        return part | {"kind": "value", "fingerprint": fingerprint_value(value)}
+        if (unread := why_unread(value)) is not None:
+            raise MalformedInput(unread)
+        part |= {"kind": "value", "fingerprint": fingerprint_value(value)}
+        return part | ({"note": PATH} if isinstance(value, PurePath) else {})
     except EnvironmentFailed:
         raise
     except AffidavitError as error:

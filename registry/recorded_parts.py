@@ -6,6 +6,7 @@ Rules:
   then nothing that is declared of it is known (`registry.changes`), as in a pipeline.
 - A table that only got more columns holds what was recorded: the new ones are none that a declaration can name.
 - Each is fingerprinted as it was the first time: what is keyed or protected later does not make it another one.
+- A DuckDB relation is a query, and is run each time: what it gives by then is what something is made of.
 - It is held by reference, no copy is made; and nothing is fingerprinted again where nothing is declared, as what
   is made of it is then unknown anyway.
 
@@ -19,13 +20,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from audit.canonical import JsonObject, decode
+from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.keying import Keying
+from registry.unread import is_query
 
 if TYPE_CHECKING:
     from registry.run_recorder import RunRecorder
 
-__all__ = ["RecordedParts"]
+__all__ = ["RecordedParts", "in_memory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,30 @@ class RecordedParts:
         for name in names:
             if (known := self._recorded.get(name)) is not None:
                 before = {part["name"]: part for part in known.parts}
-                now = run.parts(name, known.value, came_in=True, keying=known.keying)
+                now = run.parts(name, _again(known.value), came_in=True, keying=known.keying)
                 found += [_without_more(before.get(part["name"]), part, run.artifacts) for part in now]
         return found
+
+
+def in_memory(value: object) -> object:
+    """Return the rows that a DuckDB relation gives, and any other value as it is.
+
+    Raise `MalformedInput` where the query fails, or its rows would not be the same outside of DuckDB.
+    """
+    if not is_query(value):
+        return value
+    # It loads pyarrow, which a run without such a table does not need.
+    from registry.arrow import run_query
+
+    return run_query(value)
+
+
+def _again(value: object) -> object:
+    """Run a query again; where that fails, its rows are not known any more."""
+    try:
+        return in_memory(value)
+    except MalformedInput:
+        return value
 
 
 def _without_more(before: JsonObject | None, now: JsonObject, artifacts: ArtifactStore) -> JsonObject:

@@ -31,6 +31,7 @@ from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.data_checks import checked_schemas, failed_checks
+from registry.declared_source import checked_source, refuse_name_of_file
 from registry.estimators import input_names
 from registry.evaluation_settings import check_options
 from registry.fingerprint_key import FingerprintKey
@@ -45,7 +46,7 @@ from registry.predicates import check_model_name
 from registry.privacy import Privacy
 from registry.profiling import Profiling, checked_columns
 from registry.recorded_fields import RecordedFields
-from registry.recorded_parts import RecordedParts
+from registry.recorded_parts import RecordedParts, in_memory
 from registry.run import not_hiding
 from registry.run_evaluation import judge
 from registry.run_recorder import RunRecorder, RunResult
@@ -188,7 +189,7 @@ class Recording:
         rows: Sequence[str] | None = None,
         after: Collection[str] | None = None,
     ) -> T:
-        """Record a table (or any value) under a name and return it.
+        """Record a table (or any value) under a name and return it; a DuckDB relation is run and its rows recorded.
 
         `source` names where it came from: a file, the URI of an object, or `sql_source(url, query)`. `check` is a
         pandera schema for it; where it fails, `ChecksFailed` ends the block unless that is handled. The columns named
@@ -201,33 +202,35 @@ class Recording:
         """
         schemas, told = checked_schemas(name, check), tell("table", name, columns, rows)
         run = self._open_run()
+        refuse_name_of_file(name, table)
+        source = checked_source(source)
         with self._step(name) as row:
-            made_from = self._made_from(after)
-            if (taken := self._fields.taken(name, table)) is not None:
+            made_from, held = self._made_from(after), in_memory(table)
+            if (taken := self._fields.taken(name, held)) is not None:
                 raise MalformedInput(f"{taken} is already recorded in this run: choose another name")
-            run.keying.check_given(checked_columns("keyed", keyed), table)
+            run.keying.check_given(checked_columns("keyed", keyed), held)
             run.keying = run.keying.also(keyed)
             run.profiling.protect(keyed)
             row["inputs"] = self._received(made_from, told)
-            outputs = run.parts(name, table)
+            outputs = run.parts(name, held)
             row["outputs"] = cast(Json, outputs)
             run.profiling.found_made(outputs if made_from else ())
-            run.keeping.see(name, table, outputs, run.keying.key)
+            run.keeping.see(name, held, outputs, run.keying.key)
             run.origins.find(name, "source", source)
-            if isinstance(source, Path) or (isinstance(source, str) and "://" not in source):
-                run.sources.add(name, "source", Path(source))
+            if isinstance(source, Path):
+                run.sources.add(name, "source", source)
             outside = run.outside(name, look=told.is_declared)
-            flows = self._fields.of_table(name, table, told, made_from, outside)
-            flows = run.with_files(name, table, outputs, flows)
+            flows = self._fields.of_table(name, held, told, made_from, outside)
+            flows = run.with_files(name, held, outputs, flows)
             # A table that is its file, cell by cell, was made from nothing else.
             shown = (
                 after is None and not told.columns and bool(flows) and all(flow.is_whole for flow in flows)
             )
             row["after"] = [] if shown else list[Json](made_from)
             run.profiling.found_given(outputs if shown else ())
-            run.check(row, table, schemas)
+            run.check(row, held, schemas)
             run.flows += flows
-            self._fields.keep(name, table)
+            self._fields.keep(name, held)
             self._parts.keep(name, table, outputs, run.keying)
         return table
 

@@ -124,6 +124,23 @@ def test_pandas_keeps_its_types_and_labels(store: ArtifactStore) -> None:
     pd.testing.assert_frame_equal(restored(said, store), FRAME)
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+def test_categories_come_back_in_their_order_with_those_that_no_row_has(
+    ordered: bool, store: ArtifactStore
+) -> None:
+    held = pd.DataFrame({"a": pd.Categorical(["b", "a"], ["c", "b", "a"], ordered=ordered)})
+    [said] = keep(held, store)
+    pd.testing.assert_frame_equal(restored(said, store), held)
+
+
+def test_seconds_come_back_as_milliseconds_of_the_same_moments(store: ArtifactStore) -> None:
+    held = pd.DataFrame({"a": np.array(["2026-01-31T05:06:07"], dtype="M8[s]")})
+    [said] = keep(held, store)
+    back = restored(said, store)
+    assert back["a"].dtype == "M8[ms]"
+    assert fingerprint(back) == fingerprint(held)
+
+
 def test_the_same_table_gives_the_same_bytes_however_it_is_cut(store: ArtifactStore) -> None:
     whole = pa.table({"a": [1, 2, 3]})
     [first], [second] = keep(whole, store), keep(TABLES["chunks"], store)

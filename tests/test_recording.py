@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import duckdb
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -15,6 +16,7 @@ from audit.errors import EnvironmentFailed, MalformedInput
 from audit.record import Entry
 from audit.subjects import Referrer
 from registry.artifacts import ArtifactStore
+from registry.fingerprint import fingerprint
 from registry.fingerprint_key import FingerprintKey
 from registry.privacy import NO_DEMANDS, Privacy
 from registry.recording import Recording
@@ -239,3 +241,56 @@ def test_a_second_evaluation_is_refused_in_words_that_can_be_followed(kept: Kept
         run.evaluate([0, 1, 0, 1], [0, 1, 1, 1], replicates=100)
         with pytest.raises(MalformedInput, match="evaluated already: evaluate it once"):
             run.evaluate([0, 1, 0, 1], [0, 1, 1, 1], replicates=100)
+
+
+# --- what is not in memory ----------------------------------------------------------------------------------
+
+
+def test_a_duckdb_relation_is_recorded_by_its_rows_and_returned_as_it_is(kept: Kept) -> None:
+    relation = duckdb.sql("SELECT 1 AS a UNION ALL SELECT 2")
+    with recording(kept) as run:
+        assert run.data("loans", relation) is relation
+    [part] = steps(kept)[1]["outputs"]
+    assert (part["kind"], part["rows"]) == ("table", 2)
+    assert part["fingerprint"] == str(fingerprint(pd.DataFrame({"a": [1, 2]})))
+
+
+def test_a_relation_whose_table_changed_is_another_one_for_what_is_made_of_it(kept: Kept) -> None:
+    with duckdb.connect() as bank:
+        bank.execute("CREATE TABLE loans AS SELECT 1 AS a")
+        with recording(kept) as run:
+            run.data("loans", bank.sql("FROM loans"))
+            bank.execute("UPDATE loans SET a = 2")
+            run.data("made", pd.DataFrame({"a": [2]}), columns={"a": ["a"]}, after=["loans"])
+    [received] = steps(kept)[2]["inputs"]
+    assert received["note"] == "changed in place after the step loans returned it"
+
+
+def test_a_relation_that_cannot_be_run_again_is_not_known_any_more(kept: Kept) -> None:
+    with duckdb.connect() as bank:
+        bank.execute("CREATE TABLE loans AS SELECT 1 AS a")
+        with recording(kept) as run:
+            run.data("loans", bank.sql("FROM loans"))
+            bank.execute("DROP TABLE loans")
+            run.data("made", pd.DataFrame({"a": [2]}), columns={"a": ["a"]}, after=["loans"])
+    [received] = steps(kept)[2]["inputs"]
+    assert received["kind"] == "opaque"
+
+
+def test_the_name_of_a_file_is_not_recorded_as_a_table(kept: Kept) -> None:
+    with recording(kept) as run, pytest.raises(MalformedInput, match="loans is the name of a file"):
+        run.data("loans", "loans.csv")
+
+
+def test_a_source_that_is_a_folder_is_named(kept: Kept, frame: pd.DataFrame) -> None:
+    with recording(kept) as run, pytest.raises(MalformedInput, match=r"the source '\.' is a folder"):
+        run.data("loans", frame, source=".")
+
+
+def test_a_table_whose_labels_are_no_text_is_opaque_and_breaks_no_run(kept: Kept) -> None:
+    labels = pd.MultiIndex.from_tuples([("a", "b"), ("a", "c")])
+    with recording(kept) as run:
+        run.data("loans", pd.DataFrame([[1, 2]], columns=labels))
+    [part] = steps(kept)[1]["outputs"]
+    assert part["kind"] == "opaque"
+    assert "is not text: rename the column" in part["note"]
