@@ -36,6 +36,7 @@ from registry.seen import with_what_was_seen
 from registry.sentences import listed
 from registry.steps import PlannedStep, Step
 from registry.told import Inputs, Source, refuse_unreturned
+from registry.written_arguments import written_by_step
 from registry.written_defaults import unwritten_default
 from registry.written_query import check_written
 from registry.written_settings import unwritten, unwritten_in_model
@@ -151,11 +152,11 @@ class Watch:
         """Take nothing for the whole where a transformer in the model may bring in any column."""
         if not (flow.complete or flow.rows_complete):
             return flow
-        why = unwritten_in_model(model, self.step.function, self.parameters)
+        why = unwritten_in_model(model, written_by_step(self.step.function, self.parameters))
         return flow if why is None else doubted(flow, why)
 
     def _computed(self, transformer: Any) -> str | None:
-        return unwritten(transformer, self.step.function, self.parameters)
+        return unwritten(transformer, written_by_step(self.step.function, self.parameters))
 
     def _parsed(self, flow: Flow, item: object) -> Flow:
         """Complete the flow of a SQL step by its query, or that of a LazyFrame by its plan."""

@@ -22,7 +22,7 @@ from typing import TypeGuard
 
 from registry.relations import NotUnderstood
 
-__all__ = ["Source", "defaults_of", "module_tree", "source_of"]
+__all__ = ["Source", "defaults_of", "module_of", "module_tree", "source_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,22 @@ def source_of(function: FunctionType) -> Source:
         )
     # A lambda stands in the lambdas around it as well: it is the last of those that are walked from the outside in.
     return Source(found[-1], tree)
+
+
+def module_of(code: CodeType, space: dict[str, object]) -> ast.Module:
+    """Read the module of a code, its own or of a function in it; raise `NotUnderstood` where it is not what ran."""
+    linecache.checkcache(code.co_filename)
+    text = "".join(linecache.getlines(code.co_filename, space))
+    tree, codes = _read(text, code.co_filename)
+    held = linecache.cache.get(code.co_filename, ())
+    is_of_file = (
+        len(held) < 4 or held[1] is not None
+    )  # a cell of a notebook is kept without a time, and stays as it is
+    if is_of_file and not any(
+        _is_same(each, code) for each in (*codes, compile(tree, code.co_filename, "exec", dont_inherit=True))
+    ):
+        raise NotUnderstood("the source of the block is not at hand, or is not what ran")
+    return tree
 
 
 def defaults_of(function: FunctionType) -> dict[str, ast.expr]:

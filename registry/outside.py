@@ -83,6 +83,7 @@ def _columns(path: Path | None) -> tuple[str, ...] | None:
     if path is None:
         return None
     # Here and not above: Arrow is loaded where a file is looked at.
+    from registry.file_notes import separated_otherwise
     from registry.files import from_file, kind_of
 
     if kind_of(path) is None:
@@ -91,4 +92,5 @@ def _columns(path: Path | None) -> tuple[str, ...] | None:
         names: Any = from_file(path).names
     except AffidavitError:
         return None
-    return written(names)
+    # What separates the cells otherwise than by commas is no one column.
+    return None if separated_otherwise(names) else written(names)

@@ -63,10 +63,13 @@ _QUERY: Final = re.compile(r"@|\b(?:from|join)\b", re.IGNORECASE)
 
 
 def reached(function: Callable[..., object]) -> list[str]:
-    """Name what a function may take values from besides its arguments, in alphabetical order."""
+    """Name what a function, or the methods of a class, may take values from besides arguments, in alphabetical order."""
     found: dict[str, None] = {}
     waiting: list[Any] = [function]
-    if not isinstance(function, FunctionType):
+    if isinstance(function, type):
+        found.update({function.__name__: None} if _is_filled(function) else {})
+        waiting = list(_onward(function))
+    elif not isinstance(function, FunctionType):
         # A method is one of an object, and a cache or another wrapper holds what it likes.
         found[f"its {type(function).__name__}"] = None
         waiting = [getattr(function, "__func__", None), getattr(function, "__wrapped__", None)]
@@ -77,7 +80,8 @@ def reached(function: Callable[..., object]) -> list[str]:
 
 def readers(function: Callable[..., object]) -> list[str]:
     """Name the functions that read a file or a database which a function calls, itself or through others."""
-    names = {name for here in _functions([function]) for name in _names(here.__code__)}
+    waiting = _onward(function) if isinstance(function, type) else [function]
+    names = {name for here in _functions([*waiting]) for name in _names(here.__code__)}
     return sorted(name for name in names if name.startswith(READS))
 
 

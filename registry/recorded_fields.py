@@ -14,7 +14,9 @@ Rules:
 """
 
 from collections.abc import Iterable
+from typing import Final
 
+from registry.attempted import attempted
 from registry.declared_flows import declared_flow, doubted, encoded_flow, model_flow
 from registry.flows import Flow
 from registry.held import column_labels
@@ -22,8 +24,12 @@ from registry.nested_fields import nested_fields
 from registry.outside import NOTHING, Outside
 from registry.parts import parts_of
 from registry.told import Inputs, Told, refuse_unreturned
+from registry.written_arguments import Written
+from registry.written_settings import unwritten_in_model
 
 __all__ = ["RecordedFields"]
+
+NOWHERE: Final = Written("block's file")
 
 
 class RecordedFields:
@@ -70,9 +76,17 @@ class RecordedFields:
         return flows
 
     def of_model(
-        self, model: object, features: tuple[str, ...], told: Told, after: Iterable[str]
+        self,
+        model: object,
+        features: tuple[str, ...],
+        told: Told,
+        after: Iterable[str],
+        written: Written = NOWHERE,
     ) -> list[Flow]:
-        """Say where the features of the model come from, and what is behind its transformers."""
+        """Say where the features of the model come from, and what is behind its transformers.
+
+        `written` is what the block's code gives to calls: no other setting of a transformer is known to be of the code.
+        """
         if not features:
             note = (
                 "the model does not name its inputs: fit it on a table with column names, or pass features="
@@ -80,6 +94,8 @@ class RecordedFields:
             return [Flow("model", "model", "model", (), notes=(note,))]
         found = model_flow("model", "model", features, told, self._inputs(after))
         refuse_unreturned(told, "model", {found.part: found.columns})
+        why = attempted(lambda: unwritten_in_model(model, written), lambda why: why)
+        found = _doubted(found, () if why is None else [why])
         return [found, *encoded_flow("model", "model", model, features)]
 
     def _inputs(self, after: Iterable[str]) -> Inputs:

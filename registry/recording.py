@@ -24,7 +24,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
 from audit.canonical import Json, JsonObject
@@ -52,6 +52,7 @@ from registry.run_evaluation import judge
 from registry.run_recorder import RunRecorder, RunResult
 from registry.sentences import did_you_mean
 from registry.told import Told, tell
+from registry.written_arguments import written_by_block
 
 if TYPE_CHECKING:
     from audit.subjects import Referrer
@@ -93,6 +94,8 @@ class Recording:
         open_recorder: Callable[[], Recorder],
         *,
         file: Path | None = None,
+        code: CodeType | None = None,
+        space: dict[str, Any] | None = None,
         protected: Collection[str] = (),
         profiled: Collection[str] = (),
         keep_data: KeepData = False,
@@ -110,6 +113,7 @@ class Recording:
         self._declined = None if profile else "record() was told profile=False"
         self._open_recorder = open_recorder
         self._file = file
+        self._code, self._space = code, space or {}
         self._registry: Recorder | None = None
         self._run: RunRecorder | None = None
         self._fields = RecordedFields()
@@ -282,7 +286,8 @@ class Recording:
             row["inputs"] = self._received(made_from, told)
             row["outputs"] = cast(Json, run.parts("model", model))
             read = (input_names(model) if names is None else written(names)) or ()
-            flows = self._fields.of_model(model, read, told, made_from)
+            given = written_by_block(self._code, self._space, self._params)
+            flows = self._fields.of_model(model, read, told, made_from, given)
             run.model_file = save_model(model, run.artifacts, format=format, features=names)
             run.flows += flows
         return model
@@ -393,13 +398,16 @@ def record(
 
         return open_registry(ledger)
 
-    path = Path(sys._getframe(1).f_code.co_filename)
+    frame = sys._getframe(1)
+    path = Path(frame.f_code.co_filename)
     file = path.resolve() if path.is_file() else None
     return Recording(
         model,
         params or {},
         open_recorder,
         file=file,
+        code=frame.f_code,
+        space=frame.f_globals,
         protected=protected,
         profiled=profiled,
         keep_data=keep_data,

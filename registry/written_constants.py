@@ -30,7 +30,7 @@ from registry.module_bindings import Place, bindings, imported
 from registry.plan_names import is_plain_inside, is_same, value_of, worked_out
 from registry.relations import NotUnderstood
 
-__all__ = ["is_written", "is_written_as", "is_written_in_class"]
+__all__ = ["is_written", "is_written_as", "is_written_in_class", "made_of_code"]
 
 MAKES: Final = (
     "bool", "bytes", "dict", "enumerate", "float", "frozenset", "int", "len", "list", "max", "min", "range", "reversed",
@@ -116,12 +116,22 @@ def is_written_as(
 
     `within` are the names whose expressions are being looked at.
     """
-    if not is_plain_inside(value) or not _is_code(node, space, filename, within):
-        return False
     try:
-        return is_same(worked_out(node, space), value)
-    except Exception:  # whatever it raises now, it is not known to be what it was
+        return is_plain_inside(value) and is_same(made_of_code(node, space, filename, within), value)
+    except NotUnderstood:
         return False
+
+
+def made_of_code(
+    node: ast.expr, space: dict[str, Any], filename: str, within: frozenset[str] = frozenset()
+) -> Any:
+    """Work out an expression that is made of literals and constants of a module; raise `NotUnderstood` for another."""
+    if not _is_code(node, space, filename, within):
+        raise NotUnderstood("it is made of what is neither a literal nor a constant")
+    try:
+        return worked_out(node, space)
+    except Exception:  # whatever it raises now, it is not known to be what it was
+        raise NotUnderstood("it cannot be worked out again") from None
 
 
 def _is_code(node: ast.expr, space: dict[str, Any], filename: str, within: frozenset[str]) -> bool:

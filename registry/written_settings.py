@@ -6,112 +6,122 @@ not tell.
 
 Rules:
 
-- A setting is of the code where it is its class's default, or where the step's function writes it: as a literal in a
-  call, under its name or first, or as a parameter of the step that the function never sets anew, and that nobody can
-  change in place. Where the function writes it otherwise as well, it is not; nor where it is written in a branch, as
-  which branch was taken may hang on a column.
+- A setting is of the code where it is its class's default, or where the step's function, or the file of a recorded
+  block, gives it to a call (`registry.written_arguments`).
 - A function is of the code where it is one of numpy's own that work cell by cell (`numpy.log1p`).
 - What is in a fitted model is asked in the same way. A transformer that is none of scikit-learn's may read anything
-  while it transforms, and its settings do not tell.
+  while it transforms, and its settings do not tell. An estimator of one's own, and a function among the settings, is
+  asked what it reaches (`registry.reached`).
 - Which transformers there are and which columns they take is taken as the code says it.
 
 >>> from sklearn.preprocessing import Binarizer
->>> unwritten(Binarizer(threshold=0.37), len, {}), unwritten(Binarizer(), len, {})
+>>> unwritten(Binarizer(threshold=0.37), Written("step")), unwritten(Binarizer(), Written("step"))
 ('threshold', None)
 """
 
-import ast
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from types import FunctionType
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from registry.estimators import is_sklearns
-from registry.function_source import source_of
-from registry.plan_names import is_plain, is_same
-from registry.relations import NotUnderstood
+from registry.installed import is_installed, is_installed_module
+from registry.reached import reached, readers
+from registry.written_arguments import Written, is_setting
 
 __all__ = ["unwritten", "unwritten_in_model"]
 
 STRUCTURE: Final = ("transformers", "steps", "transformer_list")
 """Settings that hold the parts of a transformer."""
 
-BRANCHES: Final = (ast.If, ast.IfExp, ast.BoolOp, ast.Match, ast.While, ast.Try)
 
-_Written = Mapping[str, list[Any]]
-
-_COMPUTED: Final = object()
-
-
-def unwritten(
-    transformer: Any, function: Callable[..., object], parameters: Mapping[str, object]
-) -> str | None:
-    """Name a setting of a transformer that a step's function does not write; None where all are of the code."""
-    try:
-        node = source_of(function).node if isinstance(function, FunctionType) else None
-    except NotUnderstood:
-        node = None
-    written = {} if node is None else _written(node, parameters)
+def unwritten(transformer: Any, written: Written) -> str | None:
+    """Name a setting of a transformer that the code does not write; None where all are of the code."""
     return next(_unwritten(transformer, written), None)
 
 
-def unwritten_in_model(
-    model: Any, function: Callable[..., object], parameters: Mapping[str, object]
-) -> str | None:
-    """Say why a transformer in a fitted model may bring in any column; None where all of them are of the code."""
-    for transformer in _transformers(model):
-        name = type(transformer).__name__
-        if not is_sklearns(type(transformer)):
+def unwritten_in_model(model: Any, written: Written) -> str | None:
+    """Say why a part of a fitted model may bring in any column; None where all of them are of the code."""
+    for part in _parts_of_model(model):
+        name = type(part).__name__
+        transforms = callable(getattr(type(part), "transform", None))
+        if transforms and not is_sklearns(type(part)) and part is not model:
             return f"{name} in the model is no transformer of scikit-learn's, and may be made of any column"
-        if (setting := unwritten(transformer, function, parameters)) is not None:
+        if not transforms and _is_installed(type(part)):
+            continue
+        if not transforms and (found := [*reached(type(part)), *readers(type(part))]):
+            return f"{name} in the model reaches {found[0]}, which may be made of any column"
+        if (setting := unwritten(part, written)) is not None:
             return (
                 f"the setting {setting} of {name} in the model, or of a part of it, is neither its default nor "
-                "written in the step, and may be made of any column"
+                f"written in the {written.where}, and may be made of any column"
             )
+    return _calling(model)
+
+
+def _parts_of_model(model: Any) -> Iterator[Any]:
+    """Yield the transformers in a model, and estimators of one's own, at any depth, also as a search has set them."""
+    for each in (model, getattr(model, "best_estimator_", None)):
+        if isinstance(each, type) or each is None:
+            continue
+        values = _settings(each, deep=True).values()
+        yield from (
+            value for value in (each, *values) if not isinstance(value, type) and _may_bring_in(value, model)
+        )
+
+
+def _may_bring_in(value: Any, model: Any) -> bool:
+    """Say whether a part of a model is a transformer, or an estimator that came with no package."""
+    if callable(getattr(type(value), "transform", None)):
+        # What is made of other estimators has them among its settings.
+        return value is not model and not hasattr(value, "estimators") and not _is_structure(value)
+    return callable(getattr(type(value), "predict", None)) and not _is_installed(type(value))
+
+
+def _is_structure(value: Any) -> bool:
+    """Say whether a value is a pipeline that ends with an estimator: its steps are asked one by one."""
+    return is_sklearns(type(value)) and type(value).__name__ == "Pipeline" and hasattr(value, "predict")
+
+
+def _is_installed(kind: type) -> bool:
+    home = sys.modules.get(kind.__module__)
+    return home is not None and is_installed_module(home)
+
+
+def _calling(model: Any) -> str | None:
+    """Say that a function among a model's settings (a metric, a kernel) takes values from elsewhere."""
+    for name, value in _settings(model, deep=True).items():
+        if isinstance(value, FunctionType) and not is_installed(value.__code__.co_filename):
+            found = [*reached(value), *readers(value)]
+            if found:
+                return f"the setting {name} of the model calls what reaches {found[0]}, which may be made of any column"
     return None
 
 
-def _transformers(model: Any) -> Iterator[Any]:
-    """Yield every transformer in a model, at any depth, also as a search has set it."""
-    fitted = (
-        each for each in (model, getattr(model, "best_estimator_", None)) if hasattr(each, "get_params")
-    )
-    for each in fitted:
-        yield from (value for value in cast(Any, each).get_params(deep=True).values() if _transforms(value))
+def _settings(estimator: Any, *, deep: bool) -> dict[str, Any]:
+    """Return the settings of an estimator, else all that an object holds."""
+    ask = getattr(estimator, "get_params", None)
+    return dict(ask(deep=deep)) if callable(ask) else dict(getattr(estimator, "__dict__", {}))
 
 
-def _transforms(value: Any) -> bool:
-    return (
-        not isinstance(value, type)
-        and callable(getattr(type(value), "transform", None))
-        and not callable(getattr(value, "predict", None))
-    )
-
-
-def _unwritten(estimator: Any, written: _Written) -> Iterator[str]:
+def _unwritten(estimator: Any, written: Written) -> Iterator[str]:
     defaults = inspect.signature(type(estimator)).parameters
-    for name, value in estimator.get_params(deep=False).items():
+    for name, value in _settings(estimator, deep=False).items():
         if name in STRUCTURE:
             for part in _parts(value):
                 yield from _unwritten(part, written)
         elif hasattr(value, "get_params"):
             yield from _unwritten(value, written)
-        elif not _is(value, defaults[name].default) and not _is_numpys(value):
-            said = written.get(name, []) or written.get(f"{type(estimator).__name__}()", [])
-            if not said or any(one is _COMPUTED for one in said) or not any(_is(value, one) for one in said):
-                yield name
+        elif name in defaults and is_setting(value, defaults[name].default):
+            continue
+        elif not _is_numpys(value) and not written.gives(type(estimator).__name__, name, value):
+            yield name
 
 
 def _parts(listed: Any) -> Iterator[Any]:
     for each in listed:
         yield from (part for part in each if hasattr(part, "get_params"))
-
-
-def _is(value: Any, other: Any) -> bool:
-    return value is other or (
-        type(value) is type(other) and isinstance(value, _PLAIN) and is_same(value, other)
-    )
 
 
 def _is_numpys(value: Any) -> bool:
@@ -120,37 +130,3 @@ def _is_numpys(value: Any) -> bool:
     return (
         numpy is not None and isinstance(value, numpy.ufunc) and getattr(numpy, value.__name__, None) is value
     )
-
-
-_PLAIN: Final = (bool, int, float, str, bytes, list, tuple, dict)
-
-
-def _written(node: ast.AST, parameters: Mapping[str, object]) -> _Written:
-    """Collect what a function gives to calls, by the argument's name, or by `Called()` where it comes first."""
-    taken = {
-        each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-    }
-    own = {name: value for name, value in parameters.items() if name not in taken and is_plain(value)}
-    found: dict[str, list[Any]] = {}
-    in_branches = {
-        each for branch in ast.walk(node) if isinstance(branch, BRANCHES) for each in ast.walk(branch)
-    }
-    for call in ast.walk(node):
-        if not isinstance(call, ast.Call):
-            continue
-        named = [(each.arg, each.value) for each in call.keywords if each.arg is not None]
-        called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        first = [(f"{called}()", each) for each in call.args[:1]]
-        for name, value in (*named, *first):
-            is_chosen = call in in_branches
-            found.setdefault(name, []).append(_COMPUTED if is_chosen else _value(value, own))
-    return found
-
-
-def _value(node: ast.expr, own: Mapping[str, object]) -> Any:
-    if isinstance(node, ast.Name) and node.id in own:
-        return own[node.id]
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return _COMPUTED
