@@ -63,7 +63,7 @@ _QUERY: Final = re.compile(r"@|\b(?:from|join)\b", re.IGNORECASE)
 
 
 def reached(function: Callable[..., object]) -> list[str]:
-    """Name what a function, or the methods of a class, may take values from besides arguments, in alphabetical order."""
+    """Name, in order, what a function or the methods of a class may take values from besides their arguments."""
     found: dict[str, None] = {}
     waiting: list[Any] = [function]
     if isinstance(function, type):

@@ -6,8 +6,8 @@ Rules:
 
 - The decorator's argument is read where the function's source has it. It is of the code where it is a literal, a
   constant of its module (`registry.plan_names`), or made of these: an f-string, `+`, `%`, join, format, strip, replace.
-- So is the whole text of a file of SQL (`.sql`) whose path the code writes: the text is recorded with the run. A
-  piece of a text that a file gives is not.
+- So is the whole text of a file of SQL (`.sql`) whose path the code writes, where no run can have written the file
+  (`registry.settled_file`). A piece of a text that a file gives is not.
 - What is written is worked out again, and has to be the text of the query.
 - Where the source is not at hand, nothing is said of the query.
 
@@ -141,7 +141,15 @@ class _Text:
         settings = [*rest, *(each.value for each in named)]
         if not self._is_path(path) or not all(map(self._is_code, settings)):
             return False
-        return str(self.again(path)).lower().endswith(".sql")
+        name = str(self.again(path))
+        if not name.lower().endswith(".sql"):
+            return False
+        # Here and not above: git is asked where a file is read.
+        from registry.settled_file import process_began, unsettled
+
+        if (why := unsettled(pathlib.Path(name), began=process_began())) is not None:
+            raise NotUnderstood(f"the query's text is that of a file, and {why}")
+        return True
 
     def _is_path(self, node: ast.expr) -> bool:
         match node:

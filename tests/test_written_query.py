@@ -13,6 +13,7 @@ from registry.artifacts import ArtifactStore
 from registry.pipeline import Pipeline
 from registry.relations import NotUnderstood
 from registry.run import run_pipeline
+from registry.settled_file import process_began
 from registry.written_query import check_written
 from tests.lineage_truth import flow_named
 
@@ -30,6 +31,12 @@ BEFORE = """
     WHOLE = (HERE / "q.sql").read_text()
     CHOICE = "income" if mean > 1 else "debt"
 """
+
+
+@pytest.fixture(autouse=True)
+def _written_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take it that the files that a test writes were there before."""
+    monkeypatch.setattr("registry.settled_file.process_began", lambda: 1 << 63)
 
 
 def step_of(tmp_path: Path, written: str, before: str = BEFORE) -> tuple[Callable[..., Any], str]:
@@ -100,6 +107,14 @@ def test_a_file_that_holds_another_text_by_now_says_nothing_of_the_query(tmp_pat
     (tmp_path / "q.sql").write_text("SELECT debt FROM loans")
     with pytest.raises(NotUnderstood, match="worked out by code"):
         check_written(function, text)
+
+
+def test_a_file_that_was_written_while_the_program_ran_may_be_made_of_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry.settled_file.process_began", process_began)
+    with pytest.raises(NotUnderstood, match=r"q\.sql was written after this program had started"):
+        check_written(*step_of(tmp_path, '(HERE / "q.sql").read_text()'))
 
 
 def made(loans: Any) -> Any: ...
