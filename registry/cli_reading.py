@@ -128,7 +128,9 @@ def compare(opened: Open, first: str, second: str, as_json: bool) -> None:
             {
                 "equal": not different,
                 "differences": [
-                    {"what": r.what, "name": r.name, "first": r.first, "second": r.second} for r in different
+                    {"what": r.what, "name": r.name, "first": r.first, "second": r.second}
+                    | ({"unknown": True} if r.is_untold else {})
+                    for r in different
                 ],
             }
         )
@@ -136,6 +138,10 @@ def compare(opened: Open, first: str, second: str, as_json: bool) -> None:
         shown = [(r.what, r.name, *_brief(r.what, r.first, r.second)) for r in different]
         print_table(("What", "Name", first, second), shown)
         say(f"\n{len(rows) - len(different)} more are the same.")
+        if untold := [f"{row.what} {row.name}" for row in different if row.is_untold]:
+            say(
+                f"Not digested under one key, so that nobody can tell whether they differ: {', '.join(untold)}."
+            )
     else:
         say(f"{first} and {second} do not differ in any of {len(rows)} recorded values.")
     raise SystemExit(1 if different else 0)

@@ -11,6 +11,7 @@ from registry.recorded import (
     metrics_of,
     origins_of,
     parameters_of,
+    parts_of_run,
     parts_of_step,
     sources_of,
     steps_of,
@@ -29,13 +30,37 @@ class Row:
     name: str
     first: str | None
     second: str | None
+    keys: tuple[str | None, str | None] = (None, None)
+    """The ids of the fingerprint keys under which they were digested."""
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether nobody can tell if they differ: they were digested under different keys, or only one was."""
+        return None not in (self.first, self.second) and self.keys[0] != self.keys[1]
 
 
 def compare_versions(first: Mapping[str, Json], second: Mapping[str, Json]) -> list[Row]:
     """Put the recorded values of two run predicates side by side, equal ones too."""
     mine, theirs = dict(_values(first)), dict(_values(second))
     names = [*mine, *(name for name in theirs if name not in mine)]
-    return [Row(what, name, mine.get((what, name)), theirs.get((what, name))) for what, name in names]
+    keys, other_keys = dict(_keys(first)), dict(_keys(second))
+    return [
+        Row(*name, mine.get(name), theirs.get(name), (keys.get(name), other_keys.get(name))) for name in names
+    ]
+
+
+def _keys(run: Mapping[str, Json]) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield the id of the key of what was digested under one, by what and name as `_values` has them."""
+    for source in sources_of(run):
+        if isinstance(key := source.get("key"), str):
+            yield ("source", str(source["uri"])), key
+    for origin in origins_of(run):
+        version = origin.get("version")
+        if isinstance(version, dict) and isinstance(key := version.get("key"), str):
+            yield ("origin", f"{origin['uri']} in {origin['step']}"), key
+    for _, part in parts_of_run(run):
+        if isinstance(key := part.get("key"), str):
+            yield (str(part["kind"]), str(part["name"])), key
 
 
 def _values(run: Mapping[str, Json]) -> Iterator[tuple[tuple[str, str], str | None]]:

@@ -1,7 +1,7 @@
 """Parts: what a statement says of a value that passed between steps.
 
-A part is `{"name", "kind", "fingerprint", "rows", "columns", "document"}`, with `"type"` for everything but tables
-and `"note"` where there is something to say.
+A part is `{"name", "kind", "fingerprint", "rows", "columns", "document"}`, with `"type"` for everything but tables,
+`"key"`, the id of the fingerprint key, where it is digested under that, and `"note"` where there is something to say.
 
 Rules:
 
@@ -112,13 +112,15 @@ def is_fitted_model(value: object) -> bool:
 
 def _table(name: str, value: object, artifacts: ArtifactStore, keying: Keying) -> JsonObject:
     found = keying.fingerprint(value, name)
-    return {
+    key = next((column.key for column in found.columns if column.key is not None), None)
+    said: JsonObject = {
         "kind": "table",
         "fingerprint": str(found),
         "rows": found.rows,
         "columns": len(found.columns),
         "document": artifacts.put(encode(found.to_json())),
     }
+    return said | ({"key": key} if key is not None else {})
 
 
 def _is_notable(value: object) -> bool:

@@ -94,4 +94,4 @@ def _without_more(before: JsonObject | None, now: JsonObject, artifacts: Artifac
     )
     if was.rows != found.rows or any(column not in found.columns for column in was.columns):
         return now
-    return {member: before[member] for member in now if member != "note"}
+    return {member: before[member] for member in now if member != "note" and member in before}

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from registry.compare import Row, compare_versions
 
 DIGEST = "affidavit-table-v1:sha256:" + "a" * 64
@@ -111,3 +113,22 @@ def test_runs_without_model_or_evaluation_can_be_compared() -> None:
     bare = a_run(model_file=None, evaluation=None)
     assert differences(bare, bare) == []
     assert {row.what for row in differences(bare, a_run())} == {"model", "metric", "bias"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_untold"),
+    [("aa", "aa", False), ("aa", "bb", True), ("aa", None, True), (None, None, False)],
+)
+def test_what_was_digested_under_other_keys_is_not_said_to_differ(
+    first: str | None, second: str | None, is_untold: bool
+) -> None:
+    def keyed(key: str | None, digest: str) -> dict[str, Any]:
+        told = {"sha256": digest} if key is None else {"sha256": None, "hmac_sha256": digest, "key": key}
+        run = a_run(sources=[{"uri": "people.csv", **told}])
+        run["steps"][0]["outputs"] = [
+            {"kind": "value", "name": "born", "fingerprint": digest, **({} if key is None else {"key": key})}
+        ]
+        return run
+
+    rows = differences(keyed(first, "1" * 64), keyed(second, "2" * 64))
+    assert [(row.what, row.is_untold) for row in rows] == [("source", is_untold), ("value", is_untold)]

@@ -244,6 +244,19 @@ def test_the_etag_and_the_size_of_an_object_are_keyed_too() -> None:
     assert str(etag_of(found)).endswith(f"(key {KEY.id})")
 
 
+def test_a_table_that_got_a_keyed_column_later_holds_what_was_recorded_of_it(store: ArtifactStore) -> None:
+    kept = Kept(store, key=KEY)
+    table = pd.DataFrame({"id": [1, 2]})
+    with Recording("people", {}, lambda: kept, protected=["born"]) as run:
+        run.data("people", table)
+        table["born"] = ["1980-02-03", TRUTH]
+        run.data("copy", table[["id", "born"]], columns={"id": ["id"]})
+    [result] = kept.results
+    [*_, last] = cast(list[JsonObject], result.predicate["steps"])
+    [received] = cast(list[JsonObject], last["inputs"])
+    assert received["fingerprint"] == parts_of(result, "people")["people"]["fingerprint"]
+
+
 # --- parameters ---------------------------------------------------------------------------------------------
 
 
