@@ -58,11 +58,19 @@ def _print_figures(run: JsonObject) -> None:
     for figure in metrics_of(run):
         say(f"  {figure['name']:<28} {_interval(figure)}")
     for table, disparities in bias_of(run):
-        say(f"\n  by {table['attribute']} ({table['missing']} without a value)")
+        say(f"\n  by {table['attribute']} ({_without_value(table)})")
         for figure in disparities:
             say(f"    {figure['name']:<30} {_interval(figure)}")
         for sentence in _noted(disparities):
             say(folded(f"    {sentence}", "      "))
+
+
+def _without_value(table: "JsonObject") -> str:
+    """Say how many rows have no value, or that they are too few to be told by themselves."""
+    if table["missing"] is not None:
+        return f"{table['missing']} without a value"
+    apart = table.get("missing_apart")
+    return f"rows without a value are told with a group{f', {apart} more are not' if apart else ''}"
 
 
 def _print_said(document: JsonObject) -> None:

@@ -10,17 +10,17 @@ Rules:
 - The table goes on as the step returned it. A schema that changes it (coerces, parses, drops or adds something) has
   checked another table than the one that goes on, so that is no pass. A type is changed too where every value compares
   equal, as 1 and 1.0 do: of columns, of the index, and of objects one by one (`None` is not NaN).
-- Recorded are the schema, by digest, and per failed check its column, its name and how many cases it found. Never a
-  value of the table, nor which row it was in.
+- Recorded are the schema, by digest, and per failed check its column, its name and how many cases it found, of rows
+  below ten as "fewer than 10" (`registry.disclosure`). Never a value of the table, nor which row it was in.
 - A check that fails ends the run: it is recorded as failed. One that its schema says only warns (`raise_warning`) is
   recorded as failed too, and the run goes on. One that could not be made (a schema for another library,
   a check that raises) is no pass either: it fails the run too, and says that it could not be made.
 
 What a step says: `"checks": [{"part", "schema", "name", "library", "passed", "failed": [{"column", "check", "reason",
-"cases"}], "more"}]`; `passed` is true, false, or null where it could not be made; `cases` is null for a check that
-raised an exception; `warned` counts the checks that failed and only warn. The schema's artifact is canonical JSON with
-the columns and the names of their checks, and pandera's own text of it where it can write one: what is written in a
-schema is recorded, as code is.
+"cases"}], "more"}]`; `passed` is true, false, or null where it could not be made; `cases` is a number, the text
+"fewer than 10", or null for a check that raised an exception; `warned` counts the checks that failed and only warn.
+The schema's artifact is canonical JSON with the columns and the names of their checks, and pandera's own text of it
+where it can write one: what is written in a schema is recorded, as code is.
 
 >>> @mortgage.step(check=DataFrameSchema({"income": Column(float, Check.ge(0))}))      # doctest: +SKIP
 ... def applications(): ...
@@ -33,6 +33,7 @@ from typing import Any
 from audit.canonical import Json, JsonObject, encode, storable
 from audit.errors import MalformedInput, NotVerified
 from registry.artifacts import ArtifactStore
+from registry.disclosure import few_or_many
 from registry.parts import parts_of
 
 __all__ = ["Checks", "ChecksFailed", "check_parts", "checked_schemas", "failed_checks", "raise_failed"]
@@ -202,7 +203,8 @@ def _types(table: Any) -> list[object]:
 def _failure(error: Any) -> JsonObject:
     """Say which check failed, and how often; not what it found."""
     cases = error.failure_cases
-    rows = next(iter(getattr(cases, "shape", ())), 1)
+    # What is wrong with a whole column or table (its type, its name) is one case, and about no row.
+    rows = next(iter(getattr(cases, "shape", ())), None)
     check = error.check
     reason = getattr(error.reason_code, "value", None)
     # For a column that is missing, or one too many, what was found is its name.
@@ -213,7 +215,7 @@ def _failure(error: Any) -> JsonObject:
         "check": _check_name(check),
         "reason": _text(reason),
         # What a check that raises reports as its one case is its exception.
-        "cases": None if reason == "check_error" else int(rows) if isinstance(rows, int) else 1,
+        "cases": None if reason == "check_error" else few_or_many(rows) if isinstance(rows, int) else 1,
     }
 
 

@@ -20,6 +20,7 @@ Rules:
   where a value is hidden among few different ones.
 - Figures about parts of a table give the rest away by subtraction: within one run each row is told of once
   (`registry.profiling`).
+- A share is rounded to steps of as many rows at least, and a count of cases below the threshold is "fewer than 10".
 - What this does not do: a row is taken for a person. Two runs whose tables differ in a few rows can be compared, as
   can two columns of a table of which one was made from the other. A rule for counts is no differential privacy, so that
   who may see profiles is still a question.
@@ -32,7 +33,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FEW", "MOST_SHOWN", "SMALL_CELL", "Shown", "may_show_mean", "ranks_shown", "shown_values"]
+__all__ = [
+    "FEW",
+    "MOST_SHOWN",
+    "SMALL_CELL",
+    "Shown",
+    "few_or_many",
+    "may_show_mean",
+    "ranks_shown",
+    "share_shown",
+    "shown_values",
+]
 
 SMALL_CELL = 10
 MOST_SHOWN = 10
@@ -74,3 +85,22 @@ def ranks_shown(rows: int, small_cell: int) -> tuple[tuple[str, int], ...]:
 def may_show_mean(distinct: int, small: bool) -> bool:
     """Say whether a mean and a standard deviation may be shown."""
     return not (small and distinct <= FEW)
+
+
+def share_shown(part: int, rows: int, small_cell: int) -> str | None:
+    """Round a share of rows to steps in each of which a small cell of rows lies; None where half of them are too few.
+
+    >>> share_shown(1, 240, 10), share_shown(1, 19, 10)
+    ('0', None)
+    """
+    step = next((each for each in (1, 2, 5, 10, 20, 25, 50) if rows * each >= small_cell * 100), None)
+    return None if step is None else f"{round(part * 100 / rows / step) * step / 100:g}"
+
+
+def few_or_many(cases: int) -> int | str:
+    """Return a count of rows, or say only that they are few.
+
+    >>> few_or_many(10), few_or_many(1)
+    (10, 'fewer than 10')
+    """
+    return f"fewer than {SMALL_CELL}" if 0 < cases < SMALL_CELL else cases

@@ -9,6 +9,7 @@ Rules:
   Process. Lett. 21, 1389-1393), the Brier score its normal interval on the logit scale.
 - An area or a score without any spread in the rows (a perfect one, say) gets the wider Wilson interval of its
   value, for the area on as many rows as the rarer label has: no spread in few rows is no certainty.
+- Of a test set of fewer than `small_cell` rows no figure is told: the accuracy of one row is its outcome.
 - The positive label is stated: by default the greater of the two (1 of 0 and 1, "yes" of "no" and "yes").
 - Rows are matched by position, as scikit-learn does, never by a table's index.
 
@@ -33,8 +34,10 @@ from audit.canonical import Json, decimal
 from audit.errors import MalformedInput
 from registry.bootstrap import Interval, wilson
 from registry.evaluation_settings import USUAL, Settings
-from registry.fairness import Cells, Figure, as_text, bias, rates
+from registry.fairness import as_text, bias
+from registry.group_figures import Cells, Figure, rates
 from registry.sentences import did_you_mean
+from registry.told_together import ALIKE, is_small
 
 __all__ = ["evaluate", "select_sensitive"]
 
@@ -61,6 +64,7 @@ def evaluate(
     minimum: int = USUAL.minimum,
     positive: object = None,
     most_groups: int = USUAL.most_groups,
+    small_cell: int = USUAL.small_cell,
 ) -> dict[str, Json]:
     """Evaluate a binary classifier; the result can be signed as it is.
 
@@ -68,7 +72,7 @@ def evaluate(
     is likelier; `sensitive` is a table (pandas, polars, Arrow or a dict of columns) of shape (n, k) that no
     model needs to have seen. Groups below `minimum` rows have no figures; at most `most_groups` groups of an
     attribute are listed, the largest, and a second call with a greater number lists them all with the same
-    figures.
+    figures. Groups below `small_cell` rows are told together (`registry.told_together`); 1 tells each by itself.
 
     Raises
     ------
@@ -77,13 +81,17 @@ def evaluate(
         two, scores are not finite numbers, or protected columns are not usable.
 
     """
-    settings = Settings(replicates, confidence, seed, minimum, most_groups)
+    settings = Settings(replicates, confidence, seed, minimum, most_groups, small_cell)
     labels = _labels(_column(y_true, "y_true"), _column(y_pred, "y_pred"), positive)
     n = len(labels.truth)
     metrics = _metrics(labels, settings)
     if y_score is not None:
         scores = _scores(y_score, n)
         metrics += [_roc_auc(labels.truth, scores, confidence), _brier(labels.truth, scores, confidence)]
+    if is_small(
+        np.bincount(labels.truth.astype(np.int64) * 2 + labels.predicted, minlength=4), settings.small_cell
+    ):
+        metrics = [Figure(figure.name, n, note=_withheld(settings.small_cell)) for figure in metrics]
     table = None if sensitive is None else _table(sensitive, n)
     return {
         "n": n,
@@ -93,6 +101,7 @@ def evaluate(
         "confidence": decimal(settings.confidence),
         "replicates": settings.replicates,
         "seed": settings.seed,
+        "small_cell": settings.small_cell,
         "method": METHOD,
         "metrics": [figure.to_json() for figure in metrics],
         "bias": [] if table is None else bias(labels.truth, labels.predicted, table, settings),
@@ -180,6 +189,11 @@ def _named(labels: list[Any], positive: object) -> Any:
         if label == positive or as_text(label) == as_text(positive):
             return label
     raise MalformedInput(f"the positive label {positive!r} does not occur: the labels are {_shown(labels)}")
+
+
+def _withheld(small_cell: int) -> str:
+    alike = ALIKE * small_cell
+    return f"not told: these are fewer than {small_cell} rows, or fewer than {alike} that are all predicted alike"
 
 
 def _metrics(labels: _Labels, settings: Settings) -> list[Figure]:

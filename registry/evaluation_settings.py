@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any, cast
 
 from audit.errors import MalformedInput
+from registry.disclosure import SMALL_CELL
 from registry.sentences import did_you_mean
 
 __all__ = ["USUAL", "Settings", "check_options"]
@@ -22,7 +23,8 @@ __all__ = ["USUAL", "Settings", "check_options"]
 class Settings:
     """What intervals are computed with, and what counts as enough data (`minimum`, in rows).
 
-    At most `most_groups` groups of an attribute are listed. Raises `MalformedInput` where a value cannot be used.
+    At most `most_groups` groups of an attribute are listed. No figure is about fewer than `small_cell` rows; 1 lets
+    every group be told by itself. Raises `MalformedInput` where a value cannot be used.
     """
 
     replicates: int = 2000
@@ -30,10 +32,17 @@ class Settings:
     seed: int = 0
     minimum: int = 30
     most_groups: int = 40
+    small_cell: int = SMALL_CELL
 
     def __post_init__(self) -> None:
         """Refuse values that no evaluation can be done with."""
-        for name, least in (("replicates", 100), ("seed", 0), ("minimum", 1), ("most_groups", 1)):
+        for name, least in (
+            ("replicates", 100),
+            ("seed", 0),
+            ("minimum", 1),
+            ("most_groups", 1),
+            ("small_cell", 1),
+        ):
             # NumPy's whole numbers become Python's, which can be recorded.
             object.__setattr__(self, name, _whole(name, getattr(self, name), least))
         confidence: object = self.confidence

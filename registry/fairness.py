@@ -8,15 +8,15 @@ Rules:
 - Every protected column is looked at alone, then the intersection of all of them, and every pair where there
   are three or more (Buolamwini and Gebru 2018; Kearns et al. 2018: parity per column says nothing about
   intersections).
-- A rate whose denominator is below `minimum` rows has no value and a note, "not enough data". Such a group is
-  never counted as fair: it is left out of the disparities, whose notes name it. With fewer than two groups
-  left a disparity has no value either.
+- A group without enough rows for a rate (`registry.group_figures`) is never counted as fair: it is left out of the
+  disparities, whose notes name it. With fewer than two groups left a disparity has no value either.
+- No figure is about a few people: small groups are told together (`registry.told_together`). Where few of
+  the rows are of others, the group is still measured, and the interval holds wherever those rows
+  belong. Where a group that has enough rows is not told by itself, a disparity has no value: it could hang on it.
 - A missing protected value (null, NaN, blank text, and what a missing value becomes when it is written as text)
   is counted as missing and is not a group. "None" and "NA" can be answers, so they are groups.
-- Figures depend on counts and the seed alone: not on the order of the rows, nor on which other columns are
-  looked at.
-- Numbers have 12 significant digits: more than any data here can mean, fewer than the last bits in which
-  processors and mathematics libraries differ.
+- Figures depend on counts and the seed alone, not on the order of the rows. Which other columns are looked at matters
+  only where two of them would give a small group away.
 
 Example::
 
@@ -24,9 +24,10 @@ Example::
 """
 
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +38,7 @@ from fairlearn.metrics import (
     equalized_odds_difference,
 )
 
-from audit.canonical import Json, JsonObject, decimal
+from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
 from registry.bootstrap import (
     MOST_GROUPS_COMPARED,
@@ -45,96 +46,17 @@ from registry.bootstrap import (
     Interval,
     difference_interval,
     ratio_interval,
-    wilson,
 )
 from registry.evaluation_settings import Settings
+from registry.group_figures import Cells, Figure, Group
+from registry.told_together import ALIKE, is_small, told_together
 
-__all__ = ["Cells", "Figure", "as_text", "bias", "rates"]
+__all__ = ["as_text", "bias"]
 
 Flags = npt.NDArray[np.bool_]
 
 _WRITTEN_MISSING = ("", "nan", "NaN", "<NA>", "NaT")
 """Missing values after `astype(str)`, and blank text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One measured number, with its interval and the number of rows it rests on."""
-
-    name: str
-    n: int
-    value: float | None = None
-    interval: Interval | None = None
-    note: str | None = None
-
-    def to_json(self) -> JsonObject:
-        """Write the figure for a statement; the interval is widened where needed to hold the value."""
-        low = high = None
-        if self.value is not None and self.interval is not None:
-            low, high = min(self.value, self.interval[0]), max(self.value, self.interval[1])
-        return {
-            "name": self.name,
-            "value": _digits(self.value),
-            "low": _digits(low),
-            "high": _digits(high),
-            "n": self.n,
-            "note": self.note,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """The four counts of a binary classifier: true and false positives and negatives."""
-
-    tp: int
-    fp: int
-    fn: int
-    tn: int
-
-    @property
-    def n(self) -> int:
-        """All rows."""
-        return self.tp + self.fp + self.fn + self.tn
-
-    @property
-    def positives(self) -> int:
-        """Rows whose true label is the positive one."""
-        return self.tp + self.fn
-
-    @property
-    def negatives(self) -> int:
-        """Rows whose true label is the negative one."""
-        return self.fp + self.tn
-
-    @property
-    def rarer(self) -> int:
-        """Rows of whichever true label has fewer."""
-        return min(self.positives, self.negatives)
-
-    @property
-    def selected(self) -> int:
-        """Rows predicted to have the positive label."""
-        return self.tp + self.fp
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    values: tuple[str, ...]
-    cells: Cells
-
-    @property
-    def name(self) -> str:
-        return " x ".join(self.values)
-
-
-def rates(cells: Cells) -> list[tuple[str, int, int, str]]:
-    """List the rates told of every group: (name, numerator, denominator, what the denominator counts)."""
-    return [
-        ("selection_rate", cells.selected, cells.n, "rows"),
-        ("true_positive_rate", cells.tp, cells.positives, "rows with the positive label"),
-        ("false_positive_rate", cells.fp, cells.negatives, "rows with the negative label"),
-        ("accuracy", cells.tp + cells.tn, cells.n, "rows"),
-    ]
 
 
 def bias(truth: Flags, predicted: Flags, sensitive: pd.DataFrame, settings: Settings) -> list[Json]:
@@ -143,75 +65,115 @@ def bias(truth: Flags, predicted: Flags, sensitive: pd.DataFrame, settings: Sett
     Returns the `bias` list of an evaluation. `sensitive` has shape (n, k) with distinct text column names.
     """
     names = [str(name) for name in sensitive.columns]
-    texts = {name: _texts(sensitive[name]) for name in names}
+    if not names:
+        return []
+    coded = [_coded(sensitive[name]) for name in names]
+    codes = np.column_stack([each for each, _ in coded])
+    values = [texts for _, texts in coded]
+    tables = _sets(len(names))
+    cells = truth.astype(np.int64) * 2 + predicted
+    blocks = told_together(codes, cells, tables, settings.small_cell)
     return [
-        _attribute(truth, predicted, {name: texts[name] for name in some}, settings) for some in _sets(names)
+        _attribute([names[column] for column in table], _Rows(codes, values, cells, table), told, settings)
+        for table, told in zip(tables, blocks, strict=True)
     ]
 
 
-def _sets(names: Sequence[str]) -> list[tuple[str, ...]]:
-    alone: list[tuple[str, ...]] = [(name,) for name in names]
-    pairs = list(combinations(names, 2)) if len(names) > 2 else []
-    return alone + pairs + ([tuple(names)] if len(names) > 1 else [])
+def _sets(count: int) -> list[tuple[int, ...]]:
+    alone: list[tuple[int, ...]] = [(column,) for column in range(count)]
+    pairs = list(combinations(range(count), 2)) if count > 2 else []
+    return alone + pairs + ([tuple(range(count))] if count > 1 else [])
 
 
-def _attribute(truth: Flags, predicted: Flags, texts: dict[str, pd.Series], settings: Settings) -> JsonObject:
-    attribute = " x ".join(texts)
-    columns = list(texts)
-    groups, missing = _count(truth, predicted, texts)
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of one table: the codes and texts of every column, 2 * truth + prediction, and the table's columns."""
+
+    codes: npt.NDArray[np.int64]
+    values: Sequence[Sequence[str]]
+    cells: npt.NDArray[np.int64]
+    columns: tuple[int, ...]
+
+    def groups(self, blocks: npt.NDArray[np.int64], settings: Settings) -> Iterator[Group]:
+        """Yield what each block is; one in which no row has a value is no group."""
+        keys = np.column_stack([blocks, self.codes[:, list(self.columns)]])
+        found, place = np.unique(keys, axis=0, return_inverse=True)
+        counts = np.bincount(place.reshape(-1) * 4 + self.cells, minlength=4 * len(found)).reshape(-1, 4)
+        known: Flags = np.all(found[:, 1:] >= 0, axis=1)
+        starts = np.flatnonzero(np.diff(found[:, 0], prepend=-1))
+        for some in np.split(np.arange(len(found)), starts[1:]):
+            named = some[known[some]]
+            if len(named):
+                yield self._group(found[named, 1:], counts[named], counts[some].sum(axis=0), settings)
+
+    def _group(self, codes: Any, counts: Any, total: Any, settings: Settings) -> Group:
+        """Say what a block is, by the codes and counts of the groups in it and the counts of all its rows."""
+        tn, fp, fn, tp = (int(count) for count in total)
+        cells, sizes = Cells(tp=tp, fp=fp, fn=fn, tn=tn), counts.sum(axis=1)
+        largest = int(np.argmax(sizes))
+        values = tuple(
+            self.values[column][code] for column, code in zip(self.columns, codes[largest], strict=True)
+        )
+        own, without = int(sizes[largest]), cells.n > int(sizes.sum())
+        if own == cells.n and not is_small(total, settings.small_cell):
+            return Group(values, cells)
+        few, alike = settings.small_cell - 1, ALIKE * settings.small_cell - 1
+        others = few if cells.n - own <= few else alike
+        named = (
+            cells.n - own <= others
+            and cells.n - others >= (settings.small_cell if others == few else settings.minimum)
+            and not is_small(counts[largest], settings.small_cell)
+        )
+        group = Group(values if named else None, cells, len(sizes), others, without)
+        rarer = np.minimum(counts[:, 2] + counts[:, 3], counts[:, 0] + counts[:, 1])
+        return replace(
+            group,
+            hides_enough=own >= settings.minimum and not group.has(cells.n, settings.minimum),
+            hides_labels=bool((rarer >= settings.minimum).any())
+            and not group.has(cells.rarer, settings.minimum),
+        )
+
+
+def _attribute(
+    columns: list[str], rows: _Rows, blocks: npt.NDArray[np.int64], settings: Settings
+) -> JsonObject:
+    attribute = " x ".join(columns)
+    groups = list(rows.groups(blocks, settings))
+    without = sum(group.without_value for group in groups)
     # The largest are chosen, and told in the order of their names, which later data will not change.
-    largest = sorted(groups, key=lambda group: (-group.cells.n, group.values))[: settings.most_groups]
-    told = sorted(largest, key=lambda group: group.values)
+    named = [group for group in groups if group.values is not None]
+    largest = sorted(named, key=lambda group: (-group.cells.n, group.values))[: settings.most_groups]
+    told = sorted(largest, key=lambda group: group.values or ())
+    told += sorted((group for group in groups if group.values is None), key=lambda group: -group.cells.n)
+    missing = len(blocks) - sum(group.cells.n for group in groups)
     return {
         "attribute": attribute,
         "columns": list[Json](columns),
-        "missing": missing,
+        **({"missing": None, "missing_apart": missing} if without else {"missing": missing}),
         "minimum": settings.minimum,
         "groups_omitted": len(groups) - len(told),
-        "groups": [_group_json(group, columns, settings) for group in told],
+        "groups": [group.to_json(columns, settings) for group in told],
         "disparities": _disparities(groups, attribute, settings),
-    }
-
-
-def _count(truth: Flags, predicted: Flags, texts: dict[str, pd.Series]) -> tuple[list[_Group], int]:
-    """Count truth x prediction in every group that occurs; also count the rows with a missing value."""
-    table = pd.DataFrame(texts)
-    known = table.notna().all(axis=1).to_numpy()
-    grouped = table[known].groupby(list(texts), sort=True)
-    found = grouped.size().reset_index()[list(texts)]
-    cell = grouped.ngroup().to_numpy(dtype=np.int64) * 4 + truth[known] * 2 + predicted[known]
-    counts = np.bincount(cell, minlength=4 * len(found)).reshape(-1, 4)
-    groups = [
-        _Group(tuple(values), Cells(tp=int(c[3]), fp=int(c[1]), fn=int(c[2]), tn=int(c[0])))
-        for values, c in zip(found.itertuples(index=False, name=None), counts, strict=True)
-    ]
-    return groups, int(len(known) - known.sum())
-
-
-def _group_json(group: _Group, columns: Sequence[str], settings: Settings) -> JsonObject:
-    figures: list[Json] = []
-    for name, k, n, what in rates(group.cells):
-        if n < settings.minimum:
-            figures.append(Figure(name, n, note=_too_few(n, settings.minimum, what)).to_json())
-        else:
-            figures.append(Figure(name, n, k / n, wilson(k, n, settings.confidence)).to_json())
-    return {
-        "group": dict[str, Json](zip(columns, group.values, strict=True)),
-        "name": group.name,
-        "n": group.cells.n,
-        "enough": group.cells.n >= settings.minimum,
-        "metrics": figures,
     }
 
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """The groups that a disparity may compare, and their counts for each rate that it looks at."""
+    """The groups that a disparity may compare, and their counts for each rate that it looks at.
 
-    compared: Sequence[_Group]
+    `hidden`: a group that has enough rows is told together with others and cannot be compared.
+    """
+
+    compared: Sequence[Group]
     left_out: Sequence[str]
     families: Sequence[Counts]
     needed: str
+    hidden: bool
+
+    @property
+    def widened(self) -> bool:
+        """Whether rows of others are among those of a group that is compared."""
+        return any(group.others for group in self.compared)
 
     def between(self) -> list[str]:
         """Name the two groups furthest apart, the lower rate first."""
@@ -229,24 +191,31 @@ class _Comparison:
         some = ", ".join(self.left_out[:5])
         more = f" and {len(self.left_out) - 5} more" if len(self.left_out) > 5 else ""
         rest = f"left out, fewer than {self.needed}: {some}{more}" if some else ""
-        return "; ".join(filter(None, [first, rest])) or None
+        wide = "the interval holds wherever the rows of others belong" if self.widened and not first else ""
+        return "; ".join(filter(None, [first, rest, wide])) or None
 
 
-def _disparities(groups: Sequence[_Group], attribute: str, settings: Settings) -> list[Json]:
+def _disparities(groups: Sequence[Group], attribute: str, settings: Settings) -> list[Json]:
     least = settings.minimum
-    large = [g for g in groups if g.cells.n >= least]
+    large = [g for g in groups if g.has(g.cells.n, least)]
     parity = _Comparison(
         large,
-        [f"{g.name} (n={g.cells.n})" for g in groups if g.cells.n < least],
+        [f"{g.name} (n={g.cells.n})" for g in groups if not g.has(g.cells.n, least)],
         [[(g.cells.selected, g.cells.n) for g in large]],
         f"{least} rows",
+        any(group.hides_enough for group in groups),
     )
-    both = [g for g in groups if g.cells.rarer >= least]
+    both = [g for g in groups if g.has(g.cells.rarer, least)]
     odds = _Comparison(
         both,
-        [f"{g.name} (n={g.cells.rarer})" for g in groups if g.cells.rarer < least],
+        [
+            f"{g.name} (n={g.cells.rarer if g.values is not None else g.cells.n})"
+            for g in groups
+            if not g.has(g.cells.rarer, least)
+        ],
         [[(g.cells.tp, g.cells.positives) for g in both], [(g.cells.fp, g.cells.negatives) for g in both]],
         f"{least} rows of each label",
+        any(group.hides_labels for group in groups),
     )
     return [
         _disparity("demographic_parity_difference", parity, attribute, settings),
@@ -258,6 +227,9 @@ def _disparities(groups: Sequence[_Group], attribute: str, settings: Settings) -
 def _disparity(name: str, comparison: _Comparison, attribute: str, settings: Settings) -> JsonObject:
     n = sum(group.cells.n for group in comparison.compared)
     count = len(comparison.compared)
+    if comparison.hidden:
+        why = "not known: a group that has enough rows is told together with others"
+        return _with_pair(Figure(name, n, note=why), None)
     if count < 2:
         why = f"not enough data: {count} of the groups can be compared, at least 2 needed"
         return _with_pair(Figure(name, n, note=comparison.note(why)), None)
@@ -277,14 +249,36 @@ def _with_pair(figure: Figure, between: list[str] | None) -> JsonObject:
 
 
 def _interval(name: str, comparison: _Comparison, attribute: str, settings: Settings) -> Interval:
+    found = _drawn(name, comparison.families, attribute, settings)
+    if not comparison.widened:
+        return found
+    # Each group stands there twice, at both ends of what it may be, for what is furthest apart; and for what is
+    # nearest those alone of which all rows are their own: more groups are never nearer.
+    ends = [
+        [end for group, (k, n) in zip(comparison.compared, counts, strict=True) for end in group.reach(k, n)]
+        for counts in comparison.families
+    ]
+    low, high = _drawn(name, ends, attribute, settings)
+    own = [
+        [count for group, count in zip(comparison.compared, counts, strict=True) if not group.others]
+        for counts in comparison.families
+    ]
+    if len(own[0]) > 1:
+        near = _drawn(name, own, attribute, settings)
+    else:
+        near = (1.0, 1.0) if name == "demographic_parity_ratio" else (0.0, 0.0)
+    return (low, near[1]) if name == "demographic_parity_ratio" else (near[0], high)
+
+
+def _drawn(name: str, families: Sequence[Counts], attribute: str, settings: Settings) -> Interval:
     # A generator of its own for every figure: adding a column or a figure changes no other one.
     rng = np.random.default_rng([settings.seed, zlib.crc32(f"{attribute}/{name}".encode())])
     if name == "demographic_parity_ratio":
         return ratio_interval(
-            comparison.families[0], replicates=settings.replicates, confidence=settings.confidence, rng=rng
+            families[0], replicates=settings.replicates, confidence=settings.confidence, rng=rng
         )
     return difference_interval(
-        comparison.families, replicates=settings.replicates, confidence=settings.confidence, rng=rng
+        families, replicates=settings.replicates, confidence=settings.confidence, rng=rng
     )
 
 
@@ -295,7 +289,7 @@ _DEFINITIONS = {
 }
 
 
-def _fairlearn(name: str, groups: Sequence[_Group]) -> float:
+def _fairlearn(name: str, groups: Sequence[Group]) -> float:
     """Let fairlearn compute the disparity from at most four weighted rows for each group."""
     rows = [
         (truth, predicted, place, weight)
@@ -312,19 +306,19 @@ def _fairlearn(name: str, groups: Sequence[_Group]) -> float:
     return float(_DEFINITIONS[name](truth, predicted, sensitive_features=place, sample_weight=weight))
 
 
-def _texts(column: pd.Series) -> pd.Series:
-    """Write protected values as text, with None where one is missing; 1, 1.0 and "1" are the same text."""
+def _coded(column: pd.Series) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Turn protected values into numbers in the order of their texts, -1 where one is missing; 1.0 is "1"."""
     try:
         codes, values = pd.factorize(column)
     except TypeError:
         raise MalformedInput(
             f"the protected column {str(column.name)!r} holds values that cannot be grouped: use text or numbers"
         ) from None
-    texts = np.array(
-        [*(None if str(value).strip() in _WRITTEN_MISSING else as_text(value) for value in values), None],
-        dtype=object,
-    )
-    return pd.Series(texts[codes], dtype=object)
+    texts = [None if str(value).strip() in _WRITTEN_MISSING else as_text(value) for value in values]
+    ordered = sorted({text for text in texts if text is not None})
+    number = {text: place for place, text in enumerate(ordered)}
+    numbers = np.array([*(-1 if text is None else number[text] for text in texts), -1], dtype=np.int64)
+    return numbers[codes], ordered
 
 
 def as_text(value: object) -> str:
@@ -332,12 +326,3 @@ def as_text(value: object) -> str:
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
     return str(value)
-
-
-def _too_few(n: int, minimum: int, what: str) -> str:
-    return f"not enough data: n={n} {what}, at least {minimum} needed"
-
-
-def _digits(number: float | None) -> str | None:
-    # Adding zero turns -0.0 into 0.0: one number, one text.
-    return None if number is None else decimal(float(f"{number:.12g}") + 0.0)

@@ -9,6 +9,8 @@ Rules:
 - A rule about the groups of an attribute needs the whole table: the groups' rows and the rows with no value
   must add up to the rows evaluated. A group with too few rows to say anything makes the rule `uncertain`,
   unless the rule ignores small groups, and then the message names them.
+- Groups that are told together (`registry.told_together`) are such groups. Where one among them has enough rows, and
+  cannot be measured, what is asked is `missing`: no rule can leave it aside.
 
 Example::
 
@@ -21,7 +23,7 @@ from typing import Final, NamedTuple
 
 from audit.canonical import Json
 from registry.facts import FACTS, succeeded
-from registry.finding import AbsentError, Finding, Outcome, count, decimal, items, only, text
+from registry.finding import AbsentError, Finding, Outcome, at, count, decimal, items, only, text
 from registry.rules import CONFIDENCE, EVERY, MINIMUM, ROWS, LimitRule
 from registry.sentences import listed
 
@@ -41,7 +43,10 @@ _RESTS_ON: Final = {
 
 
 class _Group(NamedTuple):
-    """One group of an attribute; `minimum` is the number of rows below which a rate says nothing."""
+    """One group of an attribute; `minimum` is the number of rows below which a rate says nothing.
+
+    `together` is what is said of one that is told together with others.
+    """
 
     name: str
     of: str
@@ -49,6 +54,23 @@ class _Group(NamedTuple):
     enough: bool
     minimum: int
     metrics: list[Mapping[str, object]]
+    together: Mapping[str, object]
+
+    @property
+    def besides(self) -> int:
+        """How many groups are told with the one that has a name."""
+        groups = count(self.together.get("groups"))
+        return 0 if not self.together or self.unnamed else (groups or 1) - 1
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether these are several groups without a name."""
+        return bool(self.together) and self.together.get("mainly") is None
+
+    @property
+    def others(self) -> int:
+        """Rows of others that may be among these."""
+        return count(self.together.get("others")) or 0
 
 
 def judge_limit(rule: LimitRule, run: Mapping[str, Json]) -> Finding:
@@ -64,9 +86,12 @@ def judge_limit(rule: LimitRule, run: Mapping[str, Json]) -> Finding:
         return _disparity(rule, table, evaluation)
     if rule.group == EVERY:
         return _every(rule, _groups(table, evaluation), evaluation)
-    found = only(items(table.get("groups")), "name", rule.group)
+    groups = items(table.get("groups"))
+    found = only(groups, "name", rule.group) or next(
+        (group for group in groups if at(group, "together", "mainly") == rule.group), None
+    )
     if found is None:
-        names = listed([str(group.get("name")) for group in items(table.get("groups"))])
+        names = listed([str(group.get("name")) for group in groups])
         raise AbsentError(
             f"{rule.of} has no group named {rule.group} in this evaluation: its groups are {names}"
         )
@@ -106,7 +131,16 @@ def _group(group: Mapping[str, object], table: Mapping[str, object]) -> _Group:
         raise AbsentError(
             f"a group of {of} lacks its name, its count or what is enough: record the run again"
         )
-    return _Group(name, of, n, enough, minimum, items(group.get("metrics")))
+    together = group.get("together")
+    return _Group(
+        name,
+        of,
+        n,
+        enough,
+        minimum,
+        items(group.get("metrics")),
+        together if isinstance(together, Mapping) else {},
+    )
 
 
 def _groups(table: Mapping[str, object], evaluation: Mapping[str, object]) -> tuple[_Group, ...]:
@@ -114,7 +148,8 @@ def _groups(table: Mapping[str, object], evaluation: Mapping[str, object]) -> tu
     groups = tuple(_group(group, table) for group in items(table.get("groups")))
     omitted, without, n = (
         count(table.get("groups_omitted")),
-        count(table.get("missing")),
+        # Where rows without a value are told with a group, this is how many are not.
+        count(table.get("missing" if table.get("missing") is not None else "missing_apart")),
         count(evaluation.get("n")),
     )
     of = table.get("attribute")
@@ -137,6 +172,13 @@ def _small(rule: LimitRule, group: _Group, metric: str) -> bool:
 
     What is too few is the greater of what the policy says and what the evaluation was made with.
     """
+    if group.together.get("hides_enough"):
+        raise AbsentError(
+            f"{group.name} ({group.of}) may hide what is asked, for a group among them has enough rows and is not "
+            "told by itself: give rare and missing values a common one before evaluating"
+        )
+    if group.unnamed:
+        return True
     figure = only(group.metrics, "name", metric) or {}
     n = count(figure.get("n"))
     if n is not None and (not group.enough or n < max(group.minimum, rule.minimum or MINIMUM)):
@@ -153,7 +195,11 @@ def _disparity(rule: LimitRule, table: Mapping[str, object], evaluation: Mapping
     if finding.outcome != "passed":
         return finding
     groups = _groups(table, evaluation)
-    small = [group for group in groups if any(_small(rule, group, rate) for rate in _RESTS_ON[rule.metric])]
+    small = [
+        group
+        for group in groups
+        if any(_small(rule, group, rate) for rate in _RESTS_ON[rule.metric]) or group.besides
+    ]
     if not small:
         return finding
     if rule.small_groups == "ignore":
@@ -164,13 +210,17 @@ def _disparity(rule: LimitRule, table: Mapping[str, object], evaluation: Mapping
 def _every(rule: LimitRule, groups: Sequence[_Group], evaluation: Mapping[str, object]) -> Finding:
     aside = [group for group in groups if rule.small_groups == "ignore" and _small(rule, group, rule.metric)]
     judged = [(group, _in_group(rule, group, evaluation)) for group in groups if group not in aside]
-    note = f"; {_too_small(aside)}, and the rule leaves that aside" if aside else ""
+    few = [group for group in groups if group in aside or (group.besides and rule.metric != ROWS)]
+    note = f"; {_too_small(few)}, and the rule leaves that aside" if few else ""
     if not judged:
         return Finding("missing", f"no group of {rule.of} can be judged{note}: evaluate on more rows")
     refusing = [finding for _, finding in judged if finding.outcome != "passed"]
     if refusing:
         refusing.sort(key=lambda finding: _WORST_FIRST.index(finding.outcome))
         return Finding(refusing[0].outcome, listed([one.message for one in refusing], "; ") + note)
+    if few and rule.small_groups != "ignore":
+        message = f"{_called(rule.metric)} of every group of {rule.of} is not known, {_too_small(few)}"
+        return Finding("uncertain", f"{message}: evaluate on more rows")
     each = listed([f"{group.name} {_figure_of(rule, group)}" for group, _ in judged])
     how = "the whole interval is" if rule.on == "interval" else "it is"
     return Finding(
@@ -182,9 +232,9 @@ def _every(rule: LimitRule, groups: Sequence[_Group], evaluation: Mapping[str, o
 
 def _in_group(rule: LimitRule, group: _Group, evaluation: Mapping[str, object]) -> Finding:
     subject = f"{_called(rule.metric)} of {group.name} ({group.of})"
-    if rule.metric == ROWS:
-        return _compared(rule, subject, {"value": str(group.n)}, evaluation)
     try:
+        if rule.metric == ROWS:
+            return _rows(rule, subject, group, evaluation)
         if _small(rule, group, rule.metric):
             return Finding(
                 "uncertain", f"{subject} is not known, {_too_small([group])}: evaluate on more rows"
@@ -194,6 +244,19 @@ def _in_group(rule: LimitRule, group: _Group, evaluation: Mapping[str, object]) 
         return Finding("missing", str(absent))
 
 
+def _rows(rule: LimitRule, subject: str, group: _Group, evaluation: Mapping[str, object]) -> Finding:
+    """Compare how many rows a group has; with others among them, that is known up to those."""
+    if group.unnamed or group.besides:
+        raise AbsentError(f"{subject} is not known, for it is told of several groups together")
+    ends = [
+        _compared(rule, subject, {"value": str(n)}, evaluation)
+        for n in dict.fromkeys((group.n - group.others, group.n))
+    ]
+    if len({end.outcome for end in ends}) > 1:
+        raise AbsentError(f"{subject} is not known, for rows without a value are among its {group.n}")
+    return ends[0]
+
+
 def _figure_of(rule: LimitRule, group: _Group) -> str:
     figure = only(group.metrics, "name", rule.metric) or {}
     value = Decimal(group.n) if rule.metric == ROWS else decimal(figure.get("value"))
@@ -201,8 +264,14 @@ def _figure_of(rule: LimitRule, group: _Group) -> str:
 
 
 def _too_small(groups: Sequence[_Group]) -> str:
-    names = listed([f"{group.name} (n={group.n})" for group in groups])
+    names = listed([_few(group) for group in groups])
     return f"{names} {'has' if len(groups) == 1 else 'have'} too few rows to say anything"
+
+
+def _few(group: _Group) -> str:
+    if group.besides:
+        return f"what is told with {group.together['mainly']} ({group.besides} more of {group.of})"
+    return f"{group.name} (n={group.n})"
 
 
 def _compared(

@@ -186,7 +186,7 @@ class Pipeline:
     def evaluate(self, *, sensitive: Sequence[str] = (), **options: object) -> Callable[[F], F]:
         """Declare the step that evaluates; `sensitive` names the protected columns of the frame it returns.
 
-        `options` go to the evaluation: `positive`, `minimum`, `replicates`, `confidence`, `seed`.
+        `options` go to the evaluation: `positive`, `minimum`, `replicates`, `confidence`, `seed`, `small_cell`.
         """
         if callable(sensitive):
             raise MalformedInput('write @pipeline.evaluate(sensitive=["..."]) with brackets, or evaluate()')

@@ -14,9 +14,12 @@ Rules:
 - A rule without columns is about those that the run protects: named as `protected` or `keyed` by its code, or declared
   as `sensitive` by its evaluation.
 
+- A rule about groups is a bound from below: code can have more told together, and never less.
+
 What a run says: `"privacy": {"rules": [{"policy", "sha256", "rule", "columns", "fingerprint", "profile", "kept"}],
-"protected": [...]}`; `columns`, `fingerprint`, `profile` and `kept` are null where the rule does not say. A run whose
-source files and values are keyed with its columns (`registry.keyed_digests`) has the member `key`, the key's id.
+"protected": [...]}`; `columns`, `fingerprint`, `profile` and `kept` are null where the rule does not say, and where it
+says it, `smallest_group` is there too. A run whose source files and values are keyed with its columns
+(`registry.keyed_digests`) has the member `key`, the key's id.
 
 >>> Privacy((Demand("lending", "ab" * 32, "people", ("race",), "keyed", "missing"),)).ceiling("race_black", ())
 'missing'
@@ -50,6 +53,7 @@ class Demand:
     fingerprint: str | None
     profile: Level | None
     kept: str | None = None
+    smallest_group: int | None = None
 
     def covers(self, name: str, protected: Collection[str]) -> bool:
         """Say whether a column is one of those that the rule is about."""
@@ -65,20 +69,26 @@ class Demand:
             "fingerprint": self.fingerprint,
             "profile": self.profile,
             "kept": self.kept,
+            **({} if self.smallest_group is None else {"smallest_group": self.smallest_group}),
         }
 
     @classmethod
     def from_json(cls, value: Json) -> "Demand":
         """Read it again, or raise `MalformedInput`."""
         kept = value.get("kept") if isinstance(value, dict) else None
+        smallest = value.get("smallest_group") if isinstance(value, dict) else None
         match value:
             case {
                 "policy": str(policy), "sha256": str(sha256), "rule": str(rule),
                 "columns": None | list() as columns, "fingerprint": "keyed" | None as fingerprint, "profile": profile,
-            } if (profile is None or profile in LEVELS) and kept in (None, NOTHING, ALL):  # fmt: skip
+            } if (
+                (profile is None or profile in LEVELS)
+                and kept in (None, NOTHING, ALL)
+                and (smallest is None or type(smallest) is int)
+            ):  # fmt: skip
                 names = None if columns is None else tuple(str(name) for name in columns)
                 told = cast(Level | None, profile)
-                return cls(policy, sha256, rule, names, fingerprint, told, kept)
+                return cls(policy, sha256, rule, names, fingerprint, told, kept, smallest)
         raise MalformedInput("what the run says of the privacy rules in force cannot be read")
 
 
@@ -103,6 +113,15 @@ class Privacy:
         """Return the most that a profile may tell of a column."""
         asked = (demand.profile or "all" for demand in self.demands if demand.covers(name, protected))
         return min(asked, key=LEVELS.index, default="all")
+
+    def smallest_group(self, columns: Collection[str]) -> int:
+        """Return the fewest rows that a group by such columns may have; 1 where nothing is asked."""
+        asked = (
+            demand.smallest_group or 1
+            for demand in self.demands
+            if any(demand.covers(column, columns) for column in columns)
+        )
+        return max(asked, default=1)
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -163,7 +182,16 @@ def demands_of(policy: str, sha256: str, rules: Iterable[object]) -> list[Demand
     from registry.rules import PrivacyRule
 
     return [
-        Demand(policy, sha256, rule.id, rule.columns, rule.fingerprint, rule.profile, rule.kept)
+        Demand(
+            policy,
+            sha256,
+            rule.id,
+            rule.columns,
+            rule.fingerprint,
+            rule.profile,
+            rule.kept,
+            rule.smallest_group,
+        )
         for rule in rules
         if isinstance(rule, PrivacyRule)
     ]

@@ -13,6 +13,8 @@ Rules:
 - A rule that asks for keyed fingerprints asks it of all that is digested of a run's data (`registry.keyed_digests`): a
   source file with a bare SHA-256, an object with a bare etag, a value with a bare digest, and a column without a name
   that is not keyed fail it, since nobody can tell what of them is about people.
+- What bias tells of groups by these columns is told with at least so many rows (`registry.told_together`). A run of an
+  earlier release told every group: it fails where one was smaller, and else it is not known what its figures give away.
 - Figures that are told at all hold the small-cell rule (`registry.disclosure`), whatever the rule allows. A profile
   whose columns are not those of its table's fingerprint is the profile of something else.
 
@@ -29,7 +31,7 @@ from audit.canonical import Json, decode
 from audit.errors import AffidavitError, EnvironmentFailed, NotVerified
 from registry.artifacts import ArtifactStore
 from registry.disclosure import SMALL_CELL
-from registry.finding import AbsentError, Finding, at, items, text
+from registry.finding import AbsentError, Finding, at, count, items, text
 from registry.keyed_digests import is_bare_value
 from registry.profile import LEVELS, ColumnProfile, Level, Profile
 from registry.protected_names import is_nameless, is_protected, names_of
@@ -93,6 +95,7 @@ def judge_privacy(rule: PrivacyRule, run: Mapping[str, Json], tables: Sequence[T
     names = rule.columns or _protected(run)
     wrong = [sentence for table in tables for sentence in _wrong(rule, names, table)]
     wrong += _bare(run) if rule.fingerprint else ()
+    wrong += _small_groups(rule, names, run)
     if wrong:
         return Finding(
             "failed",
@@ -121,6 +124,8 @@ def _upheld(rule: PrivacyRule) -> Iterator[str]:
         yield "fingerprints, values and source files are keyed"
     if rule.profile:
         yield f"profiles tell {_words(rule.profile)} at most"
+    if rule.smallest_group:
+        yield f"bias tells no group of fewer than {rule.smallest_group} rows"
     if rule.kept != "all":
         yield "no table with them was kept"
 
@@ -176,6 +181,27 @@ def _bare(run: Mapping[str, Json]) -> Iterator[str]:
         for part in items(step.get("outputs")):
             if is_bare_value(part):
                 yield f"the value {part.get('name')} (step {step.get('name')}) is digested without a key"
+
+
+def _small_groups(rule: PrivacyRule, names: Sequence[str], run: Mapping[str, Json]) -> Iterator[str]:
+    """Say by which of the columns bias tells smaller groups than the rule allows; raise `AbsentError` if it may."""
+    least, said = rule.smallest_group, at(run, "evaluation", "small_cell")
+    if least is None:
+        return
+    for table in items(at(run, "evaluation", "bias")):
+        of = str(table.get("attribute"))
+        columns = table.get("columns")
+        if not any(
+            is_protected(str(each), names) for each in (columns if isinstance(columns, list) else [of])
+        ):
+            continue
+        rows = [n for group in items(table.get("groups")) if (n := count(group.get("n"))) is not None]
+        if any(n < least for n in rows) or (isinstance(said, int) and said < least):
+            yield f"bias by {of} tells of groups of fewer than {least} rows"
+        elif not isinstance(said, int):
+            raise AbsentError(
+                f"the run does not say whether bias by {of} gives groups of fewer than {least} rows away: run it again"
+            )
 
 
 def _words(level: Level) -> str:

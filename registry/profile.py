@@ -33,7 +33,7 @@ from typing import Any, Literal, cast
 
 from audit.canonical import Json, JsonObject
 from audit.errors import MalformedInput
-from registry.disclosure import SMALL_CELL
+from registry.disclosure import SMALL_CELL, share_shown
 from registry.protected_names import is_protected, names_of
 
 __all__ = ["LEVELS", "MOST_COLUMNS", "SCHEME", "ColumnProfile", "Level", "Profile", "profile"]
@@ -73,18 +73,24 @@ class ColumnProfile:
     hidden: int | None = None
     hidden_rows: int | None = None
 
-    def withhold(self, why: str = PROTECTED) -> "ColumnProfile":
-        """Tell the type and the share of missing values, and nothing else."""
-        return ColumnProfile(self.name, self.type, missing_share=self.missing_share, withheld=why)
+    def withhold(self, why: str, rows: int, small_cell: int) -> "ColumnProfile":
+        """Tell the type and the share of missing values in so many rows, and nothing else."""
+        return ColumnProfile(
+            self.name, self.type, missing_share=self._rough_share(rows, small_cell), withheld=why
+        )
 
-    def limited(self, level: Level) -> "ColumnProfile":
-        """Tell no more than a policy allows."""
+    def limited(self, level: Level, rows: int, small_cell: int) -> "ColumnProfile":
+        """Tell no more than a policy allows of a column of so many rows."""
         if LEVELS.index(self.told) <= LEVELS.index(level):
             return self
         if level == "counts":
             return replace(self, low=None, high=None, quantiles=(), mean=None, deviation=None, lengths=None)
-        share = self.missing_share if level == "missing" else None
+        share = self._rough_share(rows, small_cell) if level == "missing" else None
         return ColumnProfile(self.name, self.type, missing_share=share, withheld=self.withheld or LIMITED)
+
+    def _rough_share(self, rows: int, small_cell: int) -> str | None:
+        """Round the share of missing values until a small cell lies in each step; one that is withheld was rounded."""
+        return self.missing_share if self.missing is None else share_shown(self.missing, rows, small_cell)
 
     @property
     def told(self) -> Level:
@@ -139,7 +145,7 @@ class Profile:
     ) -> "Profile":
         """Withhold the columns of a `part` that are protected, but for those that may be `profiled` all the same."""
         columns = tuple(
-            column.withhold()
+            column.withhold(PROTECTED, self.rows, self.small_cell)
             if any(is_protected(name, protected) and not is_protected(name, profiled) for name in names)
             else column
             for column in self.columns
@@ -154,14 +160,21 @@ class Profile:
     def withholding_all(self, why: Callable[[str], str | None]) -> "Profile":
         """Withhold the columns for which `why` gives a reason, unless they are withheld already."""
         columns = tuple(
-            each.withhold(reason) if each.withheld is None and (reason := why(each.name)) else each
+            each.withhold(reason, self.rows, self.small_cell)
+            if each.withheld is None and (reason := why(each.name))
+            else each
             for each in self.columns
         )
         return replace(self, columns=columns)
 
     def limited(self, ceiling: Callable[[str], Level]) -> "Profile":
         """Tell of each column no more than `ceiling` allows for its name."""
-        return replace(self, columns=tuple(each.limited(ceiling(each.name)) for each in self.columns))
+        return replace(
+            self,
+            columns=tuple(
+                each.limited(ceiling(each.name), self.rows, self.small_cell) for each in self.columns
+            ),
+        )
 
     def column(self, name: str) -> ColumnProfile | None:
         """Find a column by its name."""

@@ -302,7 +302,7 @@ class Recording:
     ) -> dict[str, Json]:
         """Record and return metrics and bias; `sensitive` is the table of protected columns, row by row.
 
-        `options`: `positive`, `minimum`, `replicates`, `confidence`, `seed`. Raises `MalformedInput`.
+        `options`: `positive`, `minimum`, `replicates`, `confidence`, `seed`, `small_cell`. Raises `MalformedInput`.
         """
         run = self._open_run()
         if run.evaluation is not None:
@@ -314,7 +314,7 @@ class Recording:
         run.keying = run.keying.protecting(run.profiling.protected)
         with self._step("evaluation", kind="evaluate", after=self._recorded()) as row:
             row["outputs"] = cast(Json, run.parts("evaluation", returned, made_here=True))
-            run.evaluation = judge(given, options, run.artifacts)
+            run.evaluation = judge(given, options, run.artifacts, privacy=run.profiling.privacy)
         return run.evaluation
 
     @contextmanager

@@ -41,6 +41,7 @@ from registry.recorded import environment_of, parameters_of, parts_of_run, resol
 from registry.registry import Registry
 from registry.rerun import Job
 from registry.rerun_process import one_line, run_job
+from registry.run_evaluation import small_cell_of
 from registry.sameness import Compared, compare_runs
 from registry.standing_in import kept_tables, lost_tables, with_kept, without_sources
 from registry.untracked import lacking
@@ -163,6 +164,7 @@ class _Attempt:
             key=key,
             # What was in force then, and not what is now: a fingerprint is compared with its like.
             privacy=self.run.get("privacy"),
+            small_cell=small_cell_of(self.run),
         )
         run_job(job, checked_out.folder, _variables(self.run), progress)
         if not job.result.is_file():

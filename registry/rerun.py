@@ -40,6 +40,8 @@ class Job:
     key: FingerprintKey | None
     privacy: Json
     """The privacy rules that were in force, as a run records them; null for none."""
+    small_cell: int | None
+    """With what its groups were told (`registry.run_evaluation`)."""
 
     def to_json(self) -> JsonObject:
         """Write the job; it holds the key."""
@@ -51,6 +53,7 @@ class Job:
             "kept": self.kept,
             "key": None if self.key is None else self.key.secret.hex(),
             "privacy": self.privacy,
+            "small_cell": self.small_cell,
         }
 
     @classmethod
@@ -65,6 +68,7 @@ class Job:
             kept=cast(JsonObject, said["kept"]),
             key=None if said["key"] is None else FingerprintKey(bytes.fromhex(str(said["key"]))),
             privacy=said["privacy"],
+            small_cell=cast("int | None", said["small_cell"]),
         )
 
 
@@ -85,6 +89,7 @@ def main(job: Job) -> int:
             named_alone=not (isinstance(job.privacy, dict) and "key" in job.privacy),
             unprofiled="a rerun is compared by its fingerprints",
             store_model=False,
+            small_cell=job.small_cell,
         )
     except AffidavitError as error:
         print(error, file=sys.stderr)  # noqa: T201 - likewise

@@ -236,7 +236,8 @@ class PrivacyRule(_Said):
 
     `columns` None means the columns that the run protects. `fingerprint` keyed: no digest of them without the ledger's
     fingerprint key. `profile` is the most that profiles may tell of them. A kept copy of a table that has one of them
-    fails the rule, unless `kept` is all; nothing: none is made, whatever who records asks for.
+    fails the rule, unless `kept` is all; nothing: none is made, whatever who records asks for. `smallest_group`: bias
+    by them tells no group of fewer rows.
     """
 
     kind: Literal["privacy"] = "privacy"
@@ -244,12 +245,15 @@ class PrivacyRule(_Said):
     fingerprint: Literal["keyed"] | None = None
     profile: Level | None = None
     kept: Literal["nothing", "all"] | None = None
+    smallest_group: Annotated[StrictInt, Field(ge=2, le=1_000)] | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError where the rule asks nothing."""
-        if self.fingerprint is None and self.profile is None and self.kept != "nothing":
+        asked = (self.fingerprint, self.profile, self.smallest_group)
+        if asked == (None, None, None) and self.kept != "nothing":
             raise Misplaced(
-                "kind", "a privacy rule asks nothing without 'fingerprint', 'profile' or 'kept: nothing'"
+                "kind",
+                "a privacy rule asks nothing without 'fingerprint', 'profile', 'smallest_group' or 'kept: nothing'",
             )
 
 

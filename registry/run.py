@@ -51,6 +51,7 @@ def run_pipeline(
     named_alone: bool = False,
     unprofiled: str | None = None,
     store_model: bool = True,
+    small_cell: int | None = None,
 ) -> RunResult:
     """Run every step of a pipeline and return what happened, also where a step failed.
 
@@ -58,8 +59,9 @@ def run_pipeline(
     came in from outside (`registry.kept_data`); `key` is the ledger's fingerprint key, with which protected columns are
     keyed; `privacy` is what the ledger's policies ask (`registry.privacy`); `named_alone` keys columns by their names
     and nothing else (`registry.keyed_digests`); `unprofiled` is why no table is to be profiled, where that is so;
-    without `store_model` the model is described and fingerprinted, and no file is made; `clock` gives seconds since
-    1970, `stopwatch` seconds for durations. Raises `MalformedInput` where the steps or the parameters are wrong (then
+    without `store_model` the model is described and fingerprinted, and no file is made; `small_cell` is that of
+    the run that is reproduced (`registry.run_evaluation`); `clock` gives seconds since 1970, `stopwatch` seconds for
+    durations. Raises `MalformedInput` where the steps or the parameters are wrong (then
     nothing ran), and `EnvironmentFailed` where the artifact store cannot be written.
     """
     plan = pipeline.plan(parameters)
@@ -72,6 +74,7 @@ def run_pipeline(
         keeping=Keeping(keep_data),
         keying=keying,
         referrer=referrer,
+        small_cell=small_cell,
         clock=clock,
         stopwatch=stopwatch,
     )

@@ -81,6 +81,7 @@ class RunRecorder:
         keeping: Keeping,
         keying: Keying,
         referrer: "Referrer | None" = None,
+        small_cell: int | None = None,
         clock: Callable[[], float] = time.time,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -96,6 +97,7 @@ class RunRecorder:
         self.profiling = profiling
         self.keeping = keeping
         self.keying = keying
+        self._small_cell = small_cell
         self._model, self._how = model, how
         self._process = os.getpid()
         self._stopwatch = stopwatch
@@ -170,7 +172,13 @@ class RunRecorder:
             outputs = self.parts(planned.step.name, value, made_here=bool(planned.after))
             row["outputs"] = cast(Json, outputs)
             if planned.step.kind == "evaluate":
-                self.evaluation = judge_step(planned.step, value, self.artifacts)
+                self.evaluation = judge_step(
+                    planned.step,
+                    value,
+                    self.artifacts,
+                    privacy=self.profiling.privacy,
+                    small_cell=self._small_cell,
+                )
                 self.profiling.protect_table(cast(Mapping[str, object], value).get("sensitive"))
             else:
                 watched = watched.doubting(self._unnamed(planned, read) if told.is_declared else ())

@@ -218,12 +218,16 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One group of people; `enough` is False when it is too small to say anything."""
+    """One group of people; `enough` is False when it is too small to say anything.
+
+    `together`: rows of other groups, or without a value, are told with it.
+    """
 
     name: str
     n: int | None
     enough: bool
     metrics: tuple[Figure, ...]
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +258,7 @@ class Evaluation:
     metrics: tuple[Figure, ...]
     bias: tuple[Attribute, ...]
     artifact: str | None
+    small_cell: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

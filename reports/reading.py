@@ -237,6 +237,7 @@ def _evaluation(evaluation: Mapping[str, Json], seq: int) -> Evaluation:
             for index, part in enumerate(_objects(evaluation, "bias"))
         ),
         artifact=_digest(evaluation, "artifact"),
+        small_cell=_whole(evaluation, "small_cell"),
     )
 
 
@@ -253,6 +254,7 @@ def _attribute(part: Mapping[str, Json], seq: int, pointer: str) -> Attribute:
                 n=_whole(group, "n"),
                 enough=_truth(group, "enough") is True,
                 metrics=_figures(group, "metrics", seq, f"{pointer}/groups/{index}"),
+                together=bool(_object(group, "together")),
             )
             for index, group in enumerate(_objects(part, "groups"))
         ),

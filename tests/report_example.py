@@ -393,7 +393,7 @@ def profiles() -> list[TableProfile]:
         "home", "text", 0, "0", distinct=5, exact=True, lengths=("9", "13", "13"), values=kinds,
         hidden=2, hidden_rows=287,
     )  # fmt: skip
-    race = ColumnProfile("race", "text", 3, "0").withhold()
+    race = ColumnProfile("race", "text", 3, "0").withhold("a protected column", 1000, 10)
     return [TableProfile("applications", digest("profile"), Profile(1989, (income, home, race)))]
 
 

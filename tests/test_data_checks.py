@@ -86,12 +86,12 @@ def test_data_that_does_not_ends_the_run_with_what_failed_and_how_often(store: A
     [said] = checks(result)
     assert said["passed"] is False
     assert [(f["column"], f["check"], f["cases"]) for f in said["failed"]] == [
-        ("income", "greater_than_or_equal_to(0)", 2),
-        ("home", "isin(['house', 'flat'])", 1),
+        ("income", "greater_than_or_equal_to(0)", "fewer than 10"),
+        ("home", "isin(['house', 'flat'])", "fewer than 10"),
     ]
     assert str(result.exception) == (
-        "the data of load fails what its schema says: income greater_than_or_equal_to(0) (2 cases), "
-        "home isin(['house', 'flat']) (1 case)"
+        "the data of load fails what its schema says: income greater_than_or_equal_to(0) (fewer than 10 cases), "
+        "home isin(['house', 'flat']) (fewer than 10 cases)"
     )
     assert isinstance(result.exception, ChecksFailed)
     assert fact(result) is False
@@ -177,7 +177,9 @@ def test_a_check_that_raises_beside_one_that_failed_is_a_failure(store: Artifact
     )
     result = run(BAD, schema, store)
     assert checks(result)[0]["passed"] is False
-    assert "greater_than_or_equal_to(0) (2 cases), income mine (could not be made)" in str(result.exception)
+    assert "greater_than_or_equal_to(0) (fewer than 10 cases), income mine (could not be made)" in str(
+        result.exception
+    )
 
 
 def test_a_check_that_only_warns_is_counted_and_tells_no_value(
@@ -277,8 +279,9 @@ def test_a_failed_check_ends_the_command_with_status_1(tmp_path: Path) -> None:
     assert here("init", "--origin", "bank.example/checks").exit_code == 0
     ended = here("run", "checked.py")
     assert ended.exit_code == 1
-    assert "fails what its schema says: a greater_than_or_equal_to(0) (1 case); recorded as a failed run" in (
-        ended.stderr
+    assert (
+        "fails what its schema says: a greater_than_or_equal_to(0) (fewer than 10 cases); recorded as a failed run"
+        in (ended.stderr)
     )
 
 
@@ -340,3 +343,12 @@ def test_a_schema_that_changes_types_alone_changes_the_table(
 def test_coercing_to_the_type_that_is_there_already_passes(store: ArtifactStore) -> None:
     result = run(GOOD, pa.DataFrameSchema({"income": pa.Column(float)}, coerce=True), store)
     assert checks(result)[0]["passed"] is True
+
+
+@pytest.mark.parametrize(("rows", "told"), [(9, "fewer than 10"), (10, 10)])
+def test_how_many_cases_a_check_found_is_told_from_ten_on(
+    rows: int, told: object, store: ArtifactStore
+) -> None:
+    bad = pd.concat([GOOD.head(1).assign(income=-1.0)] * rows + [GOOD], ignore_index=True)
+    [said] = checks(run(bad, SCHEMA, store))
+    assert [failed["cases"] for failed in said["failed"]] == [told]

@@ -138,7 +138,9 @@ def test_a_perfect_area_is_not_certain() -> None:
 
 
 def test_one_row_of_a_label_leaves_the_area_open() -> None:
-    area = figures(evaluate([0, 1, 1, 1], [0, 1, 1, 1], y_score=[0.5, 0.4, 0.6, 0.7]))["roc_auc"]
+    area = figures(evaluate([0, 1, 1, 1], [0, 1, 1, 1], y_score=[0.5, 0.4, 0.6, 0.7], small_cell=1))[
+        "roc_auc"
+    ]
     assert float(area["low"]) < 0.2
     assert float(area["high"]) > 0.9
 
@@ -152,7 +154,7 @@ def test_scores_that_are_not_probabilities_have_no_brier_score(cohort: Any) -> N
 
 
 def test_precision_without_any_positive_prediction_is_missing_and_not_zero() -> None:
-    precision = figures(evaluate([0, 1, 0, 1], [0, 0, 0, 0]))["precision"]
+    precision = figures(evaluate([0, 1, 0, 1], [0, 0, 0, 0], small_cell=1))["precision"]
     assert (precision["value"], precision["low"], precision["n"]) == (None, None, 0)
     assert "not enough data" in precision["note"]
 
@@ -169,7 +171,7 @@ def test_precision_without_any_positive_prediction_is_missing_and_not_zero() -> 
     ],
 )
 def test_the_greater_label_is_positive(labels: list[Any], names: list[str], positive: str) -> None:
-    result: Any = evaluate(labels * 3, [labels[1]] * 6)
+    result: Any = evaluate(labels * 3, [labels[1]] * 6, small_cell=1)
     assert (result["labels"], result["positive"]) == (names, positive)
     assert value(result, "selection_rate") == 1
 
@@ -178,13 +180,13 @@ def test_the_greater_label_is_positive(labels: list[Any], names: list[str], posi
     ("labels", "positive"), [(["a", "b"], "a"), ([0, 1], 0), ([0, 1], "0"), ([0, 1], False)]
 )
 def test_the_positive_label_can_be_chosen(labels: list[Any], positive: object) -> None:
-    result: Any = evaluate(labels * 3, [labels[0]] * 6, positive=positive)
+    result: Any = evaluate(labels * 3, [labels[0]] * 6, positive=positive, small_cell=1)
     assert result["positive"] == str(labels[0])
     assert value(result, "selection_rate") == 1
 
 
 def test_labels_of_different_types_that_are_equal_are_the_same() -> None:
-    assert value(evaluate([0, 1, 1, 0], np.array([False, True, True, False])), "accuracy") == 1
+    assert value(evaluate([0, 1, 1, 0], np.array([False, True, True, False]), small_cell=1), "accuracy") == 1
 
 
 @pytest.mark.parametrize(

@@ -344,3 +344,22 @@ def test_how_far_dates_and_times_spread_is_said_in_days_or_with_its_unit() -> No
     assert spread[0].endswith(" days")
     assert float(spread[0].split(" ± ")[1].removesuffix(" days")) == pytest.approx(3464, rel=0.05)
     assert spread[1].endswith(" ± 0 s")
+
+
+@pytest.mark.parametrize(
+    ("rows", "missing", "share"),
+    [
+        (3, 1, None),
+        (19, 19, None),
+        (20, 4, "0"),
+        (100, 4, "0"),
+        (100, 5, "0"),
+        (100, 6, "0.1"),
+        (1000, 4, "0"),
+    ],
+)
+def test_of_a_protected_column_the_share_of_missing_values_tells_of_no_few_rows(
+    rows: int, missing: int, share: str | None
+) -> None:
+    table = pd.DataFrame({"race": ["a"] * (rows - missing) + [None] * missing})
+    assert profile(table).withholding(["race"]).columns[0].missing_share == share
