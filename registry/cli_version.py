@@ -65,7 +65,7 @@ def _print_figures(run: JsonObject) -> None:
             say(folded(f"    {sentence}", "      "))
 
 
-def _without_value(table: "JsonObject") -> str:
+def _without_value(table: JsonObject) -> str:
     """Say how many rows have no value, or that they are too few to be told by themselves."""
     if table["missing"] is not None:
         return f"{table['missing']} without a value"
