@@ -13,7 +13,6 @@ Rules:
   kept, not even then.
 - A rule without columns is about those that the run protects: named as `protected` or `keyed` by its code, or declared
   as `sensitive` by its evaluation.
-
 - A rule about groups is a bound from below: code can have more told together, and never less.
 
 What a run says: `"privacy": {"rules": [{"policy", "sha256", "rule", "columns", "fingerprint", "profile", "kept"}],
