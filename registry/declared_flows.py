@@ -24,7 +24,16 @@ from registry.estimators import taken_apart
 from registry.flows import IDENTITY, TARGET, THE_TARGET, Flow, Link
 from registry.places import FILE
 from registry.sentences import listed
-from registry.told import Inputs, Source, Told, declared_links, declared_rows, lacking, tells_rows
+from registry.told import (
+    Inputs,
+    Source,
+    Told,
+    declared_links,
+    declared_rows,
+    declared_target,
+    lacking,
+    tells_rows,
+)
 
 __all__ = ["declared_flow", "doubted", "encoded_flow", "model_flow"]
 
@@ -38,7 +47,7 @@ def declared_flow(flow: Flow, told: Told, inputs: Inputs, sources: Sequence[Sour
     declared = replace(
         flow, links=tuple(links), complete=frozenset(covered), rows_complete=tells_rows(told, inputs)
     )
-    said = [text for texts in (*told.columns.values(), told.rows or ()) for text in texts]
+    said = [text for texts in (*told.columns.values(), told.rows or (), told.target or ()) for text in texts]
     if lacks := lacking(dict.fromkeys(said), inputs, sources):
         return doubted(
             declared, f"{listed(lacks)} {_are_no_columns(len(lacks))} of the file, as it is read here"
@@ -58,7 +67,9 @@ def _are_no_columns(count: int) -> str:
 def doubted(flow: Flow, why: str) -> Flow:
     """Take nothing that is declared of a part for the whole, and say why."""
     note = f"step {flow.step}: {why}"
-    return replace(flow, complete=frozenset(), rows_complete=False, notes=(*flow.notes, note))
+    return replace(
+        flow, complete=frozenset(), rows_complete=False, target_complete=False, notes=(*flow.notes, note)
+    )
 
 
 def _side_by_side(links: Sequence[Link]) -> list[str]:
@@ -79,7 +90,9 @@ def model_flow(
     sources: Sequence[Source] = (),
 ) -> Flow:
     """Say where the features of a model come from: what is declared, else the columns of their names."""
-    declared = declared_flow(Flow(part, step, "model", tuple(features)), told, inputs, sources)
+    target = declared_target(told, step, inputs, sources)
+    flow = Flow(part, step, "model", tuple(features), target=target, target_complete=bool(target))
+    declared = declared_flow(flow, told, inputs, sources)
     if twice := [name for name, count in Counter(features).items() if count > 1]:
         # Two columns of one name: at most one of them is the column of that name that came in.
         note = f"step {step}: the model was fitted on several columns called {listed(twice)}"

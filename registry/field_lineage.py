@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from audit.errors import MalformedInput
 from registry.attempted import attempted
 from registry.declared_flows import declared_flow, doubted, encoded_flow, model_flow
 from registry.estimators import input_names
@@ -87,6 +88,10 @@ class Watch:
             return [_open(name, self.step.name, item, self.failed) for name, item in parts]
         flows = [flow for name, item in parts for flow in self._of_part(name, item)]
         refuse_unreturned(self.step.told, self.step.name, {flow.part: flow.columns for flow in flows})
+        if self.step.told.target is not None and not any(flow.kind == "model" for flow in flows):
+            raise MalformedInput(
+                f"the step {self.step.name} declares a target and returned no model: say target= of the one that does"
+            )
         flows = attempted(
             lambda: explained(flows, dict(parts), self.before, self._computed),
             lambda why: _noted(flows, self.step.name, why),
@@ -133,7 +138,7 @@ class Watch:
             yield replace(made, fields=tuple(nested_fields(item).items()))
 
     def _declared(self, flow: Flow) -> Flow:
-        if not (flow.complete or flow.rows_complete):
+        if not flow.tells:
             return flow
         for why in self._why_not():
             flow = doubted(flow, why)
@@ -150,7 +155,7 @@ class Watch:
 
     def _with_settings(self, flow: Flow, model: object) -> Flow:
         """Take nothing for the whole where a transformer in the model may bring in any column."""
-        if not (flow.complete or flow.rows_complete):
+        if not flow.tells:
             return flow
         why = unwritten_in_model(model, written_by_step(self.step.function, self.parameters))
         return flow if why is None else doubted(flow, why)

@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from registry.field_trace import Trace, sentences
+from registry.flows import THE_TARGET
 from registry.places import DROPPED, ONE_OF, Into, Place
 
 __all__ = ["lines", "summary"]
@@ -46,6 +47,9 @@ def summary(found: Trace, features: Sequence[Place]) -> Iterator[str]:
         by = f"; by their rows {', '.join(more)}" if more else ""
         made = _one_of(found, feature, values) or ", ".join(values) or NOTHING
         yield f"feature {feature.words} <- {made}{by}"
+    for place in (each for each in found.into if each.kind == "column" and each.name == THE_TARGET):
+        made_of = dict.fromkeys(end.words for end in _ends(found, place, rows=False))
+        yield f"{place.words} <- {', '.join(made_of) or NOTHING}"
     yield from _unknown(found)
 
 

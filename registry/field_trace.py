@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from audit.errors import MalformedInput, NotFound
+from registry.flows import THE_TARGET
 from registry.lineage import Edge, Lineage, Node
 from registry.places import Doubt, Into, Map, Place
 from registry.sentences import did_you_mean, listed
@@ -57,6 +58,8 @@ def find_field(known: Map, name: str) -> Place:
         return Place("feature", "", name)
     if known.encoded is not None and name in known.encoded.columns:
         return Place("encoded", "", name)
+    if name == THE_TARGET and known.target is not None:
+        return known.target
     columns = list(known.columns())
     exact = [place for place in columns if place.words == name]
     found = exact or [place for place in columns if place.name == name]

@@ -106,6 +106,14 @@ class Flow:
     """Columns that the step did not return when it was observed: nothing was seen of them."""
     fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """The columns that hold fields of structs, each with their paths (`registry.nested_fields`)."""
+    target: tuple[Link, ...] = ()
+    """What the target of a model is made of, as far as it is declared."""
+    target_complete: bool = False
+
+    @property
+    def tells(self) -> bool:
+        """Whether anything is known of it whole."""
+        return bool(self.complete) or self.rows_complete or self.target_complete
 
     @property
     def is_whole(self) -> bool:
@@ -143,8 +151,13 @@ class Flow:
             "notes": list[Json](self.notes),
             **({"observed": True, "untold": list[Json](self.untold)} if self.observed else {}),
             **({"unseen": list[Json](self.unseen)} if self.unseen else {}),
+            **({"target": self._target()} if self.target else {}),
             **({"fields": {name: list[Json](paths) for name, paths in self.fields}} if self.fields else {}),
         }
+
+    def _target(self) -> JsonObject:
+        links: list[Json] = [[link.part, link.source] for link in dict.fromkeys(self.target)]
+        return {"complete": self.target_complete, "links": links}
 
     @classmethod
     def from_json(cls, value: Json) -> "Flow":
@@ -159,7 +172,13 @@ class Flow:
         columns = tuple(_text(column) for column in _list(value["columns"]))
         complete = value["complete"]
         known = columns if complete is True else [columns[_index(number)] for number in _list(complete)]
+        target = cast(JsonObject, value.get("target", {"complete": False, "links": []}))
         return cls(
+            target=tuple(
+                Link(THE_TARGET, _text(part), _text(source), "declared", TARGET)
+                for part, source in map(_list, _list(target["links"]))
+            ),
+            target_complete=target["complete"] is True,
             part=_text(value["part"]),
             step=_text(value["step"]),
             kind=_one_of(value["kind"], KINDS),

@@ -13,6 +13,7 @@ Rules:
 - Names are one, and made from one, as everywhere here (`registry.protected_names`): `Race`, and `race_black` as well.
   What a column was made of is protected only where its name is the protected one: `age_ratio` does not protect income.
 - That no table has a column of the name shows nothing: it may have another name there, which the message guesses at.
+- The target of the model is asked likewise where the rule says so: a label made from a protected column carries it.
 - A block that `record()` recorded shows no order: any other table may be what a protected column was made of.
 
 Example::
@@ -28,7 +29,7 @@ from audit.canonical import Json
 from audit.errors import MalformedInput
 from registry.field_trace import Trace, sentences, trace
 from registry.finding import AbsentError, Finding, at, items, text
-from registry.flows import CONDITIONAL, DIRECT
+from registry.flows import CONDITIONAL, DIRECT, THE_TARGET
 from registry.places import ONE_OF, Doubt, Map, Place, map_of
 from registry.protected_names import is_protected, is_same_name
 from registry.rules import LineageRule
@@ -49,7 +50,8 @@ def judge_lineage(rule: LineageRule, run: Mapping[str, Json]) -> Finding:
     """Judge a rule about lineage by what a run recorded; raise `AbsentError` where what it needs is not there."""
     names = rule.protected or _measured(run)
     known = _map(run)
-    found = trace(known, known.inputs(), rows=rule.rows != "ignore")
+    asked = [*known.inputs(), *_target(known, rule)]
+    found = trace(known, asked, rows=rule.rows != "ignore")
     protected, absent = _protected(known, found, names)
     reached = [place for place in found.into if place in protected]
     if reached:
@@ -62,7 +64,8 @@ def judge_lineage(rule: LineageRule, run: Mapping[str, Json]) -> Finding:
             ", which is given to the model and dropped by its transformers" if shortest[-1] in dropped else ""
         )
         way = " -> ".join(map(_words, shortest))
-        return Finding("failed", f"{_named(known, shortest[0], names)} {way}{given}")
+        what = "the target of the model" if shortest[-1] == known.target else "what the model reads"
+        return Finding("failed", f"{_named(known, shortest[0], names)} reaches {what}: {way}{given}")
     if absent:
         guess = did_you_mean(absent[0], _all_names(known)) if len(absent) == 1 else ""
         raise AbsentError(
@@ -84,9 +87,12 @@ def judge_lineage(rule: LineageRule, run: Mapping[str, Json]) -> Finding:
             f"no path from {listed(names)} to the model was seen, but {listed(sentences(doubts), '; ')}",
         )
     seen = ", as far as a sample shows" if found.doubts else ""
-    return Finding(
-        "passed", f"no path leads from {listed(names)} to any of {len(known.features)} features{seen}"
-    )
+    ends = f"any of {len(known.features)} features" + (" or the target" if rule.target == "refuse" else "")
+    return Finding("passed", f"no path leads from {listed(names)} to {ends}{seen}")
+
+
+def _target(known: Map, rule: LineageRule) -> list[Place]:
+    return [known.target] if rule.target == "refuse" and known.target is not None else []
 
 
 def _measured(run: Mapping[str, Json]) -> tuple[str, ...]:
@@ -118,7 +124,11 @@ def _map(run: Mapping[str, Json]) -> Map:
 def _protected(known: Map, traced: Trace, names: Sequence[str]) -> tuple[set[Place], list[str]]:
     """Find the protected columns in every table, and what they are made of; and the names that nothing has."""
     places = dict.fromkeys((*known.columns(), *known.inputs(), *traced.into))
-    held = {place: tuple(dict.fromkeys(known.names_in(place))) for place in places if place.kind in _NAMED}
+    held = {
+        place: tuple(dict.fromkeys(known.names_in(place)))
+        for place in places
+        if place.kind in _NAMED and place.name != THE_TARGET
+    }
     named = [place for place, mine in held.items() if any(is_protected(each, names) for each in mine)]
     waiting = [
         place for place in named if any(is_same_name(each, name) for each in held[place] for name in names)
@@ -192,14 +202,14 @@ def _path(found: Trace, end: Place) -> list[Place]:
 
 def _named(known: Map, place: Place, names: Sequence[str]) -> str:
     if place.name in names:
-        return f"{place.name} reaches what the model reads:"
+        return place.name
     for name in names:
         if is_protected(place.name, [name]):
-            return f"{place.name} (protected as {name}) reaches what the model reads:"
+            return f"{place.name} (protected as {name})"
     for held in known.names_in(place):
         if is_protected(held, names):
-            return f"{place.name}, which holds the field {held}, reaches what the model reads:"
-    return f"{place.words}, which a protected column is made of, reaches what the model reads:"
+            return f"{place.name}, which holds the field {held},"
+    return f"{place.words}, which a protected column is made of,"
 
 
 def _words(place: Place) -> str:

@@ -138,6 +138,7 @@ class Pipeline:
         rows: Sequence[str] | None = None,
         observe: bool | None = None,
         check: object = None,
+        target: Sequence[str] | None = None,
     ) -> Callable[[F], F]: ...
     def step(
         self,
@@ -148,19 +149,21 @@ class Pipeline:
         rows: Sequence[str] | None = None,
         observe: bool | None = None,
         check: object = None,
+        target: Sequence[str] | None = None,
     ) -> F | Callable[[F], F]:
         """Declare a step by decorating a function, which is returned as it is.
 
         `columns` maps a column that it returns to the input columns that it is made of, `rows` lists those that
         decide which rows it returns (see `registry.told`); `observe` lets a run call the step again on a sample, or
         not, whatever the pipeline says. `check` is a pandera schema for what it returns, or schemas by the names of
-        its parts (see `registry.data_checks`).
+        its parts (see `registry.data_checks`). `target` lists what the target of the model is made of that the step
+        returns.
         """
 
         def declare(function: F) -> F:
             name = getattr(function, "__name__", "")
             observing = self.observe if observe is None else observe
-            told = tell("step", name, columns, rows, observing)
+            told = tell("step", name, columns, rows, observing, target)
             self._declare(function, "step", told=told, checks=checked_schemas(name, check))
             return function
 

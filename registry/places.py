@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 
 from audit.canonical import Json
 from registry.changes import Change, changed_model, changed_tables, model_part
-from registry.flows import ALL_ROWS, IDENTITY, THE_TARGET, Flow, Link, flows_of
+from registry.flows import ALL_ROWS, IDENTITY, TARGET, THE_TARGET, Flow, Link, flows_of
 from registry.recorded import after_of, sources_of, steps_of
 from registry.sentences import listed
 
@@ -179,6 +179,11 @@ class Map:
         kept = {link.source for link in self.encoded.links}
         return [place for place in self.inputs() if place.name not in kept]
 
+    @property
+    def target(self) -> Place | None:
+        """The target of the model; None where the run records no lineage of its model."""
+        return None if self.model is None else Place("column", self.model.part, THE_TARGET)
+
     def columns(self) -> Iterator[Place]:
         """Yield every column of every table that is recorded."""
         for part, flow in self.tables.items():
@@ -205,6 +210,11 @@ class Map:
                 return self._through(self.encoded, place.name)
             case "rows" if place.part.startswith(FILE):
                 return []
+            case "column" if place == self.target and self.model is not None:
+                return [
+                    Into(self._start(self.model, link.part, link.source), self.model.step, link.how, link.use)
+                    for link in self.model.target
+                ]
             case "column" | "rows" if (change := self._change(place)) is not None:
                 return self._before_change(place, change)
             case "column" if place.part.startswith(FILE):
@@ -228,7 +238,7 @@ class Map:
     def doubt(self, place: Place) -> Doubt | None:
         """Say whether there may be more behind a place than leads into it, and why; None where all is known."""
         flow = self._flow(place)
-        if self.model_changed is not None and place.kind in ("feature", "model"):
+        if self.model_changed is not None and (place.kind in ("feature", "model") or place == self.target):
             return Doubt(place, None, UNKNOWN, self.model_changed)
         if place.kind == "model" and self.made_model is not None and not self.features:
             return Doubt(place, None, UNKNOWN, "which columns the model reads is not recorded")
@@ -236,6 +246,9 @@ class Map:
             return None
         if (change := self._change(place)) is not None:
             return Doubt(place, None, UNKNOWN, change.says)
+        if place == self.target and self.model is not None and self.model.target:
+            says = f"step {self.model.step}: what {THE_TARGET} is made of {UNKNOWN}"
+            return None if self.model.target_complete else Doubt(place, None, UNKNOWN, says)
         if flow is None and place.name == THE_TARGET:
             return Doubt(place, None, UNKNOWN, f"which column was {THE_TARGET} is not recorded")
         if flow is None:
@@ -277,8 +290,13 @@ class Map:
             if self.encoded is not None and self.encoded.columns
             else self.inputs()
         )
-        return [Into(place, self.made_model, "declared", None) for place in last] + [
-            Into(place, self.made_model, "declared", DROPPED) for place in self.dropped()
+        told = (
+            [self.target] if self.target is not None and self.model is not None and self.model.target else []
+        )
+        return [
+            *(Into(place, self.made_model, "declared", None) for place in last),
+            *(Into(place, self.made_model, "declared", DROPPED) for place in self.dropped()),
+            *(Into(place, self.made_model, "declared", TARGET) for place in told),
         ]
 
     def _through(self, flow: Flow | None, column: str | None) -> list[Into]:

@@ -103,6 +103,6 @@ class RecordedFields:
 
 
 def _doubted(flow: Flow, doubts: Iterable[str]) -> Flow:
-    for why in doubts if flow.complete or flow.rows_complete else ():
+    for why in doubts if flow.tells else ():
         flow = doubted(flow, why)
     return flow

@@ -264,14 +264,15 @@ class Recording:
         columns: Mapping[str, Sequence[str]] | None = None,
         rows: Sequence[str] | None = None,
         after: Collection[str] | None = None,
+        target: Sequence[str] | None = None,
     ) -> T:
         """Record and store the fitted model of this run and return it; `format="pickle"` asks for a pickle.
 
         A feature is taken for the column of its name in what was recorded before, or in those named in `after`; that
         nothing was done to it on the way is known only where `columns` says so: `columns={"*": ["*"]}`. `rows` lists
-        what else decided what it learned from.
+        what else decided what it learned from, and `target` what its target is made of.
         """
-        run, told = self._open_run(), tell("model", "model", columns, rows)
+        run, told = self._open_run(), tell("model", "model", columns, rows, target=target)
         if run.model_file is not None:
             raise MalformedInput("this run already has a model: record another run for another model")
         if not is_fitted_model(model):
@@ -354,8 +355,7 @@ class Recording:
 
     def _received(self, made_from: Sequence[str], told: Told) -> Json:
         """Describe what a call was made from as it is now, where anything is declared of it."""
-        is_told = bool(told.columns) or told.rows is not None
-        return cast(Json, self._parts.received(made_from, self._open_run()) if is_told else [])
+        return cast(Json, self._parts.received(made_from, self._open_run()) if told.is_declared else [])
 
     def _recorded(self) -> list[str]:
         return [str(row["name"]) for row in self._open_run().steps[1:] if row["status"] == "succeeded"]

@@ -221,13 +221,15 @@ class LineageRule(_Said):
 
     `protected` None means the columns by which bias was measured. `rows` says what to make of paths that only
     decide which rows there are, and in which order: `refuse` (None means the same) or `ignore`. `observation` says
-    whether what was seen on a sample is enough: `refuse` (None means the same) or `accept`.
+    whether what was seen on a sample is enough: `refuse` (None means the same) or `accept`. `target` refuse says that
+    none reaches the target of the model either, as a run declares it; `ignore` (None means the same) asks nothing.
     """
 
     kind: Literal["lineage"] = "lineage"
     protected: Annotated[tuple[Line, ...], BeforeValidator(_some)] | None = None
     rows: Literal["refuse", "ignore"] | None = None
     observation: Literal["refuse", "accept"] | None = None
+    target: Literal["refuse", "ignore"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ Rules:
 - What a step reads by itself is named by the parameter that names the file: `"source.income"`; `"source.*"` is the
   column of the same name, and of `rows` the rows of the file. A name alone means a column of a file as well.
 - Of a step that reads a file, or receives no table, an empty list says nothing: what it returns is made of something.
+- `target` lists the columns that the target of a model is made of. Left out, or empty, that is unknown.
 - A column that the step does not return, or does not receive, is a mistake, and ends the run: what is declared is
   signed.
 
@@ -21,7 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from audit.errors import MalformedInput
-from registry.flows import ALL_ROWS, IDENTITY, ROWS, TRANSFORMATION, Link
+from registry.flows import ALL_ROWS, IDENTITY, ROWS, TARGET, THE_TARGET, TRANSFORMATION, Link
 from registry.sentences import did_you_mean
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Told",
     "declared_links",
     "declared_rows",
+    "declared_target",
     "lacking",
     "refuse_unreturned",
     "tell",
@@ -61,11 +63,13 @@ class Told:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rows: tuple[str, ...] | None = None
     observe: bool = False
+    target: tuple[str, ...] | None = None
+    """What a model's target is made of; None says nothing of it."""
 
     @property
     def is_declared(self) -> bool:
         """Whether anything is declared."""
-        return bool(self.columns) or self.rows is not None
+        return bool(self.columns) or self.rows is not None or self.target is not None
 
 
 def tell(
@@ -74,6 +78,7 @@ def tell(
     columns: Mapping[str, Sequence[str]] | None = None,
     rows: Sequence[str] | None = None,
     observe: bool = False,
+    target: Sequence[str] | None = None,
 ) -> Told:
     """Check a declaration when it is made, or raise `MalformedInput`."""
     if columns is not None and not isinstance(columns, Mapping):
@@ -82,7 +87,8 @@ def tell(
         raise MalformedInput(f"observe is True or False, and the {what} {name} says {observe!r}")
     said = {column: _names(f"{what} {name}", column, given) for column, given in (columns or {}).items()}
     wanted = None if rows is None else _names(f"{what} {name}", "rows", rows)
-    return Told(said, wanted, observe)
+    learned = None if target is None else _names(f"{what} {name}", "target", target)
+    return Told(said, wanted, observe, learned)
 
 
 def declared_links(
@@ -118,6 +124,19 @@ def declared_rows(told: Told, step: str, inputs: Inputs, sources: Sequence[Sourc
             raise MalformedInput(_unreceived(step, source, inputs, sources))
         rows += [Link(None, part, name, "declared", ROWS) for part, name in found]
     return rows
+
+
+def declared_target(
+    told: Told, step: str, inputs: Inputs, sources: Sequence[Source] = ()
+) -> tuple[Link, ...]:
+    """Return the links from the columns that a model's target is made of."""
+    found: list[Link] = []
+    for text in told.target or ():
+        columns = list(_sources(text, THE_TARGET, inputs, sources))
+        if not columns and text not in lacking([text], inputs, sources):
+            raise MalformedInput(_unreceived(step, text, inputs, sources))
+        found += [Link(THE_TARGET, part, name, "declared", TARGET) for part, name in columns]
+    return tuple(found)
 
 
 def tells_rows(told: Told, inputs: Inputs) -> bool:

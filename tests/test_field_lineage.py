@@ -22,10 +22,13 @@ from sklearn.preprocessing import (
 from audit.canonical import JsonObject, encode
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
+from registry.field_text import summary
+from registry.field_trace import whole_trace
 from registry.finding import AbsentError
 from registry.flows import TARGET, flows_of
 from registry.lineage_rule import judge_lineage
 from registry.pipeline import Pipeline
+from registry.places import map_of
 from registry.predicates import check_run
 from registry.recorded import resolve_run
 from registry.rules import LineageRule
@@ -434,3 +437,45 @@ def test_transformers_in_the_model_that_the_step_writes_leave_what_is_declared(s
     found = flow_named(run(_behind(lambda _: OrdinalEncoder()), store), "model", "model")
     assert found.complete == {"job", "income"}
     assert not found.notes
+
+
+@pytest.mark.parametrize(
+    ("target", "outcome"), [(["approve"], "passed"), (["approve", "race"], "failed"), (None, "missing")]
+)
+def test_what_the_target_is_made_of_is_declared_and_shown(
+    store: ArtifactStore, target: list[str] | None, outcome: str
+) -> None:
+    loans().to_csv("loans.csv", index=False)
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications(source: str = "loans.csv") -> pd.DataFrame:
+        return pd.read_csv(source)
+
+    @pipeline.step(columns={"*": ["*"]}, rows=[], target=target)
+    def model(applications: pd.DataFrame) -> Any:
+        wanted = applications.approve | (applications.race == "black")
+        return LogisticRegression().fit(applications[["income"]], wanted)
+
+    recorded = run(pipeline, store)
+    rule = LineageRule(id="no-race", says="", clauses=(), protected=("race",), target="refuse")
+    try:
+        found = judge_lineage(rule, recorded).outcome
+    except AbsentError:
+        found = "missing"
+    assert found == outcome
+    known = map_of(recorded)
+    told = [line for line in summary(whole_trace(known), known.inputs()) if line.startswith("the target")]
+    names = ", ".join(f"loans.csv.{name}" for name in target or ())
+    assert told == ([f"the target (y) <- {names}"] if target else [])
+
+
+def test_a_target_of_a_step_that_returns_no_model_is_a_mistake(store: ArtifactStore) -> None:
+    pipeline = with_applications()
+
+    @pipeline.step(target=["approve"])
+    def cleaned(applications: pd.DataFrame) -> pd.DataFrame:
+        return applications.dropna()
+
+    with pytest.raises(MalformedInput, match="the step cleaned declares a target and returned no model"):
+        run(pipeline, store)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from audit.canonical import decode, encode
 from audit.errors import MalformedInput
-from registry.flows import DIRECT, HOWS, KINDS, USES, Flow, Link, flows_of
+from registry.flows import DIRECT, HOWS, KINDS, TARGET, THE_TARGET, USES, Flow, Link, flows_of
 from registry.held import written
 
 NAMES = st.text(max_size=6)
@@ -31,6 +31,9 @@ def flows(draw: st.DrawFn) -> Flow:
         frozenset(draw(st.sets(st.sampled_from(columns)))) if columns else frozenset(), draw(st.booleans()),
         tuple(draw(st.lists(NAMES, max_size=2))), observed := draw(st.booleans()),
         tuple(draw(st.lists(NAMES, max_size=2))) if observed else (),
+        target=(target := tuple(dict.fromkeys(draw(st.lists(st.builds(
+            Link, st.just(THE_TARGET), NAMES, NAMES, st.just("declared"), st.just(TARGET)), max_size=2))))),
+        target_complete=bool(target) and draw(st.booleans()),
     )  # fmt: skip
 
 
@@ -64,6 +67,7 @@ SAID = Flow("b", "b", "table", ("x",), (Link("x", "a", "y", "parsed", "IDENTITY"
         (("complete",), [-1]), (("links",), {}), (("links", 0), []), (("links", 0, "how"), "guessed"),
         (("links", 0, "use"), "LUCK"), (("links", 0, "pairs"), [[0]]), (("links", 0, "pairs"), [[True, "y"]]),
         (("links", 0, "pairs"), [[7, "y"]]), (("notes",), [None]),
+        (("target",), {"complete": True, "links": [["a"]]}), (("target",), []),
     ],
 )  # fmt: skip
 def test_what_is_no_flow_is_refused_with_a_sentence(path: tuple[Any, ...], wrong: object) -> None:

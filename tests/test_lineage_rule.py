@@ -1,11 +1,12 @@
 """A protected column that reaches the model by any path is refused, and what is unknown never passes."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from registry.finding import AbsentError, Finding
-from registry.flows import Flow, Link
+from registry.flows import THE_TARGET, Flow, Link
 from registry.gate import Evidence, decide
 from registry.lineage_rule import judge_lineage
 from registry.policy import parse
@@ -261,6 +262,30 @@ def test_a_protected_feature_that_the_transformers_drop_is_refused_and_said_to_b
     assert judge_lineage(rule(), run) == (
         "failed",
         "race reaches what the model reads: feature race, which is given to the model and dropped by its transformers",
+    )
+
+
+def test_a_target_is_judged_where_the_rule_asks_for_it() -> None:
+    approve = Link(THE_TARGET, "load", "race", "declared", "TARGET")
+    told = replace(MODEL, target=(approve,), target_complete=True)
+    assert judged(LOAD, ratios(), told).outcome == "passed"
+    assert judged(LOAD, ratios(), told, said=rule(target="ignore")).outcome == "passed"
+    assert judged(LOAD, ratios(), told, said=rule(target="refuse")) == (
+        "failed",
+        "race reaches the target of the model: load.race -> the target (y)",
+    )
+
+
+def test_a_target_that_is_not_known_is_missing_where_the_rule_asks_for_it() -> None:
+    debt = Link(THE_TARGET, "load", "debt", "declared", "TARGET")
+    with pytest.raises(AbsentError, match=r"which column was the target \(y\) is not recorded"):
+        judged(LOAD, ratios(), MODEL, said=rule(target="refuse"))
+    with pytest.raises(AbsentError, match=r"what the target \(y\) is made of is not known"):
+        judged(LOAD, ratios(), replace(MODEL, target=(debt,)), said=rule(target="refuse"))
+    whole = replace(MODEL, target=(debt,), target_complete=True)
+    assert judged(LOAD, ratios(), whole, said=rule(target="refuse")) == (
+        "passed",
+        "no path leads from race to any of 1 features or the target",
     )
 
 

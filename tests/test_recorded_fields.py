@@ -327,3 +327,12 @@ def test_what_a_declared_model_was_made_from_stands_among_its_inputs_and_else_no
     }
     [made] = steps(kept)[1]["outputs"]
     assert given == {"record": [], "loans": [], "more": [], "model": [("loans", made["fingerprint"])]}
+
+
+def test_a_recorded_model_names_its_target(kept: Kept) -> None:
+    with recording(kept) as run:
+        loans = run.data("loans", frame(), source="loans.csv")
+        run.model(fitted(loans, "income"), columns=SAME, rows=[], after=["loans"], target=["approve"])
+    flow = flow_named(recorded(kept), "model", "model")
+    assert [(link.part, link.source) for link in flow.target] == [("loans", "approve")]
+    assert flow.target_complete
