@@ -12,6 +12,7 @@ Rules:
 """
 
 import contextlib
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -158,7 +159,7 @@ def _names_in(schema: pa.Schema) -> tuple[str, ...]:
 
 
 def _from_polars(frame: Any) -> Source:
-    _refuse_objects(frame.schema)
+    _refuse_unknown_types(frame.schema)
     return Source(tuple(frame.columns), frame.height, _of_polars(frame))
 
 
@@ -168,7 +169,7 @@ def _from_lazy(plan: Any) -> Source:
 
     with _running():
         schema = plan.collect_schema()
-    _refuse_objects(schema)
+    _refuse_unknown_types(schema)
 
     def pieces() -> Pieces:
         yield from _of_polars(polars.DataFrame(schema=schema))
@@ -193,12 +194,16 @@ def _running() -> Iterator[None]:
         ) from error
 
 
-def _refuse_objects(schema: Any) -> None:
+def _refuse_unknown_types(schema: Any) -> None:
     import polars
 
     for name, dtype in schema.items():
         if dtype == polars.Object:
             raise MalformedInput(f"column {name!r} holds Python objects: convert it to numbers or text")
+        if str(dtype) in ("Int128", "UInt128"):
+            raise MalformedInput(
+                f"column {name!r} holds integers of 128 bits: convert it to decimals or text"
+            )
 
 
 def _refuse_lost_values(table: Any) -> None:
@@ -366,6 +371,10 @@ def _series(series: Any) -> pa.Array | pa.ChunkedArray:
 
 def _numpy(array: Any) -> pa.Array | pa.ChunkedArray:
     """Convert a one-dimensional numpy array to Arrow."""
+    if array.ndim > 1:
+        raise MalformedInput(f"holds {math.prod(array.shape[1:])} values in each row: make each a column")
+    if array.dtype.names is not None:
+        raise MalformedInput(f"holds records of {', '.join(array.dtype.names)}: make each field a column")
     if isinstance(array, np.ma.MaskedArray):
         plain = _numpy(np.ma.getdata(array))
         return pc.if_else(pa.array(np.ma.getmaskarray(array)), pa.scalar(None, plain.type), plain)

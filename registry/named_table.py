@@ -57,7 +57,7 @@ def named_table(opened: Open, ref: str) -> Path | Fingerprint:
     kept = _tables(run)
     if table not in kept:
         name = ref.partition(":")[0]
-        raise NotFound(f"{name} has no table {table!r}: its tables are {', '.join(kept) or 'none'}")
+        raise NotFound(f"{name} has no table {table!r}: its tables are {', '.join(kept)}")
     return recorded_fingerprint(kept[table], registry.artifacts)
 
 
@@ -74,9 +74,12 @@ def run_and_table(
     """Return the run that a reference names and the name of its table; refuse one without, and list `tables`."""
     name, colon, table = ref.partition(":")
     run = _run_named(registry, name)
+    names = list(tables(run))
+    if not names:
+        raise NotFound(f"{name} has no table for this: `affidavit show {name}` tells what it recorded")
     if not colon:
         raise MalformedInput(
-            f"a table of {name} has a name: write {name}:TABLE, with one of {', '.join(tables(run)) or 'none'}"
+            f"a table of {name} has a name: write {name}:TABLE, with one of {', '.join(names)}"
         )
     return run, table
 

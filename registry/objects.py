@@ -41,6 +41,7 @@ def from_objects(values: NDArray[np.object_]) -> pa.Array | pa.ChunkedArray:
     try:
         return pa.array(values, _exact_type(values, families.get("", set())), from_pandas=True)
     except (pa.ArrowException, OverflowError):
+        _refuse_beyond_64_bits(values, families.get("", set()))
         missing = np.fromiter((_family(value) is None for value in values), np.bool_, len(values))
         if not missing.any():
             raise
@@ -105,6 +106,15 @@ def _exact_type(values: NDArray[np.object_], families: set[str | None]) -> pa.Da
             return pa.duration("ns")
         return pa.timestamp("ns", None if families == {"datetime"} else "UTC")
     return None
+
+
+def _refuse_beyond_64_bits(values: NDArray[np.object_], families: set[str | None]) -> None:
+    if not families or not families <= {"int", LARGE}:
+        return
+    present = [value for value in values if _family(value) is not None]
+    low, high = min(present), max(present)
+    if high >= 2**64 or low < -(2**63) or (high >= 2**63 and low < 0):
+        raise MalformedInput("holds whole numbers that no 64 bits hold: convert it to decimals or text")
 
 
 def _has_nanoseconds(value: object) -> bool:

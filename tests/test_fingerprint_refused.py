@@ -65,7 +65,6 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "column 'a' holds object objects: convert it to numbers or text",
     ),
     "sets": (pd.DataFrame({"a": [{1}]}), "column 'a' holds set objects: convert it to numbers or text"),
-    "integers beyond 64 bits": (pd.DataFrame({"a": [2**64]}), "column 'a' cannot be read as one type"),
     "lone surrogates": (
         pd.DataFrame({"a": pd.Series(["\ud800"], dtype=object)}),
         "column 'a' cannot be read",
@@ -83,7 +82,6 @@ REFUSED: dict[str, tuple[Any, str]] = {
         pl.DataFrame({"a": pl.Series([object()], dtype=pl.Object)}),
         "column 'a' holds Python objects",
     ),
-    "128-bit integers": (pl.DataFrame({"a": pl.Series([1], dtype=pl.Int128)}), "column 'a' cannot be read"),
     "month intervals": (
         pa.table({"a": pa.array([(1, 2, 3)], pa.month_day_nano_interval())}),
         "column 'a' has the type",
@@ -139,6 +137,30 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a field's name that is no UTF-8": (
         misnamed(pa.table({"a": [{"name": 1}]})),
         "column 'a' has a field whose name is not text in UTF-8: rename it",
+    ),
+    "whole numbers beyond 64 bits": (
+        pd.DataFrame({"a": [2**70, None, 1]}, dtype=object),
+        "column 'a' holds whole numbers that no 64 bits hold: convert it to decimals or text",
+    ),
+    "whole numbers that need a sign and 64 bits": (
+        pd.DataFrame({"a": [2**63, -1]}, dtype=object),
+        "column 'a' holds whole numbers that no 64 bits hold: convert it to decimals or text",
+    ),
+    "integers of 128 bits of polars": (
+        pl.DataFrame({"a": [1]}, schema={"a": pl.Int128}),
+        "column 'a' holds integers of 128 bits: convert it to decimals or text",
+    ),
+    "records among the columns of numpy": (
+        np.zeros(2, [("a", [("x", "i4"), ("y", "i4")]), ("b", "i4")]),
+        "column 'a' holds records of x, y: make each field a column",
+    ),
+    "rows of values among the columns of numpy": (
+        np.zeros(2, [("a", "i4", (3, 2))]),
+        "column 'a' holds 6 values in each row: make each a column",
+    ),
+    "records of numpy in two dimensions": (
+        np.zeros((2, 2), [("x", "i4"), ("y", "i4")]),
+        "column '0' holds records of x, y: make each field a column",
     ),
     "a stream that fails on the way": (
         a_failing_stream(),

@@ -10,11 +10,20 @@ from tests.bench import append, fingerprint, peers, proofs, shared, verify
 
 __all__ = ["main"]
 
+BUSY = 0.5
+"""What runs for each processor, beyond which others take a part of what is measured."""
+
 
 def main() -> None:
     """Measure and print."""
-    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} processors")
+    processors = os.cpu_count() or 1
+    print(f"Python {sys.version.split()[0]}, {processors} processors")
+    if (load := os.getloadavg()[0]) > BUSY * processors:
+        print(
+            f"Busy: a load of {load:.1f} before anything was measured, so that goals may be missed that are met alone"
+        )
     for part in (append, shared, peers, verify, proofs, fingerprint):
+        print(f"\n{str(part.__doc__).partition(chr(10))[0]}")
         part.main()
 
 
