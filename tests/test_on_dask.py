@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import dask.dataframe as dd
 import distributed
 import numpy as np
@@ -32,9 +33,10 @@ EXPECTED = fingerprint(FRAME)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[distributed.Client]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[distributed.Client]:
     """Start two worker processes, without a dashboard."""
     with (
+        dask.config.set({"temporary-directory": str(tmp_path_factory.mktemp("dask"))}),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0
         ) as local,
