@@ -187,7 +187,8 @@ def _running() -> Iterator[None]:
 
     try:
         yield
-    except (polars.exceptions.PolarsError, OSError) as error:
+    # A panic of polars is no Exception, so that nothing else would take it for a failure.
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException, OSError) as error:
         # What they say may quote a value of the table.
         raise MalformedInput(
             f"the LazyFrame cannot be run ({type(error).__name__}): see what collect() says of it"

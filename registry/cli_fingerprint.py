@@ -267,13 +267,13 @@ def _print_many(opened: Open, paths: tuple[Path, ...], keys: _Keyed, as_json: bo
     for path in paths:
         try:
             found, recorded = _of(opened, path, keys)
+            notes = [] if recorded else _notes(path, found)
         except AffidavitError as error:
             named = as_named(path)
             warn(f"Error: {error if named in str(error) else f'{named}: {error}'}")
             documents.append({"path": named, "error": str(error)})
             status = status or error.exit_status
             continue
-        notes = [] if recorded else _notes(path, found)
         documents.append({"path": str(path), **_document(found, recorded, notes)})
         if not as_json:
             say(f"{found}  {path}{UNREAD if recorded else ''}")

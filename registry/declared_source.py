@@ -34,7 +34,6 @@ TABLES = (
     ".json",
     ".xlsx",
 )
-MOST_NAME = 4_096
 
 
 def checked_source(source: object) -> Path | str | SqlSource | None:
@@ -71,9 +70,11 @@ def _file(source: str | Path) -> Path:
 
 def refuse_name_of_file(name: str, value: object) -> None:
     """Refuse the name of a file where its table is meant: recorded as text, it would say nothing of what is in it."""
-    if not isinstance(value, str | Path) or not 0 < len(str(value)) <= MOST_NAME or "\n" in str(value):
+    if not isinstance(value, str | Path):
         return
-    if isinstance(value, Path) or str(value).lower().endswith(TABLES) or _is_file(value):
+    text = str(value)
+    is_called_so = text.lower().endswith(TABLES) and not re.search(r"\s", text)
+    if isinstance(value, Path) or is_called_so or _is_file(text):
         raise MalformedInput(
             f"{name} is the name of a file and not its table: read the file, and name it with source="
         )

@@ -63,6 +63,8 @@ def test_the_name_of_a_file_is_refused_where_its_table_is_meant(value: object) -
         refuse_name_of_file("loans", value)
 
 
-@pytest.mark.parametrize("value", ["text", "", "two\nlines.csv", "x" * 9_000, "a\0b", "pipe", 3, None])
+@pytest.mark.parametrize(
+    "value", ["text", "", "as it stands in gone.csv", "two\nlines.csv", "x" * 9_000, "a\0b", "pipe", 3, None]
+)
 def test_any_other_value_is_no_name_of_a_file(value: object) -> None:
     refuse_name_of_file("loans", value)

@@ -1,6 +1,7 @@
 """Fingerprints of tables: what has no canonical form is refused in one sentence."""
 
 from datetime import UTC, date, datetime, time
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -189,3 +190,9 @@ def test_what_has_no_canonical_form_is_refused_in_one_sentence(what: str) -> Non
     assert str(refusal.value).startswith(sentence) or str(refusal.value).endswith(sentence)
     assert "\n" not in str(refusal.value)
     assert ": " in str(refusal.value)
+
+
+def test_a_lazy_frame_that_makes_polars_panic_is_refused(tmp_path: Path) -> None:
+    duckdb.sql(f"COPY (SELECT INTERVAL 1 MONTH AS waited) TO '{tmp_path}/a.parquet'")
+    with pytest.raises(MalformedInput, match=r"the LazyFrame cannot be run \(PanicException\)"):
+        fingerprint(pl.scan_parquet(tmp_path / "a.parquet"))
