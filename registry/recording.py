@@ -35,6 +35,7 @@ from registry.declared_source import checked_source, refuse_name_of_file
 from registry.estimators import input_names
 from registry.evaluation_settings import check_options
 from registry.fingerprint_key import FingerprintKey
+from registry.flow_advice import with_advice
 from registry.held import written
 from registry.kept_data import KeepData, Keeping, checked_keeping, warn_of_not_kept
 from registry.keying import Keying, warn_of_protecting_nothing
@@ -225,7 +226,7 @@ class Recording:
                 run.sources.add(name, "source", source)
             outside = run.outside(name, look=told.is_declared)
             flows = self._fields.of_table(name, held, told, made_from, outside)
-            flows = run.with_files(name, held, outputs, flows)
+            flows = run.with_files(name, held, outputs, flows, told, in_pipeline=False)
             # A table that is its file, cell by cell, was made from nothing else.
             shown = (
                 after is None and not told.columns and bool(flows) and all(flow.is_whole for flow in flows)
@@ -289,6 +290,7 @@ class Recording:
             read = (input_names(model) if names is None else written(names)) or ()
             given = written_by_block(self._code, self._space, self._params)
             flows = self._fields.of_model(model, read, told, made_from, given)
+            flows = [with_advice(flow, told, model, (), in_pipeline=False) for flow in flows]
             run.model_file = save_model(model, run.artifacts, format=format, features=names)
             run.flows += flows
         return model

@@ -30,6 +30,7 @@ from registry.data_checks import Checks, check_parts, raise_failed
 from registry.environment import describe_environment
 from registry.field_lineage import Watch, watch
 from registry.file_columns import file_moment, with_file_columns
+from registry.flow_advice import with_advice
 from registry.flows import Flow
 from registry.held import holder_of, is_lazy, polars_frame, settled
 from registry.kept_data import Keeping
@@ -47,6 +48,7 @@ from registry.run_evaluation import judge_step
 from registry.run_predicate import fit_in_record
 from registry.source_files import SourceFiles
 from registry.steps import PlannedStep
+from registry.told import Told
 
 if TYPE_CHECKING:
     from audit.subjects import Referrer
@@ -216,16 +218,27 @@ class RunRecorder:
     def _traced(self, watched: Watch, value: object, row: JsonObject) -> list[Flow]:
         """Say how the columns of what a step returned come about, down to the files that it read."""
         outputs = cast(list[JsonObject], row["outputs"])
-        return self.with_files(str(row["name"]), value, outputs, watched.flows(value))
+        return self.with_files(str(row["name"]), value, outputs, watched.flows(value), watched.step.told)
 
     def with_files(
-        self, step: str, value: object, outputs: Sequence[JsonObject], flows: Sequence[Flow]
+        self,
+        step: str,
+        value: object,
+        outputs: Sequence[JsonObject],
+        flows: Sequence[Flow],
+        told: Told,
+        *,
+        in_pipeline: bool = True,
     ) -> list[Flow]:
-        """Add to the flows of what a step returned the columns of the files that it names as its sources."""
+        """Add to the flows of what a step returned the columns of the files that it names as its sources.
+
+        Of what is not known then, it is noted what to do.
+        """
         files = self.sources.of_step(step)
         rows = {part["name"]: part for part in outputs}
-        holders = {name: (holder_of(item) or ("",))[0] for name, item in parts_of(step, value)}
-        return [
+        items = dict(parts_of(step, value))
+        holders = {name: (holder_of(item) or ("",))[0] for name, item in items.items()}
+        found = [
             with_file_columns(
                 flow,
                 rows[flow.part],
@@ -238,6 +251,9 @@ class RunRecorder:
             if files and flow.part in rows
             else flow
             for flow in flows
+        ]
+        return [
+            with_advice(flow, told, items.get(flow.part), files, in_pipeline=in_pipeline) for flow in found
         ]
 
     def pass_over(self, planned: PlannedStep) -> None:
