@@ -17,7 +17,7 @@ Rules:
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from audit.errors import MalformedInput
 from registry.attempted import attempted
@@ -46,6 +46,11 @@ if TYPE_CHECKING:
     from registry.sql_step import Query
 
 __all__ = ["Watch", "watch"]
+
+
+OTHER_SQL: Final = "say it in other SQL, or in a step in Python that declares columns= and rows="
+DECLARE_PLAN: Final = "declare columns= and rows=, or write it in SQL"
+"""What to do about a query, and about a plan, that is not understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +179,8 @@ class Watch:
 
             return plan_flow(item, self.held or Held({}), flow.part, flow.step, self.astray)
 
-        return attempted(read, lambda why: _noted([flow], flow.step, why)[0])
+        do = OTHER_SQL if self.step.query is not None else DECLARE_PLAN
+        return attempted(read, lambda why: _noted([flow], flow.step, f"{why}: {do}")[0])
 
     def _queried(self, query: "Query", flow: Flow) -> Flow:
         from registry.sql_doubt import confirmed

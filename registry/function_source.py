@@ -40,7 +40,10 @@ def source_of(function: FunctionType) -> Source:
     text = "".join(linecache.getlines(code.co_filename, function.__globals__))
     tree, codes = _read(text, code.co_filename)
     if not any(_is_same(each, code) for each in codes):
-        raise NotUnderstood(f"the source of {function.__qualname__} is not at hand, or is not what ran")
+        raise NotUnderstood(
+            f"the source of {function.__qualname__} is not at hand, or is not what ran (it is read in a file or a "
+            "notebook, not in python -c or a prompt)"
+        )
     found = [node for node in ast.walk(tree) if _is_of(node, code)]
     if not found:
         raise NotUnderstood(f"the source of {function.__qualname__} is not at hand")

@@ -61,7 +61,10 @@ def plan_flow(lazy: Any, inputs: Held, part: str, step: str, astray: str | None)
             f"{listed(sorted(walked.unshared))}"
         )
     if astray is not None:
-        notes.append(f"step {step}: what its plan holds may be computed from anything it received: {astray}")
+        notes.append(
+            f"step {step}: what its plan holds may be computed from anything it received: {astray} (compute it in a "
+            "step before, which declares columns= and rows=, or declare them here)"
+        )
         return replace(flow, complete=frozenset(), rows_complete=False, notes=tuple(notes))
     return replace(flow, notes=tuple(notes))
 

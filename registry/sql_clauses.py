@@ -20,7 +20,7 @@ try:
 except ImportError:
     raise EnvironmentFailed("queries are read by the package sqlglot: install affidavit[sql]") from None
 
-__all__ = ["aggregates", "by_place", "constants", "is_of", "window_orders"]
+__all__ = ["aggregates", "by_place", "constants", "is_of", "series", "window_orders"]
 
 
 def constants(node: Any) -> Relation:
@@ -29,6 +29,16 @@ def constants(node: Any) -> Relation:
     if not names or node.find(exp.Column, exp.Query):
         raise NotUnderstood(f"the query's {short(node)} is not understood here")
     return Relation(dict.fromkeys(names, frozenset()), frozenset())
+
+
+def series(table: Any) -> Relation | None:
+    """Read `range(3)` and `generate_series(1, 3)` of constants, which stand where a table may; None for others."""
+    made = table.this
+    if not isinstance(made, exp.GenerateSeries) or made.find(exp.Column, exp.Query):
+        return None
+    named = [each.name for each in table.args["alias"].columns] if table.args.get("alias") else []
+    own = "range" if made.args.get("is_end_exclusive") else "generate_series"
+    return Relation(dict.fromkeys(named or [own], frozenset()), frozenset())
 
 
 def is_of(source: Any, schema: str) -> bool:

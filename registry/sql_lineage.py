@@ -38,12 +38,13 @@ from registry.flows import (
 )
 from registry.relations import NotUnderstood, Relation, Used, as_used, flow_of
 from registry.sentences import first_line
-from registry.sql_clauses import aggregates, by_place, constants, is_of, window_orders
+from registry.sql_clauses import aggregates, by_place, constants, is_of, series, window_orders
+from registry.sql_text import named_outside, statements
 from registry.sql_words import leaves, refuse, short
 from registry.told import Inputs
 
 try:
-    from sqlglot import exp, parse_one
+    from sqlglot import exp
     from sqlglot.errors import SqlglotError
     from sqlglot.optimizer.qualify import qualify
     from sqlglot.optimizer.scope import Scope, build_scope
@@ -77,8 +78,9 @@ def parsed(text: str, inputs: Inputs, columns: Sequence[str], step: str) -> Pars
     `NotUnderstood`.
     """
     try:
+        [written] = statements(text)
         tree = qualify(
-            parse_one(text, read="duckdb"),
+            named_outside(written),
             schema=_schema(inputs),
             dialect="duckdb",
             db=MAIN,
@@ -312,6 +314,9 @@ class _Walk:
         if isinstance(source, Scope):
             return self.relation(source)
         known = self._names.get((source.db, source.name)) if isinstance(source, exp.Table) else None
+        if known is None and isinstance(source, exp.Table) and (made := series(source)) is not None:
+            self._seen.add(id(source))
+            return made
         if known is None:
             raise NotUnderstood(f"the query reads {short(source)}, which is not understood here")
         self._seen.add(id(source))

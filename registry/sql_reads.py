@@ -37,7 +37,8 @@ NEEDED: Final = frozenset({"unused_columns", "cte_inlining", "deliminator"})
 """The optimizers that leave out what the result does not need."""
 
 READ_NO_TABLE: Final = frozenset({
-    "COLUMN_DATA_SCAN", "CTE_SCAN", "DELIM_SCAN", "DUMMY_SCAN", "EMPTY_RESULT", "RANGE", "REC_CTE_SCAN", "UNNEST",
+    "COLUMN_DATA_SCAN", "CTE_SCAN", "DELIM_SCAN", "DUMMY_SCAN", "EMPTY_RESULT", "GENERATE_SERIES", "RANGE",
+    "REC_CTE_SCAN", "UNNEST",
 })  # fmt: skip
 """The leaves of a plan that read constants, or what other parts of the plan hold."""
 

@@ -151,12 +151,14 @@ def _parsed(text: str) -> tuple[Any, list[Any]]:
         import duckdb  # noqa: F401 - better missed when the pipeline is declared than an hour into its run
         import sqlglot
         from sqlglot import exp
+
+        from registry.sql_text import statements
     except ImportError:
         raise EnvironmentFailed(
             "a SQL step needs the packages duckdb and sqlglot: pip install 'affidavit[sql]'"
         ) from None
     try:
-        return exp, [tree for tree in sqlglot.parse(text, read="duckdb") if tree is not None]
+        return exp, statements(text)
     except sqlglot.errors.ParseError as error:
         told = error.errors[0] if error.errors else {}
         place = f"line {told.get('line')}, column {told.get('col')}: " if told else ""

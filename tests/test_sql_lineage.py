@@ -173,6 +173,23 @@ TRUTH: dict[str, tuple[str, set[tuple[str, str]]]] = {
         "SELECT id FROM (SELECT id, row_number() OVER (ORDER BY race) AS n FROM loans) LIMIT 5",
         of("id loans.id", "rows loans.race"),
     ),
+    "columns that are named from outside of a sorted query": (
+        "SELECT a, b FROM (SELECT id, debt FROM loans ORDER BY income, race) AS t(a, b)",
+        of("a loans.id", "b loans.debt", "rows loans.income loans.race"),
+    ),
+    "a WITH whose columns are named from outside, sorted and cut": (
+        "WITH t(a) AS (SELECT id, debt FROM loans ORDER BY race LIMIT 3), u(b) AS (SELECT a FROM t ORDER BY debt) "
+        "SELECT b FROM u",
+        of("b loans.id", "rows loans.race loans.debt"),
+    ),
+    "a sorted UNION, named from outside": (
+        "SELECT a FROM (SELECT id FROM loans UNION ALL SELECT late FROM payments ORDER BY id) AS t(a)",
+        of("a loans.id payments.late", "rows loans.id payments.late"),
+    ),
+    "series of constants": (
+        "SELECT id, r.range AS n, k FROM loans, range(2) r, generate_series(1, 3) AS t(k)", of("id loans.id"),
+    ),
+    "an end, and a comment after it": ("SELECT id FROM loans; -- of all", of("id loans.id")),
     "a subquery in LIMIT": (
         "SELECT id FROM loans ORDER BY income LIMIT (SELECT max(late) FROM payments)",
         of("id loans.id", "rows loans.income payments.late"),
@@ -247,7 +264,9 @@ def test_a_count_depends_on_rows_alone(database: duckdb.DuckDBPyConnection) -> N
     ("text", "why"),
     [
         ("WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT n FROM r", "recursive"),
-        ("SELECT * FROM range(3)", r"RANGE\(0, 3\)"),
+        ("SELECT * FROM repeat_row(3, num_rows := 2)", "REPEAT_ROW"),
+        ("SELECT l.id FROM loans l, range(l.debt) AS r(n)", "RANGE"),
+        ("SELECT l.id FROM loans l, range((SELECT max(debt) FROM loans)) AS r(n)", "RANGE"),
         ("SELECT loans FROM loans", "loans is not understood"),
         ("SELECT l.id FROM loans l, LATERAL (SELECT late FROM payments p WHERE p.id = l.id)", "LATERAL"),
         ("SELECT id FROM loans UNION BY NAME SELECT id FROM payments", "BY NAME"),

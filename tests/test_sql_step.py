@@ -112,6 +112,12 @@ def test_what_the_tables_do_not_allow_is_one_sentence(text: str, table: Any, say
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("end", ["", ";", "; -- all of them", " -- all of them", ";;", "\n;\n/* all */\n"])
+def test_a_query_may_end_as_it_likes(end: str) -> None:
+    made: Any = declared(f"SELECT id FROM loans{end}", of_loans)(pa.table({"id": [3]}))
+    assert made.column("id").to_pylist() == [3]
+
+
 def test_a_table_may_be_written_in_two_cases() -> None:
     assert len(declared("SELECT a.id FROM loans a JOIN LOANS b USING (id)")(LOANS)) == len(LOANS)
 
@@ -168,7 +174,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[JsonObjec
     def people() -> pd.DataFrame:
         return PEOPLE
 
-    @pipeline.sql_step("SELECT n FROM range(2) AS r(n), loans")
+    @pipeline.sql_step("SELECT n FROM loans, LATERAL (SELECT id AS n)")
     def opaque(loans: pd.DataFrame) -> Any: ...
 
     @pipeline.step

@@ -65,6 +65,11 @@ SELECT count(*) AS n FROM (SELECT {'race': id} AS t, g FROM t) SEMI JOIN t ON t.
 SELECT list_filter([1, 2], lambda t: t.race > 1) AS l FROM t ORDER BY id
 WITH c(a, b, b) AS (SELECT id, g, race FROM t ORDER BY id LIMIT 20) SELECT c.b AS z FROM c
 SELECT income FROM t WHERE EXISTS (SELECT t.id FROM u WHERE u.id = t.race) ORDER BY id
+SELECT a FROM (SELECT income FROM t ORDER BY race, id) v(a)
+WITH c(a, b) AS (SELECT income, id FROM t ORDER BY race, id LIMIT 5) SELECT a FROM c ORDER BY b
+SELECT a FROM (SELECT income, income FROM t ORDER BY race, id LIMIT 7) v(a, b)
+SELECT v.income AS z FROM (SELECT income, race FROM t ORDER BY id LIMIT 9) v(race, income)
+SELECT income, n FROM t, generate_series(1, 2) s(n) WHERE n = race ORDER BY id, n
 """.strip().splitlines()
 
 Databases = dict[str, duckdb.DuckDBPyConnection]
