@@ -48,9 +48,8 @@ if TYPE_CHECKING:
 __all__ = ["Watch", "watch"]
 
 
-OTHER_SQL: Final = "say it in other SQL, or in a step in Python that declares columns= and rows="
-DECLARE_PLAN: Final = "declare columns= and rows=, or write it in SQL"
-"""What to do about a query, and about a plan, that is not understood."""
+WORKED_OUT: Final = "is worked out by code"
+"""What is said of the parts of a query that may hold anything of the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +178,15 @@ class Watch:
 
             return plan_flow(item, self.held or Held({}), flow.part, flow.step, self.astray)
 
-        do = OTHER_SQL if self.step.query is not None else DECLARE_PLAN
-        return attempted(read, lambda why: _noted([flow], flow.step, f"{why}: {do}")[0])
+        return attempted(read, lambda why: _noted([flow], flow.step, f"{why} ({self._to_do(why)})")[0])
+
+    def _to_do(self, why: str) -> str:
+        """Say what to do about a query or a plan that is not understood."""
+        if self.step.query is None:
+            return "declare columns= and rows=, or say it otherwise"
+        if WORKED_OUT in why:
+            return "write it as a literal, or as a constant of the module"
+        return "say it otherwise, or in a step in Python that declares columns= and rows="
 
     def _queried(self, query: "Query", flow: Flow) -> Flow:
         from registry.sql_doubt import confirmed
@@ -191,9 +197,7 @@ class Watch:
         check_written(self.step.function, query.text)
         left = [name for name in query.parameters if name not in self.given]
         if (name := unwritten_default(self.step.function, left)) is not None:
-            raise NotUnderstood(
-                f"the default of the query's ${name} is worked out by code, of what is not known"
-            )
+            raise NotUnderstood(f"the default of the query's ${name} {WORKED_OUT}, of what is not known")
         values = {name: self.parameters[name] for name in query.parameters}
         return confirmed(
             parsed(query.text, self.inputs, flow.columns, flow.step), query.text, self.few, values

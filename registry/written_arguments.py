@@ -6,26 +6,37 @@ Rules:
   (`registry.written_constants`), or a parameter that the code never sets anew and that nobody can change in place.
 - Where an argument of one name is given otherwise as well, no such argument is of the code; nor where it is given in a
   branch, as which branch was taken may hang on a column.
-- Of a step its function is read; of a block that `record()` records the whole file, where that is what ran.
+- What is given by place and by name counts together. What is called by another name, is given what is unpacked, or has
+  an attribute set, is given who knows what.
+- The candidates of a search are given (`registry.search_candidates`).
+- Of a step its function is read, and the functions of its own modules that it calls, with what it gives them; of a
+  block that `record()` records the whole file, where that is what ran.
 
 >>> Written("step", {"threshold": [0.5]}).gives("Binarizer", "threshold", 0.5)
 True
 """
 
 import ast
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
 from typing import Any, Final
 
 from registry.function_source import module_of, source_of
+from registry.module_bindings import Place, is_defined
 from registry.plan_names import is_plain, is_same
 from registry.relations import NotUnderstood
+from registry.search_candidates import candidates
 from registry.written_constants import made_of_code
+from registry.written_defaults import unwritten_default
 
 __all__ = ["Written", "is_setting", "written_by_block", "written_by_step"]
 
 BRANCHES: Final = (ast.If, ast.IfExp, ast.BoolOp, ast.Match, ast.While, ast.Try)
+
+DEEPEST: Final = 4
+"""Calls of functions in functions that are read."""
 
 PLAIN: Final = (bool, int, float, str, bytes, list, tuple, dict)
 
@@ -34,14 +45,18 @@ _COMPUTED: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What is given to calls, by the argument's name, or by `Called()` where it comes first, and `where` that is."""
+    """What is given to calls, by the argument's name, or by `Called() 0` by its place, and `where` that is."""
 
     where: str
     given: Mapping[str, list[Any]] = field(default_factory=dict)
+    untold: frozenset[str] = frozenset()
+    """The names of what is called in ways that are not read, or by another name."""
 
-    def gives(self, called: str, name: str, value: object) -> bool:
+    def gives(self, called: str, name: str, value: object, place: int | None = None) -> bool:
         """Say whether the code gives a value to a call as an argument, and no other that is not of the code."""
-        said = self.given.get(name, []) or self.given.get(f"{called}()", [])
+        if self.untold & {called, "set_params", "setattr"}:
+            return False
+        said = [*self.given.get(name, []), *self.given.get(f"{called}() {place}", [])]
         return not any(one is _COMPUTED for one in said) and any(is_setting(value, one) for one in said)
 
 
@@ -60,7 +75,8 @@ def written_by_step(function: Callable[..., object], parameters: Mapping[str, ob
         node = source_of(function).node
     except NotUnderstood:
         return Written("step")
-    return Written("step", _read(node, parameters, function.__globals__, function.__code__.co_filename))
+    reading = _Reading(node, parameters, function.__globals__, function.__code__.co_filename)
+    return reading.written("step")
 
 
 def written_by_block(
@@ -74,29 +90,133 @@ def written_by_block(
         tree = None
     if code is None or tree is None:
         return Written(where)
-    return Written(where, _read(tree, parameters, space, code.co_filename))
+    return _Reading(tree, parameters, space, code.co_filename).written(where)
 
 
-def _read(
-    node: ast.AST, parameters: Mapping[str, object], space: dict[str, Any], filename: str
-) -> dict[str, list[Any]]:
-    stored = {
-        each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-    }
-    own = {name: value for name, value in parameters.items() if name not in stored and is_plain(value)}
-    constants = {name: value for name, value in space.items() if name not in _local(node)}
-    found: dict[str, list[Any]] = {}
-    chosen = {each for branch in _branches(node) for each in ast.walk(branch)}
-    for call in ast.walk(node):
-        if not isinstance(call, ast.Call):
-            continue
-        named = [(each.arg, each.value) for each in call.keywords if each.arg is not None]
-        called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        first = [(f"{called}()", each) for each in call.args[:1]]
-        for name, value in (*named, *first):
-            given = _COMPUTED if call in chosen else _value(value, own, constants, filename)
-            found.setdefault(name, []).append(given)
-    return found
+class _Reading:
+    """The reading of one piece of code, and of the functions of its own modules that a step calls."""
+
+    def __init__(
+        self,
+        node: ast.AST,
+        parameters: Mapping[str, object],
+        space: dict[str, Any],
+        filename: str,
+        depth: int = 0,
+    ) -> None:
+        self._node, self._space, self._filename, self._depth = node, space, filename, depth
+        stored = {
+            each.id
+            for each in ast.walk(node)
+            if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+        }
+        arguments = [each.arg for each in ast.walk(node) if isinstance(each, ast.arg)]
+        # A function inside that has a parameter of the name means that one.
+        self._own = {
+            name: value
+            for name, value in parameters.items()
+            if name not in stored and arguments.count(name) <= 1 and is_plain(value)
+        }
+        self._local = _local(node)
+        self._constants = {name: value for name, value in space.items() if name not in self._local}
+        self._given: dict[str, list[Any]] = {}
+        self._untold: set[str] = set()
+
+    def written(self, where: str) -> Written:
+        """Collect what the code gives to the calls in it, and what those give that it calls."""
+        chosen = {each for branch in _branches(self._node) for each in ast.walk(branch)}
+        called: set[ast.AST] = set()
+        for node in ast.walk(self._node):
+            if isinstance(node, ast.Call):
+                called.add(node.func)
+                self._call(node, is_chosen=node in chosen)
+        for node in ast.walk(self._node):
+            if isinstance(node, ast.Name | ast.Attribute) and node not in called:
+                self._untold.add(_name(node))
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                self._note(node.attr, _COMPUTED)
+        return Written(where, self._given, frozenset(self._untold))
+
+    def _note(self, name: str, *values: Any) -> None:
+        self._given.setdefault(name, []).extend(values)
+
+    def _call(self, call: ast.Call, *, is_chosen: bool) -> None:
+        called = _name(call.func)
+        if called == "setattr" or _is_unpacked(call):
+            self._untold.add(called)
+        # `set_params(spline__degree=2)` sets the degree of what is called spline.
+        named = [(each.arg.rpartition("__")[2], each.value) for each in call.keywords if each.arg is not None]
+        placed = [(f"{called}() {place}", each) for place, each in enumerate(call.args)]
+        for name, value in (*named, *placed):
+            self._note(name, _COMPUTED if is_chosen else self._value(value))
+        for name, values in candidates(call, self._node, self._constants, self._told):
+            self._note(name, *([_COMPUTED] if values is None or is_chosen else values))
+        self._go_on(call, is_chosen=is_chosen)
+
+    def _value(self, node: ast.expr) -> Any:
+        try:
+            return self._told(node)
+        except ValueError:
+            return _COMPUTED
+
+    def _told(self, node: ast.expr) -> Any:
+        """Return what an expression is where the code writes it, else raise `ValueError`."""
+        if isinstance(node, ast.Name) and node.id in self._own:
+            return self._own[node.id]
+        try:
+            return ast.literal_eval(node)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            pass
+        try:
+            return made_of_code(node, self._constants, self._filename)
+        except NotUnderstood:
+            raise ValueError("computed") from None
+
+    def _go_on(self, call: ast.Call, *, is_chosen: bool) -> None:
+        """Read a function of one's own that a step calls, with what it is given."""
+        function = self._constants.get(_name(call.func)) if isinstance(call.func, ast.Name) else None
+        is_step = not isinstance(self._node, ast.Module)  # a file is read as a whole
+        if not is_step or not isinstance(function, FunctionType) or self._depth >= DEEPEST:
+            return
+        try:
+            if not is_defined(function, Place(_name(call.func), self._space, self._filename)):
+                return
+            node, held = source_of(function).node, self._bound(function, call)
+        except NotUnderstood:
+            return
+        space, filename = function.__globals__, function.__code__.co_filename
+        inner = _Reading(node, held, space, filename, self._depth + 1).written("")
+        for name, values in inner.given.items():
+            self._note(name, *([_COMPUTED] if is_chosen else values))
+        self._untold |= inner.untold
+
+    def _bound(self, function: FunctionType, call: ast.Call) -> dict[str, object]:
+        """Return the parameters of a function that a call writes, or that keep a default which is written."""
+        if _is_unpacked(call):
+            return {}
+        bound = inspect.signature(function).bind_partial(
+            *call.args, **{each.arg: each.value for each in call.keywords if each.arg}
+        )
+        held: dict[str, object] = {}
+        for name, parameter in bound.signature.parameters.items():
+            written = bound.arguments.get(name)
+            if isinstance(written, ast.expr):
+                held[name] = self._value(written)
+            elif written is None and unwritten_default(function, [name]) is None:
+                held[name] = parameter.default
+        return {name: value for name, value in held.items() if value is not _COMPUTED}
+
+
+def _is_unpacked(call: ast.Call) -> bool:
+    """Say whether a call is given what stands in a list or a dict."""
+    return any(isinstance(each, ast.Starred) for each in call.args) or any(
+        not each.arg for each in call.keywords
+    )
+
+
+def _name(node: ast.AST) -> str:
+    """Name what an expression stands for: `clone` in `sklearn.base.clone`."""
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
 def _local(node: ast.AST) -> set[str]:
@@ -121,16 +241,3 @@ def _branches(node: ast.AST) -> Iterator[ast.AST]:
             and ast.unparse(each.test) == "__name__ == '__main__'"
         ):
             yield each
-
-
-def _value(node: ast.expr, own: Mapping[str, object], constants: dict[str, Any], filename: str) -> Any:
-    if isinstance(node, ast.Name) and node.id in own:
-        return own[node.id]
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        pass
-    try:
-        return made_of_code(node, constants, filename)
-    except NotUnderstood:
-        return _COMPUTED

@@ -9,9 +9,9 @@ Rules:
 - A setting is of the code where it is its class's default, or where the step's function, or the file of a recorded
   block, gives it to a call (`registry.written_arguments`).
 - A function is of the code where it is one of numpy's own that work cell by cell (`numpy.log1p`).
-- What is in a fitted model is asked in the same way. A transformer that is none of scikit-learn's may read anything
-  while it transforms, and its settings do not tell. An estimator of one's own, and a function among the settings, is
-  asked what it reaches (`registry.reached`).
+- What is in a fitted model is asked in the same way. A transformer that is none of scikit-learn's, nor of `PACKAGES`,
+  may read anything while it transforms, and its settings do not tell. An estimator of one's own, and a function among
+  the settings, is asked what it reaches (`registry.reached`).
 - Which transformers there are and which columns they take is taken as the code says it.
 
 >>> from sklearn.preprocessing import Binarizer
@@ -32,6 +32,9 @@ from registry.written_arguments import Written, is_setting
 
 __all__ = ["unwritten", "unwritten_in_model"]
 
+PACKAGES: Final = ("category_encoders", "feature_engine", "imblearn")
+"""Packages whose transformers read nothing but their settings and the tables that they are given."""
+
 STRUCTURE: Final = ("transformers", "steps", "transformer_list")
 """Settings that hold the parts of a transformer."""
 
@@ -46,8 +49,11 @@ def unwritten_in_model(model: Any, written: Written) -> str | None:
     for part in _parts_of_model(model):
         name = type(part).__name__
         transforms = callable(getattr(type(part), "transform", None))
-        if transforms and not is_sklearns(type(part)) and part is not model:
-            return f"{name} in the model is no transformer of scikit-learn's, and may be made of any column"
+        if transforms and not _is_known(type(part)) and part is not model:
+            return (
+                f"{name} in the model is no transformer of scikit-learn's, and may be made of any column: transform in "
+                "a step before the model, which declares columns= and rows="
+            )
         if not transforms and _is_installed(type(part)):
             continue
         if not transforms and (found := [*reached(type(part)), *readers(type(part))]):
@@ -55,7 +61,8 @@ def unwritten_in_model(model: Any, written: Written) -> str | None:
         if (setting := unwritten(part, written)) is not None:
             return (
                 f"the setting {setting} of {name} in the model, or of a part of it, is neither its default nor "
-                f"written in the {written.where}, and may be made of any column"
+                f"written in the {written.where}, and may be made of any column: write it as a literal, a constant of "
+                "the module or a parameter"
             )
     return _calling(model)
 
@@ -82,6 +89,16 @@ def _may_bring_in(value: Any, model: Any) -> bool:
 def _is_structure(value: Any) -> bool:
     """Say whether a value is a pipeline that ends with an estimator: its steps are asked one by one."""
     return is_sklearns(type(value)) and type(value).__name__ == "Pipeline" and hasattr(value, "predict")
+
+
+def _is_known(kind: type) -> bool:
+    """Say whether a transformer is scikit-learn's, or of a package whose transformers read nothing else."""
+    home = sys.modules.get(kind.__module__)
+    return is_sklearns(kind) or (
+        kind.__module__.partition(".")[0] in PACKAGES
+        and _is_installed(kind)
+        and getattr(home, kind.__name__, None) is kind
+    )
 
 
 def _is_installed(kind: type) -> bool:
@@ -115,8 +132,10 @@ def _unwritten(estimator: Any, written: Written) -> Iterator[str]:
             yield from _unwritten(value, written)
         elif name in defaults and is_setting(value, defaults[name].default):
             continue
-        elif not _is_numpys(value) and not written.gives(type(estimator).__name__, name, value):
-            yield name
+        elif not _is_numpys(value):
+            place = list(defaults).index(name) if name in defaults else None
+            if not written.gives(type(estimator).__name__, name, value, place):
+                yield name
 
 
 def _parts(listed: Any) -> Iterator[Any]:

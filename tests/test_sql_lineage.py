@@ -178,9 +178,8 @@ TRUTH: dict[str, tuple[str, set[tuple[str, str]]]] = {
         of("a loans.id", "b loans.debt", "rows loans.income loans.race"),
     ),
     "a WITH whose columns are named from outside, sorted and cut": (
-        "WITH t(a) AS (SELECT id, debt FROM loans ORDER BY race LIMIT 3), u(b) AS (SELECT a FROM t ORDER BY debt) "
-        "SELECT b FROM u",
-        of("b loans.id", "rows loans.race loans.debt"),
+        "WITH t(a) AS (SELECT id, debt FROM loans ORDER BY race LIMIT 3), u(b) AS (FROM t ORDER BY debt) FROM u",
+        of("b loans.id", "debt loans.debt", "rows loans.race loans.debt"),
     ),
     "a sorted UNION, named from outside": (
         "SELECT a FROM (SELECT id FROM loans UNION ALL SELECT late FROM payments ORDER BY id) AS t(a)",
