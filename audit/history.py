@@ -23,6 +23,9 @@ from audit.trust import KEY_KINDS, Trust
 
 __all__ = ["Head", "History"]
 
+AT_A_TIME = 100
+"""Records asked of a server at a time: who looks for the newest few does not wait for all."""
+
 _HASH_START = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -136,7 +139,11 @@ class History:
         if kind is not None:
             query = query.where(tables.records.c.kind == kind)
         seq = tables.records.c.seq
-        query = query.order_by(seq.desc() if newest_first else seq)
-        with tables.failures(), self.engine.connect() as connection:
-            for record in connection.execute(query).scalars():
+        query = query.order_by(seq.desc() if newest_first else seq).execution_options(yield_per=AT_A_TIME)
+        with (
+            tables.failures(),
+            self.engine.connect() as connection,
+            connection.execute(query) as rows,
+        ):
+            for record in rows.scalars():
                 yield parse_record(bytes(record))

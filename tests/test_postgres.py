@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from audit import tables, verify, verify_whole
 from audit.errors import MalformedInput, NotPermitted
@@ -17,6 +18,17 @@ def test_a_ledger_on_postgresql_is_appended_to_read_and_verified(shared_ledger: 
     assert shared_ledger.find(entries[7].leaf_hash[:12]) == entries[7]
     assert shared_ledger.head().size == 301
     assert failed(shared_ledger) == []
+
+
+def test_its_entries_are_asked_for_a_few_at_a_time(shared_ledger: Ledger) -> None:
+    shared_ledger.append_many([report(str(n)) for n in range(250)])
+    reading = shared_ledger.entries(newest_first=True)
+    assert next(reading).seq == 250
+    asked = text("SELECT query FROM pg_stat_activity WHERE datname = current_database()")
+    with shared_ledger.engine.connect() as connection:
+        assert any(query.startswith("FETCH FORWARD") for query in connection.execute(asked).scalars())
+    assert [entry.seq for entry in reading] == list(range(249, -1, -1))
+    assert [entry.seq for entry in shared_ledger.entries(since=248)] == [248, 249, 250]
 
 
 def test_its_records_are_those_that_a_file_would_hold(shared_ledger: Ledger, tmp_path: Path) -> None:
