@@ -16,6 +16,7 @@ Example: `from_file(Path("loanapp.csv")).names` are the names in the header.
 
 import contextlib
 import difflib
+import errno
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -59,12 +60,12 @@ Opened = tuple[pa.Schema, int | None, Pieces]
 
 def from_file(path: Path) -> Source:
     """Open a file, or a folder of parts, or say in one sentence why not."""
-    if path.is_dir():
-        return from_parts(parts_in(path))
-    _refuse_what_is_no_file(path)
     kind, before = kind_of(path), _state(path)
     if before is None:
         raise _no_file(path)
+    if path.is_dir():
+        return from_parts(parts_in(path))
+    _refuse_what_is_no_file(path)
     if kind is None:
         raise MalformedInput(
             f"{path} is not a table by its name: give a .csv, .parquet, .arrow, .feather or .orc file, or read it with "
@@ -247,6 +248,8 @@ def _state(path: Path) -> tuple[int, ...] | None:
     except ValueError:  # a NUL, or what no UTF-8 has
         raise MalformedInput(f"the file's name {str(path)!r} is no name of a file: rename it") from None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise NotFound(f"there is no file {path}: its name is longer than one of a file can be") from None
         raise EnvironmentFailed(f"{path} cannot be read: {os.strerror(error.errno or 0)}") from None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 

@@ -46,9 +46,9 @@ def named_table(opened: Open, ref: str) -> Path | Fingerprint:
     is not as it was written, and `NotVerified` where the run names the document of another fingerprint.
     """
     path = Path(ref)
-    if path.is_file() and kind_of(path) is None and is_filed(path):
+    if _is_there(path) and path.is_file() and kind_of(path) is None and is_filed(path):
         return filed(path)
-    if ref.startswith("affidavit-table-") and not path.exists():
+    if ref.startswith("affidavit-table-") and not _is_there(path):
         return _with_fingerprint(opened(), ref)
     if not is_reference(ref):
         return path
@@ -64,8 +64,15 @@ def named_table(opened: Open, ref: str) -> Path | Fingerprint:
 def is_reference(ref: str) -> bool:
     """Say whether this names a version or an entry, with a table of it or without, and no file."""
     name = ref.partition(":")[0]
-    is_file = Path(ref).exists() or (name == ref and kind_of(Path(ref)) is not None)
+    is_file = _is_there(Path(ref)) or (name == ref and kind_of(Path(ref)) is not None)
     return not is_file and ("@" in name or name.isdecimal())
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long, say
+        return False
 
 
 def run_and_table(

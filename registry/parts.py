@@ -6,7 +6,8 @@ A part is `{"name", "kind", "fingerprint", "rows", "columns", "document"}`, with
 Rules:
 
 - A dict with text keys that a step returned becomes one part per key (`split.train`), and a tuple or list that
-  holds tables or models one part per place (`split.0`). Anything else is one part named after its step.
+  holds tables, models, or what stands for a table (`registry.unread`) one part per place (`split.0`). Anything else is
+  one part named after its step.
 - A table has a fingerprint whose whole document (every run of every column) is an artifact; a model and a plain
   value have one digest of their state.
 - Of a path only its name is recorded, and that is said: what lies there is a source where a parameter names it.
@@ -125,7 +126,7 @@ def _table(name: str, value: object, artifacts: ArtifactStore, keying: Keying) -
 
 def _is_notable(value: object) -> bool:
     try:
-        return is_table(value) or is_model(value)
+        return is_table(value) or is_model(value) or why_unread(value) is not None
     except Exception:  # a value's own code runs when it is looked at
         return False
 

@@ -242,6 +242,13 @@ def test_lines_of_json_are_said_to_be_no_table(tables: Folder) -> None:
     assert "a.jsonl is neither a table by its name" in tables("fingerprint", "a.jsonl").stderr
 
 
+@pytest.mark.parametrize("command", ["fingerprint", "profile"])
+def test_a_name_that_is_too_long_names_no_file(command: str, tables: Folder) -> None:
+    result = tables(command, "a" * 300 + ".csv")
+    assert result.exit_code == 2
+    assert result.stderr.endswith("aaa.csv: its name is longer than one of a file can be\n")
+
+
 # --- what is said beside a fingerprint ----------------------------------------------------------------------
 
 

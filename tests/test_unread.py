@@ -13,7 +13,7 @@ from pyarrow import dataset, ipc, parquet
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.fingerprint import fingerprint
-from registry.parts import describe
+from registry.parts import describe, parts_of
 
 TABLE = pa.table({"a": [1, 2]})
 
@@ -94,3 +94,8 @@ def test_an_arrow_reader_that_was_read_before_is_refused() -> None:
 def test_an_arrow_reader_with_an_empty_batch_is_an_empty_table() -> None:
     empty = pa.RecordBatchReader.from_batches(TABLE.schema, [TABLE.to_batches()[0].slice(0, 0)])
     assert fingerprint(empty) == fingerprint(TABLE.slice(0, 0))
+
+
+def test_what_does_not_hold_its_table_is_a_part_of_its_own_in_a_list() -> None:
+    rows = [reader(), 3]
+    assert [name for name, _ in parts_of("rows", rows)] == ["rows.0", "rows.1"]
