@@ -7,7 +7,7 @@ Rules:
 - Without the key, or with another one, nobody knows whether a file is the one that was read: that is no "no".
 
 >>> digest_of_source({"sha256": None, "hmac_sha256": "ab", "key": "cd"})
-'hmac-sha256:ab (key cd)'
+'hmac-sha256:ab, key cd'
 """
 
 import hmac
@@ -55,4 +55,4 @@ def hmac_of(key: bytes, digest: str) -> str:
 
 
 def _keyed(holder: Mapping[str, Json], member: str) -> str:
-    return f"hmac-sha256:{holder[member]} (key {holder.get('key')})"
+    return f"hmac-sha256:{holder[member]}, key {holder.get('key')}"

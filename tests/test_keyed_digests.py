@@ -35,6 +35,7 @@ from registry.run import run_pipeline
 from registry.run_recorder import RunResult
 from registry.sameness import compare_runs
 from registry.target import load_target
+from tests.command_line import a_lender
 from tests.small_registry import new_registry
 from tests.test_keying import KEY, OTHER, store
 from tests.test_recording import Kept
@@ -241,7 +242,7 @@ def test_the_etag_and_the_size_of_an_object_are_keyed_too() -> None:
     found = cast(JsonObject, origin["version"])
     assert (found["etag"], found["bytes"], found["version"]) == (None, None, "v1")
     assert "5d41402abc4b2a76b9719d911017c592" not in str(etag_of(found))
-    assert str(etag_of(found)).endswith(f"(key {KEY.id})")
+    assert str(etag_of(found)).endswith(f", key {KEY.id}")
 
 
 def test_a_table_that_got_a_keyed_column_later_holds_what_was_recorded_of_it(store: ArtifactStore) -> None:
@@ -302,7 +303,20 @@ def test_two_runs_of_one_file_are_compared_under_their_key(store: ArtifactStore)
 def test_a_keyed_source_is_drawn_by_its_keyed_digest(store: ArtifactStore) -> None:
     [node] = [node for node in lineage_of(record(store).predicate).nodes if node.kind == "source"]
     assert str(node.detail).startswith("hmac-sha256:")
-    assert str(node.detail).endswith(f"(key {KEY.id})")
+    assert str(node.detail).endswith(f", key {KEY.id}")
+
+
+def test_a_file_read_with_and_without_the_key_is_not_said_to_differ(tmp_path: Path) -> None:
+    here = a_lender(tmp_path / "lender")
+    here.text("key", "fingerprint", "--new")
+    here.text("run", "loans.py", "--as", "scientist")
+    said = here.json("compare", "loans@2", "loans@3", status=1)["differences"]
+    assert {(row["what"], row["name"]) for row in said if row.get("unknown")} >= {
+        ("source", "loans.csv"),
+        ("table", "applications"),
+    }
+    text = here.text("compare", "loans@2", "loans@3", status=1)
+    assert "nobody can tell whether they differ: source loans.csv" in text
 
 
 @pytest.mark.parametrize("lacking", ["hmac_sha256", "key"])
