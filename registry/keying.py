@@ -13,6 +13,7 @@ Rules:
   name in its structs.
 - In a run that keys columns a column without a name (an array's) is keyed as well: which it was cannot be told any
   more. Values and source files are keyed with them (`registry.keyed_digests`).
+- A column that is protected only after its table was fingerprinted is not keyed in that, and the run says so.
 - A name that is keyed or protected and that no column of the run has protects nothing: it may be misspelt. The run says
   so among what it says of privacy, and so does who records it.
 
@@ -47,6 +48,10 @@ __all__ = [
 ]
 
 
+MOST_LATE = 20
+"""Columns that a statement names as protected too late."""
+
+
 @dataclass(frozen=True, slots=True)
 class Keying:
     """The columns to key, if there is a key."""
@@ -57,6 +62,8 @@ class Keying:
     privacy: Privacy = NO_DEMANDS
     seen: set[str] = field(default_factory=set, compare=False)
     """The names of the columns that were fingerprinted so far."""
+    bare: set[tuple[str, str]] = field(default_factory=set, compare=False)
+    """The parts whose columns were fingerprinted without the key so far, each with the column's name."""
     named_alone: bool = False
     """Key columns by their names and nothing else: for a rerun of what was recorded so."""
     has_failed: bool = False
@@ -110,6 +117,11 @@ class Keying:
             if not _has(self.seen, name)
         ]
 
+    def too_late(self) -> list[Json]:
+        """Return the columns that are to be keyed and were fingerprinted before that was said, with their parts."""
+        late = [(part, name) for part, name in sorted(self.bare) if self.columns_of([name])]
+        return [{"column": name, "part": part} for part, name in late[:MOST_LATE]]
+
     def protecting(self, protected: Iterable[str]) -> "Keying":
         """Protect more columns from here on."""
         return replace(self, protected=(*self.protected, *protected))
@@ -142,6 +154,11 @@ class Keying:
             keyed_types=lambda kind: bool(self.columns_of(field_names(kind))),
         )
         self.seen.update(name for column in found.columns for name in column.names)
+        if part and self.key is not None:
+            bare = [column for column in found.columns if column.key is None]
+            self.bare.update(
+                (part, name) for column in bare for name in (*called[column.name], *column.names)
+            )
         return found
 
 
@@ -187,11 +204,16 @@ def _fields_of(table: object) -> dict[str, tuple[str, ...]]:
 
 
 def protects_nothing(run: Mapping[str, Json]) -> Iterator[str]:
-    """Say of each name that a run that succeeded keys or protects, and no table of it has, what that means."""
+    """Say what a run that succeeded keys or protects to no effect: what no table has, and what was said too late."""
     said = run["privacy"] if run["status"] == "succeeded" else None
     for each in cast(list[dict[str, Any]], said.get("unmatched", ())) if isinstance(said, dict) else ():
         like = f": did you mean {' or '.join(each['like'])}?" if each["like"] else ""
         yield f"no table of the run has a column {each['column']!r}, so that protecting it did nothing{like}"
+    for each in cast(list[dict[str, Any]], said.get("late", ())) if isinstance(said, dict) else ():
+        yield (
+            f"the column {each['column']!r} of {each['part']} was fingerprinted before it was said to be protected, "
+            "and without the key: name it in protected=[...]"
+        )
 
 
 def warn_of_protecting_nothing(run: Mapping[str, Json]) -> None:

@@ -18,7 +18,8 @@ Rules:
 What a run says: `"privacy": {"rules": [{"policy", "sha256", "rule", "columns", "fingerprint", "profile", "kept"}],
 "protected": [...]}`; `columns`, `fingerprint`, `profile` and `kept` are null where the rule does not say, and where it
 says it, `smallest_group` is there too. A run whose source files and values are keyed with its columns
-(`registry.keyed_digests`) has the member `key`, the key's id.
+(`registry.keyed_digests`) has the member `key`, the key's id; `late` lists the columns (`column`, `part`) that were
+protected too late for it.
 
 >>> Privacy((Demand("lending", "ab" * 32, "people", ("race",), "keyed", "missing"),)).ceiling("race_black", ())
 'missing'

@@ -342,7 +342,8 @@ class RunRecorder:
         """Say the run: the predicate without what the ledger adds, and its subjects."""
         self.profiling.keep(self.artifacts)
         self.keeping.keep(self.artifacts, self.profiling.protected, self.keying.privacy)
-        key = self._key_digests()
+        keying = self.keying.protecting(self.profiling.protected)
+        key = self._key_digests(keying)
         predicate: JsonObject = {
             "model": self._model,
             "status": "succeeded" if self.exception is None else "failed",
@@ -362,6 +363,7 @@ class RunRecorder:
             "privacy": {
                 **self.keying.privacy.to_json(self.profiling.protected),
                 **({"unmatched": unmatched} if (unmatched := self.keying.unmatched()) else {}),
+                **({"late": late} if (late := keying.too_late()) else {}),
                 **({"key": key} if key is not None else {}),
             },
             **(self.referrer.members() if self.referrer is not None else {}),
@@ -370,9 +372,8 @@ class RunRecorder:
         fitting = fit_in_record(predicate, subjects, self.artifacts)
         return RunResult(fitting, subjects, self.exception, self.referrer)
 
-    def _key_digests(self) -> str | None:
+    def _key_digests(self, keying: Keying) -> str | None:
         """Key what else is digested of the data, where the run keys columns; return the id of the key."""
-        keying = self.keying.protecting(self.profiling.protected)
         if self.exception is not None:
             keying = keying.after_failure()
         if keying.key is None or not keying.is_at_work:

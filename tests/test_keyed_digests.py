@@ -207,16 +207,26 @@ def test_a_recording_that_is_told_last_what_is_protected_keys_the_source_that_it
 ) -> None:
     Path("people.csv").write_text(FILE.format(TRUTH))
     kept = Kept(store, key=KEY)
-    with Recording("people", {"path": "people.csv", "born": TRUTH}, lambda: kept) as run:
-        table = run.data("people", pd.read_csv("people.csv"), source="people.csv")
-        run.data("single", TRUTH)
-        run.evaluate([0, 1] * 20, [0, 1] * 20, sensitive=pd.DataFrame({"born": list(table["born"]) * 20}))
+    run = Recording("people", {"path": "people.csv", "born": TRUTH}, lambda: kept)
+    with pytest.warns(
+        UserWarning, match="the column 'born' of people was fingerprinted before it was said to"
+    ):
+        tell_last(run)
     [result] = kept.results
     rows = cast(list[JsonObject], result.predicate["sources"])
     assert [row["sha256"] for row in rows] == [None, None]
     assert parts_of(result, "single")["single"]["key"] == KEY.id
+    late = cast(JsonObject, result.predicate["privacy"])["late"]
+    assert late == [{"column": "born", "part": "people"}]
     [block, *_] = cast(list[JsonObject], result.predicate["steps"])
     assert block["parameters"] == {"path": "people.csv", "born": {"withheld": True}}
+
+
+def tell_last(recording: Recording) -> None:
+    with recording as run:
+        table = run.data("people", pd.read_csv("people.csv"), source="people.csv")
+        run.data("single", TRUTH)
+        run.evaluate([0, 1] * 20, [0, 1] * 20, sensitive=pd.DataFrame({"born": list(table["born"]) * 20}))
 
 
 def test_a_run_that_failed_before_it_said_what_is_protected_keys_its_sources(store: ArtifactStore) -> None:
