@@ -34,8 +34,9 @@ from audit.canonical import Json, decimal
 from audit.errors import MalformedInput
 from registry.bootstrap import Interval, wilson
 from registry.evaluation_settings import USUAL, Settings
-from registry.fairness import as_text, bias
+from registry.fairness import bias
 from registry.group_figures import Cells, Figure, rates
+from registry.group_rows import as_text
 from registry.sentences import did_you_mean
 from registry.told_together import ALIKE, is_small
 

@@ -10,11 +10,10 @@ Rules:
   intersections).
 - A group without enough rows for a rate (`registry.group_figures`) is never counted as fair: it is left out of the
   disparities, whose notes name it. With fewer than two groups left a disparity has no value either.
-- No figure is about a few people: small groups are told together (`registry.told_together`). Where few of
-  the rows are of others, the group is still measured, and the interval holds wherever those rows
-  belong. Where a group that has enough rows is not told by itself, a disparity has no value: it could hang on it.
-- A missing protected value (null, NaN, blank text, and what a missing value becomes when it is written as text)
-  is counted as missing and is not a group. "None" and "NA" can be answers, so they are groups.
+- No figure is about a few people: small groups are told together (`registry.told_together`). Where few of the rows are
+  of others, the group is still measured, and the interval holds wherever those rows belong. Where a group that has
+  enough rows is not measured, a disparity has no value: it could hang on it.
+- A missing protected value (`registry.group_rows`) is counted as missing and is not a group.
 - Figures depend on counts and the seed alone, not on the order of the rows. Which other columns are looked at matters
   only where two of them would give a small group away.
 
@@ -24,10 +23,9 @@ Example::
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +37,6 @@ from fairlearn.metrics import (
 )
 
 from audit.canonical import Json, JsonObject
-from audit.errors import MalformedInput
 from registry.bootstrap import (
     MOST_GROUPS_COMPARED,
     Counts,
@@ -48,15 +45,13 @@ from registry.bootstrap import (
     ratio_interval,
 )
 from registry.evaluation_settings import Settings
-from registry.group_figures import Cells, Figure, Group
-from registry.told_together import ALIKE, is_small, told_together
+from registry.group_figures import Figure, Group
+from registry.group_rows import GroupRows, coded
+from registry.told_together import told_together
 
-__all__ = ["as_text", "bias"]
+__all__ = ["bias"]
 
 Flags = npt.NDArray[np.bool_]
-
-_WRITTEN_MISSING = ("", "nan", "NaN", "<NA>", "NaT")
-"""Missing values after `astype(str)`, and blank text."""
 
 
 def bias(truth: Flags, predicted: Flags, sensitive: pd.DataFrame, settings: Settings) -> list[Json]:
@@ -67,14 +62,16 @@ def bias(truth: Flags, predicted: Flags, sensitive: pd.DataFrame, settings: Sett
     names = [str(name) for name in sensitive.columns]
     if not names:
         return []
-    coded = [_coded(sensitive[name]) for name in names]
-    codes = np.column_stack([each for each, _ in coded])
-    values = [texts for _, texts in coded]
+    columns = [coded(sensitive[name]) for name in names]
+    codes = np.column_stack([each for each, _ in columns])
+    values = [texts for _, texts in columns]
     tables = _sets(len(names))
     cells = truth.astype(np.int64) * 2 + predicted
     blocks = told_together(codes, cells, tables, settings.small_cell)
     return [
-        _attribute([names[column] for column in table], _Rows(codes, values, cells, table), told, settings)
+        _attribute(
+            [names[column] for column in table], GroupRows(codes, values, cells, table), told, settings
+        )
         for table, told in zip(tables, blocks, strict=True)
     ]
 
@@ -85,57 +82,8 @@ def _sets(count: int) -> list[tuple[int, ...]]:
     return alone + pairs + ([tuple(range(count))] if count > 1 else [])
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """The rows of one table: the codes and texts of every column, 2 * truth + prediction, and the table's columns."""
-
-    codes: npt.NDArray[np.int64]
-    values: Sequence[Sequence[str]]
-    cells: npt.NDArray[np.int64]
-    columns: tuple[int, ...]
-
-    def groups(self, blocks: npt.NDArray[np.int64], settings: Settings) -> Iterator[Group]:
-        """Yield what each block is; one in which no row has a value is no group."""
-        keys = np.column_stack([blocks, self.codes[:, list(self.columns)]])
-        found, place = np.unique(keys, axis=0, return_inverse=True)
-        counts = np.bincount(place.reshape(-1) * 4 + self.cells, minlength=4 * len(found)).reshape(-1, 4)
-        known: Flags = np.all(found[:, 1:] >= 0, axis=1)
-        starts = np.flatnonzero(np.diff(found[:, 0], prepend=-1))
-        for some in np.split(np.arange(len(found)), starts[1:]):
-            named = some[known[some]]
-            if len(named):
-                yield self._group(found[named, 1:], counts[named], counts[some].sum(axis=0), settings)
-
-    def _group(self, codes: Any, counts: Any, total: Any, settings: Settings) -> Group:
-        """Say what a block is, by the codes and counts of the groups in it and the counts of all its rows."""
-        tn, fp, fn, tp = (int(count) for count in total)
-        cells, sizes = Cells(tp=tp, fp=fp, fn=fn, tn=tn), counts.sum(axis=1)
-        largest = int(np.argmax(sizes))
-        values = tuple(
-            self.values[column][code] for column, code in zip(self.columns, codes[largest], strict=True)
-        )
-        own, without = int(sizes[largest]), cells.n > int(sizes.sum())
-        if own == cells.n and not is_small(total, settings.small_cell):
-            return Group(values, cells)
-        few, alike = settings.small_cell - 1, ALIKE * settings.small_cell - 1
-        others = few if cells.n - own <= few else alike
-        named = (
-            cells.n - own <= others
-            and cells.n - others >= (settings.small_cell if others == few else settings.minimum)
-            and not is_small(counts[largest], settings.small_cell)
-        )
-        group = Group(values if named else None, cells, len(sizes), others, without)
-        rarer = np.minimum(counts[:, 2] + counts[:, 3], counts[:, 0] + counts[:, 1])
-        return replace(
-            group,
-            hides_enough=own >= settings.minimum and not group.has(cells.n, settings.minimum),
-            hides_labels=bool((rarer >= settings.minimum).any())
-            and not group.has(cells.rarer, settings.minimum),
-        )
-
-
 def _attribute(
-    columns: list[str], rows: _Rows, blocks: npt.NDArray[np.int64], settings: Settings
+    columns: list[str], rows: GroupRows, blocks: npt.NDArray[np.int64], settings: Settings
 ) -> JsonObject:
     attribute = " x ".join(columns)
     groups = list(rows.groups(blocks, settings))
@@ -304,25 +252,3 @@ def _fairlearn(name: str, groups: Sequence[Group]) -> float:
     ]
     truth, predicted, place, weight = (np.array(column) for column in zip(*rows, strict=True))
     return float(_DEFINITIONS[name](truth, predicted, sensitive_features=place, sample_weight=weight))
-
-
-def _coded(column: pd.Series) -> tuple[npt.NDArray[np.int64], list[str]]:
-    """Turn protected values into numbers in the order of their texts, -1 where one is missing; 1.0 is "1"."""
-    try:
-        codes, values = pd.factorize(column)
-    except TypeError:
-        raise MalformedInput(
-            f"the protected column {str(column.name)!r} holds values that cannot be grouped: use text or numbers"
-        ) from None
-    texts = [None if str(value).strip() in _WRITTEN_MISSING else as_text(value) for value in values]
-    ordered = sorted({text for text in texts if text is not None})
-    number = {text: place for place, text in enumerate(ordered)}
-    numbers = np.array([*(-1 if text is None else number[text] for text in texts), -1], dtype=np.int64)
-    return numbers[codes], ordered
-
-
-def as_text(value: object) -> str:
-    """Write a label or a group as text: whole floats without their point, as a missing value next to 1 made 1.0."""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value)

@@ -19,11 +19,12 @@ Example::
 
 from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
-from typing import Final, NamedTuple
+from typing import Final
 
 from audit.canonical import Json
 from registry.facts import FACTS, succeeded
-from registry.finding import AbsentError, Finding, Outcome, at, count, decimal, items, only, text
+from registry.finding import AbsentError, Finding, Outcome, count, decimal, items, only, text
+from registry.measured_groups import MeasuredGroup, attribute_of, groups_of, named_group
 from registry.rules import CONFIDENCE, EVERY, MINIMUM, ROWS, LimitRule
 from registry.sentences import listed
 
@@ -42,37 +43,6 @@ _RESTS_ON: Final = {
 }
 
 
-class _Group(NamedTuple):
-    """One group of an attribute; `minimum` is the number of rows below which a rate says nothing.
-
-    `together` is what is said of one that is told together with others.
-    """
-
-    name: str
-    of: str
-    n: int
-    enough: bool
-    minimum: int
-    metrics: list[Mapping[str, object]]
-    together: Mapping[str, object]
-
-    @property
-    def besides(self) -> int:
-        """How many groups are told with the one that has a name."""
-        groups = count(self.together.get("groups"))
-        return 0 if not self.together or self.unnamed else (groups or 1) - 1
-
-    @property
-    def unnamed(self) -> bool:
-        """Whether these are several groups without a name."""
-        return bool(self.together) and self.together.get("mainly") is None
-
-    @property
-    def others(self) -> int:
-        """Rows of others that may be among these."""
-        return count(self.together.get("others")) or 0
-
-
 def judge_limit(rule: LimitRule, run: Mapping[str, Json]) -> Finding:
     """Judge a limit by the evaluation of a run; raise `AbsentError` where what it needs is not there."""
     evaluation = _evaluation(run)
@@ -81,21 +51,12 @@ def judge_limit(rule: LimitRule, run: Mapping[str, Json]) -> Finding:
         rows = {"value": str(n)} if (n := count(evaluation.get("n"))) is not None else None
         figure = rows if rule.metric == ROWS else only(items(evaluation.get("metrics")), "name", rule.metric)
         return _compared(rule, name, figure, evaluation)
-    table = _attribute(evaluation, rule.of)
+    table = attribute_of(evaluation, rule.of)
     if rule.group is None:
         return _disparity(rule, table, evaluation)
     if rule.group == EVERY:
-        return _every(rule, _groups(table, evaluation), evaluation)
-    groups = items(table.get("groups"))
-    found = only(groups, "name", rule.group) or next(
-        (group for group in groups if at(group, "together", "mainly") == rule.group), None
-    )
-    if found is None:
-        names = listed([str(group.get("name")) for group in groups])
-        raise AbsentError(
-            f"{rule.of} has no group named {rule.group} in this evaluation: its groups are {names}"
-        )
-    return _in_group(rule, _group(found, table), evaluation)
+        return _every(rule, groups_of(table, evaluation), evaluation)
+    return _in_group(rule, named_group(table, rule.group), evaluation)
 
 
 def _called(metric: str) -> str:
@@ -113,61 +74,7 @@ def _evaluation(run: Mapping[str, Json]) -> Mapping[str, object]:
     return evaluation
 
 
-def _attribute(evaluation: Mapping[str, object], attribute: str) -> Mapping[str, object]:
-    tables = items(evaluation.get("bias"))
-    if (table := only(tables, "attribute", attribute)) is not None:
-        return table
-    measured = listed([str(table.get("attribute")) for table in tables])
-    raise AbsentError(
-        f"bias by {attribute} was not measured: name it in evaluate(sensitive=[...]) (measured: {measured})"
-    )
-
-
-def _group(group: Mapping[str, object], table: Mapping[str, object]) -> _Group:
-    of = str(table.get("attribute"))
-    name, n, minimum = text(group.get("name")), count(group.get("n")), count(table.get("minimum"))
-    enough = group.get("enough")
-    if name is None or n is None or minimum is None or not isinstance(enough, bool):
-        raise AbsentError(
-            f"a group of {of} lacks its name, its count or what is enough: record the run again"
-        )
-    together = group.get("together")
-    return _Group(
-        name,
-        of,
-        n,
-        enough,
-        minimum,
-        items(group.get("metrics")),
-        together if isinstance(together, Mapping) else {},
-    )
-
-
-def _groups(table: Mapping[str, object], evaluation: Mapping[str, object]) -> tuple[_Group, ...]:
-    """Read all groups of an attribute, and make sure that they are all: every row is in one, or has no value."""
-    groups = tuple(_group(group, table) for group in items(table.get("groups")))
-    omitted, without, n = (
-        count(table.get("groups_omitted")),
-        # Where rows without a value are told with a group, this is how many are not.
-        count(table.get("missing" if table.get("missing") is not None else "missing_apart")),
-        count(evaluation.get("n")),
-    )
-    of = table.get("attribute")
-    if omitted:
-        raise AbsentError(
-            f"{omitted} groups of {of} were left out of the statement for its size, so not every group can be "
-            "judged: measure fewer attributes together"
-        )
-    counted = sum(group.n for group in groups) + (without or 0)
-    if not groups or n is None or without is None or omitted is None or counted != n:
-        raise AbsentError(
-            f"the groups of {of} account for {counted} of {'?' if n is None else n} evaluated rows, so a group "
-            "may be absent: record the run again"
-        )
-    return groups
-
-
-def _small(rule: LimitRule, group: _Group, metric: str) -> bool:
+def _small(rule: LimitRule, group: MeasuredGroup, metric: str) -> bool:
     """Whether a group has too few rows for a rate; a rate that is absent for any other reason is missing.
 
     What is too few is the greater of what the policy says and what the evaluation was made with.
@@ -194,7 +101,7 @@ def _disparity(rule: LimitRule, table: Mapping[str, object], evaluation: Mapping
     finding = _compared(rule, subject, figure, evaluation)
     if finding.outcome != "passed":
         return finding
-    groups = _groups(table, evaluation)
+    groups = groups_of(table, evaluation)
     small = [
         group
         for group in groups
@@ -207,7 +114,7 @@ def _disparity(rule: LimitRule, table: Mapping[str, object], evaluation: Mapping
     return Finding("uncertain", f"{finding.message}, but {_too_small(small)}: evaluate on more rows")
 
 
-def _every(rule: LimitRule, groups: Sequence[_Group], evaluation: Mapping[str, object]) -> Finding:
+def _every(rule: LimitRule, groups: Sequence[MeasuredGroup], evaluation: Mapping[str, object]) -> Finding:
     aside = [group for group in groups if rule.small_groups == "ignore" and _small(rule, group, rule.metric)]
     judged = [(group, _in_group(rule, group, evaluation)) for group in groups if group not in aside]
     few = [group for group in groups if group in aside or (group.besides and rule.metric != ROWS)]
@@ -230,7 +137,7 @@ def _every(rule: LimitRule, groups: Sequence[_Group], evaluation: Mapping[str, o
     )
 
 
-def _in_group(rule: LimitRule, group: _Group, evaluation: Mapping[str, object]) -> Finding:
+def _in_group(rule: LimitRule, group: MeasuredGroup, evaluation: Mapping[str, object]) -> Finding:
     subject = f"{_called(rule.metric)} of {group.name} ({group.of})"
     try:
         if rule.metric == ROWS:
@@ -244,7 +151,7 @@ def _in_group(rule: LimitRule, group: _Group, evaluation: Mapping[str, object]) 
         return Finding("missing", str(absent))
 
 
-def _rows(rule: LimitRule, subject: str, group: _Group, evaluation: Mapping[str, object]) -> Finding:
+def _rows(rule: LimitRule, subject: str, group: MeasuredGroup, evaluation: Mapping[str, object]) -> Finding:
     """Compare how many rows a group has; with others among them, that is known up to those."""
     if group.unnamed or group.besides:
         raise AbsentError(f"{subject} is not known, for it is told of several groups together")
@@ -257,18 +164,18 @@ def _rows(rule: LimitRule, subject: str, group: _Group, evaluation: Mapping[str,
     return ends[0]
 
 
-def _figure_of(rule: LimitRule, group: _Group) -> str:
+def _figure_of(rule: LimitRule, group: MeasuredGroup) -> str:
     figure = only(group.metrics, "name", rule.metric) or {}
     value = Decimal(group.n) if rule.metric == ROWS else decimal(figure.get("value"))
     return "?" if value is None else _shown(value, rule.limit)
 
 
-def _too_small(groups: Sequence[_Group]) -> str:
+def _too_small(groups: Sequence[MeasuredGroup]) -> str:
     names = listed([_few(group) for group in groups])
     return f"{names} {'has' if len(groups) == 1 else 'have'} too few rows to say anything"
 
 
-def _few(group: _Group) -> str:
+def _few(group: MeasuredGroup) -> str:
     if group.besides:
         return f"what is told with {group.together['mainly']} ({group.besides} more of {group.of})"
     return f"{group.name} (n={group.n})"
