@@ -10,7 +10,8 @@ Rules:
   must add up to the rows evaluated. A group with too few rows to say anything makes the rule `uncertain`,
   unless the rule ignores small groups, and then the message names them.
 - Groups that are told together (`registry.told_together`) are such groups. Where one among them has enough rows, and
-  cannot be measured, what is asked is `missing`: no rule can leave it aside.
+  cannot be measured, what is asked is `missing`: no rule can leave it aside. Where rows of others may be among those of
+  a group, its figures are known up to their interval, and so a limit `on: point` is judged on that as well.
 
 Example::
 
@@ -23,7 +24,7 @@ from typing import Final
 
 from audit.canonical import Json
 from registry.facts import FACTS, succeeded
-from registry.finding import AbsentError, Finding, Outcome, count, decimal, items, only, text
+from registry.finding import AbsentError, Finding, Outcome, at, count, decimal, items, only, text
 from registry.measured_groups import MeasuredGroup, attribute_of, groups_of, named_group
 from registry.rules import CONFIDENCE, EVERY, MINIMUM, ROWS, LimitRule
 from registry.sentences import listed
@@ -98,7 +99,8 @@ def _small(rule: LimitRule, group: MeasuredGroup, metric: str) -> bool:
 def _disparity(rule: LimitRule, table: Mapping[str, object], evaluation: Mapping[str, object]) -> Finding:
     subject = f"{_called(rule.metric)} by {rule.of}"
     figure = only(items(table.get("disparities")), "name", rule.metric)
-    finding = _compared(rule, subject, figure, evaluation)
+    blurred = any(at(group, "together", "others") for group in items(table.get("groups")))
+    finding = _compared(rule, subject, figure, evaluation, blurred=blurred)
     if finding.outcome != "passed":
         return finding
     groups = groups_of(table, evaluation)
@@ -146,7 +148,8 @@ def _in_group(rule: LimitRule, group: MeasuredGroup, evaluation: Mapping[str, ob
             return Finding(
                 "uncertain", f"{subject} is not known, {_too_small([group])}: evaluate on more rows"
             )
-        return _compared(rule, subject, only(group.metrics, "name", rule.metric), evaluation)
+        figure = only(group.metrics, "name", rule.metric)
+        return _compared(rule, subject, figure, evaluation, blurred=group.others > 0)
     except AbsentError as absent:
         return Finding("missing", str(absent))
 
@@ -182,9 +185,17 @@ def _few(group: MeasuredGroup) -> str:
 
 
 def _compared(
-    rule: LimitRule, subject: str, figure: Mapping[str, object] | None, evaluation: Mapping[str, object]
+    rule: LimitRule,
+    subject: str,
+    figure: Mapping[str, object] | None,
+    evaluation: Mapping[str, object],
+    *,
+    blurred: bool = False,
 ) -> Finding:
-    """Compare one figure with the limit: the point, or the whole interval and the point within it."""
+    """Compare one figure with the limit: the point, or the whole interval and the point within it.
+
+    Of a `blurred` figure the point is not known, so that it is always the interval.
+    """
     if figure is None:
         hint = " (it needs y_score)" if rule.metric in ("roc_auc", "brier_score") else ""
         raise AbsentError(f"{subject} is not in the evaluation: have the evaluate step report it{hint}")
@@ -194,7 +205,7 @@ def _compared(
         raise AbsentError(f"{subject} is not known ({note[:200]}): evaluate on more rows")
     level = decimal(evaluation.get("confidence"))
     sentence = f"{subject} is {_shown(value, rule.limit)}{_grounds(rule, figure, level)}"
-    if rule.on == "point":
+    if rule.on == "point" and not blurred:
         return _on_point(rule, sentence, value)
     least = rule.confidence or CONFIDENCE
     if level is None or level < least:

@@ -21,7 +21,7 @@ def run_with(evaluation: dict[str, Any]) -> dict[str, Any]:
 
 
 def judged(evaluation: dict[str, Any], **said: Any) -> Finding:
-    asked: dict[str, Any] = {"metric": "demographic_parity_ratio", "operator": ">=", "limit": "0.5", **said}
+    asked: dict[str, Any] = {"metric": "demographic_parity_ratio", "operator": ">=", "limit": "0.4", **said}
     asked["limit"] = Decimal(asked["limit"])
     rule = LimitRule(id="r", says="Says.", clauses=(), of="race", on="point", **asked)
     try:
@@ -87,6 +87,13 @@ def test_the_rate_of_every_group_is_uncertain_where_one_is_told_with_another(wit
     asked = {"group": "every", "metric": "selection_rate", "operator": "<=", "limit": "1"}
     assert judged(with_a_rare_group, **asked).outcome == "uncertain"
     assert judged(with_a_rare_group, small_groups="ignore", **asked).outcome == "passed"
+
+
+def test_a_limit_on_the_point_asks_for_the_interval_where_others_are_among_the_rows() -> None:
+    clear = measured(repeated(white=200, black=60), small_cell=1)
+    blurred = measured(pd.DataFrame({"race": ["white"] * 200 + ["black"] * 60 + [None] * 5}))
+    assert judged(clear, limit="0.9").outcome == "passed"
+    assert judged(blurred, limit="0.9").outcome == "uncertain"
 
 
 def test_a_group_is_found_by_its_name_though_others_are_told_with_it(with_a_rare_group: Any) -> None:
