@@ -47,7 +47,7 @@ def test_any_table_cut_anywhere_has_the_fingerprint_of_the_whole(
     table = pa.table([column.slice(0, rows) for column in columns], [f"c{i}" for i in range(len(columns))])
     cuts = data.draw(st.lists(st.integers(0, rows), max_size=5))
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("runs", "fingerprint", "fingerprint_parts"):
+        for module in ("row_runs", "fingerprint", "fingerprint_parts"):
             patch.setattr(f"registry.{module}.RUN", 4)
         assert in_parts(cut(table, cuts)) == fingerprint(table)
 
