@@ -17,7 +17,7 @@ True
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +28,7 @@ from registry.file_columns import is_written_since, written_meanwhile
 from registry.held import written
 from registry.no_effects import Reads
 from registry.places import FILE
-from registry.reached import readers
+from registry.reached import readers, texts
 from registry.told import Source
 
 __all__ = ["NOTHING", "Outside", "outside_of", "unnamed_reads"]
@@ -73,9 +73,20 @@ def unnamed_reads(
         found.append(f"it reads the file {files[0]}, which none of its parameters names")
     if any(row["parameter"] is None for row in asked) or (read.connected and not asked):
         found.append("it asks a server or a database that none of its parameters names")
-    if not rows and not found and (calls := readers(function)):
-        found.append(f"it calls {calls[0]}, and none of its parameters names what it reads")
+    if not found and (calls := readers(function)):
+        others = [name for name in texts(function) if _is_other_file(name, {*known, *read.wrote})]
+        if others:
+            found.append(f"it names the file {Path(others[0]).name}, which none of its parameters names")
+        elif not rows:
+            found.append(f"it calls {calls[0]}, and none of its parameters names what it reads")
     return found
+
+
+def _is_other_file(text: str, known: Collection[str]) -> bool:
+    try:
+        return Path(text).is_file() and os.path.realpath(text) not in known
+    except (OSError, ValueError):  # too long a name, or a NUL in it, names no file
+        return False
 
 
 def _columns(path: Path | None) -> tuple[str, ...] | None:

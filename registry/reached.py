@@ -10,7 +10,7 @@ Rules:
 - A function that is reached is looked into as well, and so are the methods of a class and what a module of one's own
   holds under the names that are read, where that is of Python and not of an installed package; and names that stand in
   the text of a query (`loans.query("job in @JOBS")`).
-- Code that looks names up by itself (`globals`, `exec`, `import_module`) may reach anything; so may a module that the
+- Code that looks names up by itself (`globals`, `exec`, `os.environ`) may reach anything; so may a module that the
   function imports and that was not loaded before.
 
 >>> from json import dumps
@@ -41,7 +41,7 @@ from typing import Any, Final
 from registry.installed import is_installed, is_installed_module
 from registry.written_constants import is_written, is_written_in_class
 
-__all__ = ["reached", "readers"]
+__all__ = ["reached", "readers", "texts"]
 
 OF_NAMES: Final = ("Expr", "Col", "Selector")
 """Classes of numpy and polars whose objects hold names and operations, and no values of a table."""
@@ -53,7 +53,7 @@ DESCRIPTORS: Final = (staticmethod, classmethod, property, MemberDescriptorType,
 
 MADE_WITH: Final = ("_abc_impl", "_sklearn_auto_wrap_output_keys")
 
-LOOKS_UP: Final = ("__import__", "eval", "exec", "globals", "import_module", "modules")
+LOOKS_UP: Final = ("__import__", "environ", "eval", "exec", "getenv", "globals", "import_module", "modules")
 
 READS: Final = ("read_", "scan_")
 """What the names of functions that read a file or a database begin with."""
@@ -83,6 +83,17 @@ def readers(function: Callable[..., object]) -> list[str]:
     waiting = _onward(function) if isinstance(function, type) else [function]
     names = {name for here in _functions([*waiting]) for name in _names(here.__code__)}
     return sorted(name for name in names if name.startswith(READS))
+
+
+def texts(function: Callable[..., object]) -> list[str]:
+    """List the texts that stand in a function's code, and in those that it calls."""
+    codes = [here.__code__ for here in _functions([function])]
+    found: dict[str, None] = {}
+    while codes:
+        constants = codes.pop().co_consts
+        codes += [each for each in constants if isinstance(each, CodeType)]
+        found.update(dict.fromkeys(each for each in constants if isinstance(each, str)))
+    return list(found)
 
 
 def _functions(waiting: list[Any]) -> Iterator[FunctionType]:

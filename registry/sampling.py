@@ -12,7 +12,7 @@ Rules:
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ __all__ = ["ROWS", "changed", "sampled", "tables_in", "unchangeable"]
 
 ROWS = 300
 """Few enough to call a step a hundred times, and enough to hold rare values."""
+
+OF_PANDAS: Final = ("_attrs", "_cacher", "_flags", "_item_cache", "_mgr", "_name")
+"""What pandas itself sets on a table."""
 
 Places = NDArray[np.intp]
 
@@ -67,7 +70,7 @@ def unchangeable(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
                 continue
             if _has_own_labels(item):
                 yield f"{part} (its index)", "an index is not changed"
-            if getattr(item, "attrs", None):
+            if getattr(item, "attrs", None) or _was_set(item):
                 yield f"{part} (its attrs)", "what a table carries beside its columns is not changed"
 
 
@@ -79,6 +82,14 @@ def _has_own_labels(item: Any) -> bool:
     index = item.index
     named = any(name is not None for name in index.names)
     return named or index.dtype.kind not in "iu" or not index.is_unique
+
+
+def _was_set(item: Any) -> bool:
+    """Say whether something was set on a table of pandas that is no column: `loans.share = 0.3`."""
+    holder = holder_of(item)
+    if holder is None or holder[0] != "pandas":
+        return False
+    return not set(vars(item)) <= {*OF_PANDAS, *type(item)._metadata, *type(item)._accessors}
 
 
 def _mapped(step: str, value: Any, change: Callable[[str, Any], Any]) -> Any:

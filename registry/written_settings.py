@@ -81,14 +81,14 @@ def _parts_of_model(model: Any) -> Iterator[Any]:
 def _may_bring_in(value: Any, model: Any) -> bool:
     """Say whether a part of a model is a transformer, or an estimator that came with no package."""
     if callable(getattr(type(value), "transform", None)):
-        # What is made of other estimators has them among its settings.
-        return value is not model and not hasattr(value, "estimators") and not _is_structure(value)
+        return value is not model and not _is_structure(value)
     return callable(getattr(type(value), "predict", None)) and not _is_installed(type(value))
 
 
 def _is_structure(value: Any) -> bool:
-    """Say whether a value is a pipeline that ends with an estimator: its steps are asked one by one."""
-    return is_sklearns(type(value)) and type(value).__name__ == "Pipeline" and hasattr(value, "predict")
+    """Say whether a value predicts and is made of others, which are asked one by one: a pipeline, or a vote."""
+    made_of_others = hasattr(value, "steps") or hasattr(value, "estimators")
+    return is_sklearns(type(value)) and made_of_others and hasattr(value, "predict")
 
 
 def _is_known(kind: type) -> bool:

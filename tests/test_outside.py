@@ -196,6 +196,39 @@ def test_what_a_step_reads_that_no_parameter_names_leaves_nothing_that_is_declar
     assert "none of its parameters names" in " ".join(flow.notes)
 
 
+def test_a_file_that_a_step_names_beside_its_source_leaves_nothing_that_is_declared(
+    store: ArtifactStore,
+) -> None:
+    pq.write_table(pa.Table.from_pandas(loans()), "other.parquet")
+    pipeline = Pipeline("loans")
+
+    @pipeline.step(columns={"a": ["source.income"]}, rows=["source.*"])
+    def applications(source: str = "loans.csv") -> pd.DataFrame:
+        return read(source).assign(a=pq.read_table("other.parquet").to_pandas().race.str.len())
+
+    flow = flow_named(run(pipeline, store), "applications")
+    assert "a" not in flow.complete
+    assert "it names the file other.parquet" in " ".join(flow.notes)
+
+
+def test_what_was_set_on_a_table_may_hold_any_column(store: ArtifactStore) -> None:
+    pipeline = loading()
+
+    @pipeline.step(columns=SAME, rows=[])
+    def marked(applications: pd.DataFrame) -> pd.DataFrame:
+        table = applications.copy()
+        object.__setattr__(table, "share", float((table.race == "black").mean()))
+        return table
+
+    @pipeline.step(columns=SAME, rows=[])
+    def scaled(marked: pd.DataFrame) -> pd.DataFrame:
+        return marked.assign(income=marked.income * marked.share)
+
+    recorded = run(pipeline, store)
+    assert flow_named(recorded, "marked").is_whole
+    assert not flow_named(recorded, "scaled").is_whole
+
+
 def test_what_a_step_writes_and_reads_back_is_its_own(store: ArtifactStore) -> None:
     pipeline = loading()
 

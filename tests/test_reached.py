@@ -6,6 +6,7 @@ import functools
 import importlib
 import logging
 import math
+import os
 import re
 import sys
 import types
@@ -102,6 +103,7 @@ WAYS: dict[str, Callable[[pd.DataFrame], Any]] = {
     "SPACE": lambda table: table.income * SPACE.share,
     "Computed": lambda table: table.income * Computed.share,
     "JOBS": lambda table: table.query("job in @JOBS"),
+    "environ": lambda table: table.income * float(os.environ["SHARE"]),
     "globals": lambda table: table.income * globals()["SHA" + "RE"],
 }
 

@@ -50,6 +50,17 @@ class Scaled(BaseEstimator, TransformerMixin):  # type: ignore[misc]  # scikit-l
         return x
 
 
+class Voting(Scaled):
+    """A transformer of one's own that has estimators, and predicts as well."""
+
+    def __init__(self, estimators: Any = ()) -> None:
+        self.estimators = estimators
+
+    def predict(self, x: Any) -> Any:
+        """Predict nothing."""
+        return np.zeros(len(x))
+
+
 class Plain(BaseEstimator, ClassifierMixin):  # type: ignore[misc]  # likewise
     """An estimator of one's own that learns from what it is given."""
 
@@ -119,6 +130,7 @@ COMPUTED: dict[str, Callable[[], Any]] = {
         FeatureUnion([("a", StandardScaler())], transformer_weights={"a": SHARE[0]}), LogisticRegression()
     ),
     "Scaled": lambda: CalibratedClassifierCV(make_pipeline(Scaled(), LogisticRegression())),
+    "Voting in the model is no transformer": lambda: make_pipeline(Voting(), LogisticRegression()),
     "Reaching in the model reaches SHARE": lambda: VotingClassifier([("a", Reaching())]),
     "table": lambda: make_pipeline(StandardScaler(), Plain(table=SHARE)),
     "metric of the model calls what reaches SHARE": lambda: KNeighborsClassifier(metric=biased),
