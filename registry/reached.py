@@ -80,20 +80,24 @@ def reached(function: Callable[..., object]) -> list[str]:
 
 def readers(function: Callable[..., object]) -> list[str]:
     """Name the functions that read a file or a database which a function calls, itself or through others."""
-    waiting = _onward(function) if isinstance(function, type) else [function]
-    names = {name for here in _functions([*waiting]) for name in _names(here.__code__)}
+    names = {name for here in _functions_of(function) for name in _names(here.__code__)}
     return sorted(name for name in names if name.startswith(READS))
 
 
 def texts(function: Callable[..., object]) -> list[str]:
     """List the texts that stand in a function's code, and in those that it calls."""
-    codes = [here.__code__ for here in _functions([function])]
+    codes = [here.__code__ for here in _functions_of(function)]
     found: dict[str, None] = {}
     while codes:
         constants = codes.pop().co_consts
         codes += [each for each in constants if isinstance(each, CodeType)]
         found.update(dict.fromkeys(each for each in constants if isinstance(each, str)))
     return list(found)
+
+
+def _functions_of(function: Callable[..., object]) -> Iterator[FunctionType]:
+    """Yield a function, or the methods of a class, and the functions of one's own that they reach."""
+    return _functions(list(_onward(function)) if isinstance(function, type) else [function])
 
 
 def _functions(waiting: list[Any]) -> Iterator[FunctionType]:

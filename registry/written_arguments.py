@@ -59,6 +59,11 @@ class Written:
         said = [*self.given.get(name, []), *self.given.get(f"{called}() {place}", [])]
         return not any(one is _COMPUTED for one in said) and any(is_setting(value, one) for one in said)
 
+    def computes(self, called: str, name: str, place: int) -> bool:
+        """Say whether the code computes what it gives to a call as an argument, by its name or its place."""
+        said = [*self.given.get(f"{called}({name}=)", []), *self.given.get(f"{called}() {place}", [])]
+        return any(one is _COMPUTED for one in said)
+
 
 def is_setting(value: object, other: object) -> bool:
     """Say whether a setting holds a value: the same object, or the same literal."""
@@ -146,8 +151,10 @@ class _Reading:
             self._untold.add(called)
         # `set_params(spline__degree=2)` sets the degree of what is called spline.
         named = [(each.arg.rpartition("__")[2], each.value) for each in call.keywords if each.arg is not None]
+        # What a call itself is given by name, beside what any call is.
+        exact = [(f"{called}({each.arg}=)", each.value) for each in call.keywords if each.arg is not None]
         placed = [(f"{called}() {place}", each) for place, each in enumerate(call.args)]
-        for name, value in (*named, *placed):
+        for name, value in (*named, *exact, *placed):
             self._note(name, _COMPUTED if is_chosen else self._value(value))
         for name, values in candidates(call, self._node, self._constants, self._told):
             self._note(name, *([_COMPUTED] if values is None or is_chosen else values))

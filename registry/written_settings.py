@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from registry.estimators import is_sklearns
 from registry.installed import is_installed, is_installed_module
+from registry.plan_names import is_plain_inside
 from registry.reached import reached, readers
 from registry.written_arguments import Written, is_setting
 
@@ -128,14 +129,19 @@ def _unwritten(estimator: Any, written: Written) -> Iterator[str]:
         if name in STRUCTURE:
             for part in _parts(value):
                 yield from _unwritten(part, written)
-        elif hasattr(value, "get_params"):
-            yield from _unwritten(value, written)
-        elif name in defaults and is_setting(value, defaults[name].default):
             continue
-        elif not _is_numpys(value):
-            place = list(defaults).index(name) if name in defaults else None
-            if not written.gives(type(estimator).__name__, name, value, place):
-                yield name
+        if hasattr(value, "get_params"):
+            yield from _unwritten(value, written)
+            continue
+        place = list(defaults).index(name) if name in defaults else None
+        called = type(estimator).__name__
+        if place is not None and is_setting(value, defaults[name].default):
+            # One that was computed may have come out as the default, this time.
+            is_open = is_plain_inside(value) and written.computes(called, name, place)
+        else:
+            is_open = not _is_numpys(value) and not written.gives(called, name, value, place)
+        if is_open:
+            yield name
 
 
 def _parts(listed: Any) -> Iterator[Any]:

@@ -8,10 +8,13 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
+    Binarizer,
     FunctionTransformer,
     OneHotEncoder,
     OrdinalEncoder,
@@ -479,3 +482,54 @@ def test_a_target_of_a_step_that_returns_no_model_is_a_mistake(store: ArtifactSt
 
     with pytest.raises(MalformedInput, match="the step cleaned declares a target and returned no model"):
         run(pipeline, store)
+
+
+NUMBERS = ["income", "debt"]
+INPUTS = [*NUMBERS, "region", "job"]
+
+
+def encoded() -> Any:
+    numbers = make_pipeline(StandardScaler(), Binarizer(threshold=0.5))
+    return ColumnTransformer([("n", numbers, NUMBERS)], remainder=OneHotEncoder(handle_unknown="ignore"))
+
+
+def with_debt(table: pd.DataFrame, floor: float = 1.0) -> pd.DataFrame:
+    return table.assign(debt=table.debt / table.income.clip(lower=floor))
+
+
+def usual(stratify: str) -> Pipeline:
+    """Declare a pipeline as they are usually written: a split, constants and helpers of its module, a search."""
+    pipeline = Pipeline("loans")
+
+    @pipeline.step
+    def applications(source: str = "loans.csv") -> pd.DataFrame:
+        return pd.read_csv(source)
+
+    @pipeline.step(columns={"debt": ["debt", "income"], "*": ["*"]}, rows=[])
+    def features(applications: pd.DataFrame) -> pd.DataFrame:
+        return with_debt(applications)
+
+    @pipeline.step(columns={"*": ["*"]}, rows=[stratify])
+    def split(features: pd.DataFrame, by: str = stratify, seed: int = 0) -> dict[str, Any]:
+        parts = train_test_split(features[INPUTS], features.approve, stratify=features[by], random_state=seed)
+        return dict(zip(("train", "test", "wanted", "kept"), parts, strict=True))
+
+    @pipeline.step(columns={"*": ["*"]}, rows=[], target=["split.wanted.approve"])
+    def model(split: dict[str, Any]) -> Any:
+        search = GridSearchCV(
+            make_pipeline(encoded(), CalibratedClassifierCV(LogisticRegression(), cv=2)),
+            {"memory": [None]},
+            cv=2,
+        )
+        return search.fit(split["train"], split["wanted"])
+
+    return pipeline
+
+
+@pytest.mark.parametrize(("stratify", "outcome"), [("approve", "passed"), ("race", "failed")])
+def test_a_pipeline_as_they_are_usually_written_is_known_down_to_its_file(
+    store: ArtifactStore, stratify: str, outcome: str
+) -> None:
+    loans().to_csv("loans.csv", index=False)
+    rule = LineageRule(id="no-race", says="", clauses=(), protected=("race",), target="refuse")
+    assert judge_lineage(rule, run(usual(stratify), store, by=stratify)).outcome == outcome

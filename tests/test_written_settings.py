@@ -22,6 +22,7 @@ from sklearn.preprocessing import (
     FunctionTransformer,
     KBinsDiscretizer,
     OneHotEncoder,
+    PolynomialFeatures,
     StandardScaler,
     TargetEncoder,
 )
@@ -130,6 +131,7 @@ COMPUTED: dict[str, Callable[[], Any]] = {
         FeatureUnion([("a", StandardScaler())], transformer_weights={"a": SHARE[0]}), LogisticRegression()
     ),
     "Scaled": lambda: CalibratedClassifierCV(make_pipeline(Scaled(), LogisticRegression())),
+    "degree": lambda: make_pipeline(PolynomialFeatures(1 + int(SHARE[0] > LEVEL)), LogisticRegression()),
     "Voting in the model is no transformer": lambda: make_pipeline(Voting(), LogisticRegression()),
     "Reaching in the model reaches SHARE": lambda: VotingClassifier([("a", Reaching())]),
     "table": lambda: make_pipeline(StandardScaler(), Plain(table=SHARE)),
