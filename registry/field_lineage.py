@@ -29,6 +29,7 @@ from registry.nested_fields import nested_fields
 from registry.observe import Observation, observe, take_sample
 from registry.outside import NOTHING, Outside
 from registry.parts import is_fitted_model, parts_of
+from registry.plan_names import is_plain_inside
 from registry.reached import reached
 from registry.recomputed import as_received, explained
 from registry.relations import NotUnderstood
@@ -264,6 +265,11 @@ def _reached(planned: PlannedStep, outside: Outside) -> list[str]:
     left = [name for name in planned.parameters if name not in (*planned.given, *sources)]
     if (name := unwritten_default(step.function, left)) is not None:
         names.append(f"the default of its parameter {name}, which is worked out by code")
+    names += [
+        f"what its parameter {name} was given"
+        for name in planned.given
+        if name not in sources and not is_plain_inside(planned.parameters[name])
+    ]
     return [f"it reaches {listed(names)}, which may be made of any column"] if names else []
 
 

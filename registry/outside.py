@@ -66,10 +66,12 @@ def unnamed_reads(
 ) -> list[str]:
     """Say what a step read that none of its parameters names; `rows` are its sources and origins after its call."""
     known = {os.path.realpath(path) for path in paths}
-    files = [Path(name).name for name in read.files if name not in known]
     asked = [row for row in rows if "kind" in row]
+    databases = {Path(uri).name for row in asked if (uri := str(row["uri"])).startswith("sqlite")}
+    read_files = [Path(name).name for name in read.files if name not in known]
+    files = [name for name in read_files if name not in databases]
     found = []
-    if files and not any(row["parameter"] for row in asked):
+    if files:
         found.append(f"it reads the file {files[0]}, which none of its parameters names")
     if any(row["parameter"] is None for row in asked) or (read.connected and not asked):
         found.append("it asks a server or a database that none of its parameters names")

@@ -16,6 +16,7 @@ from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.finding import AbsentError
 from registry.lineage_rule import judge_lineage
+from registry.origins import SqlSource, sql_source
 from registry.pipeline import Pipeline
 from registry.rules import LineageRule
 from tests.lineage_truth import dependences, flow_named
@@ -227,6 +228,35 @@ def test_what_was_set_on_a_table_may_hold_any_column(store: ArtifactStore) -> No
     recorded = run(pipeline, store)
     assert flow_named(recorded, "marked").is_whole
     assert not flow_named(recorded, "scaled").is_whole
+
+
+@pytest.mark.parametrize(("take", "whole"), [(lambda table: table.debt, True), (_by_pandas, False)])
+def test_a_query_that_a_parameter_names_does_not_hide_a_file_that_none_does(
+    store: ArtifactStore, take: Callable[[pd.DataFrame], Any], whole: bool
+) -> None:
+    with sqlite3.connect("loans.db") as connection:
+        loans().to_sql("loans", connection, index=False)
+    connection.close()
+    asked = sql_source("sqlite:///loans.db", "SELECT * FROM loans")
+    pipeline = Pipeline("loans")
+
+    @pipeline.step(columns={"a": ["query.debt"], "*": ["query.*"]}, rows=["query.*"])
+    def applications(query: SqlSource = asked) -> Any:
+        table = query.read()
+        return table.assign(a=take(table))
+
+    assert flow_named(run(pipeline, store), "applications").is_whole is whole
+
+
+def test_a_table_that_a_parameter_was_given_may_hold_any_column(store: ArtifactStore) -> None:
+    pipeline = loading()
+
+    @pipeline.step(columns=SAME, rows=[])
+    def scaled(applications: pd.DataFrame, factors: object = None, rate: float = 1.0) -> pd.DataFrame:
+        return applications.assign(income=applications.income * rate)
+
+    assert flow_named(run(pipeline, store, rate=2.0), "scaled").is_whole
+    assert not flow_named(run(pipeline, store, factors=loans()), "scaled").is_whole
 
 
 def test_what_a_step_writes_and_reads_back_is_its_own(store: ArtifactStore) -> None:
