@@ -208,7 +208,7 @@ def _named(known: Map, place: Place, names: Sequence[str]) -> str:
             return f"{place.name} (protected as {name})"
     for held in known.names_in(place):
         if is_protected(held, names):
-            return f"{place.name}, which holds the field {held},"
+            return f"{place.name}, which holds the field {held} and counts as a whole,"
     return f"{place.words}, which a protected column is made of,"
 
 

@@ -72,6 +72,7 @@ def test_a_column_that_holds_a_protected_field_is_protected(name: str) -> None:
     assert found.message.endswith(
         "reaches what the model reads: load.person -> ratios.ratio -> feature ratio"
     )
+    assert ("and counts as a whole" in found.message) == (name != "person")
 
 
 def test_a_rule_may_leave_rows_out() -> None:
