@@ -7,6 +7,7 @@ Rules:
 
 - The candidates are a dict, or a list of dicts, that stands in the call, in a constant of the module, or in a name that
   is set once and used once.
+- What a search found is given to no function, which may fit it again (`is_kept`).
 - A function that judges (`scoring=`), folds that were computed (`cv=`) and a choice of one's own (`refit=`), in the
   code or set on a search later, leave them open.
 
@@ -17,17 +18,23 @@ Rules:
 """
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
 from registry.estimators import is_sklearns
 
-__all__ = ["candidates"]
+__all__ = ["candidates", "is_kept"]
 
 GRIDS: Final = ("param_grid", "param_distributions")
 
 JUDGES: Final = ("scoring", "refit", "cv")
 """The settings of a search that decide which candidate it takes."""
+
+READ: Final = (
+    "best_index_", "best_params_", "best_score_", "cv_results_", "decision_function", "predict", "predict_proba",
+    "score",
+)  # fmt: skip
+"""What is asked of a search, or of the model that it found, that gives nothing to be fitted again."""
 
 ValueOf = Callable[[ast.expr], Any]
 
@@ -49,6 +56,46 @@ def candidates(
     for name, values in (pair for each in written for pair in _pairs(each, code, value_of)):
         known = judged and isinstance(values, list | tuple)
         yield name.rpartition("__")[2], list(values) if known else None
+
+
+def is_kept(code: ast.AST, makers: Collection[str]) -> bool:
+    """Say whether no function is given what a search found, but for `model()`, which records it.
+
+    `makers` are functions that return a search.
+    """
+    assigned = [
+        each for each in ast.walk(code) if isinstance(each, ast.Assign | ast.AnnAssign | ast.NamedExpr)
+    ]
+    found: set[str] = set()
+    before = -1
+    while len(found) > before:
+        before = len(found)
+        for each in assigned:
+            if each.value is not None and _holds(each.value, found, makers):
+                found |= {
+                    node.id for node in ast.walk(each) if isinstance(node, ast.Name) and not _is_loaded(node)
+                }
+    calls = [each for each in ast.walk(code) if isinstance(each, ast.Call)]
+    given = [
+        each
+        for call in calls
+        if getattr(call.func, "attr", "") != "model"
+        for each in (*call.args, *(keyword.value for keyword in call.keywords))
+    ]
+    return not any(_holds(each, found, makers) for each in given)
+
+
+def _is_loaded(node: ast.Name) -> bool:
+    return isinstance(node.ctx, ast.Load)
+
+
+def _holds(node: ast.AST, found: Collection[str], makers: Collection[str]) -> bool:
+    """Say whether an expression may hold what a search found."""
+    if isinstance(node, ast.Attribute) and node.attr in READ:
+        return False
+    if isinstance(node, ast.Name):
+        return node.id in found or node.id in makers or node.id.endswith("SearchCV")
+    return any(_holds(each, found, makers) for each in ast.iter_child_nodes(node))
 
 
 def _pairs(node: ast.expr, code: ast.AST, value_of: ValueOf) -> Iterator[tuple[str, Any]]:

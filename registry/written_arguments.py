@@ -8,7 +8,8 @@ Rules:
   branch, as which branch was taken may hang on a column.
 - What is given by place and by name counts together. What is called by another name, is given what is unpacked, or has
   an attribute set, is given who knows what.
-- The candidates of a search are given (`registry.search_candidates`).
+- The candidates of a search are given (`registry.search_candidates`), where the code fits nothing else: what a search
+  chose by some columns may be fitted on others.
 - Of a step its function is read, and the functions of its own modules that it calls, with what it gives them; of a
   block that `record()` records the whole file, where that is what ran.
 
@@ -27,13 +28,16 @@ from registry.function_source import module_of, source_of
 from registry.module_bindings import Place, is_defined
 from registry.plan_names import is_plain, is_same
 from registry.relations import NotUnderstood
-from registry.search_candidates import candidates
+from registry.search_candidates import candidates, is_kept
 from registry.written_constants import made_of_code
 from registry.written_defaults import unwritten_default
 
 __all__ = ["Written", "is_setting", "written_by_block", "written_by_step"]
 
 BRANCHES: Final = (ast.If, ast.IfExp, ast.BoolOp, ast.Match, ast.While, ast.Try)
+
+FITS: Final = ("fit", "fit_predict", "fit_transform", "partial_fit")
+COPIES: Final = ("clone", "copy", "deepcopy")
 
 DEEPEST: Final = 4
 """Calls of functions in functions that are read."""
@@ -126,9 +130,28 @@ class _Reading:
         self._constants = {name: value for name, value in space.items() if name not in self._local}
         self._given: dict[str, list[Any]] = {}
         self._untold: set[str] = set()
+        self._tried: list[tuple[str, list[Any]]] = []
+        """The candidates of searches."""
+        self._makers: set[str] = set()
+        """The functions that search."""
+        self._read = [node]
+        self._fits = 0
 
     def written(self, where: str) -> Written:
-        """Collect what the code gives to the calls in it, and what those give that it calls."""
+        """Say what the code gives to the calls in it, and what those give that it calls."""
+        self.collect()
+        # What a search chose by other columns may be fitted again: its candidates count where nothing else is fitted.
+        is_one = self._fits <= 1 and not self._untold & {*FITS, *COPIES} and self._keeps()
+        for name, values in self._tried:
+            self._note(name, *(values if is_one else [_COMPUTED]))
+        return Written(where, self._given, frozenset(self._untold))
+
+    def _keeps(self) -> bool:
+        """Say whether no function is given what a search found."""
+        return all(is_kept(node, self._makers) for node in self._read)
+
+    def collect(self) -> None:
+        """Go through the code."""
         chosen = {each for branch in _branches(self._node) for each in ast.walk(branch)}
         called: set[ast.AST] = set()
         for node in ast.walk(self._node):
@@ -140,15 +163,15 @@ class _Reading:
                 self._untold.add(_name(node))
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
                 self._note(node.attr, _COMPUTED)
-        return Written(where, self._given, frozenset(self._untold))
 
     def _note(self, name: str, *values: Any) -> None:
         self._given.setdefault(name, []).extend(values)
 
     def _call(self, call: ast.Call, *, is_chosen: bool) -> None:
         called = _name(call.func)
-        if called == "setattr" or _is_unpacked(call):
+        if called in ("setattr", *COPIES) or _is_unpacked(call):
             self._untold.add(called)
+        self._fits += called in FITS
         # `set_params(spline__degree=2)` sets the degree of what is called spline.
         named = [(each.arg.rpartition("__")[2], each.value) for each in call.keywords if each.arg is not None]
         # What a call itself is given by name, beside what any call is.
@@ -157,7 +180,7 @@ class _Reading:
         for name, value in (*named, *exact, *placed):
             self._note(name, _COMPUTED if is_chosen else self._value(value))
         for name, values in candidates(call, self._node, self._constants, self._told):
-            self._note(name, *([_COMPUTED] if values is None or is_chosen else values))
+            self._tried.append((name, [_COMPUTED] if values is None or is_chosen else values))
         self._go_on(call, is_chosen=is_chosen)
 
     def _value(self, node: ast.expr) -> Any:
@@ -192,10 +215,15 @@ class _Reading:
         except NotUnderstood:
             return
         space, filename = function.__globals__, function.__code__.co_filename
-        inner = _Reading(node, held, space, filename, self._depth + 1).written("")
-        for name, values in inner.given.items():
+        inner = _Reading(node, held, space, filename, self._depth + 1)
+        inner.collect()
+        for name, values in inner._given.items():
             self._note(name, *([_COMPUTED] if is_chosen else values))
-        self._untold |= inner.untold
+        self._read += inner._read
+        self._makers |= inner._makers | ({_name(call.func)} if inner._tried else set())
+        self._tried += [(name, [_COMPUTED] if is_chosen else values) for name, values in inner._tried]
+        self._untold |= inner._untold
+        self._fits += inner._fits
 
     def _bound(self, function: FunctionType, call: ast.Call) -> dict[str, object]:
         """Return the parameters of a function that a call writes, or that keep a default which is written."""

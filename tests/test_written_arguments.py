@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -53,7 +53,19 @@ def with_a_name(loans: Any) -> Any:
     return GridSearchCV(pipeline(), grid, cv=StratifiedKFold(2, shuffle=True, random_state=3))
 
 
+def with_a_score(loans: Any) -> Any:
+    search = searched_first(loans)
+    print(search.best_params_, search.score(loans, loans.approve))
+    return search.best_estimator_
+
+
+def searched_first(loans: Any) -> Any:
+    """Search for a model."""
+    return GridSearchCV(pipeline(), GRID).fit(loans, loans.approve)
+
+
 WRITTEN: list[Callable[..., Any]] = [
+    with_a_score,
     with_a_name,
     lambda loans: PolynomialFeatures(degree=3),
     lambda loans: PolynomialFeatures(DEGREE),
@@ -101,7 +113,40 @@ def one_of_two(loans: Any) -> Any:
     return made(1) if loans.race.mean() > 1 else made(3)
 
 
+def fitted_again(loans: Any) -> Any:
+    search = GridSearchCV(pipeline(), GRID).fit(loans[["income", "race"]], loans.approve)
+    return search.best_estimator_.fit(loans[["income"]], loans.approve)
+
+
+def copied(loans: Any) -> Any:
+    search = GridSearchCV(pipeline(), GRID).fit(loans[["income", "race"]], loans.approve)
+    return trained(clone(search.best_estimator_), loans)
+
+
+def trained(model: Any, loans: Any) -> Any:
+    """Fit a model."""
+    return model.fit(loans[["income"]], loans.approve)
+
+
+def fitted_by_another_function(loans: Any) -> Any:
+    search = GridSearchCV(pipeline(), GRID).fit(loans[["income", "race"]], loans.approve)
+    return trained(search.best_estimator_, loans)
+
+
+def fitted_by_who_knows_what(loans: Any) -> Any:
+    search = GridSearchCV(pipeline(), GRID).fit(loans[["income", "race"]], loans.approve)
+    best = search.best_estimator_
+    return loans.trained(best)
+
+
+def searched(loans: Any) -> Any:
+    """Search for a model."""
+    return GridSearchCV(pipeline(), GRID).fit(loans, loans.approve)
+
+
 COMPUTED: list[Callable[..., Any]] = [
+    fitted_again, copied, fitted_by_another_function, fitted_by_who_knows_what,
+    lambda loans: loans.trained(searched(loans)),
     candidates_that_grow, a_score_that_is_set, by_another_name, one_that_is_set, one_of_two,
     lambda loans: PolynomialFeatures(mean_of(loans)),
     lambda loans: [PolynomialFeatures(mean_of(loans)), SplineTransformer(degree=3)],
