@@ -69,9 +69,9 @@ def _of_file(open_columns: list[str], files: Collection[str]) -> str:
             "rows=[...]"
         )
     return (
-        f"{listed(open_columns)} of what it returned {'is' if len(open_columns) == 1 else 'are'} in "
-        f"{listed(sorted(files))} not cell by cell: read the file by its reader's defaults (no parse_dates=, "
-        "try_parse_dates= or dtype=, no rows left out), and convert in another step"
+        f"{listed(sorted(files))} {'does' if len(files) == 1 else 'do'} not hold {listed(open_columns)} as it was "
+        "returned, cell by cell: read the file by its reader's defaults (no parse_dates=, try_parse_dates= or dtype=, "
+        "no rows left out), and convert or compute in another step"
     )
 
 

@@ -93,6 +93,10 @@ class _Walk:
             node = self._plan.view_current_node()
             names = list(self._plan.get_schema())
             read = getattr(self, f"_{type(node).__name__.lower()}", None)
+            if type(node).__name__ == "Scan":
+                raise NotUnderstood(
+                    "the plan reads a file itself, and does more: read it in a step of its own"
+                )
             if read is None:
                 raise NotUnderstood(f"the plan's {type(node).__name__} is not understood here")
             relation: Relation = read(node, names)
