@@ -63,18 +63,17 @@ def is_kept(code: ast.AST, makers: Collection[str]) -> bool:
 
     `makers` are functions that return a search.
     """
-    assigned = [
-        each for each in ast.walk(code) if isinstance(each, ast.Assign | ast.AnnAssign | ast.NamedExpr)
-    ]
-    found: set[str] = set()
+    found = {*makers}
     before = -1
     while len(found) > before:
         before = len(found)
-        for each in assigned:
-            if each.value is not None and _holds(each.value, found, makers):
-                found |= {
-                    node.id for node in ast.walk(each) if isinstance(node, ast.Name) and not _is_loaded(node)
-                }
+        for names, value in _bound(code):
+            if value is not None and _holds(value, found):
+                found |= names
+    if any(
+        isinstance(each, ast.Lambda) and _holds(each, found) for each in ast.walk(code) if each is not code
+    ):
+        return False
     calls = [each for each in ast.walk(code) if isinstance(each, ast.Call)]
     given = [
         each
@@ -82,20 +81,37 @@ def is_kept(code: ast.AST, makers: Collection[str]) -> bool:
         if getattr(call.func, "attr", "") != "model"
         for each in (*call.args, *(keyword.value for keyword in call.keywords))
     ]
-    return not any(_holds(each, found, makers) for each in given)
+    return not any(_holds(each, found) for each in given)
 
 
-def _is_loaded(node: ast.Name) -> bool:
-    return isinstance(node.ctx, ast.Load)
+def _bound(code: ast.AST) -> Iterator[tuple[set[str], ast.expr | None]]:
+    """Yield the names that stand for something from a statement on, and what: also a function for what it returns."""
+    for each in ast.walk(code):
+        match each:
+            case ast.Assign(targets=targets, value=value):
+                yield {name for target in targets for name in _names(target)}, value
+            case ast.AnnAssign(target=target, value=value) | ast.NamedExpr(target=target, value=value):
+                yield _names(target), value
+            case ast.For(target=target, iter=value) | ast.comprehension(target=target, iter=value):
+                yield _names(target), value
+            case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
+                yield _names(target), value
+            case ast.FunctionDef(name=name):
+                returned = (node.value for node in ast.walk(each) if isinstance(node, ast.Return))
+                yield from (({name}, value) for value in returned)
 
 
-def _holds(node: ast.AST, found: Collection[str], makers: Collection[str]) -> bool:
+def _names(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
+def _holds(node: ast.AST, found: Collection[str]) -> bool:
     """Say whether an expression may hold what a search found."""
     if isinstance(node, ast.Attribute) and node.attr in READ:
         return False
     if isinstance(node, ast.Name):
-        return node.id in found or node.id in makers or node.id.endswith("SearchCV")
-    return any(_holds(each, found, makers) for each in ast.iter_child_nodes(node))
+        return node.id in found or node.id.endswith("SearchCV")
+    return any(_holds(each, found) for each in ast.iter_child_nodes(node))
 
 
 def _pairs(node: ast.expr, code: ast.AST, value_of: ValueOf) -> Iterator[tuple[str, Any]]:

@@ -37,7 +37,6 @@ __all__ = ["Written", "is_setting", "written_by_block", "written_by_step"]
 BRANCHES: Final = (ast.If, ast.IfExp, ast.BoolOp, ast.Match, ast.While, ast.Try)
 
 FITS: Final = ("fit", "fit_predict", "fit_transform", "partial_fit")
-COPIES: Final = ("clone", "copy", "deepcopy")
 
 DEEPEST: Final = 4
 """Calls of functions in functions that are read."""
@@ -141,7 +140,7 @@ class _Reading:
         """Say what the code gives to the calls in it, and what those give that it calls."""
         self.collect()
         # What a search chose by other columns may be fitted again: its candidates count where nothing else is fitted.
-        is_one = self._fits <= 1 and not self._untold & {*FITS, *COPIES} and self._keeps()
+        is_one = self._fits <= 1 and self._untold.isdisjoint(FITS) and self._keeps()
         for name, values in self._tried:
             self._note(name, *(values if is_one else [_COMPUTED]))
         return Written(where, self._given, frozenset(self._untold))
@@ -169,7 +168,7 @@ class _Reading:
 
     def _call(self, call: ast.Call, *, is_chosen: bool) -> None:
         called = _name(call.func)
-        if called in ("setattr", *COPIES) or _is_unpacked(call):
+        if called == "setattr" or _is_unpacked(call):
             self._untold.add(called)
         self._fits += called in FITS
         # `set_params(spline__degree=2)` sets the degree of what is called spline.

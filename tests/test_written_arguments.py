@@ -54,6 +54,7 @@ def with_a_name(loans: Any) -> Any:
 
 
 def with_a_score(loans: Any) -> Any:
+    loans = loans.copy()
     search = searched_first(loans)
     print(search.best_params_, search.score(loans, loans.approve))
     return search.best_estimator_
@@ -139,6 +140,20 @@ def fitted_by_who_knows_what(loans: Any) -> Any:
     return loans.trained(best)
 
 
+def fitted_in_a_loop(loans: Any) -> Any:
+    search = GridSearchCV(pipeline(), GRID).fit(loans[["income", "race"]], loans.approve)
+    return [loans.trained(each) for each in [search]]
+
+
+def fitted_behind_a_function(loans: Any) -> Any:
+    search = GridSearchCV(pipeline(), GRID).fit(loans[["income", "race"]], loans.approve)
+
+    def found() -> Any:
+        return search
+
+    return loans.trained(found())
+
+
 def searched(loans: Any) -> Any:
     """Search for a model."""
     return GridSearchCV(pipeline(), GRID).fit(loans, loans.approve)
@@ -146,6 +161,7 @@ def searched(loans: Any) -> Any:
 
 COMPUTED: list[Callable[..., Any]] = [
     fitted_again, copied, fitted_by_another_function, fitted_by_who_knows_what,
+    fitted_in_a_loop, fitted_behind_a_function,
     lambda loans: loans.trained(searched(loans)),
     candidates_that_grow, a_score_that_is_set, by_another_name, one_that_is_set, one_of_two,
     lambda loans: PolynomialFeatures(mean_of(loans)),
