@@ -8,7 +8,7 @@ Rules:
 
 >>> [tree.sql() for tree in statements("SELECT 1; -- that is all")]
 ['SELECT 1']
->>> named_outside(statements("SELECT b FROM (SELECT a FROM t ORDER BY a) AS u(b)")[0]).sql()
+>>> named_outside(statements("SELECT b FROM (SELECT a FROM t ORDER BY a) AS u(b)")[0]).sql("duckdb")
 'SELECT b FROM (SELECT * FROM (SELECT a FROM t ORDER BY a) AS "the named") AS u(b)'
 """
 

@@ -107,7 +107,7 @@ def test_a_sample_that_cannot_be_taken_leaves_the_declaration(
     run = run_pipeline(pipeline, {}, artifacts=store).predicate
     assert dependences(flow_named(run, "doubled")) == {("twice", "loans.debt")}
     assert flow_named(run, "doubled").is_whole
-    assert notes_of(run) == ["step doubled: its lineage could not be read (RecursionError)"]
+    assert "step doubled: its lineage could not be read (RecursionError)" in notes_of(run)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_part_of_lineage_that_fails_leaves_the_run_succeeding_and_says_why(
     assert result.exception is None
     assert result.predicate["status"] == "succeeded"
     why = "its lineage could not be read (RecursionError)"
-    assert any(note.endswith(why) for note in notes_of(result.predicate))
+    assert any(why in note for note in notes_of(result.predicate))
 
 
 @pytest.mark.parametrize("query", [
