@@ -5,9 +5,13 @@ catalogue believes it, since it never judges (it refuses only what contradicts i
 answerable. Here the gate is computed again on what stood in the ledger before that entry, and each way in which the
 decision differs is a doubt, in a sentence. What cannot be computed again is a doubt too: unknown is never a pass.
 
-A later version of affidavit may word a finding in another way, so only outcomes are compared.
+A later version of affidavit may word a finding in another way, so only outcomes are compared. It may also ask more of a
+rule: where an earlier one recorded the run, that is said beside the outcomes that differ.
 """
 
+from collections.abc import Mapping
+
+from audit.canonical import Json
 from audit.doubt import Doubts
 from audit.errors import AffidavitError
 from audit.record import Entry
@@ -41,11 +45,23 @@ def doubts(models: Models, entry: Entry) -> tuple[str, ...]:
         found.append("it names other evidence than that of this version, stage and policies")
     if said.approvals != tuple(approval.seq for approval in gathered.evidence.approvals):
         found.append("it names other approvals than those that stood")
-    found += _rules(said, decision.results)
+    differing = _rules(said, decision.results)
+    if differing and _of_earlier_release(gathered.evidence.run):
+        differing.append(
+            "an earlier release recorded this run, and asked less of some rules: record it again, and have that "
+            "approved, for a decision by today's"
+        )
+    found += differing
     answer = "promoted" if decision.allowed else "refused"
     if said.decision != answer:
         found.append(f"it says {said.decision}, and the gate computed again says {answer}")
     return tuple(found)
+
+
+def _of_earlier_release(run: Mapping[str, Json]) -> bool:
+    """Say whether a run was evaluated before there was a small-cell rule, and digested before that was keyed."""
+    evaluation = run.get("evaluation")
+    return isinstance(evaluation, dict) and "small_cell" not in evaluation
 
 
 def signed_in_doubt(entry: Entry, by: Doubts) -> tuple[str, ...]:

@@ -77,6 +77,18 @@ def test_a_promotion_without_approvals_is_in_doubt_and_names_the_rules(registry:
     assert any("rule baseline/" in one and "computed again that is missing" in one for one in found)
 
 
+@pytest.mark.parametrize(("said", "is_told"), [({}, True), ({"small_cell": 10}, False)])
+def test_that_an_earlier_release_recorded_the_run_is_told_beside_rules_that_differ(
+    tmp_path: Path, said: JsonObject, is_told: bool
+) -> None:
+    registry = new_registry(tmp_path)
+    run = run_result(registry)
+    cast(JsonObject, run.predicate["evaluation"]).update(said)
+    registry.record_run(run)
+    found = doubts(registry, lie(registry))
+    assert any("an earlier release recorded this run" in one for one in found) == is_told
+
+
 @pytest.mark.parametrize(
     ("lies", "doubt"),
     [
