@@ -32,7 +32,9 @@ format: setup  ## put the code into the house format
 	$(bin)/ruff check --fix-only
 	$(bin)/ruff format
 
-bench: setup  ## measure speed and memory
+bench: setup  ## measure speed and memory, beside the machine and beside peers (fetches 90 MB of them the first time)
+	@[ -d build/peers ] || .ci/uv pip install --quiet --python $(bin)/python --target build/peers mlflow-skinny alembic \
+	    pymerkle || echo "bench: without MLflow and pymerkle, which could not be fetched"
 	$(bin)/python -m tests.bench.run
 
 faults: setup  ## kill, EIO, ENOSPC and loss of power at every write (SCENE=append or SCENE=power=append for one)

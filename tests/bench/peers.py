@@ -1,11 +1,8 @@
 """Measure peers beside one writer, where they are installed: MLflow's run logging and pymerkle's SQLite tree.
 
 Neither signs anything, nor does it say who ran what; MLflow keeps a run in a database that who runs it can edit, and
-pymerkle keeps a tree of digests. Neither is a dependency; this brings them here, with the alembic by which MLflow makes
-its database::
-
-    uv pip install --target DIR pymerkle mlflow-skinny alembic
-    PYTHONPATH=DIR python -m tests.bench.peers
+pymerkle keeps a tree of digests. Neither is a dependency: `make bench` brings them, with the alembic by which MLflow
+makes its database.
 """
 
 import importlib.util
