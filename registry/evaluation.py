@@ -11,6 +11,7 @@ Rules:
   value, for the area on as many rows as the rarer label has: no spread in few rows is no certainty.
 - Of a test set of fewer than `small_cell` rows no figure is told: the accuracy of one row is its outcome.
 - The positive label is stated: by default the greater of the two (1 of 0 and 1, "yes" of "no" and "yes").
+- No error tells a value of the data, for errors are printed and logged where nobody looks after them.
 - Rows are matched by position, as scikit-learn does, never by a table's index.
 
 Example::
@@ -38,7 +39,6 @@ from registry.fairness import bias
 from registry.group_figures import Cells, Figure, rates
 from registry.group_rows import as_text
 from registry.sentences import did_you_mean
-from registry.told_together import ALIKE, is_small
 
 __all__ = ["evaluate", "select_sensitive"]
 
@@ -89,10 +89,9 @@ def evaluate(
     if y_score is not None:
         scores = _scores(y_score, n)
         metrics += [_roc_auc(labels.truth, scores, confidence), _brier(labels.truth, scores, confidence)]
-    if is_small(
-        np.bincount(labels.truth.astype(np.int64) * 2 + labels.predicted, minlength=4), settings.small_cell
-    ):
-        metrics = [Figure(figure.name, n, note=_withheld(settings.small_cell)) for figure in metrics]
+    if n < settings.small_cell:
+        withheld = f"not told: these are fewer than {settings.small_cell} rows"
+        metrics = [Figure(figure.name, n, note=withheld) for figure in metrics]
     table = None if sensitive is None else _table(sensitive, n)
     return {
         "n": n,
@@ -139,19 +138,19 @@ def _labels(y_true: pd.Series, y_pred: pd.Series, positive: object) -> _Labels:
     pred_codes, pred_values = _classes(y_pred, "y_pred")
     if len(true_values) < 2:
         raise MalformedInput(
-            f"the true labels have one class only ({_shown(true_values)}): nothing can be told apart, "
-            "evaluate on rows that hold both labels"
+            "the true labels have one class only: nothing can be told apart, evaluate on rows that hold both labels"
         )
     if len(true_values) > 2:
         raise MalformedInput(
-            f"the true labels have {len(true_values)} classes ({_shown(true_values)}): "
-            "only binary classification, two labels, is evaluated so far"
+            f"the true labels have {len(true_values)} classes: only binary classification, two labels, is evaluated "
+            "so far"
         )
-    strange = [value for value in pred_values if value not in true_values]
+    strange = sum(value not in true_values for value in pred_values)
     if strange:
         raise MalformedInput(
-            f"y_pred holds {_shown(strange)}, which y_true ({_shown(true_values)}) does not: y_pred takes predicted "
-            "labels, written as in y_true; scores and probabilities go to y_score"
+            f"y_pred holds {strange} different value{'s' * (strange != 1)} that {'are' if strange != 1 else 'is'} none "
+            "of the labels of y_true: y_pred takes predicted labels, written as in y_true; scores and probabilities go "
+            "to y_score"
         )
     ordered = _ordered(true_values)
     if max(len(as_text(label)) for label in ordered) > MOST_LABEL:
@@ -180,21 +179,15 @@ def _ordered(labels: list[Any]) -> list[Any]:
     try:
         return sorted(labels)
     except TypeError:
-        raise MalformedInput(
-            f"the labels {_shown(labels)} are of different kinds: use one kind for both"
-        ) from None
+        kinds = " and ".join(type(label).__name__ for label in labels)
+        raise MalformedInput(f"the labels are of different kinds ({kinds}): use one kind for both") from None
 
 
 def _named(labels: list[Any], positive: object) -> Any:
     for label in labels:
         if label == positive or as_text(label) == as_text(positive):
             return label
-    raise MalformedInput(f"the positive label {positive!r} does not occur: the labels are {_shown(labels)}")
-
-
-def _withheld(small_cell: int) -> str:
-    alike = ALIKE * small_cell
-    return f"not told: these are fewer than {small_cell} rows, or fewer than {alike} that are all predicted alike"
+    raise MalformedInput(f"the positive label {positive!r} is neither of the two labels of y_true")
 
 
 def _metrics(labels: _Labels, settings: Settings) -> list[Figure]:
@@ -334,9 +327,3 @@ def _table(sensitive: Any, n: int) -> pd.DataFrame:
                 f"the evaluation returns, and name the data's column beside that, protected=[{name!r}]"
             )
     return table.set_axis(names, axis=1).reset_index(drop=True)
-
-
-def _shown(labels: Any) -> str:
-    """Show a few labels in a sentence."""
-    some = [repr(as_text(label)) for label in list(labels)[:4]]
-    return ", ".join(some) + (", ..." if len(labels) > 4 else "")

@@ -14,6 +14,7 @@ Rules:
   of others, the group is still measured, and the interval holds wherever those rows belong. Where a group that has
   enough rows is not measured, a disparity has no value: it could hang on it.
 - A missing protected value (`registry.group_rows`) is counted as missing and is not a group.
+- Which groups are told, by which names and of how many rows depends on no label and no prediction.
 - Figures depend on counts and the seed alone, not on the order of the rows. Which other columns are looked at matters
   only where two of them would give a small group away.
 
@@ -67,7 +68,7 @@ def bias(truth: Flags, predicted: Flags, sensitive: pd.DataFrame, settings: Sett
     values = [texts for _, texts in columns]
     tables = _sets(len(names))
     cells = truth.astype(np.int64) * 2 + predicted
-    blocks = told_together(codes, cells, tables, settings.small_cell)
+    blocks = told_together(codes, tables, settings.small_cell)
     return [
         _attribute(
             [names[column] for column in table], GroupRows(codes, values, cells, table), told, settings

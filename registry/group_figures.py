@@ -99,7 +99,7 @@ class Group:
 
     `groups` of them have rows here. `others` rows at most are not of the group that `values` names, and `values` is
     None where that would be too many. `without_value`: rows without a value are among them. `hides_enough`: one
-    has enough rows to be measured, and cannot be; `hides_labels`: one has enough rows of each label.
+    has enough rows to be measured, and cannot be; `hides_labels`: one may have enough rows of each label.
     """
 
     values: tuple[str, ...] | None

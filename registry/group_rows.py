@@ -22,7 +22,6 @@ import pandas as pd
 from audit.errors import MalformedInput
 from registry.evaluation_settings import Settings
 from registry.group_figures import Cells, Group
-from registry.told_together import ALIKE, is_small
 
 __all__ = ["GroupRows", "as_text", "coded"]
 
@@ -51,33 +50,33 @@ class GroupRows:
         for some in np.split(np.arange(len(found)), starts[1:]):
             named = some[known[some]]
             if len(named):
-                yield self._group(found[named, 1:], counts[named], counts[some].sum(axis=0), settings)
+                yield self._group(
+                    found[named, 1:], counts[named].sum(axis=1), counts[some].sum(axis=0), settings
+                )
 
-    def _group(self, codes: Any, counts: Any, total: Any, settings: Settings) -> Group:
-        """Say what a block is, by the codes and counts of the groups in it and the counts of all its rows."""
+    def _group(self, codes: Any, sizes: Any, total: Any, settings: Settings) -> Group:
+        """Say what a block is, by the codes and sizes of the groups in it and the counts of all its rows."""
         tn, fp, fn, tp = (int(count) for count in total)
-        cells, sizes = Cells(tp=tp, fp=fp, fn=fn, tn=tn), counts.sum(axis=1)
+        cells = Cells(tp=tp, fp=fp, fn=fn, tn=tn)
         largest = int(np.argmax(sizes))
         values = tuple(
             self.values[column][code] for column, code in zip(self.columns, codes[largest], strict=True)
         )
         own, without = int(sizes[largest]), cells.n > int(sizes.sum())
-        if own == cells.n and not is_small(total, settings.small_cell):
+        if own == cells.n and own >= settings.small_cell:
             return Group(values, cells)
-        few, alike = settings.small_cell - 1, ALIKE * settings.small_cell - 1
-        others = few if cells.n - own <= few else alike
-        named = (
-            cells.n - own <= others
-            and cells.n - others >= (settings.small_cell if others == few else settings.minimum)
-            and not is_small(counts[largest], settings.small_cell)
-        )
+        others = settings.small_cell - 1
+        # A name says that so many rows are its own. Where that is more than is left without all that may be others, it
+        # would say how few the others are.
+        named = cells.n - own <= others and cells.n - others >= settings.small_cell
         group = Group(values if named else None, cells, len(sizes), others, without)
-        rarer = np.minimum(counts[:, 2] + counts[:, 3], counts[:, 0] + counts[:, 1])
+        least = settings.minimum
+        # How many rows of each label the largest has is told by nothing else, so that this goes by what may be.
+        most = min(own // 2, cells.rarer)
         return replace(
             group,
-            hides_enough=own >= settings.minimum and not group.has(cells.n, settings.minimum),
-            hides_labels=bool((rarer >= settings.minimum).any())
-            and not group.has(cells.rarer, settings.minimum),
+            hides_enough=own >= least and not group.has(cells.n, least),
+            hides_labels=most >= least and not group.has(cells.rarer, least),
         )
 
 

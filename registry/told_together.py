@@ -2,9 +2,10 @@
 
 Rules:
 
-- A set of rows is small below `small_cell` rows (`registry.disclosure`), and below `ALIKE` times as many where all of
-  them have one label or one prediction: who is known to be among them would have theirs known. Of a larger group that
-  is what a measurement of bias has to tell.
+- A set of rows is small below `small_cell` rows (`registry.disclosure`).
+- What is told by itself depends on the numbers of rows alone, never on labels or predictions. A rule that hides groups
+  for what happened to them tells it to whoever knows their sizes (R. C.-W. Wong and others: "Minimality attack in
+  privacy preserving data publishing", VLDB 2007).
 - Small groups are told together, as one. Until that one is no longer small, and is more than one group, the next
   smallest joins it (complementary suppression: A. Hundepool and others: "Statistical disclosure control", 2012,
   chapter 4). Rows without a value are a group like any other here.
@@ -16,8 +17,7 @@ Rules:
   are not looked at. Counts within a group that is told are told.
 
 >>> codes = np.repeat([[0], [1], [2]], [40, 30, 3], axis=0)
->>> mixed = np.arange(73) % 4
->>> told_together(codes, mixed, [(0,)], 10)[0].tolist() == [0] * 40 + [1] * 33
+>>> told_together(codes, [(0,)], 10)[0].tolist() == [0] * 40 + [1] * 33
 True
 """
 
@@ -26,11 +26,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from registry.disclosure import SMALL_CELL
+__all__ = ["told_together"]
 
-__all__ = ["ALIKE", "EVERYTHING", "is_small", "told_together"]
-
-ALIKE = 3
 EVERYTHING = 1
 """The `small_cell` with which every group is told: no set of rows is small."""
 
@@ -48,40 +45,21 @@ Reals = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 
-def is_small(counts: Whole, small_cell: int = SMALL_CELL) -> Flags:
-    """Say which sets of rows are small by their counts of shape (..., 4): truth and prediction as in 2t + p."""
-    if small_cell <= EVERYTHING:
-        return np.zeros(counts.shape[:-1], dtype=np.bool_)
-    rows = counts.sum(axis=-1)
-    alike = np.zeros(rows.shape, dtype=np.bool_)
-    for places in ((2, 3), (1, 3)):  # the positive label, the positive prediction
-        positive = counts[..., places[0]] + counts[..., places[1]]
-        alike |= (positive == 0) | (positive == rows)
-    small: Flags = (rows > 0) & ((rows < small_cell) | (alike & (rows < ALIKE * small_cell)))
-    return small
-
-
-def told_together(
-    codes: Whole, cells: Whole, tables: Sequence[tuple[int, ...]], small_cell: int
-) -> list[Whole]:
+def told_together(codes: Whole, tables: Sequence[tuple[int, ...]], small_cell: int) -> list[Whole]:
     """Return for each table the number of the block in which each row is told, in the order of the groups.
 
-    `codes` of shape (n, k) has the groups of every column, -1 for no value; `cells` of shape (n,) is 2t + p for each
-    row. `tables` are tuples of columns, those of one column first.
+    `codes` of shape (n, k) has the groups of every column, -1 for no value. `tables` are tuples of columns, those of
+    one column first.
     """
-    atoms, place = np.unique(codes, axis=0, return_inverse=True)
-    place = place.reshape(-1)
-    counts = np.bincount(place * 4 + cells, minlength=4 * len(atoms)).reshape(-1, 4)
-    return [blocks[place] for blocks in _Telling(atoms, counts, tables, small_cell).all()]
+    atoms, place, rows = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
+    return [blocks[place.reshape(-1)] for blocks in _Telling(atoms, rows, tables, small_cell).all()]
 
 
 class _Telling:
     """The tables that are told so far, over the rows that have the same value in every column (atoms)."""
 
-    def __init__(
-        self, atoms: Whole, counts: Whole, tables: Sequence[tuple[int, ...]], small_cell: int
-    ) -> None:
-        self._atoms, self._counts, self._tables = atoms, counts, tables
+    def __init__(self, atoms: Whole, rows: Whole, tables: Sequence[tuple[int, ...]], small_cell: int) -> None:
+        self._atoms, self._rows, self._tables = atoms, rows, tables
         self._small_cell = small_cell
         self._groups = [_numbered(atoms[:, list(table)]) for table in tables]
         self._told: list[Whole] = []
@@ -107,10 +85,9 @@ class _Telling:
 
     def _merged(self, blocks: Whole) -> Whole:
         """Put together as few of the smallest blocks as will do."""
-        counts = self._summed(blocks)
-        small = is_small(counts, self._small_cell)
-        order = np.lexsort((np.arange(len(counts)), counts.sum(axis=1), ~small))
-        least, most = int(small.sum()), len(counts)
+        rows = self._summed(blocks)
+        order = np.argsort(rows, kind="stable")
+        least, most = int(self._small(rows).sum()), len(rows)
         if self._holds(_joined(blocks, order[:least])):
             return _joined(blocks, order[:least])
         # Where so many will do, more would too; all of them say nothing beside the total.
@@ -124,17 +101,17 @@ class _Telling:
 
     def _holds(self, blocks: Whole) -> bool:
         """Say whether nothing small is told where a table is told so."""
-        counts = self._summed(blocks)
-        if len(counts) == 1:
+        rows = self._summed(blocks)
+        if len(rows) == 1:
             return True
-        if is_small(counts, self._small_cell).any():
+        if self._small(rows).any():
             return False
         if not self._told or self._small_cell <= EVERYTHING:
             return True
         told = [*self._told, blocks]
         if sum(int(each.max()) + 1 for each in told) > MOST_BLOCKS:
             return False
-        return not _worked_out(told, self._small_sets(told), self._counts.sum(axis=1))
+        return not _worked_out(told, self._small_sets(told), self._rows)
 
     def _small_sets(self, told: Sequence[Whole]) -> Iterator[tuple[Whole, Whole]]:
         """Yield divisions of the atoms into sets, and which sets are small: groups, and what two tables share."""
@@ -144,12 +121,16 @@ class _Telling:
             for second in told[:place]
         )
         for sets in (*self._groups, *pairs):
-            yield sets, np.flatnonzero(is_small(self._summed(sets), self._small_cell))
+            yield sets, np.flatnonzero(self._small(self._summed(sets)))
 
     def _summed(self, sets: Whole) -> Whole:
-        found = np.zeros((int(sets.max()) + 1, 4), dtype=np.int64)
-        np.add.at(found, sets, self._counts)
+        found = np.zeros(int(sets.max()) + 1, dtype=np.int64)
+        np.add.at(found, sets, self._rows)
         return found
+
+    def _small(self, rows: Whole) -> Flags:
+        small: Flags = (rows > 0) & (rows < self._small_cell)
+        return small
 
 
 def _worked_out(told: Sequence[Whole], small_sets: Iterator[tuple[Whole, Whole]], rows: Whole) -> bool:

@@ -199,7 +199,12 @@ def test_labels_of_different_types_that_are_equal_are_the_same() -> None:
         ({"y_pred": [0, 1, float("nan"), 1]}, "y_pred has 1 missing values"),
         ({"y_pred": [0, 1, 1]}, "y_true has 4 rows and y_pred 3"),
         ({"y_pred": [0.2, 0.7, 0.1, 0.9]}, "go to y_score"),
-        ({"y_pred": ["0", "1", "1", "0"], "y_true": ["no", "yes", "no", "yes"]}, "y_pred holds '0'"),
+        (
+            {"y_pred": ["0", "1", "1", "0"], "y_true": ["no", "yes", "no", "yes"]},
+            "y_pred holds 2 different values that are none of the labels",
+        ),
+        ({"y_pred": [0, 1, 1, 7]}, "y_pred holds 1 different value that is none of the labels"),
+        ({"y_true": [0, "yes", 0, "yes"], "y_pred": [0, 0, 0, 0]}, "of different kinds (int and str)"),
         ({"y_pred": np.ones((4, 2))}, "shape"),
         ({"y_pred": 1}, "must be a column"),
         ({"y_true": [[0], [1], [1], [0]]}, "not labels"),
@@ -214,7 +219,7 @@ def test_labels_of_different_types_that_are_equal_are_the_same() -> None:
         ({"sensitive": pd.DataFrame([[1, 2]] * 4, columns=["race", "race"])}, "occurs twice"),
         ({"sensitive": pd.DataFrame({"género": ["a"] * 4})}, "protected=['género']"),
         ({"sensitive": pd.DataFrame({"race": [["a"]] * 4})}, "cannot be grouped"),
-        ({"positive": "yes"}, "does not occur"),
+        ({"positive": "yes"}, "neither of the two labels"),
         ({"confidence": 95}, "confidence"),
         ({"replicates": 10}, "replicates"),
         ({"minimum": 0}, "minimum"),
@@ -227,6 +232,27 @@ def test_bad_input_gets_one_clear_sentence(case: dict[str, Any], says: str) -> N
         evaluate(**arguments)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+CANARY = "canary"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"y_true": [CANARY] * 4},
+        {"y_true": [0, 1, 2, CANARY]},
+        {"y_true": [0, CANARY, 0, CANARY], "y_pred": [0] * 4},
+        {"y_pred": [0, 1, 0, CANARY]},
+        {"y_true": ["a", CANARY] * 2, "y_pred": ["a"] * 4, "positive": "b"},
+        {"y_score": [0, 1, 2, CANARY]},
+        {"sensitive": pd.DataFrame({"race": [[CANARY]] * 4})},
+    ],
+)
+def test_no_error_tells_a_value_of_the_data(case: dict[str, Any]) -> None:
+    with pytest.raises(MalformedInput) as caught:
+        evaluate(**{"y_true": [0, 1, 1, 0], "y_pred": [0, 1, 0, 0], **case})
+    assert CANARY not in str(caught.value)
 
 
 def test_protected_columns_are_selected_in_the_order_asked_for() -> None:

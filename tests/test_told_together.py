@@ -13,45 +13,43 @@ from hypothesis import strategies as st
 from audit.canonical import encode
 from registry.disclosure import SMALL_CELL
 from registry.evaluation import evaluate
-from registry.told_together import is_small, told_together
+from registry.evaluation_settings import Settings
+from registry.fairness import bias
+from registry.told_together import told_together
 
 Whole = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
 
 value = st.integers(-1, 2)
-few = st.sampled_from([(0, 0, 1, 0), (1, 1, 1, 0), (2, 2, 2, 2), (3, 3, 3, 3)])
-many = st.sampled_from([(5, 5, 5, 5), (9, 8, 7, 6), (0, 0, 20, 20)])
+few = st.sampled_from([1, 3, 8, 9, 10, 12])
+many = st.sampled_from([20, 30, 40])
 atoms = st.dictionaries(st.tuples(value, value, value), few | many, min_size=1, max_size=14)
 crossed = st.dictionaries(st.tuples(st.integers(0, 2), st.integers(0, 1)), few | many, min_size=3, max_size=6)
 
 
-def rows_of(found: dict[tuple[int, ...], tuple[int, ...]]) -> tuple[Whole, Whole]:
-    """Make rows of two or three columns and of 2 * truth + prediction from counts."""
-    rows = [
-        (*values, cell) for values, counts in found.items() for cell, n in enumerate(counts) for _ in range(n)
-    ]
-    table = np.array(rows, dtype=np.int64)
-    return table[:, :-1], table[:, -1]
+def rows_of(found: dict[tuple[int, ...], int]) -> Whole:
+    """Make rows of two or three columns from how many there are of each."""
+    return np.array([values for values, rows in found.items() for _ in range(rows)], dtype=np.int64)
 
 
 def sets_of(columns: int) -> list[tuple[int, ...]]:
     return [some for size in range(1, columns + 1) for some in combinations(range(columns), size)]
 
 
-def small_groups(codes: Whole, cells: Whole) -> Reals:
+def small_groups(codes: Whole) -> Reals:
     """List every group of every table, as flags over the rows, of which nothing may be worked out."""
     found = []
     for some in sets_of(codes.shape[1]):
         for values in np.unique(codes[:, some], axis=0):
             flags = (codes[:, some] == values).all(axis=1)
-            if is_small(np.bincount(cells[flags], minlength=4)):
+            if flags.sum() < SMALL_CELL:
                 found.append(flags)
     return np.array(found, dtype=np.float64).reshape(-1, len(codes))
 
 
-def told_sets(codes: Whole, cells: Whole) -> Reals:
+def told_sets(codes: Whole) -> Reals:
     """List what is told, as flags over the rows: every block of every table, and the total."""
-    told = told_together(codes, cells, sets_of(codes.shape[1]), SMALL_CELL)
+    told = told_together(codes, sets_of(codes.shape[1]), SMALL_CELL)
     flags = [blocks == block for blocks in told for block in np.unique(blocks)]
     return np.array([np.ones(len(codes)), *flags], dtype=np.float64)
 
@@ -59,22 +57,54 @@ def told_sets(codes: Whole, cells: Whole) -> Reals:
 @settings(max_examples=60, deadline=None)
 @given(atoms | crossed)
 def test_no_small_group_can_be_worked_out_by_adding_and_subtracting_what_is_told(found: Any) -> None:
-    codes, cells = rows_of(found)
-    if is_small(np.bincount(cells, minlength=4)):
+    codes = rows_of(found)
+    if len(codes) < SMALL_CELL:
         return  # then nothing is told but how many rows there are
-    told = told_sets(codes, cells)
+    told = told_sets(codes)
     rank = np.linalg.matrix_rank(told)
-    for group in small_groups(codes, cells):
+    for group in small_groups(codes):
         assert np.linalg.matrix_rank(np.vstack([told, group])) == rank + 1
 
 
 @settings(max_examples=60, deadline=None)
 @given(atoms)
 def test_every_block_that_is_told_is_large_enough_or_everything(found: Any) -> None:
-    codes, cells = rows_of(found)
-    for blocks in told_together(codes, cells, sets_of(3), SMALL_CELL):
-        counts = [np.bincount(cells[blocks == block], minlength=4) for block in np.unique(blocks)]
-        assert len(counts) == 1 or not is_small(np.array(counts)).any()
+    for blocks in told_together(rows_of(found), sets_of(3), SMALL_CELL):
+        rows = np.unique(blocks, return_counts=True)[1]
+        assert len(rows) == 1 or rows.min() >= SMALL_CELL
+
+
+def named_and_counted(codes: Whole, outcomes: Whole) -> list[Any]:
+    """List what is told of each table but its figures: the groups, by name and in order, and their rows."""
+    table = pd.DataFrame(codes, columns=list("abc")[: codes.shape[1]]).replace(-1, None)
+    told: Any = bias(outcomes > 1, outcomes % 2 > 0, table, Settings(replicates=100))
+    return [
+        (
+            each["attribute"],
+            [each.get(name) for name in ("missing", "missing_apart", "minimum", "groups_omitted")],
+            [
+                (
+                    group["name"],
+                    group["group"],
+                    group["n"],
+                    group["enough"],
+                    [figure["name"] for figure in group["metrics"]],
+                    {**group.get("together", {}), "hides_labels": None},
+                )
+                for group in each["groups"]
+            ],
+        )
+        for each in told
+    ]
+
+
+@settings(max_examples=30, deadline=None)
+@given(atoms | crossed, st.integers(0, 2**32 - 1), st.integers(0, 100))
+def test_which_groups_are_told_depends_on_no_outcome(found: Any, seed: int, alike: int) -> None:
+    codes = rows_of(found)
+    rng = np.random.default_rng(seed)
+    outcomes = np.where(np.arange(len(codes)) < alike, 2, np.arange(len(codes)) % 4)
+    assert named_and_counted(codes, outcomes) == named_and_counted(codes, rng.permutation(outcomes))
 
 
 def repeated(**groups: int) -> pd.DataFrame:
@@ -117,19 +147,30 @@ def test_asking_for_it_tells_every_group_and_says_so() -> None:
     assert [g["n"] for g in bias_of(result, "race")["groups"]] == [60, 1, 200]
 
 
-def test_a_group_of_twelve_that_were_all_refused_is_not_told_by_itself() -> None:
-    table = repeated(white=200, black=100, roma=12)
-    truth, predicted = np.arange(312) // 2 % 2, np.where(np.arange(312) < 300, np.arange(312) % 2, 0)
-    result = evaluate(truth, predicted, sensitive=table)
-    assert b"roma" not in encode(result)
-    assert [g["n"] for g in bias_of(result, "race")["groups"]] == [112, 200]
+@pytest.mark.parametrize("n", [12, 40])
+def test_a_group_of_ten_or_more_that_were_all_refused_is_told_for_hiding_it_would_tell_that(n: int) -> None:
+    table = repeated(white=200, roma=n)
+    place = np.arange(200 + n)
+    truth, predicted = place // 2 % 2, np.where(place < 200, place % 2, 0)
+    roma = bias_of(evaluate(truth, predicted, sensitive=table, minimum=10), "race")["groups"][0]
+    assert (roma["name"], roma["n"], roma["metrics"][0]["value"]) == ("roma", n, "0.0")
 
 
-def test_forty_that_were_all_refused_are_told_for_that_is_what_bias_is() -> None:
-    table = repeated(white=200, roma=40)
-    truth, predicted = np.arange(240) // 2 % 2, np.where(np.arange(240) < 200, np.arange(240) % 2, 0)
-    roma = bias_of(evaluate(truth, predicted, sensitive=table), "race")["groups"][0]
-    assert (roma["name"], roma["metrics"][0]["value"]) == ("roma", "0.0")
+def test_asking_for_more_rows_tells_fewer_groups() -> None:
+    found = bias_of(measured(repeated(white=200, black=60, sami=12), small_cell=30), "race")
+    assert [g["name"] for g in found["groups"]] == ["black and fewer than 30 others", "white"]
+
+
+def test_equalized_odds_are_not_known_where_a_group_that_is_told_with_others_may_have_enough_of_each_label() -> (
+    None
+):
+    found = bias_of(measured(repeated(white=200, black=60, sami=5)), "race")
+    assert found["disparities"][2]["note"].startswith("not known: a group that has enough")
+
+
+def test_ten_rows_that_are_all_alike_are_a_test_set_that_is_told() -> None:
+    result: Any = evaluate([0, 1] * 5, [0] * 10)
+    assert result["metrics"][1]["value"] == "0.0"
 
 
 def test_two_attributes_that_differ_in_three_rows_do_not_give_them_away() -> None:
