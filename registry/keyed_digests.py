@@ -13,7 +13,8 @@ Rules:
 - A keyed digest is HMAC-SHA256 over the bare one, under a key of its own for files, etags and each value's name
   (`registry.fingerprint_key`). It never stands where a bare one would: `sha256` and `etag` are null.
 - The size goes with the digest: `male` and `female` differ by two bytes.
-- A parameter that has the very name of a keyed column is withheld, unless it names a file or another origin.
+- A parameter that has the very name of a keyed column is withheld, unless it names a file or another origin, and so is
+  what a parameter holds under such a name, at any depth.
 
 A source then says `"sha256": null, "bytes": null, "hmac_sha256", "key"`, an object's version `"etag": null, "bytes":
 null, "etag_hmac_sha256", "key"`, a value `"fingerprint": "affidavit-value-keyed-v1:hmac-sha256:..."` and `"key"`.
@@ -34,6 +35,7 @@ from registry.model_state import VALUE_SCHEME
 from registry.protected_names import is_same_name
 from registry.recorded import parts_of_step
 from registry.recorded_sources import hmac_of
+from registry.recorded_values import shown
 
 __all__ = ["KEYED_VALUE_SCHEME", "is_bare_value", "key_digests", "keyed_source"]
 
@@ -85,10 +87,31 @@ def _keyed_version(version: JsonObject, key: FingerprintKey) -> JsonObject:
 
 
 def _withhold(names: Iterable[str], step: JsonObject, places: Iterable[Json]) -> None:
-    """Withhold the parameters of a step that are called as a keyed column is."""
+    """Withhold what the parameters of a step say under the name of a keyed column."""
     parameters = cast(JsonObject, step["parameters"])
     columns, files = tuple(names), set(places)
     for name, value in parameters.items():
-        is_said = value is None or (isinstance(value, dict) and {"hmac", "withheld"} & value.keys())
-        if not is_said and name not in files and any(is_same_name(name, column) for column in columns):
-            parameters[name] = {"withheld": True}
+        parameters[name] = _within(value, columns) if name in files else _under(name, value, columns)
+
+
+def _under(name: Json, value: Json, columns: Sequence[str]) -> Json:
+    """Return what a run says of a value that has a name: that it was withheld, where a keyed column is called so."""
+    is_said = value is None or (isinstance(value, dict) and bool({"hmac", "withheld"} & value.keys()))
+    if not is_said and any(is_same_name(shown(name), column) for column in columns):
+        return {"withheld": True}
+    return _within(value, columns)
+
+
+def _within(value: Json, columns: Sequence[str]) -> Json:
+    """Return a recorded value without what its mappings hold under the name of a keyed column, however deep."""
+    match value:
+        case list():
+            return [_within(item, columns) for item in value]
+        case {"tuple": list(several)}:
+            return {"tuple": [_within(item, columns) for item in several]}
+        case {"mapping": dict(named)}:
+            return {"mapping": {name: _under(name, item, columns) for name, item in named.items()}}
+        case {"pairs": list(pairs)}:
+            held = [cast(list[Json], pair) for pair in pairs]
+            return {"pairs": [[name, _under(name, item, columns)] for name, item in held]}
+    return value

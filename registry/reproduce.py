@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import cast
 
 from audit.canonical import Json, JsonObject, decode
-from audit.errors import AffidavitError, NotFound
+from audit.errors import AffidavitError, MalformedInput, NotFound
 from audit.record import Entry
 from registry.artifacts import ArtifactStore
 from registry.catalog import Catalogued
@@ -38,6 +38,7 @@ from registry.fingerprint import KEYED_SCHEME
 from registry.fingerprint_key import FingerprintKey
 from registry.predicates import Reproduction
 from registry.recorded import environment_of, parameters_of, parts_of_run, resolve_run, steps_of
+from registry.recorded_values import from_json
 from registry.registry import Registry
 from registry.rerun import Job
 from registry.rerun_process import one_line, run_job
@@ -186,11 +187,20 @@ def _parameters(run: JsonObject) -> JsonObject:
     for step in steps_of(run):
         given = cast(list[Json], step.get("given") or [])
         for name, value in parameters_of(step).items():
-            if not (isinstance(value, dict) and ({"withheld", "opaque", "hmac"} & value.keys())):
+            if _is_whole(value):
                 parameters[f"{step['name']}.{name}"] = value
             elif name in given:
                 raise Impossible(f"the parameter {step['name']}.{name} was not recorded")
     return parameters
+
+
+def _is_whole(value: Json) -> bool:
+    """Say whether a recorded value can be given again: nothing in it was withheld or left out."""
+    try:
+        from_json(value)
+    except MalformedInput:
+        return False
+    return True
 
 
 def _variables(run: JsonObject) -> dict[str, str]:

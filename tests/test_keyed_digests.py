@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from affidavit import Pipeline
-from audit.canonical import JsonObject, decode, encode
+from audit.canonical import Json, JsonObject, decode, encode
 from audit.errors import MalformedInput
 from registry.artifacts import ArtifactStore
 from registry.compare import compare_versions
@@ -291,6 +291,29 @@ def test_a_parameter_that_is_called_as_a_keyed_column_is_withheld(
     assert cast(JsonObject, block["parameters"])[name] == (value if is_told else {"withheld": True})
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"born": TRUTH, "C": 1}, {"mapping": {"born": {"withheld": True}, "C": 1}}),
+        ([{"Born": TRUTH}], [{"mapping": {"Born": {"withheld": True}}}]),
+        (
+            ({"a": {"born": [TRUTH]}},),
+            {"tuple": [{"mapping": {"a": {"mapping": {"born": {"withheld": True}}}}}]},
+        ),
+        ({1: 2, "born": TRUTH}, {"pairs": [[1, 2], ["born", {"withheld": True}]]}),
+        ({"born": None, "column": "born"}, {"mapping": {"born": None, "column": "born"}}),
+    ],
+)
+def test_what_a_parameter_holds_under_the_name_of_a_keyed_column_is_withheld_at_any_depth(
+    value: object, said: Json, store: ArtifactStore
+) -> None:
+    kept = Kept(store, key=KEY)
+    with Recording("people", {"options": value}, lambda: kept, protected=["born"]) as run:
+        run.data("people", pd.DataFrame({"born": [1, 2]}))
+    [block, *_] = cast(list[JsonObject], kept.results[0].predicate["steps"])
+    assert block["parameters"] == {"options": said}
+
+
 def test_a_parameter_that_names_a_file_is_told_whatever_it_is_called(store: ArtifactStore) -> None:
     Path("born.csv").write_text(FILE.format(TRUTH))
     kept = Kept(store, key=KEY)
@@ -359,8 +382,8 @@ def load(path: str = "people.csv"):
     return pd.read_csv(path)
 
 @people.step
-def last(load):
-    return str(load["born"].iloc[1])
+def last(load, options={"place": 1, "born": "1980-02-03"}):
+    return str(load["born"].iloc[options["place"]])
 
 @people.step
 def array(load):
@@ -380,11 +403,13 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     return found
 
 
-def record_in(registry: Registry, *, named_alone: bool = False) -> None:
+def record_in(
+    registry: Registry, parameters: Mapping[str, object] | None = None, *, named_alone: bool = False
+) -> None:
     target = load_target("people.py")
     result = run_pipeline(
         target.pipeline,
-        {},
+        parameters or {},
         artifacts=registry.artifacts,
         target=target.text,
         key=registry.fingerprint_key(),
@@ -401,6 +426,15 @@ def verdict(registry: Registry, ref: str = "people@1") -> tuple[str, str]:
 
 def test_a_version_of_a_keyed_source_is_reproduced_with_the_key(registry: Registry) -> None:
     assert verdict(registry) == ("identical", "None")
+
+
+def test_what_was_withheld_within_a_parameter_is_reproduced_by_its_default_and_else_impossible(
+    registry: Registry,
+) -> None:
+    given = {"place": 1, "born": TRUTH}
+    record_in(registry, parameters={"last.options": given})
+    assert verdict(registry) == ("identical", "None")
+    assert verdict(registry, "people@2") == ("impossible", "the parameter last.options was not recorded")
 
 
 def test_a_version_that_was_recorded_with_columns_keyed_alone_is_reproduced_as_it_was(
