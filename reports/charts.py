@@ -48,11 +48,11 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a forest plot: a mark for each panel, None for not enough data; no marks at all is a heading."""
+    """One line of a forest plot: a mark for each panel, or words in its place; no marks at all is a heading."""
 
     label: str
     n: int | None
-    marks: tuple[Mark | None, ...]
+    marks: tuple[Mark | str, ...]
     text: str = ""
 
 
@@ -95,7 +95,7 @@ def _row_names(row: Row, top: float, pitch: float, left: float) -> list[str]:
 
 def _panel(
     panel: Panel,
-    marks: Sequence[tuple[int, Mark | None]],
+    marks: Sequence[tuple[int, Mark | str]],
     left: float,
     width: float,
     span: tuple[float, float],
@@ -127,10 +127,10 @@ def _panel(
     return parts
 
 
-def _mark(mark: Mark | None, middle: float, left: float, across: Callable[[float], float]) -> list[str]:
-    if mark is None:
+def _mark(mark: Mark | str, middle: float, left: float, across: Callable[[float], float]) -> list[str]:
+    if isinstance(mark, str):
         behind = f'<rect x="{left + 2:.1f}" y="{middle - 6:.1f}" width="62" height="12" fill="#ffffff"/>'
-        return [behind, text(left + 4, middle + 2.8, "not enough data", size=8, fill=MUTED, style="italic")]
+        return [behind, text(left + 4, middle + 2.8, mark, size=8, fill=MUTED, style="italic")]
     x = across(mark.value)
     parts = []
     if mark.low is not None and mark.high is not None:
@@ -148,11 +148,11 @@ def _beside(x: float, left: float, width: float, words: str, fill: str) -> str:
     return text(x, 24, words, size=7.5, fill=fill, anchor=anchor)
 
 
-def _reach(panel: Panel, marks: Sequence[Mark | None]) -> tuple[float, float]:
+def _reach(panel: Panel, marks: Sequence[Mark | str]) -> tuple[float, float]:
     found = [
         value
         for mark in marks
-        if mark is not None
+        if isinstance(mark, Mark)
         for value in (mark.value, mark.low, mark.high)
         if value is not None
     ]

@@ -4,7 +4,7 @@ Rules:
 
 - A figure arrives as the decimal string of the ledger and is rounded for print only, half to even, by
   decimal arithmetic: no float is made on the way. The evidence keeps every digit.
-- What is not known is written in words (`UNKNOWN`, `NO_DATA`), never as 0 and never as an empty cell.
+- What is not known is written in words (`UNKNOWN`, `NO_DATA`, `NOT_KNOWN`), never as 0 and never as an empty cell.
 - A time is written as the ledger has it, in UTC; nothing here reads a clock or a locale.
 
 Example::
@@ -21,6 +21,7 @@ from registry.recorded_values import WRITTEN_AS_TEXT
 
 __all__ = [
     "DASH",
+    "NOT_KNOWN",
     "NO_DATA",
     "UNKNOWN",
     "brief_value",
@@ -31,6 +32,7 @@ __all__ = [
     "instant",
     "interval",
     "label",
+    "no_value",
     "number",
     "plain_list",
     "scheme_and_hex",
@@ -43,6 +45,7 @@ __all__ = [
 
 UNKNOWN = "not recorded"
 NO_DATA = "not enough data"
+NOT_KNOWN = "not known"
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -65,6 +68,15 @@ LABELS = {
     "selection_rate": "Selection rate",
     "true_positive_rate": "True positive rate",
 }
+
+
+def no_value(note: str | None) -> str:
+    """Write what stands in place of a figure without a value, by its note.
+
+    >>> no_value("not known: a group that has enough rows is told together with others"), no_value(None)
+    ('not known', 'not enough data')
+    """
+    return NOT_KNOWN if (note or "").startswith(NOT_KNOWN) else NO_DATA
 
 
 def figure(text: str | None, places: int = 3) -> str:

@@ -61,6 +61,7 @@ def _environment() -> Environment:
         figure=formats.figure,
         instant=formats.instant,
         label=formats.label,
+        no_value=formats.no_value,
         known=lambda text: formats.UNKNOWN if text is None else text,
         plain_list=formats.plain_list,
         seconds=formats.seconds,

@@ -143,16 +143,16 @@ def ratios_plot(attributes: Sequence[Attribute], limits: Sequence[Rule]) -> Mark
     return _forest(rows, [panel], f"Selection rate ratio by attribute: {'; '.join(known)}.", "Attribute")
 
 
-def _mark(figure: Figure | None) -> charts.Mark | None:
+def _mark(figure: Figure | None) -> charts.Mark | str:
     value = formats.number(figure.value) if figure else None
     if figure is None or value is None:
-        return None
+        return formats.no_value(figure.note if figure else None)
     return charts.Mark(value, formats.number(figure.low), formats.number(figure.high))
 
 
 def _told(figure: Figure) -> str:
     if figure.value is None:
-        return formats.NO_DATA
+        return formats.no_value(figure.note)
     return f"{formats.figure(figure.value)} ({formats.interval(figure.low, figure.high)})"
 
 

@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.charts import Mark, Panel, Row, forest
+from reports.facts import Attribute, Figure
+from reports.formats import no_value
 from reports.graph import MOST_NODES, Graph, Node, lineage
 from reports.layout import Placed, place
 from reports.lineage_drawing import lineage_drawing
+from reports.plots import ratios_plot
 from reports.qr import qr
 from reports.reading import read_run
 from reports.svg import fitted
@@ -161,7 +164,7 @@ def test_a_plot_states_its_finding_first() -> None:
 
 
 def test_a_group_without_enough_data_gets_words_and_no_mark() -> None:
-    svg = forest([Row("small", 9, (None,))], [Panel("Rate")], finding="none")
+    svg = forest([Row("small", 9, ("not enough data",))], [Panel("Rate")], finding="none")
     assert "not enough data" in svg
     assert "<path" not in svg
 
@@ -172,7 +175,9 @@ def test_a_limit_is_drawn_and_named() -> None:
 
 
 def test_a_row_without_marks_is_a_heading() -> None:
-    svg = forest([Row("race x sex", None, ()), Row("a", 50, (None,))], [Panel("Rate")], finding="x")
+    svg = forest(
+        [Row("race x sex", None, ()), Row("a", 50, ("not enough data",))], [Panel("Rate")], finding="x"
+    )
     assert "race x sex" in svg
     assert svg.count("not enough data") == 1
 
@@ -194,3 +199,16 @@ def test_a_shortened_text_says_that_it_was(text: str) -> None:
 def test_the_same_text_gives_the_same_code() -> None:
     assert qr("mortgage@1", finding="x") == qr("mortgage@1", finding="x")
     assert qr("mortgage@1", finding="x") != qr("mortgage@2", finding="x")
+
+
+def test_the_figure_and_the_table_of_a_report_call_a_figure_without_a_value_the_same() -> None:
+    notes = {"race": "not known: a group that has enough rows", "sex": "not enough data: 1 of the groups"}
+    ratios = {
+        name: Figure("demographic_parity_ratio", None, None, None, 90, note, (), 1, "/")
+        for name, note in notes.items()
+    }
+    found = [Attribute(name, (name,), 0, 30, 0, (), (ratio,)) for name, ratio in ratios.items()]
+    svg = str(ratios_plot(found, []))
+    assert "race not known; sex not enough data" in svg
+    assert ">not known<" in svg
+    assert [no_value(note) for note in notes.values()] == ["not known", "not enough data"]
