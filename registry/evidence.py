@@ -35,8 +35,8 @@ from registry.gate import Approval, Evidence
 from registry.models import Models
 from registry.policy import Policy
 from registry.predicates import GivenApproval, PolicyDigest, StagePolicies
-from registry.privacy_rule import tables_told
 from registry.rules import PrivacyRule
+from registry.tables_told import tables_told
 
 __all__ = ["Gathered", "adopted", "adopted_in_doubt", "gather", "gather_before", "unchanged"]
 

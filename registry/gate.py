@@ -29,10 +29,11 @@ from registry.finding import AbsentError, Finding, Outcome
 from registry.limits import judge_limit, limit_text
 from registry.lineage_rule import judge_lineage
 from registry.policy import Policy
-from registry.privacy_rule import TableTold, judge_privacy
+from registry.privacy_rule import judge_privacy
 from registry.reproduction_rule import judge_reproductions
 from registry.rules import ApprovalRule, FactRule, LimitRule, LineageRule, PrivacyRule, ReproductionRule, Rule
 from registry.sentences import listed
+from registry.tables_told import TableTold
 
 __all__ = ["ALLOWING", "Approval", "Decision", "Evidence", "RuleResult", "decide"]
 

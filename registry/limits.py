@@ -25,6 +25,7 @@ from typing import Final
 from audit.canonical import Json
 from registry.facts import FACTS, succeeded
 from registry.finding import AbsentError, Finding, Outcome, at, count, decimal, items, only, text
+from registry.groups_aside import aside, common_value, too_small
 from registry.measured_groups import MeasuredGroup, attribute_of, groups_of, named_group
 from registry.rules import CONFIDENCE, EVERY, MINIMUM, ROWS, LimitRule
 from registry.sentences import listed
@@ -83,7 +84,7 @@ def _small(rule: LimitRule, group: MeasuredGroup, metric: str) -> bool:
     if group.together.get("hides_enough"):
         raise AbsentError(
             f"{group.name} ({group.of}) may hide what is asked, for a group among them has enough rows and is not "
-            "told by itself: give rare and missing values a common one before evaluating"
+            f"told by itself: {common_value(group.of)}"
         )
     if group.unnamed:
         return True
@@ -99,28 +100,35 @@ def _small(rule: LimitRule, group: MeasuredGroup, metric: str) -> bool:
 def _disparity(rule: LimitRule, table: Mapping[str, object], evaluation: Mapping[str, object]) -> Finding:
     subject = f"{_called(rule.metric)} by {rule.of}"
     figure = only(items(table.get("disparities")), "name", rule.metric)
-    blurred = any(at(group, "together", "others") for group in items(table.get("groups")))
+    parts = [group["together"] for group in items(table.get("groups")) if "together" in group]
+    hides = "hides_labels" if rule.metric == "equalized_odds_difference" else "hides_enough"
+    if any(at(part, hides) is True for part in parts):
+        raise AbsentError(
+            f"{subject} is not known, for a group that has enough rows is told together with others: "
+            f"{common_value(str(rule.of))}"
+        )
+    blurred = any(at(part, "others") for part in parts)
     finding = _compared(rule, subject, figure, evaluation, blurred=blurred)
     if finding.outcome != "passed":
         return finding
     groups = groups_of(table, evaluation)
-    small = [
-        group
-        for group in groups
-        if any(_small(rule, group, rate) for rate in _RESTS_ON[rule.metric]) or group.besides
+    unjudged = [
+        group for group in groups if any(_small(rule, group, rate) for rate in _RESTS_ON[rule.metric])
     ]
+    small = [group for group in groups if group in unjudged or group.besides]
     if not small:
         return finding
     if rule.small_groups == "ignore":
-        return Finding("passed", f"{finding.message}; {_too_small(small)}, and the rule leaves that aside")
-    return Finding("uncertain", f"{finding.message}, but {_too_small(small)}: evaluate on more rows")
+        judged = [group for group in groups if group not in unjudged]
+        return Finding("passed", f"{finding.message}; {aside(small, judged, groups)}")
+    return Finding("uncertain", f"{finding.message}, but {too_small(small)}: evaluate on more rows")
 
 
 def _every(rule: LimitRule, groups: Sequence[MeasuredGroup], evaluation: Mapping[str, object]) -> Finding:
-    aside = [group for group in groups if rule.small_groups == "ignore" and _small(rule, group, rule.metric)]
-    judged = [(group, _in_group(rule, group, evaluation)) for group in groups if group not in aside]
-    few = [group for group in groups if group in aside or (group.besides and rule.metric != ROWS)]
-    note = f"; {_too_small(few)}, and the rule leaves that aside" if few else ""
+    small = [group for group in groups if rule.small_groups == "ignore" and _small(rule, group, rule.metric)]
+    judged = [(group, _in_group(rule, group, evaluation)) for group in groups if group not in small]
+    few = [group for group in groups if group in small or (group.besides and rule.metric != ROWS)]
+    note = f"; {aside(few, [group for group, _ in judged], groups)}" if few else ""
     if not judged:
         return Finding("missing", f"no group of {rule.of} can be judged{note}: evaluate on more rows")
     refusing = [finding for _, finding in judged if finding.outcome != "passed"]
@@ -128,7 +136,7 @@ def _every(rule: LimitRule, groups: Sequence[MeasuredGroup], evaluation: Mapping
         refusing.sort(key=lambda finding: _WORST_FIRST.index(finding.outcome))
         return Finding(refusing[0].outcome, listed([one.message for one in refusing], "; ") + note)
     if few and rule.small_groups != "ignore":
-        message = f"{_called(rule.metric)} of every group of {rule.of} is not known, {_too_small(few)}"
+        message = f"{_called(rule.metric)} of every group of {rule.of} is not known, {too_small(few)}"
         return Finding("uncertain", f"{message}: evaluate on more rows")
     each = listed([f"{group.name} {_figure_of(rule, group)}" for group, _ in judged])
     how = "the whole interval is" if rule.on == "interval" else "it is"
@@ -146,7 +154,7 @@ def _in_group(rule: LimitRule, group: MeasuredGroup, evaluation: Mapping[str, ob
             return _rows(rule, subject, group, evaluation)
         if _small(rule, group, rule.metric):
             return Finding(
-                "uncertain", f"{subject} is not known, {_too_small([group])}: evaluate on more rows"
+                "uncertain", f"{subject} is not known, {too_small([group])}: evaluate on more rows"
             )
         figure = only(group.metrics, "name", rule.metric)
         return _compared(rule, subject, figure, evaluation, blurred=group.others > 0)
@@ -171,17 +179,6 @@ def _figure_of(rule: LimitRule, group: MeasuredGroup) -> str:
     figure = only(group.metrics, "name", rule.metric) or {}
     value = Decimal(group.n) if rule.metric == ROWS else decimal(figure.get("value"))
     return "?" if value is None else _shown(value, rule.limit)
-
-
-def _too_small(groups: Sequence[MeasuredGroup]) -> str:
-    names = listed([_few(group) for group in groups])
-    return f"{names} {'has' if len(groups) == 1 else 'have'} too few rows to say anything"
-
-
-def _few(group: MeasuredGroup) -> str:
-    if group.besides:
-        return f"what is told with {group.together['mainly']} ({group.besides} more of {group.of})"
-    return f"{group.name} (n={group.n})"
 
 
 def _compared(

@@ -37,8 +37,12 @@ class MeasuredGroup(NamedTuple):
     @property
     def besides(self) -> int:
         """How many groups are told with the one that has a name."""
-        groups = count(self.together.get("groups"))
-        return 0 if not self.together or self.unnamed else (groups or 1) - 1
+        return 0 if self.unnamed else self.holds - 1
+
+    @property
+    def holds(self) -> int:
+        """How many groups these rows are of."""
+        return count(self.together.get("groups")) or 1
 
     @property
     def unnamed(self) -> bool:

@@ -9,8 +9,9 @@ import pytest
 
 from registry.finding import AbsentError, Finding
 from registry.limits import judge_limit
-from registry.privacy_rule import TableTold, judge_privacy
+from registry.privacy_rule import judge_privacy
 from registry.rules import LimitRule, PrivacyRule
+from registry.tables_told import TableTold
 from tests.test_told_together import measured, repeated
 
 PEOPLE = TableTold("people", "load", (("race", True),))
@@ -65,7 +66,33 @@ def test_a_disparity_beside_groups_that_are_told_together_is_uncertain(with_two_
 def test_a_rule_may_leave_small_groups_aside_and_says_so(with_a_rare_group: Any) -> None:
     found = judged(with_a_rare_group, small_groups="ignore")
     assert found.outcome == "passed"
-    assert "the rule leaves that aside" in found.message
+    assert "the rule leaves that aside (1 of 3 groups, up to 9 of 265 rows)" in found.message
+
+
+def test_a_rule_that_leaves_groups_aside_counts_each_of_those_without_a_name(
+    with_two_rare_groups: Any,
+) -> None:
+    assert "(2 of 4 groups, 15 of 275 rows)" in judged(with_two_rare_groups, small_groups="ignore").message
+
+
+def test_groups_without_a_name_come_first_in_a_list_that_is_cut() -> None:
+    several = measured(
+        repeated(white=200, black=60, sami=8, roma=7, **{f"a{number}": 12 + number for number in range(8)})
+    )
+    message = judged(several, small_groups="ignore").message
+    assert "; 2 groups, told together (n=15), a0 (n=12), " in message
+    assert "a4 (n=16) and 3 more have too few rows" in message
+    assert "(10 of 12 groups, 139 of 399 rows)" in message
+
+
+def test_where_a_group_is_withheld_the_message_says_what_to_do_with_which_column(
+    with_a_group_withheld: Any,
+) -> None:
+    found = judged(with_a_group_withheld)
+    assert found.message == (
+        "demographic parity ratio by race is not known, for a group that has enough rows is told together with others: "
+        "give rare and missing values of race a common one before evaluating, or evaluate on more rows"
+    )
 
 
 def test_few_rows_without_a_value_do_not_hinder_a_disparity(with_few_values_missing: Any) -> None:

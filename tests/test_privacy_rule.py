@@ -9,16 +9,17 @@ import polars as pl
 import pytest
 
 from affidavit import Pipeline
-from audit.canonical import JsonObject, decode, encode
+from audit.canonical import Json, JsonObject, decode, encode
 from registry.artifacts import ArtifactStore
 from registry.finding import AbsentError, Finding
 from registry.gate import Evidence, decide
 from registry.kept_data import KeepData
 from registry.policy import packaged
 from registry.privacy import NO_DEMANDS, Demand, Privacy
-from registry.privacy_rule import TableTold, judge_privacy, tables_told
+from registry.privacy_rule import judge_privacy
 from registry.rules import Misplaced, PrivacyRule
 from registry.run import run_pipeline
+from registry.tables_told import TableTold, tables_told
 from tests.test_keying import KEY, PEOPLE, people, store
 
 __all__ = ["store"]
@@ -81,7 +82,7 @@ def test_a_source_file_and_a_value_that_are_digested_bare_fail_where_all_columns
     assert outcomes[False].outcome == "passed"
     assert outcomes[True].outcome == "failed"
     assert outcomes[True].message.startswith(
-        "the file people.csv (step last) is recorded by its bare SHA-256; the value last (step last) is digested "
+        "the file people.csv (step last) was recorded by bare SHA-256; the value last (step last) was digested "
     )
 
 
@@ -90,7 +91,7 @@ def test_an_object_with_a_bare_etag_fails(store: ArtifactStore) -> None:
     run["origins"] = [{"step": "load", "uri": "s3://bank/people.csv", "version": {"etag": '"5d41"'}}]
     found = judged(run, store, columns=("race",), fingerprint="keyed")
     assert found.outcome == "failed"
-    assert "the object s3://bank/people.csv (step load) is recorded by its bare etag" in found.message
+    assert "the object s3://bank/people.csv (step load) was recorded by bare etag" in found.message
 
 
 def test_a_column_without_a_name_that_is_not_keyed_fails(store: ArtifactStore) -> None:
@@ -327,3 +328,36 @@ def _many() -> Pipeline:
         return pd.DataFrame({"age": list(range(20, 60)) * 2})
 
     return pipeline
+
+
+# --- what a message says ------------------------------------------------------------------------------------
+
+
+def failing(run: JsonObject, *tables: TableTold, **said: Any) -> str:
+    found = judge_privacy(rule(columns=("race",), **said), run, tables)
+    assert found.outcome == "failed"
+    return found.message
+
+
+def test_many_parts_without_a_key_are_told_in_one_short_sentence() -> None:
+    steps = [f"a_step_with_a_long_name_{number}" for number in range(12)]
+    tables = [TableTold(step, step, (("race", False), ("race_black", False))) for step in steps]
+    files: list[Json] = [{"uri": f"{step}.csv", "sha256": "ab", "step": step} for step in steps]
+    message = failing({"sources": files}, *tables, fingerprint="keyed")
+    assert message.count("without a key") == message.count("bare SHA-256") == 1
+    assert message.count("and 9 more") == 2
+    assert len(message) < 800
+
+
+def test_the_advice_speaks_of_copies_only_where_one_was_kept() -> None:
+    bare = TableTold("people", "load", (("race", False),))
+    kept = TableTold("people", "load", (("race", True),), kept=True)
+    assert failing({}, bare, fingerprint="keyed").endswith("without a key: run it again under this policy")
+    assert failing({}, kept, fingerprint="keyed").endswith("this policy, with no protected data kept")
+
+
+def test_the_advice_names_the_columns_that_were_protected_too_late() -> None:
+    bare = TableTold("people", "load", (("race", False),))
+    run: JsonObject = {"privacy": {"protected": ["race"], "late": [{"column": "race", "part": "people"}]}}
+    found = judge_privacy(rule(fingerprint="keyed"), run, [bare])
+    assert found.message.endswith("under this policy, and name race in protected=[...] from the start")

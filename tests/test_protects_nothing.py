@@ -12,9 +12,10 @@ from registry.finding import AbsentError
 from registry.fingerprint_key import create_key
 from registry.keying import Keying, protects_nothing, warn_of_protecting_nothing
 from registry.pipeline import Pipeline
-from registry.privacy_rule import TableTold, judge_privacy
+from registry.privacy_rule import judge_privacy
 from registry.rules import PrivacyRule
 from registry.run import run_pipeline
+from registry.tables_told import TableTold
 
 FRAME = pd.DataFrame({"geschlecht": ["w", "m"] * 10, "x": range(20)})
 
