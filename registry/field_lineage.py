@@ -276,7 +276,7 @@ def _reached(planned: PlannedStep, outside: Outside) -> list[str]:
 def _beside(planned: PlannedStep, returned: Mapping[str, object]) -> tuple[str, ...]:
     if not planned.step.told.is_declared:
         return ()  # it is asked of what is declared alone, and to look through an index takes time
-    return tuple(name for name, _ in unchangeable({each: returned[each] for each in planned.after}))
+    return tuple(name for name, _ in unchangeable({each: returned[each] for each in planned.after}, returned))
 
 
 def _astray(planned: PlannedStep, returned: Mapping[str, object]) -> str | None:

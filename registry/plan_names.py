@@ -199,9 +199,26 @@ def value_of(statement: ast.stmt, name: str) -> ast.expr | None:
     """Return what a statement assigns to a name by itself."""
     match statement:
         case ast.Assign(targets=targets, value=value):
-            return value if any(isinstance(each, ast.Name) and each.id == name for each in targets) else None
+            return next(
+                (found for each in targets if (found := _assigned(each, value, name)) is not None), None
+            )
         case ast.AnnAssign(target=ast.Name(id=found), value=value) if found == name:
             return value
+    return None
+
+
+def _assigned(target: ast.expr, value: ast.expr, name: str) -> ast.expr | None:
+    """Return what an assignment gives a name, also as one of several: `NUMBERS, WORDS = ["debt"], ["job"]`."""
+    match target, value:
+        case ast.Name(id=found), _ if found == name:
+            return value
+        case ((ast.Tuple() | ast.List()), (ast.Tuple() | ast.List())):
+            if len(target.elts) == len(value.elts) and not any(
+                isinstance(each, ast.Starred) for each in (*target.elts, *value.elts)
+            ):
+                pairs = zip(target.elts, value.elts, strict=True)
+                found_in = (_assigned(one, other, name) for one, other in pairs)
+                return next((each for each in found_in if each is not None), None)
     return None
 
 

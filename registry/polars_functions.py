@@ -31,7 +31,7 @@ PLAIN: Final = _listed("""
     exp fill_null fill_null_with_strategy floor hash index_of interpolate interpolate_by kurtosis log log1p
     max_by max_horizontal mean_horizontal min_by min_horizontal negate null_count pct_change peak_max peak_min
     pow product qcut quantile radians rank repeat_by replace replace_strict reverse rle_id round round_sig_figs
-    set_sorted shift shuffle sign sin sinh skew sqrt sum_horizontal tan tanh to_physical truncate
+    set_sorted shift shift_and_fill shuffle sign sin sinh skew sqrt sum_horizontal tan tanh to_physical truncate
 """)
 
 COUNTED: Final = _listed("""

@@ -10,6 +10,8 @@ Rules:
 - A function that is reached is looked into as well, and so are the methods of a class and what a module of one's own
   holds under the names that are read, where that is of Python and not of an installed package; and names that stand in
   the text of a query (`loans.query("job in @JOBS")`).
+- A function that is cached gives again what it gave before, which somebody may have filled since.
+- So does an installed package that somebody put something on (`registry.put_on_packages`).
 - Code that looks names up by itself (`globals`, `exec`, `os.environ`) may reach anything; so may a module that the
   function imports and that was not loaded before.
 
@@ -39,6 +41,8 @@ from types import (
 from typing import Any, Final
 
 from registry.installed import is_installed, is_installed_module
+from registry.plan_names import is_plain
+from registry.put_on_packages import put_there
 from registry.written_constants import is_written, is_written_in_class
 
 __all__ = ["reached", "readers", "texts"]
@@ -87,12 +91,7 @@ def readers(function: Callable[..., object]) -> list[str]:
 def texts(function: Callable[..., object]) -> list[str]:
     """List the texts that stand in a function's code, and in those that it calls."""
     codes = [here.__code__ for here in _functions_of(function)]
-    found: dict[str, None] = {}
-    while codes:
-        constants = codes.pop().co_consts
-        codes += [each for each in constants if isinstance(each, CodeType)]
-        found.update(dict.fromkeys(each for each in constants if isinstance(each, str)))
-    return list(found)
+    return list(dict.fromkeys(text for code in codes for text in _texts(code)))
 
 
 def _functions_of(function: Callable[..., object]) -> Iterator[FunctionType]:
@@ -116,11 +115,15 @@ def _outside(function: FunctionType, *, is_step: bool) -> Iterator[str]:
     for name, value, home in _held(function):
         if isinstance(value, type | FunctionType) or _onward(value):
             is_outside = _is_filled(value)
+            if _onward(value) and _remembers(value):
+                yield f"the cache of {name}"
         else:
             is_outside = not _is_of_code(value) and (home is None or not is_written(name, *home))
         if is_outside:
             yield name
-    yield from (name for name in _names(function.__code__) if name in LOOKS_UP)
+    names = list(_names(function.__code__))
+    yield from (name for name in names if name in LOOKS_UP)
+    yield from put_there(names, _texts(function.__code__), _named(function, names))
     yield from _imported_first(function.__code__)
     if not is_step:  # a step's own parameters are recorded with their values
         yield from _defaults(function)
@@ -143,6 +146,21 @@ def _onward(value: Any) -> list[FunctionType]:
         for each in inside
         if isinstance(each, FunctionType) and not is_installed(each.__code__.co_filename)
     ]
+
+
+def _remembers(value: Any) -> bool:
+    """Say whether an object that stands before a function of one's own may give what it was given earlier.
+
+    A cache does, of `functools` or of another package; so may all that is no function of Python.
+    """
+    if isinstance(value, type):
+        return False
+    if not isinstance(value, FunctionType):
+        return True
+    if not is_installed(value.__code__.co_filename):
+        return False  # what it holds is asked with what its code reads
+    held = [each for _, each, home in _held(value) if home is None]
+    return not all(_is_of_code(each) or isinstance(each, FunctionType) or is_plain(each) for each in held)
 
 
 def _plain(value: Any) -> Any:
@@ -210,6 +228,13 @@ def _held(function: FunctionType) -> Iterator[tuple[str, Any, _Home]]:
             continue
 
 
+def _named(function: FunctionType, names: Iterable[str]) -> Iterator[Any]:
+    """Yield what stands in a function's module, or around it, under the names that it reads, and what it imports."""
+    yield from (function.__globals__[name] for name in names if name in function.__globals__)
+    yield from (value for _, value, home in _held(function) if home is None)
+    yield from (sys.modules[name] for name in _imports(function.__code__) if name in sys.modules)
+
+
 def _space(module: ModuleType) -> tuple[dict[str, Any], str]:
     return vars(module), str(getattr(module, "__file__", ""))
 
@@ -256,6 +281,13 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
+def _texts(code: CodeType) -> Iterator[str]:
+    yield from (each for each in code.co_consts if isinstance(each, str))
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _texts(constant)
+
+
 def _words(code: CodeType) -> Iterator[str]:
     """Yield the words of the texts in a code that may be queries."""
     for constant in code.co_consts:
@@ -287,6 +319,8 @@ def _is_of_code(value: Any) -> bool:
     if kind.__name__ == "ufunc":  # one that `frompyfunc` made holds a function of anybody's
         homes = (sys.modules.get("numpy"), sys.modules.get("scipy.special"))
         return any(getattr(home, value.__name__, None) is value for home in homes)
+    if kind.__module__.startswith("scipy.stats."):  # a distribution, which holds what its class gives it
+        return getattr(sys.modules.get("scipy.stats"), getattr(value, "name", ""), None) is value
     # What typing, numpy and polars make of names alone: a type alias, `np.sqrt`, `pl.col`, `pl.col("debt") * 2`.
     return (
         kind in OF_PYTHON

@@ -61,8 +61,14 @@ def tables_in(values: Mapping[str, object]) -> Iterator[tuple[str, str, tuple[st
                 yield step, part, columns
 
 
-def unchangeable(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Yield what a step receives and no changed column shows, and why: any of it may hold what a column held."""
+def unchangeable(
+    values: Mapping[str, object], earlier: Mapping[str, object] | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield what a step receives and no changed column shows, and why: any of it may hold what a column held.
+
+    `earlier` is what all steps before returned: the columns of a table that was pivoted have the name of one there.
+    """
+    names = {name for *_, columns in tables_in(values if earlier is None else earlier) for name in columns}
     for step, value in values.items():
         for part, item in parts_of(step, value):
             if column_labels(item) is None and item is not None:
@@ -72,6 +78,11 @@ def unchangeable(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
                 yield f"{part} (its index)", "an index is not changed"
             if getattr(item, "attrs", None) or _was_set(item):
                 yield f"{part} (its attrs)", "what a table carries beside its columns is not changed"
+            if not set(_names_of_columns(item)) <= {None, *names}:
+                yield (
+                    f"{part} (the name of its columns)",
+                    "the name that all columns have together is not changed",
+                )
 
 
 def _has_own_labels(item: Any) -> bool:
@@ -82,6 +93,12 @@ def _has_own_labels(item: Any) -> bool:
     index = item.index
     named = any(name is not None for name in index.names)
     return named or index.dtype.kind not in "iu" or not index.is_unique
+
+
+def _names_of_columns(item: Any) -> Iterator[Any]:
+    """Yield the names of the rows of labels that stand above a pandas table (`table.columns.names`)."""
+    if holder_of(item) == ("pandas", "DataFrame"):
+        yield from (name if name is None or type(name) is str else object() for name in item.columns.names)
 
 
 def _was_set(item: Any) -> bool:

@@ -27,6 +27,7 @@ def numbers(table: Any) -> Any:
 
 
 PLAIN: dict[str, Plan] = {
+    "shift fill": lambda t, u: t.select(z=col("income").shift(1, fill_value=col("race").max())),
     "filter len": lambda t, u: t.select(col("income").filter(col("race") == 1)).select(pl.len().alias("n")),
     "filter rowidx": lambda t, u: (
         t.select(col("income").filter(col("race") == 1)).with_row_index("i").select("i")

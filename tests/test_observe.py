@@ -57,6 +57,11 @@ def pairs(found: Seen, *, rows: bool = True) -> set[tuple[str, str]]:
     }
 
 
+def under_a_name(table: pd.DataFrame, name: Any) -> pd.DataFrame:
+    table.columns.name = name
+    return table
+
+
 def with_attrs(table: pd.DataFrame) -> pd.DataFrame:
     table.attrs["race"] = table["race"].tolist()
     return table
@@ -71,6 +76,9 @@ def with_attrs(table: pd.DataFrame) -> pd.DataFrame:
         ({"table": loans(20).set_axis([0, 1] * 10)}, ("loans.table (its index)",)),
         ({"table": with_attrs(loans(20))}, ("loans.table (its attrs)",)),
         ({"table": loans(20)}, ()),
+        ({"table": under_a_name(loans(20), "0.37")}, ("loans.table (the name of its columns)",)),
+        ({"table": under_a_name(loans(20), 0.37)}, ("loans.table (the name of its columns)",)),
+        ({"table": under_a_name(loans(20), "race")}, ()),
     ],
 )
 def test_an_input_that_is_not_changed_is_named_among_those_of_which_nothing_is_told(
@@ -137,7 +145,8 @@ def test_what_a_step_takes_from_its_module_is_named_among_that_of_which_nothing_
     )  # fmt: skip
     assert [untold for way in ways for untold in [set(seen(way)[way.__name__].untold) - {"loans.same"}]] == [
         {"USUAL outside of the step"}, {"USUAL outside of the step"}, {"held outside of the step"},
-        {"SET outside of the step"}, {"Usual outside of the step"}, {"USUAL outside of the step"}, set(),
+        {"SET outside of the step"}, {"Usual outside of the step"},
+            {"USUAL outside of the step", "the cache of cached outside of the step"}, set(),
     ]  # fmt: skip
 
 

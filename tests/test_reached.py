@@ -18,6 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
+from scipy.stats import loguniform, randint
+from sklearn.feature_selection import f_classif
 
 from registry.artifacts import ArtifactStore
 from registry.pipeline import Pipeline
@@ -38,6 +41,8 @@ LOGGER = logging.getLogger("loans")
 BY_JOB = {name: number for number, name in enumerate("abcd")}
 SPACE = types.SimpleNamespace(share=0.3)
 SET = 0.5
+DEBTS, (WORK, LEAST) = ["debt"], (["job"], 0.1)
+MEAN, MOST = float(SHARES.share.mean()), 0.9
 FILLED = [0.1]
 FILLED.append(SHARE)
 JOBS = SHARES.race.tolist()
@@ -73,6 +78,10 @@ class Computed:
     def doubled(self) -> float:
         """Twice the share of the module."""
         return SHARE * 2
+
+
+def plain() -> float:
+    return 0.5
 
 
 def helper(table: pd.DataFrame, share: float = SHARE) -> Any:
@@ -134,7 +143,37 @@ def test_a_cache_a_property_and_a_closure_are_looked_into() -> None:
     def step(table: pd.DataFrame) -> Any:
         return table.income * cached() * Computed().doubled * held
 
-    assert reached(step) == ["Computed", "SHARE", "held"]
+    assert reached(step) == ["Computed", "SHARE", "held", "the cache of cached"]
+
+
+def test_a_cached_function_may_give_what_somebody_put_into_its_box_wherever_it_is_called() -> None:
+    @functools.cache
+    def box() -> dict[str, float]:
+        return {}
+
+    remembered = importlib.import_module("toolz").memoize(plain)
+
+    def called(table: pd.DataFrame) -> Any:
+        return table.job.map(box())
+
+    def through_another(table: pd.DataFrame) -> Any:
+        return called(table)
+
+    assert reached(called) == reached(through_another) == ["the cache of box"]
+    assert reached(lambda table: table.income * remembered()) == ["the cache of remembered"]
+    assert reached(lambda table: f_classif(table[["income"]], table.approve)) == []
+
+
+def test_constants_that_one_statement_assigns_together_are_of_the_code() -> None:
+    assert reached(lambda table: table[[*DEBTS, *WORK]] * LEAST) == []
+    assert reached(lambda table: table.income * MEAN) == ["MEAN"]
+
+
+def test_a_distribution_of_scipy_is_of_the_code_and_another_one_is_not() -> None:
+    own = scipy.stats.rv_histogram(np.histogram(SHARES.share))
+
+    assert reached(lambda table: [loguniform(0.1, 1), randint(1, 5), scipy.stats.uniform(0, 1)]) == []
+    assert reached(lambda table: own.rvs(5)) == ["own"]
 
 
 def test_modules_of_ones_own_are_looked_into_wherever_they_are_imported(
