@@ -25,8 +25,8 @@ __all__ = ["ROWS", "changed", "sampled", "tables_in", "unchangeable"]
 ROWS = 300
 """Few enough to call a step a hundred times, and enough to hold rare values."""
 
-OF_PANDAS: Final = ("_attrs", "_cacher", "_flags", "_item_cache", "_mgr", "_name")
-"""What pandas itself sets on a table."""
+OF_PANDAS: Final = ("_attrs", "_cacher", "_flags", "_is_copy", "_item_cache", "_mgr", "_name")
+"""What pandas itself sets on a table, `_is_copy` before its version 3."""
 
 Places = NDArray[np.intp]
 
