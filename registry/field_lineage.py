@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from audit.errors import MalformedInput
 from registry.attempted import attempted
+from registry.category_order import orders_of, untold_orders
 from registry.declared_flows import declared_flow, doubted, encoded_flow, model_flow
 from registry.estimators import input_names
 from registry.flows import Flow
@@ -29,8 +30,9 @@ from registry.nested_fields import nested_fields
 from registry.observe import Observation, observe, take_sample
 from registry.outside import NOTHING, Outside
 from registry.parts import is_fitted_model, parts_of
+from registry.parts_taken import as_taken
 from registry.plan_names import is_plain_inside
-from registry.reached import reached
+from registry.reached import constants, reached, texts, texts_in
 from registry.recomputed import as_received, explained
 from registry.relations import NotUnderstood
 from registry.sampling import unchangeable
@@ -80,6 +82,8 @@ class Watch:
     """A few rows of each table that a query reads, for their types (`registry.sql_reads`)."""
     sources: tuple[Source, ...] = ()
     """What it reads by itself, as its parameters name it (`registry.outside`)."""
+    orders: tuple[tuple[Any, ...], ...] = ()
+    """The categories of the columns that it received, in their order."""
     doubts: tuple[str, ...] = ()
     """Why nothing that is declared of the step is complete, besides what it received."""
 
@@ -140,6 +144,7 @@ class Watch:
                 made = self._parsed(flow, item)
             else:
                 made = self._declared(declared_flow(flow, self.step.told, self.inputs, self.sources))
+                made = self._with_orders(made, item)
             yield replace(made, fields=tuple(nested_fields(item).items()))
 
     def _declared(self, flow: Flow) -> Flow:
@@ -152,11 +157,27 @@ class Watch:
     def _why_not(self) -> Iterable[str]:
         """Say why what is declared may be less than all."""
         if self.beside:
+            advice = " (reset_index() makes one of an index)" if _has_index(self.beside) else ""
             yield (
                 f"it received {listed(self.beside)}, which may be made of any column: only a column of a table can be "
-                "declared (reset_index() makes one of an index)"
+                f"declared{advice}"
             )
         yield from self.doubts
+
+    def _with_orders(self, flow: Flow, item: object) -> Flow:
+        """Take no column for the whole whose categories may be in an order that was made of others."""
+        if not flow.complete or not orders_of(item):
+            return flow
+        step = self.step.function
+        written = {*texts(step), *constants(step), *texts_in(dict(self.parameters))}
+        names = [name for name in untold_orders(item, self.orders, written) if name in flow.complete]
+        if not names:
+            return flow
+        why = (
+            f"the categories of {listed(names)} are neither sorted nor in an order that was received or is written, "
+            "which may be made of any column: write them in the step, or sort them"
+        )
+        return _noted([replace(flow, complete=flow.complete - {*names})], flow.step, why)[0]
 
     def _with_settings(self, flow: Flow, model: object) -> Flow:
         """Take nothing for the whole where a transformer in the model may bring in any column."""
@@ -216,12 +237,14 @@ def _watch(planned: PlannedStep, returned: Mapping[str, object], outside: Outsid
     inputs: dict[str, tuple[str, ...]] = {}
     frames: dict[str, Any] = {}
     before: dict[str, Any] = {}
+    orders: list[tuple[Any, ...]] = []
     for name in planned.after:
         for part, item in parts_of(name, returned[name]):
             columns = column_labels(item)
             if columns is None:
                 continue
             inputs[part] = columns
+            orders += orders_of(item).values()
             if (kept := as_received(item)) is not None:
                 before[part] = kept
             if (frame := polars_frame(item)) is not None:
@@ -251,6 +274,7 @@ def _watch(planned: PlannedStep, returned: Mapping[str, object], outside: Outsid
         beside=_beside(planned, returned),
         few=few,
         sources=outside.sources,
+        orders=tuple(orders),
         doubts=(*outside.doubts, *_reached(planned, outside)),
     )
 
@@ -276,7 +300,12 @@ def _reached(planned: PlannedStep, outside: Outside) -> list[str]:
 def _beside(planned: PlannedStep, returned: Mapping[str, object]) -> tuple[str, ...]:
     if not planned.step.told.is_declared:
         return ()  # it is asked of what is declared alone, and to look through an index takes time
-    return tuple(name for name, _ in unchangeable({each: returned[each] for each in planned.after}, returned))
+    received = {each: as_taken(planned.step.function, each, returned[each]) for each in planned.after}
+    return tuple(name for name, _ in unchangeable(received, returned))
+
+
+def _has_index(beside: Iterable[str]) -> bool:
+    return any(name.endswith("(its index)") for name in beside)
 
 
 def _astray(planned: PlannedStep, returned: Mapping[str, object]) -> str | None:

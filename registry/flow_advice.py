@@ -23,11 +23,24 @@ __all__ = ["with_advice"]
 
 DECLARE: Final = "nothing tells how its columns are made: declare columns= and rows="
 
+UNNAMED: Final = (
+    'no parameter names the file that it reads: let one do so (source: str = "loans.csv"), and its columns are known '
+    "by those of the file"
+)
+
 
 def with_advice(
-    flow: Flow, told: Told, item: object, files: Collection[str], *, in_pipeline: bool = True
+    flow: Flow,
+    told: Told,
+    item: object,
+    files: Collection[str],
+    *,
+    in_pipeline: bool = True,
+    reads_unnamed: bool = False,
 ) -> Flow:
     """Note what to do about a flow of which not all is known; `files` are the sources that the step named.
+
+    `reads_unnamed` says that the step calls what reads, and that none of its parameters names a source.
 
     Only a step of a pipeline can return a plan, or be observed.
     """
@@ -40,6 +53,8 @@ def with_advice(
         advice = _of_declaration(open_columns, told)
     elif files:
         advice = _of_file(open_columns, files)
+    elif reads_unnamed:
+        advice = UNNAMED
     else:
         advice = _of_table(item) if in_pipeline else DECLARE
     return replace(flow, notes=(f"step {flow.step}: {advice}",))

@@ -41,11 +41,11 @@ from types import (
 from typing import Any, Final
 
 from registry.installed import is_installed, is_installed_module
-from registry.plan_names import is_plain
+from registry.plan_names import is_plain, is_plain_inside
 from registry.put_on_packages import put_there
 from registry.written_constants import is_written, is_written_in_class
 
-__all__ = ["reached", "readers", "texts"]
+__all__ = ["constants", "reached", "readers", "texts", "texts_in"]
 
 OF_NAMES: Final = ("Expr", "Col", "Selector")
 """Classes of numpy and polars whose objects hold names and operations, and no values of a table."""
@@ -92,6 +92,24 @@ def texts(function: Callable[..., object]) -> list[str]:
     """List the texts that stand in a function's code, and in those that it calls."""
     codes = [here.__code__ for here in _functions_of(function)]
     return list(dict.fromkeys(text for code in codes for text in _texts(code)))
+
+
+def constants(function: Callable[..., object]) -> list[str]:
+    """List the texts in the plain values that a function reads from outside, itself or through others."""
+    held = (
+        value for here in _functions_of(function) for _, value, _ in _held(here) if is_plain_inside(value)
+    )
+    return list(dict.fromkeys(text for value in held for text in texts_in(value)))
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Yield the texts in a plain value, in its lists and dicts as well."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple | set | frozenset):
+        yield from (text for each in value for text in texts_in(each))
+    elif isinstance(value, dict):
+        yield from (text for pair in value.items() for text in texts_in(pair))
 
 
 def _functions_of(function: Callable[..., object]) -> Iterator[FunctionType]:
@@ -282,10 +300,8 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 def _texts(code: CodeType) -> Iterator[str]:
-    yield from (each for each in code.co_consts if isinstance(each, str))
     for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _texts(constant)
+        yield from _texts(constant) if isinstance(constant, CodeType) else texts_in(constant)
 
 
 def _words(code: CodeType) -> Iterator[str]:

@@ -24,7 +24,7 @@ import numpy as np
 
 from registry.bounded_call import Raised, TookTooLong, bounded
 from registry.estimators import Output, input_names, is_transformer, taken_apart
-from registry.flows import AGGREGATION, Flow, Link
+from registry.flows import AGGREGATION, ALL_ROWS, ROWS, Flow, Link
 from registry.held import holder_of
 from registry.observe import apart
 
@@ -145,8 +145,13 @@ def _explained(flow: Flow, known: _Known, pairs: Sequence[tuple[str, str]]) -> F
         return _noted(flow, "and could not be made again with it from what the step received")
     new = [output for output in known.outputs if output.name not in flow.complete]
     links = [link for output in new for link in _links(output, known.features, pairs)]
+    # Cell by cell the same is also row by row the same.
+    rows = [Link(None, given, ALL_ROWS, "declared", ROWS) for _, given in pairs]
     return replace(
-        flow, links=(*flow.links, *links), complete=flow.complete | {output.name for output in new}
+        flow,
+        links=(*flow.links, *links, *rows),
+        complete=flow.complete | {output.name for output in new},
+        rows_complete=True,
     )
 
 

@@ -43,6 +43,7 @@ from registry.outside import Outside, outside_of, unnamed_reads
 from registry.parts import describe, parts_of
 from registry.private import Private
 from registry.profiling import Profiling
+from registry.reached import readers
 from registry.recorded_values import to_json
 from registry.run_evaluation import judge_step
 from registry.run_predicate import fit_in_record
@@ -218,7 +219,9 @@ class RunRecorder:
     def _traced(self, watched: Watch, value: object, row: JsonObject) -> list[Flow]:
         """Say how the columns of what a step returned come about, down to the files that it read."""
         outputs = cast(list[JsonObject], row["outputs"])
-        return self.with_files(str(row["name"]), value, outputs, watched.flows(value), watched.step.told)
+        name, step = str(row["name"]), watched.step
+        unnamed = step.query is None and not self._rows_of(name) and bool(readers(step.function))
+        return self.with_files(name, value, outputs, watched.flows(value), step.told, reads_unnamed=unnamed)
 
     def with_files(
         self,
@@ -229,6 +232,7 @@ class RunRecorder:
         told: Told,
         *,
         in_pipeline: bool = True,
+        reads_unnamed: bool = False,
     ) -> list[Flow]:
         """Add to the flows of what a step returned the columns of the files that it names as its sources.
 
@@ -253,7 +257,15 @@ class RunRecorder:
             for flow in flows
         ]
         return [
-            with_advice(flow, told, items.get(flow.part), files, in_pipeline=in_pipeline) for flow in found
+            with_advice(
+                flow,
+                told,
+                items.get(flow.part),
+                files,
+                in_pipeline=in_pipeline,
+                reads_unnamed=reads_unnamed,
+            )
+            for flow in found
         ]
 
     def pass_over(self, planned: PlannedStep) -> None:

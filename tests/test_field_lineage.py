@@ -223,6 +223,33 @@ def test_nothing_that_is_declared_is_whole_where_a_value_came_in_that_is_no_tabl
     assert note.startswith("step relative: it received usual.black, which may be made of any column")
 
 
+def test_what_stands_beside_a_table_that_a_step_takes_alone_is_none_of_its_matter(
+    store: ArtifactStore,
+) -> None:
+    pipeline = with_applications()
+
+    @pipeline.step
+    def prepared(applications: pd.DataFrame) -> dict[str, Any]:
+        return {"table": applications, "mean": float(applications.income.mean())}
+
+    @pipeline.step(columns={"*": ["*"]}, rows=[])
+    def alone(prepared: dict[str, Any]) -> Any:
+        return prepared["table"].assign()
+
+    @pipeline.step(columns={"*": ["*"]}, rows=[])
+    def beside(prepared: dict[str, Any]) -> Any:
+        table, mean = prepared.values()
+        return table.assign(income=table.income - mean)
+
+    recorded = run(pipeline, store)
+    assert flow_named(recorded, "alone").is_whole
+    [note] = flow_named(recorded, "beside").notes
+    assert note == (
+        "step beside: it received prepared.mean, which may be made of any column: only a column of a table can be "
+        "declared"
+    )
+
+
 @pytest.mark.parametrize("index", ["race", None])
 def test_an_index_may_be_made_of_any_column_unless_it_only_counts(
     index: str | None, store: ArtifactStore

@@ -58,6 +58,13 @@ def test_what_is_known_was_seen_or_has_its_cause_already_is_left_as_it_is(flow: 
     assert with_advice(flow, Told(), TABLE, ()) == flow
 
 
+def test_a_step_that_reads_a_file_which_it_names_itself_is_told_to_take_it_as_a_parameter() -> None:
+    [note] = with_advice(OPEN, Told(), TABLE, (), reads_unnamed=True).notes
+    assert note.startswith(
+        "step made: no parameter names the file that it reads: let one do so (source: str ="
+    )
+
+
 def test_a_block_that_is_recorded_cannot_be_told_to_return_a_plan_or_be_observed() -> None:
     [note] = with_advice(OPEN, Told(), pl.DataFrame(), (), in_pipeline=False).notes
     assert note.endswith("declare columns= and rows=")

@@ -60,7 +60,8 @@ def test_a_table_that_its_transformer_makes_again_is_explained() -> None:
         return {"scaler": fitted, "table": fitted.transform(loans[COLUMNS])}
 
     flow = flows_of(scaled)["scaled.table"]
-    assert {(link.column, link.source) for link in flow.links} == {("income", "income"), ("debt", "debt")}
+    columns = {(link.column, link.source) for link in flow.links if link.column is not None}
+    assert columns == {("income", "income"), ("debt", "debt")}
     assert flow.complete == {"income", "debt"}
 
 
@@ -147,6 +148,16 @@ def cut_at_the_mean_of_a_protected_column(loans: pd.DataFrame) -> dict[str, Any]
 def test_a_table_that_more_than_its_names_went_into_is_unknown(step: Callable[..., Any]) -> None:
     flow = flows_of(step)[f"{step.__name__}.table"]
     assert (flow.links, flow.complete) == ((), frozenset())
+
+
+def test_a_table_that_is_made_again_has_the_rows_of_the_table_that_was_transformed() -> None:
+    def scaled(loans: pd.DataFrame) -> dict[str, Any]:
+        fitted = scaler()
+        return {"table": fitted.fit_transform(loans[COLUMNS]), "scaler": fitted}
+
+    flow = flows_of(scaled)["scaled.table"]
+    assert flow.is_whole
+    assert [link.part for link in flow.links if link.column is None] == ["loans"]
 
 
 def test_a_table_that_could_not_be_made_again_says_so() -> None:
