@@ -8,7 +8,8 @@ Rules:
   so.
 - `ColumnTransformer`, `Pipeline` and `FeatureUnion` are walked through; a search and a threshold by the estimator
   that they chose.
-- A target encoder learns from the target as well, whichever column that was.
+- What transformers that learn from the target give out (target encoders, discriminant analyses) is made of the
+  target as well, whichever column that was; so is what selectors keep, but for `VarianceThreshold`.
 - The last bits of a scaled column may tell whether another one misses values, since scikit-learn then adds up in
   another order: that is not told.
 - Nothing is run but `get_feature_names_out`.
@@ -161,10 +162,13 @@ def _apart(transformer: Any, names: Sequence[str]) -> TakenApart:
     made = _of_known_class(name, transformer, len(names), len(outputs))
     if made is None or len(made) != len(outputs):
         return _everything(
-            outputs, names, f"how {type(transformer).__name__} makes its features is not known here"
+            outputs,
+            names,
+            f"how {type(transformer).__name__} makes its features is not known here",
+            of_target=_learns_from_target(transformer),
         )
     use = IDENTITY if hasattr(transformer, "get_support") else TRANSFORMATION
-    of_target = name == "TargetEncoder"
+    of_target = _learns_from_target(transformer)
     return TakenApart(
         tuple(Output(each, inputs, use, of_target) for each, inputs in zip(outputs, made, strict=True))
     )
@@ -245,7 +249,10 @@ def _column_transformer(transformer: Any, names: Sequence[str]) -> TakenApart:
         inner = _part(part, [names[number] for number in numbers])
         if len(inner.outputs) != place.stop - place.start:
             return _everything(
-                whole, names, "a part of ColumnTransformer gives out other features than expected"
+                whole,
+                names,
+                "a part of ColumnTransformer gives out other features than expected",
+                of_target=True,
             )
         notes += inner.notes
         for number, output in zip(range(place.start, place.stop), inner.outputs, strict=True):
@@ -253,7 +260,9 @@ def _column_transformer(transformer: Any, names: Sequence[str]) -> TakenApart:
                 output, name=whole[number], inputs=tuple(numbers[one] for one in output.inputs)
             )
     if len(places) != len(whole):
-        return _everything(whole, names, "ColumnTransformer gives out other features than expected")
+        return _everything(
+            whole, names, "ColumnTransformer gives out other features than expected", of_target=True
+        )
     return TakenApart(tuple(places[number] for number in range(len(whole))), tuple(notes))
 
 
@@ -262,7 +271,9 @@ def _feature_union(union: Any, names: Sequence[str]) -> TakenApart:
     inner = [_part(part, names) for _, part in union.transformer_list if part != "drop"]
     outputs = [output for one in inner for output in one.outputs]
     if len(outputs) != len(whole):
-        return _everything(whole, names, "FeatureUnion gives out other features than expected")
+        return _everything(
+            whole, names, "FeatureUnion gives out other features than expected", of_target=True
+        )
     renamed = tuple(replace(output, name=name) for output, name in zip(outputs, whole, strict=True))
     return TakenApart(renamed, tuple(note for one in inner for note in one.notes))
 
@@ -273,10 +284,23 @@ def _part(part: Any, names: Sequence[str]) -> TakenApart:
     return taken_apart(part, names) if _class(part) == "Pipeline" else _apart(part, names)
 
 
-def _everything(outputs: Sequence[str], names: Sequence[str], why: str) -> TakenApart:
+def _learns_from_target(transformer: Any) -> bool:
+    """Say whether what a transformer gives out goes by the target, by its kind and scikit-learn's tags of it."""
+    from sklearn.utils import get_tags
+
+    if not hasattr(transformer, "__sklearn_tags__"):
+        return True  # what does not say so may
+    # Selectors can do without a target by some score functions, and so their tags do not ask for one.
+    selects = hasattr(transformer, "get_support") and _class(transformer) != "VarianceThreshold"
+    return selects or bool(get_tags(transformer).target_tags.required)
+
+
+def _everything(
+    outputs: Sequence[str], names: Sequence[str], why: str, *, of_target: bool = False
+) -> TakenApart:
     everything = tuple(range(len(names)))
     note = f"{why}: each is linked to all its inputs"
-    return TakenApart(tuple(Output(name, everything) for name in outputs), (note,))
+    return TakenApart(tuple(Output(name, everything, of_target=of_target) for name in outputs), (note,))
 
 
 def _names_out(transformer: Any, names: Sequence[str]) -> tuple[str, ...]:

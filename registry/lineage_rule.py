@@ -14,6 +14,8 @@ Rules:
   What a column was made of is protected only where its name is the protected one: `age_ratio` does not protect income.
 - That no table has a column of the name shows nothing: it may have another name there, which the message guesses at.
 - The target of the model is asked likewise where the rule says so: a label made from a protected column carries it.
+  Where transformers of the model learn from the target (a target encoder), it is asked in any case: what they make
+  of it is what the model reads.
 - A block that `record()` recorded shows no order: any other table may be what a protected column was made of.
 
 Example::
@@ -64,7 +66,10 @@ def judge_lineage(rule: LineageRule, run: Mapping[str, Json]) -> Finding:
             ", which is given to the model and dropped by its transformers" if shortest[-1] in dropped else ""
         )
         way = " -> ".join(map(_words, shortest))
-        what = "the target of the model" if shortest[-1] == known.target else "what the model reads"
+        what = "what the model reads"
+        if shortest[-1] == known.target:
+            by = ", by which its transformers make what it reads" if known.learns_before else ""
+            what = f"the target of the model{by}"
         return Finding("failed", f"{_named(known, shortest[0], names)} reaches {what}: {way}{given}")
     if absent:
         guess = did_you_mean(absent[0], _all_names(known)) if len(absent) == 1 else ""
@@ -87,12 +92,13 @@ def judge_lineage(rule: LineageRule, run: Mapping[str, Json]) -> Finding:
             f"no path from {listed(names)} to the model was seen, but {listed(sentences(doubts), '; ')}",
         )
     seen = ", as far as a sample shows" if found.doubts else ""
-    ends = f"any of {len(known.features)} features" + (" or the target" if rule.target == "refuse" else "")
+    ends = f"any of {len(known.features)} features" + (" or the target" if _target(known, rule) else "")
     return Finding("passed", f"no path leads from {listed(names)} to {ends}{seen}")
 
 
 def _target(known: Map, rule: LineageRule) -> list[Place]:
-    return [known.target] if rule.target == "refuse" and known.target is not None else []
+    is_asked = rule.target == "refuse" or known.learns_before
+    return [known.target] if is_asked and known.target is not None else []
 
 
 def _measured(run: Mapping[str, Json]) -> tuple[str, ...]:

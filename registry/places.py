@@ -180,6 +180,12 @@ class Map:
         return [place for place in self.inputs() if place.name not in kept]
 
     @property
+    def learns_before(self) -> bool:
+        """Whether transformers of the model learn from its target what they give on to its last estimator."""
+        links = () if self.encoded is None else self.encoded.links
+        return any(link.source == THE_TARGET and link.use == TARGET for link in links)
+
+    @property
     def target(self) -> Place | None:
         """The target of the model; None where the run records no lineage of its model."""
         return None if self.model is None else Place("column", self.model.part, THE_TARGET)

@@ -12,6 +12,10 @@ Rules:
 - What is in a fitted model is asked in the same way. A transformer that is none of scikit-learn's, nor of `PACKAGES`,
   may read anything while it transforms, and its settings do not tell. An estimator of one's own, and a function among
   the settings, is asked what it reaches (`registry.reached`).
+- Of an estimator that ends a model only those settings are asked that hold values of the data where they are more than
+  one number (`OF_DATA`: weights of classes, priors, starting points): what a search or a step tunes is a number or a
+  word.
+- On what a part was fitted that came fitted (`FrozenEstimator`, `cv="prefit"`, `prefit=True`) nothing tells.
 - Which transformers there are and which columns they take is taken as the code says it.
 
 >>> from sklearn.preprocessing import Binarizer
@@ -36,6 +40,12 @@ __all__ = ["unwritten", "unwritten_in_model"]
 PACKAGES: Final = ("category_encoders", "feature_engine", "imblearn")
 """Packages whose transformers read nothing but their settings and the tables that they are given."""
 
+OF_DATA: Final = frozenset(
+    {"categorical_features", "class_prior", "class_weight", "init", "interaction_cst", "means_init",
+     "monotonic_cst", "precisions_init", "priors", "weights", "weights_init"}
+)  # fmt: skip
+"""Settings of estimators that hold what the data has, such as the share of a class, where they are no single value."""
+
 STRUCTURE: Final = ("transformers", "steps", "transformer_list")
 """Settings that hold the parts of a transformer."""
 
@@ -47,6 +57,8 @@ def unwritten(transformer: Any, written: Written) -> str | None:
 
 def unwritten_in_model(model: Any, written: Written) -> str | None:
     """Say why a part of a fitted model may bring in any column; None where all of them are of the code."""
+    if (frozen := _fitted_before(model)) is not None:
+        return f"{frozen} in the model was fitted before, on what is not known: fit it with the model"
     for part in _parts_of_model(model):
         name = type(part).__name__
         transforms = callable(getattr(type(part), "transform", None))
@@ -60,12 +72,54 @@ def unwritten_in_model(model: Any, written: Written) -> str | None:
         if not transforms and (found := [*reached(type(part)), *readers(type(part))]):
             return f"{name} in the model reaches {found[0]}, which may be made of any column"
         if (setting := unwritten(part, written)) is not None:
-            return (
-                f"the setting {setting} of {name} in the model, or of a part of it, is neither its default nor "
-                f"written in the {written.where}, and may be made of any column: write it as a literal, a constant of "
-                "the module or a parameter"
+            return _not_written(setting, name, written)
+    return _weighing(model, written) or _calling(model)
+
+
+def _not_written(setting: str, name: str, written: Written) -> str:
+    return (
+        f"the setting {setting} of {name} in the model, or of a part of it, is neither its default nor "
+        f"written in the {written.where}, and may be made of any column: write it as a literal, a constant of "
+        "the module or a parameter"
+    )
+
+
+def _fitted_before(model: Any) -> str | None:
+    """Name a part of a model that was fitted before the model was; None where the model shows none."""
+    for part in _all_parts(model):
+        if is_sklearns(type(part)) and type(part).__name__ == "FrozenEstimator":
+            return f"{type(part).__name__}({type(part.estimator).__name__})"
+        settings = _settings(part, deep=False)
+        if _is_word(settings.get("cv"), "prefit") or settings.get("prefit") is True:
+            return f"what {type(part).__name__} is made of"
+    return None
+
+
+def _weighing(model: Any, written: Written) -> str | None:
+    """Say which setting of an estimator may hold values of the data, as weights of classes do, and is not written."""
+    for part in _all_parts(model):
+        name, defaults = type(part).__name__, list(inspect.signature(type(part)).parameters)
+        for setting, value in _settings(part, deep=False).items():
+            is_asked = (
+                setting in OF_DATA and value is not None and not isinstance(value, bool | int | float | str)
             )
-    return _calling(model)
+            place = defaults.index(setting) if setting in defaults else None
+            if is_asked and not written.gives(name, setting, value, place):
+                return _not_written(setting, name, written)
+    return None
+
+
+def _all_parts(model: Any) -> Iterator[Any]:
+    """Yield a model and all estimators in its settings, at any depth, also as a search has set them."""
+    for each in (model, getattr(model, "best_estimator_", None)):
+        if callable(getattr(type(each), "get_params", None)):
+            yield each
+            values = _settings(each, deep=True).values()
+            yield from (one for one in values if callable(getattr(type(one), "get_params", None)))
+
+
+def _is_word(value: Any, word: str) -> bool:
+    return isinstance(value, str) and value == word
 
 
 def _parts_of_model(model: Any) -> Iterator[Any]:

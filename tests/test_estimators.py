@@ -8,7 +8,8 @@ import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.decomposition import PCA
-from sklearn.feature_selection import SelectKBest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest, VarianceThreshold
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -193,3 +194,22 @@ def test_only_what_transforms_and_does_not_predict_is_a_transformer() -> None:
     assert not is_transformer(LogisticRegression().fit(NUMBERS, Y))
     assert not is_transformer(StandardScaler)
     assert not is_transformer(NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("transformer", "is_supervised"),
+    [
+        (SelectKBest(k=1), True),
+        (SelectFromModel(LogisticRegression()), True),
+        (RFE(LogisticRegression()), True),
+        (LinearDiscriminantAnalysis(), True),
+        (VarianceThreshold(), False),
+        (PCA(2), False),
+        (StandardScaler(), False),
+        (KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"), False),
+    ],
+)
+def test_what_goes_by_the_target_is_linked_to_it(transformer: Any, is_supervised: bool) -> None:
+    model = make_pipeline(transformer, LogisticRegression()).fit(NUMBERS, Y)
+    outputs = taken_apart(model, ("a", "b", "c")).outputs
+    assert {output.of_target for output in outputs} == {is_supervised}

@@ -277,6 +277,30 @@ def test_a_target_is_judged_where_the_rule_asks_for_it() -> None:
     )
 
 
+def test_a_target_that_transformers_learn_from_is_judged_in_any_case() -> None:
+    """What they make of it is what the model reads."""
+    encoded = replace(
+        ENCODED, links=(*ENCODED.links, Link("n__ratio", "model", THE_TARGET, "declared", "TARGET"))
+    )
+    label = replace(
+        MODEL, target=(Link(THE_TARGET, "load", "race", "declared", "TARGET"),), target_complete=True
+    )
+    assert judged(LOAD, ratios(), label, encoded) == (
+        "failed",
+        (
+            "race reaches the target of the model, by which its transformers make what it reads: load.race -> "
+            "the target (y)"
+        ),
+    )
+    with pytest.raises(AbsentError, match=r"which column was the target \(y\) is not recorded"):
+        judged(LOAD, ratios(), MODEL, encoded)
+    debt = replace(label, target=(Link(THE_TARGET, "load", "debt", "declared", "TARGET"),))
+    assert judged(LOAD, ratios(), debt, encoded) == (
+        "passed",
+        "no path leads from race to any of 1 features or the target",
+    )
+
+
 def test_a_target_that_is_not_known_is_missing_where_the_rule_asks_for_it() -> None:
     debt = Link(THE_TARGET, "load", "debt", "declared", "TARGET")
     with pytest.raises(AbsentError, match=r"which column was the target \(y\) is not recorded"):

@@ -12,9 +12,11 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier, VotingClassifier
-from sklearn.feature_selection import SelectKBest, f_classif
+from sklearn.feature_selection import SelectFromModel, SelectKBest, f_classif
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
@@ -118,6 +120,10 @@ def of_the_code() -> list[Any]:
         ),
         Plain(),
         make_pipeline(StandardScaler(with_mean=False), Plain(rate=LEVEL)),
+        GridSearchCV(
+            LogisticRegression(class_weight="balanced"), {"class_weight": [{0: 1.0, 1: 2.0}, "balanced"]}
+        ),
+        make_pipeline(StandardScaler(), LogisticRegression(class_weight={0: 1.0, 1: 3.0}, C=SHARE[0])),
     ]
 
 
@@ -137,10 +143,26 @@ COMPUTED: dict[str, Callable[[], Any]] = {
     "table": lambda: make_pipeline(StandardScaler(), Plain(table=SHARE)),
     "metric of the model calls what reaches SHARE": lambda: KNeighborsClassifier(metric=biased),
     "func": lambda: make_pipeline(FunctionTransformer(lambda x: x), LogisticRegression()),
+    "class_weight": lambda: make_pipeline(
+        StandardScaler(), LogisticRegression(class_weight={0: 1.0, 1: float(SHARE[0])})
+    ),
+    "priors": lambda: CalibratedClassifierCV(GaussianNB(priors=SHARE / SHARE.sum())),
+    "FrozenEstimator(TargetEncoder) in the model was fitted before": lambda: make_pipeline(
+        FrozenEstimator(TargetEncoder()), LogisticRegression()
+    ),
+    "FrozenEstimator(LogisticRegression) in": lambda: CalibratedClassifierCV(
+        FrozenEstimator(LogisticRegression())
+    ),
+    "what StackingClassifier is made of": lambda: StackingClassifier(
+        [("a", LogisticRegression())], cv="prefit"
+    ),
+    "what SelectFromModel is made of": lambda: make_pipeline(
+        SelectFromModel(LogisticRegression(), prefit=True), LogisticRegression()
+    ),
 }
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(10))
 def test_a_model_whose_every_setting_the_step_writes_brings_in_nothing(number: int) -> None:
     assert unwritten_in_model(of_the_code()[number], written_by_step(of_the_code, {})) is None
 
