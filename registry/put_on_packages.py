@@ -24,7 +24,7 @@ import enum
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from functools import partialmethod
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 from registry.function_source import module_tree
@@ -94,15 +94,22 @@ def _is_of(module: ModuleType, name: str, value: Any) -> bool:
     """Say whether what a module holds under a name is its own."""
     if module.__name__ == "pandas" and name in OPTIONS:
         return False
+    if module is sys and name == "path":  # which is also the name of `os.path`
+        return True
     if isinstance(value, type):
         return _is_of_package(value)
+    if isinstance(value, MethodType):  # of an object that a module keeps (`random.seed`)
+        return _is_own(value.__func__) and _is_of_package(type(value.__self__))
     if isinstance(value, FunctionType | BuiltinFunctionType):
         return _is_own(value)
     if isinstance(value, enum.Enum):  # which an enum writes into its module (`re.IGNORECASE`)
         return _is_of_package(type(value))
     tree = _source(module)
     if tree is None:
-        return not isinstance(value, MUTABLE) and type(value).__module__.partition(".")[0] not in TABLES
+        home = type(value).__module__
+        return home == module.__name__ or (
+            not isinstance(value, MUTABLE) and home.partition(".")[0] not in TABLES
+        )
     return _is_bound(module, tree, name, value)
 
 
@@ -172,13 +179,18 @@ def _is_own(value: Any) -> bool:
 
 
 def _is_installed_function(function: FunctionType) -> bool:
-    path = function.__globals__.get("__file__")
     inside = [getattr(function, "__wrapped__", None), *(_cells(function))]
-    return (
-        path is not None
-        and is_installed(path)
-        and all(_is_installed_function(each) for each in inside if isinstance(each, FunctionType))
+    return _is_installed_space(function.__globals__) and all(
+        _is_installed_function(each) for each in inside if isinstance(each, FunctionType)
     )
+
+
+def _is_installed_space(space: dict[str, Any]) -> bool:
+    """Say whether the globals of a function are those of an installed module, also of one that made its code itself."""
+    if (path := space.get("__file__")) is not None:
+        return is_installed(path)
+    home = sys.modules.get(str(space.get("__name__")))
+    return home is not None and is_installed_module(home)
 
 
 def _cells(function: FunctionType) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import random
 import re
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.stats
+import sqlalchemy
 from sklearn.linear_model import LogisticRegression
 
 from registry.put_on_packages import put_there
@@ -95,7 +97,9 @@ def test_nothing_that_pandas_and_polars_come_with_was_put_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [np, np.random, pl, scipy.stats, math, re], ids=lambda module: module.__name__
+    "module",
+    [np, np.random, pl, scipy.stats, math, re, random, sqlalchemy],
+    ids=lambda module: module.__name__,
 )
 def test_nothing_that_a_module_comes_with_was_put_there(module: Any) -> None:
     names = [name for name in vars(module) if not name.startswith("_")]
