@@ -62,7 +62,8 @@ def put_there(names: Iterable[str], texts: Iterable[str], values: Iterable[Any])
     classes += [
         each
         for home in HOMES
-        for each in vars(sys.modules.get(home, sys)).values()
+        if home in sys.modules
+        for each in vars(sys.modules[home]).values()
         if isinstance(each, type) and not hasattr(each, "construct_array_type")  # a type of cells is no table
     ]
     looked = dict.fromkeys(kind for each in classes for kind in each.__mro__ if _is_of_package(kind))
@@ -179,10 +180,18 @@ def _is_own(value: Any) -> bool:
 
 
 def _is_installed_function(function: FunctionType) -> bool:
-    inside = [getattr(function, "__wrapped__", None), *(_cells(function))]
-    return _is_installed_space(function.__globals__) and all(
-        _is_installed_function(each) for each in inside if isinstance(each, FunctionType)
-    )
+    """Say whether a function, and all that it holds and wraps, is of installed packages."""
+    waiting: list[Any] = [function]
+    looked: set[int] = set()
+    while waiting:
+        here = waiting.pop()
+        if not isinstance(here, FunctionType) or id(here) in looked:
+            continue
+        looked.add(id(here))
+        if not _is_installed_space(here.__globals__):
+            return False
+        waiting += [getattr(here, "__wrapped__", None), *_cells(here)]
+    return True
 
 
 def _is_installed_space(space: dict[str, Any]) -> bool:

@@ -104,3 +104,10 @@ def test_nothing_that_pandas_and_polars_come_with_was_put_there() -> None:
 def test_nothing_that_a_module_comes_with_was_put_there(module: Any) -> None:
     names = [name for name in vars(module) if not name.startswith("_")]
     assert list(put_there(names, [], [module])) == []
+
+
+def test_a_function_of_a_package_that_calls_itself_is_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    space: dict[str, Any] = {"__name__": "pandas"}
+    exec("def make():\n    def halve(n): return halve(n // 2) if n else 0\n    return halve", space)
+    monkeypatch.setattr(pd, "halve", space["make"](), raising=False)
+    assert list(put_there(["halve"], [], [pd])) == []
