@@ -32,7 +32,7 @@ from registry.outside import NOTHING, Outside
 from registry.parts import is_fitted_model, parts_of
 from registry.parts_taken import as_taken
 from registry.plan_names import is_plain_inside
-from registry.reached import constants, reached, texts, texts_in
+from registry.reached import DUCKDB, constants, reached, texts, texts_in
 from registry.recomputed import as_received, explained
 from registry.relations import NotUnderstood
 from registry.sampling import unchangeable
@@ -284,7 +284,8 @@ def _reached(planned: PlannedStep, outside: Outside) -> list[str]:
     step = planned.step
     if not step.told.is_declared:
         return []
-    names = [f"{name} outside of the step" for name in reached(step.function)]
+    outer = reached(step.function)
+    names = [f"{name} outside of the step" for name in outer]
     sources = [each.parameter for each in outside.sources]
     left = [name for name in planned.parameters if name not in (*planned.given, *sources)]
     if (name := unwritten_default(step.function, left)) is not None:
@@ -294,7 +295,8 @@ def _reached(planned: PlannedStep, outside: Outside) -> list[str]:
         for name in planned.given
         if name not in sources and not is_plain_inside(planned.parameters[name])
     ]
-    return [f"it reaches {listed(names)}, which may be made of any column"] if names else []
+    advice = " (ask DuckDB in a sql_step: it reads its arguments only)" if DUCKDB in outer else ""
+    return [f"it reaches {listed(names)}, which may be made of any column{advice}"] if names else []
 
 
 def _beside(planned: PlannedStep, returned: Mapping[str, object]) -> tuple[str, ...]:

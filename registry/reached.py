@@ -12,6 +12,7 @@ Rules:
   the text of a query (`loans.query("job in @JOBS")`).
 - A function that is cached gives again what it gave before, which somebody may have filled since.
 - So does an installed package that somebody put something on (`registry.put_on_packages`).
+- DuckDB finds files, variables and the tables of its default connection by itself: who calls it may reach anything.
 - Code that looks names up by itself (`globals`, `exec`, `os.environ`) may reach anything; so may a module that the
   function imports and that was not loaded before.
 
@@ -45,7 +46,10 @@ from registry.plan_names import is_plain, is_plain_inside
 from registry.put_on_packages import put_there
 from registry.written_constants import is_written, is_written_in_class
 
-__all__ = ["constants", "reached", "readers", "texts", "texts_in"]
+__all__ = ["DUCKDB", "constants", "reached", "readers", "texts", "texts_in"]
+
+DUCKDB: Final = "duckdb"
+"""The name of what a function reaches that asks DuckDB."""
 
 OF_NAMES: Final = ("Expr", "Col", "Selector")
 """Classes of numpy and polars whose objects hold names and operations, and no values of a table."""
@@ -143,8 +147,15 @@ def _outside(function: FunctionType, *, is_step: bool) -> Iterator[str]:
     yield from (name for name in names if name in LOOKS_UP)
     yield from put_there(names, _texts(function.__code__), _named(function, names))
     yield from _imported_first(function.__code__)
+    if any(_is_duckdbs(value) for value in _named(function, names)):
+        yield DUCKDB
     if not is_step:  # a step's own parameters are recorded with their values
         yield from _defaults(function)
+
+
+def _is_duckdbs(value: Any) -> bool:
+    home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+    return isinstance(home, str) and home.partition(".")[0] in (DUCKDB, f"_{DUCKDB}")
 
 
 def _onward(value: Any) -> list[FunctionType]:

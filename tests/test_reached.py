@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -217,6 +218,21 @@ def test_functions_that_read_are_found_through_those_that_call_them() -> None:
 
     assert readers(lambda table: inner()) == ["read_parquet"]
     assert readers(of_the_code) == []
+
+
+def test_a_function_that_asks_duckdb_reaches_what_duckdb_finds() -> None:
+    def asked() -> Any:
+        return duckdb.sql("SELECT * FROM 'people.csv'")
+
+    def imported() -> Any:
+        import duckdb as database
+
+        return database.connect()
+
+    assert reached(asked) == ["duckdb"]
+    assert reached(imported) == ["duckdb"]
+    assert reached(lambda table: asked()) == ["duckdb"]
+    assert reached(lambda table: table.query("income > 1")) == []
 
 
 def test_nothing_that_is_declared_of_a_step_that_reaches_more_is_complete(tmp_path: Path) -> None:
