@@ -41,16 +41,19 @@ def summary(found: Trace, features: Sequence[Place]) -> Iterator[str]:
             ends = ", ".join(dict.fromkeys(end.words for end in _ends(found, feature, rows=False)))
             yield f"feature {feature.words}, given to the model and dropped by its transformers <- {ends or NOTHING}"
             continue
-        values = dict.fromkeys(end.words for end in _ends(found, feature, rows=False))
-        every = dict.fromkeys(end.words for end in _ends(found, feature, rows=True))
-        more = [words for words in every if words not in values]
-        by = f"; by their rows {', '.join(more)}" if more else ""
-        made = _one_of(found, feature, values) or ", ".join(values) or NOTHING
-        yield f"feature {feature.words} <- {made}{by}"
+        yield f"feature {_made_of(found, feature)}"
     for place in (each for each in found.into if each.kind == "column" and each.name == THE_TARGET):
-        made_of = dict.fromkeys(end.words for end in _ends(found, place, rows=False))
-        yield f"{place.words} <- {', '.join(made_of) or NOTHING}"
+        yield _made_of(found, place)
     yield from _unknown(found)
+
+
+def _made_of(found: Trace, place: Place) -> str:
+    """Write what a feature or the target is made of, and what it depends on by its rows."""
+    values = dict.fromkeys(end.words for end in _ends(found, place, rows=False))
+    every = dict.fromkeys(end.words for end in _ends(found, place, rows=True))
+    more = [words for words in every if words not in values]
+    by = f"; by their rows {', '.join(more)}" if more else ""
+    return f"{place.words} <- {_one_of(found, place, values) or ', '.join(values) or NOTHING}{by}"
 
 
 def _one_of(found: Trace, feature: Place, values: Iterable[str]) -> str:
@@ -73,6 +76,8 @@ def _what(place: Place) -> str:
             return "a feature"
         case "encoded":
             return "behind the transformers"
+        case "column" if place.name == THE_TARGET:
+            return "which the model learned to tell,"
     return "a column"
 
 

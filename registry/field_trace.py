@@ -6,7 +6,8 @@ Rules:
   and a sentence says so.
 - Rows count as well: a column depends on what decides which rows its table has. Rows on which no column is known to
   decide are not drawn; whether that is all there is, the sentences say.
-- A name is a feature's first, then that of what is behind the transformers, then a column's.
+- A name is a feature's first, then that of what is behind the transformers, then a column's, then the target's: it is
+  `the target (y)`, `y`, or the column that was declared as the target, where several tables have that.
 
 >>> trace(field_map, [find_field(field_map, "debt_to_income")]).edges       # doctest: +SKIP
 """
@@ -63,6 +64,8 @@ def find_field(known: Map, name: str) -> Place:
     columns = list(known.columns())
     exact = [place for place in columns if place.words == name]
     found = exact or [place for place in columns if place.name == name]
+    if len(found) != 1 and known.target is not None and name in _names_of_target(known):
+        return known.target
     if not found:
         if not known.features and not columns:
             raise NotFound(
@@ -74,6 +77,12 @@ def find_field(known: Map, name: str) -> Place:
         words = [place.words for place in found]
         raise MalformedInput(f"{name!r} is a column of {len(found)} tables: choose {' or '.join(words[:6])}")
     return found[0]
+
+
+def _names_of_target(known: Map) -> list[str]:
+    """List what the target is called: its short name, and the column that it was declared to be."""
+    declared = [] if known.target is None else [each.start.name for each in known.into(known.target)]
+    return ["y", *(declared if len(declared) == 1 else [])]
 
 
 def trace(known: Map, start: Sequence[Place], *, rows: bool = True) -> Trace:

@@ -1,5 +1,6 @@
 """A field is traced back to raw columns, and what is not known is said."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from audit.errors import MalformedInput, NotFound
 from registry.field_text import lines, summary
 from registry.field_trace import find_field, trace, whole_trace
-from registry.flows import Flow, Link
+from registry.flows import THE_TARGET, Flow, Link
 from registry.places import Map, Place, map_of
 
 MARK = "affidavit-model-v1:sha256:" + "b" * 64
@@ -243,3 +244,20 @@ def test_a_feature_that_the_transformers_drop_is_said_to_be_given_and_dropped() 
     )
     edges = whole_trace(known).lineage().edges
     assert [edge.use for edge in edges if (edge.start, edge.end) == ("feature:race", "model")] == ["DROPPED"]
+
+
+def test_the_target_is_asked_by_its_short_name_or_by_the_column_of_several_tables_that_it_is() -> None:
+    twice = Flow("other", "ratios", "table", ("debt",))
+    of_debt = (Link(THE_TARGET, "other", "debt", "declared", "TARGET"),)
+    known = of(LOAD, RATIOS, twice, replace(MODEL, target=of_debt, target_complete=True))
+    assert [find_field(known, name) for name in ("y", "debt", THE_TARGET)] == [known.target] * 3
+    assert find_field(known, "load.debt").kind == "column"
+    assert find_field(known, "income") == Place("column", "load", "income")
+
+
+def test_the_rows_that_a_target_depends_on_are_told_as_those_of_a_feature() -> None:
+    of_ratio = (Link(THE_TARGET, "ratios", "ratio", "declared", "TARGET"),)
+    known = of(LOAD, RATIOS, replace(MODEL, target=of_ratio, target_complete=True))
+    told = list(summary(whole_trace(known), known.inputs()))
+    assert told[0].removeprefix("feature ratio") == told[1].removeprefix(THE_TARGET)
+    assert "; by their rows loans.csv.race" in told[1]
