@@ -9,7 +9,8 @@ Rules:
 - `ColumnTransformer`, `Pipeline` and `FeatureUnion` are walked through; a search and a threshold by the estimator
   that they chose.
 - What transformers that learn from the target give out (target encoders, discriminant analyses) is made of the
-  target as well, whichever column that was; so is what selectors keep, but for `VarianceThreshold`.
+  target as well, whichever column that was. Selectors pass on columns as they are: that the target decides which is
+  part of what is learned, as in any model.
 - The last bits of a scaled column may tell whether another one misses values, since scikit-learn then adds up in
   another order: that is not told.
 - Nothing is run but `get_feature_names_out`.
@@ -290,9 +291,8 @@ def _learns_from_target(transformer: Any) -> bool:
 
     if not hasattr(transformer, "__sklearn_tags__"):
         return True  # what does not say so may
-    # Selectors can do without a target by some score functions, and so their tags do not ask for one.
-    selects = hasattr(transformer, "get_support") and _class(transformer) != "VarianceThreshold"
-    return selects or bool(get_tags(transformer).target_tags.required)
+    selects = hasattr(transformer, "get_support") and bool(_class(transformer))
+    return not selects and bool(get_tags(transformer).target_tags.required)
 
 
 def _everything(

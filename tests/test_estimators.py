@@ -199,9 +199,9 @@ def test_only_what_transforms_and_does_not_predict_is_a_transformer() -> None:
 @pytest.mark.parametrize(
     ("transformer", "is_supervised"),
     [
-        (SelectKBest(k=1), True),
-        (SelectFromModel(LogisticRegression()), True),
-        (RFE(LogisticRegression()), True),
+        (SelectKBest(k=1), False),
+        (SelectFromModel(LogisticRegression()), False),
+        (RFE(LogisticRegression()), False),
         (LinearDiscriminantAnalysis(), True),
         (VarianceThreshold(), False),
         (PCA(2), False),
