@@ -227,24 +227,29 @@ def _cards(evaluation: Evaluation | None) -> tuple[Card, ...]:
     widest = [
         card
         for card in (
-            _worst(evaluation, "demographic_parity_ratio", "Lowest selection rate ratio", lowest=True),
-            _worst(
-                evaluation, "equalized_odds_difference", "Largest equalized odds difference", lowest=False
-            ),
+            _worst(evaluation, "demographic_parity_ratio", "selection rate ratio", lowest=True),
+            _worst(evaluation, "equalized_odds_difference", "equalized odds difference", lowest=False),
         )
         if card is not None
     ]
     return tuple([*performance[: 4 - len(widest)], *widest][:4])
 
 
-def _worst(evaluation: Evaluation, name: str, label: str, *, lowest: bool) -> Card | None:
-    found = [
-        (size, attribute.name, figure)
+def _worst(evaluation: Evaluation, name: str, what: str, *, lowest: bool) -> Card | None:
+    """Choose the widest of a disparity; where some have no value, that it is the widest of those known is said."""
+    figures = [
+        (attribute.name, figure)
         for attribute in evaluation.bias
         for figure in attribute.disparities
-        if figure.name == name and (size := formats.number(figure.value)) is not None
+        if figure.name == name
+    ]
+    found = [
+        (size, attribute_name, figure)
+        for attribute_name, figure in figures
+        if (size := formats.number(figure.value)) is not None
     ]
     if not found:
         return None
     _, attribute_name, figure = sorted(found, key=lambda item: item[0], reverse=not lowest)[0]
-    return Card(label, attribute_name, figure)
+    known = " known" if len(found) < len(figures) else ""
+    return Card(f"{'Lowest' if lowest else 'Largest'}{known} {what}", attribute_name, figure)

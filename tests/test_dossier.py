@@ -185,6 +185,21 @@ def test_a_dossier_cannot_be_changed() -> None:
 def test_the_first_page_shows_performance_and_the_widest_disparity() -> None:
     cards = made.example().cards
     assert [card.figure.value for card in cards] == ["0.803210", "0.871204", "0.653300", "0.211300"]
+    assert [card.label for card in cards[2:]] == [
+        "Lowest selection rate ratio",
+        "Largest equalized odds difference",
+    ]
+
+
+def test_the_widest_disparity_is_that_of_those_known_where_others_have_no_value() -> None:
+    evaluation: Any = made.evaluation()
+    ratio = evaluation["bias"][2]["disparities"][1]
+    ratio |= {"value": None, "low": None, "high": None, "note": "not known"}
+    cards = made.example(run=made.run_entry(evaluation=evaluation)).cards
+    assert [(card.label, card.about) for card in cards[2:]] == [
+        ("Lowest known selection rate ratio", "race"),
+        ("Largest equalized odds difference", "race"),
+    ]
 
 
 @pytest.mark.parametrize(
